@@ -1,0 +1,52 @@
+//! `cargo xtask …`: everything that one does with this workspace beyond `cargo build`.
+mod bench;
+mod charts;
+mod cluster;
+mod demo;
+mod e2e;
+mod generate;
+mod image;
+mod test;
+mod tools;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Project tasks of Hearth", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// A real Kubernetes cluster on this machine: up, down, status, kubeconfig, node …
+    Cluster(cluster::Args),
+    /// Build an operator's image as an OCI archive and load it into the local cluster
+    Image(image::Args),
+    /// Rewrite the generated files (crds/)
+    Generate(generate::Args),
+    /// Lint, render and test the charts and their alerts
+    Charts(charts::Args),
+    /// Format, clippy, unit tests, charts, then end-to-end tests on a cluster
+    Test(test::Args),
+    /// Only the end-to-end tests
+    E2e(e2e::Args),
+    /// See it work: cluster, operator, records, one live change
+    Demo(demo::Args),
+    /// Measure an operator against its budgets
+    Bench(bench::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Cluster(args) => cluster::run(args),
+        Task::Image(args) => image::run(args),
+        Task::Generate(args) => generate::run(args),
+        Task::Charts(args) => charts::run(args),
+        Task::Test(args) => test::run(args),
+        Task::E2e(args) => e2e::run(args),
+        Task::Demo(args) => demo::run(args),
+        Task::Bench(args) => bench::run(args),
+    }
+}
