@@ -1,0 +1,126 @@
+{{- /* The operator's Deployment.
+root; args: the operator's own arguments (a list of strings), between `run` and extraArgs. */}}
+{{- define "hearth.deployment" -}}
+{{- $root := .root }}
+{{- $values := $root.Values }}
+{{- include "hearth.validate" $root }}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  {{- include "hearth.metadata" (dict "root" $root) | nindent 2 }}
+spec:
+  replicas: {{ $values.replicaCount }}
+  revisionHistoryLimit: {{ $values.revisionHistoryLimit }}
+  {{- /* Without an election two pods must never overlap. With it the new pod warms up as a standby, and the old one
+  releases the lease when it ends. */}}
+  strategy:
+    {{- if $values.leaderElection.enabled }}
+    type: RollingUpdate
+    rollingUpdate:
+      maxSurge: 1
+      maxUnavailable: 0
+    {{- else }}
+    type: Recreate
+    {{- end }}
+  selector:
+    matchLabels:
+      {{- include "hearth.selectorLabels" $root | nindent 6 }}
+  template:
+    metadata:
+      labels:
+        {{- mergeOverwrite (dict) ($values.commonLabels | default dict) ($values.podLabels | default dict) (include "hearth.selectorLabels" $root | fromYaml) | toYaml | nindent 8 }}
+      annotations:
+        kubectl.kubernetes.io/default-container: operator
+        {{- with mergeOverwrite (dict) ($values.commonAnnotations | default dict) ($values.podAnnotations | default dict) }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    spec:
+      {{- include "hearth.imagePullSecrets" $root | nindent 6 }}
+      serviceAccountName: {{ include "hearth.serviceAccountName" $root }}
+      automountServiceAccountToken: true
+      enableServiceLinks: false
+      {{- with $values.podSecurityContext }}
+      securityContext:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+      {{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "hostAliases" "dnsPolicy" "dnsConfig" }}
+      {{- with get $values $key }}
+      {{- toYaml (dict $key .) | nindent 6 }}
+      {{- end }}
+      {{- end }}
+      {{- with $values.topologySpreadConstraints }}
+      topologySpreadConstraints:
+        {{- range . }}
+        {{- $constraint := . }}
+        {{- if not (hasKey . "labelSelector") }}
+        {{- $constraint = merge (dict "labelSelector" (dict "matchLabels" (include "hearth.selectorLabels" $root | fromYaml))) . }}
+        {{- end }}
+        - {{- toYaml $constraint | nindent 10 }}
+        {{- end }}
+      {{- end }}
+      containers:
+        - name: operator
+          image: {{ include "hearth.image" $root | quote }}
+          imagePullPolicy: {{ $values.image.pullPolicy }}
+          args:
+            - run
+            - {{ printf "--cluster-name=%s" $values.clusterName | quote }}
+            - {{ printf "--leader-elect=%t" $values.leaderElection.enabled | quote }}
+            - {{ printf "--log-level=%s" $values.logging.level | quote }}
+            - {{ printf "--log-format=%s" $values.logging.format | quote }}
+            {{- range concat (.args | default list) $values.extraArgs }}
+            - {{ . | quote }}
+            {{- end }}
+          env:
+            - name: POD_NAME
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.name
+            - name: POD_NAMESPACE
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.namespace
+            {{- with $values.env }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
+          {{- with $values.envFrom }}
+          envFrom:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          ports:
+            - name: metrics
+              containerPort: 8080
+              protocol: TCP
+          {{- include "hearth.probe" (dict "kind" "startup" "path" "/livez" "probe" $values.probes.startup) | nindent 10 }}
+          {{- include "hearth.probe" (dict "kind" "liveness" "path" "/livez" "probe" $values.probes.liveness) | nindent 10 }}
+          {{- include "hearth.probe" (dict "kind" "readiness" "path" "/readyz" "probe" $values.probes.readiness) | nindent 10 }}
+          {{- with $values.resources }}
+          resources:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with $values.securityContext }}
+          securityContext:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with $values.extraVolumeMounts }}
+          volumeMounts:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+      {{- with $values.extraVolumes }}
+      volumes:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+{{- end }}
+
+{{- define "hearth.probe" -}}
+{{- if .probe.enabled -}}
+{{ .kind }}Probe:
+  httpGet:
+    path: {{ .path }}
+    port: metrics
+  {{- with omit .probe "enabled" }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end }}

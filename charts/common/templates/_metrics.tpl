@@ -1,0 +1,134 @@
+{{- define "hearth.service" -}}
+{{- $service := .Values.metrics.service }}
+{{- if $service.enabled }}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "hearth.metadata" (dict "root" . "labels" $service.labels "annotations" $service.annotations) | nindent 2 }}
+spec:
+  type: ClusterIP
+  {{- with $service.ipFamilyPolicy }}
+  ipFamilyPolicy: {{ . }}
+  {{- end }}
+  {{- with $service.ipFamilies }}
+  ipFamilies:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  selector:
+    {{- include "hearth.selectorLabels" . | nindent 4 }}
+  ports:
+    - name: metrics
+      port: {{ $service.port }}
+      targetPort: metrics
+      protocol: TCP
+{{- end }}
+{{- end }}
+
+{{- define "hearth.serviceMonitor" -}}
+{{- $monitor := .Values.metrics.serviceMonitor }}
+{{- if $monitor.enabled }}
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata:
+  {{- include "hearth.metadata" (dict "root" . "namespace" $monitor.namespace "labels" $monitor.labels "annotations" $monitor.annotations) | nindent 2 }}
+spec:
+  jobLabel: app.kubernetes.io/name
+  namespaceSelector:
+    matchNames:
+      - {{ include "hearth.namespace" . }}
+  selector:
+    matchLabels:
+      {{- include "hearth.selectorLabels" . | nindent 6 }}
+  endpoints:
+    - port: metrics
+      path: /metrics
+      {{- with $monitor.interval }}
+      interval: {{ . }}
+      {{- end }}
+      {{- with $monitor.scrapeTimeout }}
+      scrapeTimeout: {{ . }}
+      {{- end }}
+      {{- with $monitor.relabelings }}
+      relabelings:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $monitor.metricRelabelings }}
+      metricRelabelings:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The alerts of files/alerts.yaml, which promtool tests as it stands: nothing in it is a template of Helm. An
+override changes one alert by name; a name that does not exist is an error. */}}
+{{- define "hearth.prometheusRule" -}}
+{{- $rule := .Values.metrics.prometheusRule }}
+{{- if $rule.enabled }}
+{{- $known := list }}
+{{- $groups := list }}
+{{- range (.Files.Get "files/alerts.yaml" | fromYaml).groups }}
+{{- $rules := list }}
+{{- range .rules }}
+{{- $known = append $known .alert }}
+{{- $override := get $rule.overrides .alert | default dict }}
+{{- if not $override.disabled }}
+{{- $alert := merge (pick $override "expr" "for") . }}
+{{- $_ := set $alert "labels" (mergeOverwrite (dict) .labels ($override.labels | default dict) (pick $override "severity")) }}
+{{- $rules = append $rules $alert }}
+{{- end }}
+{{- end }}
+{{- if $rules }}
+{{- $groups = append $groups (set . "rules" $rules) }}
+{{- end }}
+{{- end }}
+{{- range $name, $_ := $rule.overrides }}
+{{- if not (has $name $known) }}
+{{- fail (printf "metrics.prometheusRule.overrides: there is no alert %s; the alerts are %s" $name (join ", " ($known | uniq))) }}
+{{- end }}
+{{- end }}
+{{- with $rule.additionalRules }}
+{{- $groups = append $groups (dict "name" (printf "%s-additional" (include "hearth.fullname" $)) "rules" .) }}
+{{- end }}
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  {{- include "hearth.metadata" (dict "root" . "namespace" $rule.namespace "labels" $rule.labels "annotations" $rule.annotations) | nindent 2 }}
+spec:
+  groups:
+    {{- toYaml $groups | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{- /* files/dashboard.json for Grafana's sidecar, or for the grafana-operator. */}}
+{{- define "hearth.dashboard" -}}
+{{- $dashboard := .Values.grafanaDashboard }}
+{{- if $dashboard.enabled }}
+{{- $name := printf "%s-dashboard" (include "hearth.fullname" .) }}
+{{- $file := printf "%s.json" (include "hearth.name" .) }}
+{{- $labels := ternary dict $dashboard.labels $dashboard.grafanaOperator.enabled }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  {{- include "hearth.metadata" (dict "root" . "name" $name "namespace" $dashboard.namespace "labels" $labels "annotations" $dashboard.annotations) | nindent 2 }}
+data:
+  {{ $file }}: |
+    {{- .Files.Get "files/dashboard.json" | trim | nindent 4 }}
+{{- if $dashboard.grafanaOperator.enabled }}
+---
+apiVersion: grafana.integreatly.org/v1beta1
+kind: GrafanaDashboard
+metadata:
+  {{- include "hearth.metadata" (dict "root" . "name" (include "hearth.fullname" .) "namespace" $dashboard.namespace "labels" $dashboard.labels "annotations" $dashboard.annotations) | nindent 2 }}
+spec:
+  allowCrossNamespaceImport: true
+  {{- with $dashboard.grafanaOperator.folder }}
+  folder: {{ . | quote }}
+  {{- end }}
+  instanceSelector:
+    {{- toYaml $dashboard.grafanaOperator.instanceSelector | nindent 4 }}
+  configMapRef:
+    name: {{ $name }}
+    key: {{ $file }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,94 @@
+{{- /* Names, labels and other fragments. Every template of this library takes the calling chart's root context,
+or a dict with it under "root". */}}
+
+{{- define "hearth.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* The release's name alone when it contains the chart's name: `helm install dns-sync …` gives `dns-sync`. */}}
+{{- define "hearth.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "hearth.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "hearth.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
+{{- define "hearth.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "hearth.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "hearth.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "hearth.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "hearth.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "hearth.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: hearth
+{{- end }}
+
+{{- /* The metadata of one object.
+root, name; optional: suffix to the name, namespaced (default true), namespace, labels, annotations. */}}
+{{- define "hearth.metadata" -}}
+{{- $root := .root }}
+{{- $labels := mergeOverwrite (dict) (include "hearth.labels" $root | fromYaml) ($root.Values.commonLabels | default dict) (.labels | default dict) }}
+{{- $annotations := mergeOverwrite (dict) ($root.Values.commonAnnotations | default dict) (.annotations | default dict) -}}
+name: {{ default (include "hearth.fullname" $root) .name }}
+{{- if ne .namespaced false }}
+namespace: {{ default (include "hearth.namespace" $root) .namespace }}
+{{- end }}
+labels:
+  {{- toYaml $labels | nindent 2 }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "hearth.image" -}}
+{{- $image := .Values.image }}
+{{- $name := $image.repository }}
+{{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end }}
+{{- $tag := default .Chart.AppVersion $image.tag }}
+{{- if $image.digest }}
+{{- printf "%s:%s@%s" $name $tag $image.digest }}
+{{- else }}
+{{- printf "%s:%s" $name $tag }}
+{{- end }}
+{{- end }}
+
+{{- define "hearth.imagePullSecrets" -}}
+{{- $global := (.Values.global | default dict).imagePullSecrets | default list }}
+{{- with concat $global .Values.imagePullSecrets | uniq -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* What the schema cannot say well: refused with the mend in the message. */}}
+{{- define "hearth.validate" -}}
+{{- $_ := required "clusterName is required: the name that this cluster keeps for ever, also when it is rebuilt. Keep it in Git, for example `clusterName: home`" .Values.clusterName }}
+{{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
+{{- fail (printf "replicaCount is %d, but leaderElection.enabled is false: two replicas would work against each other. Set leaderElection.enabled to true, or replicaCount to 1" (int .Values.replicaCount)) }}
+{{- end }}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
+{{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled: the monitor selects that Service" }}
+{{- end }}
+{{- end }}

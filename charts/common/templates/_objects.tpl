@@ -1,0 +1,23 @@
+{{- /* The CRDs of files/crds as they were generated, with this release's labels and, with crds.keep, the annotation that
+makes Helm leave them (and with them every object of these kinds) when it uninstalls. Only the metadata is rewritten,
+as text: a way through Helm's YAML functions would turn whole numbers into floats. */}}
+{{- define "hearth.crds" -}}
+{{- if .Values.crds.enabled }}
+{{- range $path, $bytes := .Files.Glob "files/crds/*.yaml" }}
+{{- $text := $.Files.Get $path }}
+{{- $own := ($text | fromYaml).metadata }}
+{{- $keep := ternary (dict "helm.sh/resource-policy" "keep") dict $.Values.crds.keep }}
+{{- $annotations := mergeOverwrite (dict) ($own.annotations | default dict) $.Values.crds.annotations $keep }}
+{{- $metadata := include "hearth.metadata" (dict "root" $ "name" $own.name "namespaced" false "labels" $own.labels "annotations" $annotations) }}
+---
+{{ regexReplaceAllLiteral "(?m)^metadata:\n( +.*\n)+" (trimPrefix "---\n" $text) (printf "metadata:\n%s\n" ($metadata | indent 2)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "hearth.extraObjects" -}}
+{{- range .Values.extraObjects }}
+---
+{{ tpl (kindIs "string" . | ternary . (toYaml .)) $ }}
+{{- end }}
+{{- end }}

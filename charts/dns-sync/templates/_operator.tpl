@@ -1,0 +1,74 @@
+{{- /* What is this operator's own: its arguments and the rights that its enabled sources need. */}}
+
+{{- define "dns-sync.sources" -}}
+{{- range $source := list "services" "ingresses" "records" }}
+{{- if get $.Values.sources $source }}
+- {{ $source }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "dns-sync.args" -}}
+{{- /* Only these sources are watched: they are the ones that RBAC is granted for. */}}
+- {{ printf "--sources=%s" (include "dns-sync.sources" . | fromYamlArray | join ",") | quote }}
+{{- with .Values.watchNamespaces }}
+- {{ printf "--watch-namespaces=%s" (uniq . | join ",") | quote }}
+{{- end }}
+{{- with .Values.concurrency }}
+- {{ printf "--concurrency=%d" (int .) | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "dns-sync.clusterRules" -}}
+- apiGroups: [dns.hearth.home.arpa]
+  resources: [dnszones]
+  verbs: [get, list, watch]
+- apiGroups: [dns.hearth.home.arpa]
+  resources: [dnszones/status]
+  verbs: [get, patch, update]
+{{- end }}
+
+{{- define "dns-sync.watchedRules" -}}
+{{- if .Values.sources.records }}
+- apiGroups: [dns.hearth.home.arpa]
+  resources: [dnsrecords]
+  verbs: [get, list, watch]
+- apiGroups: [dns.hearth.home.arpa]
+  resources: [dnsrecords/status]
+  verbs: [get, patch, update]
+{{- end }}
+{{- if .Values.sources.services }}
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch]
+{{- end }}
+{{- if .Values.sources.ingresses }}
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list, watch]
+{{- end }}
+{{- end }}
+
+{{- define "dns-sync.ownRules" -}}
+{{- /* A list or watch of one Secret by its name is covered by resourceNames, too. */}}
+- apiGroups: [""]
+  resources: [secrets]
+  {{- with .Values.credentialsSecrets }}
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [get, list, watch]
+{{- end }}
+
+{{- define "dns-sync.viewRules" -}}
+- apiGroups: [dns.hearth.home.arpa]
+  resources: [dnszones, dnsrecords]
+  verbs: [get, list, watch]
+{{- end }}
+
+{{- /* Zones hold policy and credentials of the whole cluster, so editing them stays with the cluster's admin. */}}
+{{- define "dns-sync.editRules" -}}
+- apiGroups: [dns.hearth.home.arpa]
+  resources: [dnsrecords]
+  verbs: [create, update, patch, delete, deletecollection]
+{{- end }}
