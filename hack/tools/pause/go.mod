@@ -1,0 +1,3 @@
+module hearth/tools/pause
+
+go 1.25.0
