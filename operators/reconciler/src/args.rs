@@ -1,0 +1,111 @@
+//! The arguments that every operator takes. Flatten [`Args`] into the operator's own with `#[command(flatten)]`.
+
+use std::net::SocketAddr;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+
+/// Arguments of the `run` command of every operator.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    /// How log lines look.
+    #[arg(long, env = "HEARTH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What is logged: a level, or directives such as `info,kube=debug`.
+    #[arg(long, env = "HEARTH_LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+    /// Where /metrics, /livez and /readyz are served. `[::]` becomes 0.0.0.0 where IPv6 is off.
+    #[arg(long, env = "HEARTH_LISTEN", default_value = "[::]:8080")]
+    pub listen: SocketAddr,
+    /// The operator's own namespace: its lease and the Secrets of cluster-scoped objects are here.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub namespace: String,
+    /// The name of this pod, the readable part of its identity in the lease.
+    #[arg(long, env = "POD_NAME", default_value = "local")]
+    pub pod_name: String,
+    /// Namespaces to look at, comma-separated; none means all.
+    #[arg(long, env = "HEARTH_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
+    /// Whether to wait for the leader lease before changing anything.
+    #[arg(long, env = "HEARTH_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
+    pub leader_elect: bool,
+    /// How many objects of one kind are reconciled at the same time.
+    #[arg(long, env = "HEARTH_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+}
+
+impl Args {
+    /// The APIs of a namespaced kind that this operator may look at: one for all namespaces, or one for each given.
+    pub fn apis<K>(&self, client: &Client) -> Vec<Api<K>>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let mut namespaces: Vec<&str> = self
+            .watch_namespaces
+            .iter()
+            .map(|n| n.trim())
+            .filter(|n| !n.is_empty())
+            .collect();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        if namespaces.is_empty() {
+            return vec![Api::all(client.clone())];
+        }
+        namespaces
+            .into_iter()
+            .map(|n| Api::namespaced(client.clone(), n))
+            .collect()
+    }
+}
+
+/// How log lines look.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One readable line for each event.
+    Text,
+    /// One JSON object for each event.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_chart() {
+        let args = Command::try_parse_from(["op", "--namespace", "hearth"]).unwrap().args;
+        assert_eq!(args.listen.to_string(), "[::]:8080");
+        assert_eq!(
+            (args.leader_elect, args.concurrency, args.log_format),
+            (true, 4, LogFormat::Text)
+        );
+        assert!(args.watch_namespaces.is_empty());
+    }
+
+    #[test]
+    fn lists_switches_and_bounds_are_understood() {
+        let given = [
+            "op",
+            "--namespace",
+            "n",
+            "--watch-namespaces",
+            "a,b",
+            "--leader-elect",
+            "false",
+            "--log-format",
+            "json",
+        ];
+        let args = Command::try_parse_from(given).unwrap().args;
+        assert_eq!(args.watch_namespaces, ["a", "b"]);
+        assert_eq!((args.leader_elect, args.log_format), (false, LogFormat::Json));
+        assert!(Command::try_parse_from(["op", "--namespace", "n", "--concurrency", "0"]).is_err());
+    }
+}

@@ -1,0 +1,277 @@
+//! The decisions of a candidate for the lease, as a state machine without I/O: the clock, what was read and how writes
+//! ended come in as values; what to do next goes out as one.
+//!
+//! Why it is safe. A holder counts its term from the moment **before** it sent the write that was stored last, and
+//! ends it after [`Rules::renew_deadline`]. A rival counts from a moment **after** that write was stored (its own read
+//! of it), and waits for the longer [`Rules::duration`]. Both use their own monotonic clock and no clock of the other;
+//! times inside the lease object decide nothing. Every write carries the `resourceVersion` it is based on, so of two
+//! rivals one loses, and a write that arrives late does nothing once anything else was stored.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+
+/// A moment on the candidate's own clock, see [`crate::clock::Clock`].
+pub(crate) type Moment = Duration;
+
+/// The times of the lease, client-go's defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// A rival takes the lease over when it has not changed for this long.
+    pub(crate) duration: Duration,
+    /// The holder stops when it has not renewed for this long. Shorter than `duration`: the difference is what a call
+    /// that is under way may take to stop.
+    pub(crate) renew_deadline: Duration,
+    /// Between two renewals, and between two looks of a standby.
+    pub(crate) retry: Duration,
+    /// One request may take this long; three fit into the deadline.
+    pub(crate) attempt: Duration,
+}
+
+impl Rules {
+    pub(crate) const DEFAULT: Self = Self {
+        duration: Duration::from_secs(15),
+        renew_deadline: Duration::from_secs(10),
+        retry: Duration::from_secs(2),
+        attempt: Duration::from_secs(3),
+    };
+    /// Another version's duration is respected, but not for ever.
+    const LONGEST: Duration = Duration::from_secs(300);
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Step {
+    /// Read the lease, then call [`Candidate::read`].
+    Read,
+    /// Create (no `resourceVersion`) or replace the lease by this one, then call [`Candidate::wrote`].
+    Write(Box<Lease>),
+    /// Nothing for so long.
+    Sleep(Duration),
+}
+
+/// Why a request failed, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The server refused because something else was stored or removed before: certainly not stored.
+    Outdated,
+    /// Anything else. The write may have been stored all the same.
+    Unknown,
+}
+
+/// A term: from a stored write until a moment that renewals move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) until: Moment,
+    pub(crate) number: u64,
+}
+
+/// The state of a candidate.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    me: String,
+    rules: Rules,
+    /// The lease as last read or written; outer `None`: unknown, read first.
+    known: Option<Option<Lease>>,
+    /// The version of the lease last seen in another's hands, since when on our clock, and for how long it counts.
+    rival: Option<(String, Moment, Duration)>,
+    held: Option<Held>,
+    /// No request before this moment.
+    pause: Moment,
+    /// What the write under way would begin or renew.
+    writing: Option<(u64, bool)>,
+}
+
+impl Candidate {
+    /// `me` must be unique to this run of the process: a restarted container is another candidate.
+    pub(crate) fn new(me: String, rules: Rules) -> Self {
+        Self {
+            me,
+            rules,
+            known: None,
+            rival: None,
+            held: None,
+            pause: Duration::ZERO,
+            writing: None,
+        }
+    }
+
+    /// The term, if there is one at this moment.
+    pub(crate) fn held(&self, now: Moment) -> Option<Held> {
+        self.held.filter(|held| now < held.until)
+    }
+
+    /// The term ends now, whatever the server says.
+    pub(crate) fn resign(&mut self) {
+        self.held = None;
+    }
+
+    /// What to do now. `wall` goes into the lease for human eyes; nothing is decided by it.
+    pub(crate) fn step(&mut self, now: Moment, wall: Timestamp) -> Step {
+        self.held = self.held(now);
+        if let Some(wait) = self.pause.checked_sub(now).filter(|wait| !wait.is_zero()) {
+            // While holding, wake up at the deadline at the latest.
+            return Step::Sleep(self.held.map_or(wait, |held| wait.min(held.until.saturating_sub(now))));
+        }
+        let Some(known) = self.known.clone() else {
+            return Step::Read;
+        };
+        let holder = known.as_ref().and_then(holder);
+        let mine = holder == Some(&self.me);
+        let free = holder.is_none();
+        if !mine
+            && self
+                .rival
+                .as_ref()
+                .is_some_and(|(_, since, wait)| now.saturating_sub(*since) < *wait)
+        {
+            // Look again later: only a fresh read may lead to a take-over.
+            return self.rest(now);
+        }
+        // A released lease is free at once; one that was deleted in another's hands only after its time (above).
+        let renew = mine && self.held.is_some();
+        let lease = self.next_lease(known.unwrap_or_default(), renew, wall);
+        let number = transitions(&lease);
+        tracing::trace!(renew, free, number, "writing the lease");
+        self.writing = Some((number, renew));
+        Step::Write(Box::new(lease))
+    }
+
+    /// The lease was read: the answer, or none; `now` is the moment after the answer.
+    pub(crate) fn read(&mut self, answer: Result<Option<Lease>, Failure>, now: Moment) {
+        self.held = self.held(now);
+        let Ok(lease) = answer else {
+            return self.failed(now);
+        };
+        match lease.as_ref().map(|l| (l, holder(l))) {
+            Some((_, Some(name))) if *name == self.me => self.rival = None,
+            Some((_, None)) => (self.held, self.rival) = (None, None),
+            Some((lease, Some(_))) => {
+                self.held = None;
+                let version = lease.metadata.resource_version.clone().unwrap_or_default();
+                if self.rival.as_ref().is_none_or(|(seen, ..)| *seen != version) {
+                    self.rival = Some((
+                        version,
+                        now,
+                        self.rules.duration.max(duration(lease)).min(Rules::LONGEST),
+                    ));
+                }
+            }
+            // Gone. If it was ours, somebody removed it and a rival may be creating it right now. If it was another's,
+            // that one may still be working: `rival` stays, and with it the wait.
+            None => self.held = None,
+        }
+        self.known = Some(lease);
+    }
+
+    /// A write ended. `sent` is the moment before it was sent, `now` the moment after its end.
+    pub(crate) fn wrote(&mut self, answer: Result<Lease, Failure>, sent: Moment, now: Moment) {
+        self.held = self.held(now);
+        let writing = self.writing.take();
+        match answer {
+            Ok(lease) => {
+                let until = sent + self.rules.renew_deadline;
+                if let Some((number, renew)) = writing
+                    // A renewal that came back after the deadline does not revive the term; the next write begins a new one.
+                    && (!renew || self.held.is_some())
+                    && now < until
+                {
+                    self.held = Some(Held { until, number });
+                    self.pause = sent + self.rules.retry;
+                }
+                self.rival = None;
+                self.known = Some(Some(lease));
+            }
+            // Somebody wrote: read at once who. While it is us (a lost answer, a label set by hand), the term goes on.
+            Err(Failure::Outdated) => self.known = None,
+            Err(Failure::Unknown) => self.failed(now),
+        }
+    }
+
+    /// The write that gives the lease back, if it is known to be ours. Call [`Candidate::resign`] and stop working first.
+    pub(crate) fn release(&self, wall: Timestamp) -> Option<Lease> {
+        let mut lease = self.known.clone().flatten().filter(|l| holder(l) == Some(&self.me))?;
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = None;
+            spec.renew_time = Some(MicroTime(wall));
+        }
+        Some(lease)
+    }
+
+    /// Whether the lease must be read before it can be released.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        self.known.is_none()
+    }
+
+    fn failed(&mut self, now: Moment) {
+        self.known = None;
+        // A holder has little time left.
+        self.pause = now
+            + if self.held.is_some() {
+                self.rules.retry / 4
+            } else {
+                self.rules.retry
+            };
+    }
+
+    fn rest(&mut self, now: Moment) -> Step {
+        self.known = None;
+        self.pause = now + self.rules.retry;
+        Step::Sleep(self.rules.retry)
+    }
+
+    fn next_lease(&self, old: Lease, renew: bool, wall: Timestamp) -> Lease {
+        let spec = old.spec.clone().unwrap_or_default();
+        let taken = if renew {
+            spec.acquire_time.clone()
+        } else {
+            Some(MicroTime(wall))
+        };
+        Lease {
+            metadata: ObjectMeta {
+                managed_fields: None,
+                ..old.metadata.clone()
+            },
+            spec: Some(LeaseSpec {
+                acquire_time: taken,
+                holder_identity: Some(self.me.clone()),
+                lease_duration_seconds: Some(i32::try_from(self.rules.duration.as_secs()).unwrap_or(i32::MAX)),
+                lease_transitions: Some(i32::try_from(transitions(&old) + u64::from(!renew)).unwrap_or(1)),
+                renew_time: Some(MicroTime(wall)),
+                ..spec
+            }),
+        }
+    }
+}
+
+/// Who holds the lease; nobody after a release.
+pub(crate) fn holder(lease: &Lease) -> Option<&String> {
+    lease
+        .spec
+        .as_ref()?
+        .holder_identity
+        .as_ref()
+        .filter(|name| !name.is_empty())
+}
+
+fn transitions(lease: &Lease) -> u64 {
+    lease
+        .spec
+        .as_ref()
+        .and_then(|s| s.lease_transitions)
+        .and_then(|n| u64::try_from(n).ok())
+        .unwrap_or(0)
+}
+
+fn duration(lease: &Lease) -> Duration {
+    let seconds = lease
+        .spec
+        .as_ref()
+        .and_then(|s| s.lease_duration_seconds)
+        .and_then(|n| u64::try_from(n).ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}

@@ -1,0 +1,204 @@
+//! Runs a `Controller`: the one place where results and errors of reconcilers become requeues, logs, metrics and events.
+
+use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::{FutureExt, StreamExt};
+use kube::{
+    Resource, ResourceExt,
+    runtime::{
+        Controller, controller,
+        controller::Action,
+        events::EventType,
+        reflector::{ObjectRef, Store},
+    },
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    backoff::{self, Failures},
+    error::{ReconcileError, Retry},
+    events::Events,
+    metrics::{Outcome, Runs},
+    start::Process,
+};
+
+/// How long reconciliations under way may take to finish when the process ends. Less than a pod's usual 30 s.
+const DRAIN: Duration = Duration::from_secs(15);
+/// A failure that is retried soon is told as an event from this many in a row on: most mend themselves.
+const TELL_AFTER: u32 = 3;
+
+/// Runs the controller until the process ends; `kind` (lower case) is its name in metrics and logs. Dropping the future
+/// stops all reconciliations.
+///
+/// - Reconciles only while this process leads, each reconciliation within the term; on taking over, all objects are
+///   reconciled. The controller's stores are kept up to date all the time.
+/// - At most `--concurrency` objects at the same time; this replaces the controller's own `Config`.
+/// - An error is logged once, counted, and retried as it says itself (`ReconcileError::retry`).
+/// - A `Warning` event is published when the reason of an object's failure is new.
+/// - A panic counts as an error of that object (where panics unwind; release builds abort).
+pub async fn run<K, C, E, F, Fut>(
+    controller: Controller<K>,
+    process: &Process,
+    kind: &'static str,
+    ctx: Arc<C>,
+    reconcile: F,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    C: Send + Sync + 'static,
+    E: ReconcileError,
+    F: Fn(Arc<K>, Arc<C>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Action, E>> + Send + 'static,
+{
+    let leadership = process.leadership.clone();
+    let store = controller.store();
+    let gate = process.health.gate(kind);
+    let settle = Arc::new(Settle {
+        kind,
+        failures: Failures::new(),
+        events: process.events.clone(),
+        runs: process.metrics.controller(kind, process.args.concurrency),
+        store: store.clone(),
+    });
+    let forget = Arc::clone(&settle);
+    let results = controller
+        .with_config(controller::Config::default().concurrency(process.args.concurrency))
+        .graceful_shutdown_on(process.shutdown.wait())
+        .reconcile_all_on(leadership.terms().map(drop))
+        .run(
+            move |object, ctx| {
+                let (term, settle) = (leadership.term(), Arc::clone(&settle));
+                // Called here, polled within the term only.
+                let work = AssertUnwindSafe(reconcile(Arc::clone(&object), ctx)).catch_unwind();
+                async move {
+                    let Some(term) = term else {
+                        return Ok(Action::await_change());
+                    };
+                    let measured = settle.runs.begin();
+                    let result = term.within(work).await;
+                    drop(measured);
+                    Ok::<_, Infallible>(
+                        result.map_or_else(|_| Action::await_change(), |result| settle.result(&object, result)),
+                    )
+                }
+            },
+            |_, error, _| match *error {},
+            ctx,
+        )
+        .for_each(move |result| {
+            match result {
+                Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+                Err(controller::Error::ObjectNotFound(gone)) => {
+                    let mut key = ObjectRef::<K>::new(&gone.name);
+                    key.namespace.clone_from(&gone.namespace);
+                    forget.failures.forget(&key);
+                }
+                Err(error) => tracing::debug!(controller = kind, %error, "watch of the controller interrupted"),
+            }
+            std::future::ready(())
+        });
+    let ready = async {
+        if store.wait_until_ready().await.is_ok() {
+            gate.open();
+        }
+        std::future::pending::<()>().await;
+    };
+    let overdue = async {
+        process.shutdown.wait().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        () = results => {}
+        () = ready => {}
+        () = overdue => tracing::warn!(controller = kind, "reconciliations under way were cut off"),
+    }
+}
+
+/// What happens after a reconciliation.
+struct Settle<K: Resource<DynamicType = ()> + Clone + 'static> {
+    kind: &'static str,
+    failures: Failures<ObjectRef<K>>,
+    events: Events,
+    runs: Runs,
+    store: Store<K>,
+}
+
+impl<K> Settle<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    fn result<E: ReconcileError>(&self, object: &K, result: Result<Result<Action, E>, Box<dyn Any + Send>>) -> Action {
+        match result {
+            Ok(Ok(action)) => {
+                let again = action != Action::await_change();
+                self.runs
+                    .end(if again { Outcome::RequeueAfter } else { Outcome::Success }, false);
+                self.failures.forget(&ObjectRef::from_obj(object));
+                action
+            }
+            Ok(Err(error)) => self.failed(object, error.reason(), error.retry(), &chain(&error)),
+            Err(panic) => {
+                self.runs.panicked();
+                self.failed(object, "Panicked", Retry::Backoff, &panic_text(panic.as_ref()))
+            }
+        }
+    }
+
+    fn failed(&self, object: &K, reason: &'static str, retry: Retry, text: &str) -> Action {
+        self.runs.end(Outcome::Error, retry == Retry::OnChange);
+        let uid = object.uid().unwrap_or_default();
+        let record = self.failures.note(ObjectRef::from_obj(object), &uid, reason, |key| {
+            self.store.get(key).is_some()
+        });
+        let action = requeue(retry, record.failures, fastrand::f64());
+        let (kind, namespace, name) = (self.kind, object.namespace().unwrap_or_default(), object.name_any());
+        tracing::warn!(
+            controller = kind,
+            namespace,
+            name,
+            reason,
+            failures = record.failures,
+            ?retry,
+            error = text,
+            "reconciling failed"
+        );
+        if record.same == if retry == Retry::Backoff { TELL_AFTER } else { 1 } {
+            // The record has decided that this is news, whatever was said before.
+            self.events.clear(&uid);
+            self.events
+                .publish(&object.object_ref(&()), EventType::Warning, reason, "Reconcile", text);
+        }
+        action
+    }
+}
+
+/// When to look at an object again after its `failures`-th failure in a row; `jitter` from 0 to 1.
+fn requeue(retry: Retry, failures: u32, jitter: f64) -> Action {
+    match retry {
+        Retry::Backoff => Action::requeue(backoff::delay(failures, jitter)),
+        // Never earlier than asked, and up to a tenth later: many objects hear the same time.
+        Retry::After(time) => Action::requeue(time.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)),
+        Retry::OnChange => Action::await_change(),
+    }
+}
+
+/// The error with its sources, each said once (some errors' texts contain those of their sources).
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("the operator has a fault: {}", text.unwrap_or_default())
+}

@@ -1,0 +1,1 @@
+//! For tests: a scripted API server, a fault layer for clients, the CRD snapshot check.

@@ -1,0 +1,160 @@
+//! Lean watches that do not end: pruned before anything is cached, patient with a server that is away, and outspoken
+//! about what is wrong.
+
+use futures::{Stream, StreamExt, future::Either, stream};
+use kube::{
+    Api, Resource, ResourceExt,
+    runtime::{
+        WatchStreamExt,
+        reflector::store::Writer,
+        watcher::{self, Event},
+    },
+};
+use serde::de::DeserializeOwned;
+
+use crate::health::Gate;
+
+/// What a watch says.
+#[derive(Debug)]
+pub enum Update<K> {
+    /// An event, as kube's watcher gives it.
+    Event(Event<K>),
+    /// The watch does not work for now and goes on trying. Told once, and again when the reason changes:
+    /// `Forbidden` (RBAC), `NotServed` (the kind's CRD is missing), `Undecodable` (an object does not fit the type),
+    /// `Unreachable` (anything else).
+    Failing {
+        /// One of the words above.
+        reason: &'static str,
+        /// The client's error.
+        message: String,
+    },
+    /// The watch works again; events follow.
+    Recovered,
+}
+
+/// Watches for ever, with kube's backoff (0.8 s to 30 s, with jitter). managedFields and the last-applied annotation are
+/// dropped, then `slim` drops what the caller does not need (`|_| ()` for nothing).
+///
+/// A lost connection whose watch resumes is no failure: what is cached stays right, only late.
+pub fn watch<K>(api: Api<K>, config: watcher::Config, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let events = kube::runtime::watcher(api, config)
+        .default_backoff()
+        .modify(move |object| {
+            object.managed_fields_mut().clear();
+            object
+                .annotations_mut()
+                .remove("kubectl.kubernetes.io/last-applied-configuration");
+            slim(object);
+        });
+    tell(events)
+}
+
+/// Watches one object by its name, for example a Secret that another object refers to. RBAC can be narrowed to that name
+/// with `resourceNames`.
+pub fn by_name<K>(api: Api<K>, name: &str, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    watch(
+        api,
+        watcher::Config::default().fields(&format!("metadata.name={name}")),
+        slim,
+    )
+}
+
+/// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
+/// `Controller::for_stream` and friends. The gate opens when the store is complete for the first time. Deleted objects
+/// are yielded as they were last seen, also those whose deletion fell into a gap of the watch.
+///
+/// One store takes one watch: several namespaces need several stores.
+pub fn reflect<K, S>(
+    updates: S,
+    mut writer: Writer<K>,
+    gate: Gate,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    S: Stream<Item = Update<K>> + Send,
+{
+    let store = writer.as_reader();
+    updates.flat_map(move |update| {
+        let touched = match update {
+            Update::Event(event) => {
+                let before = if matches!(event, Event::InitDone) {
+                    store.state()
+                } else {
+                    Vec::new()
+                };
+                writer.apply_watcher_event(&event);
+                match event {
+                    Event::Apply(object) | Event::Delete(object) => return Either::Left(stream::iter([Ok(object)])),
+                    // kube's own streams yield at InitApply, when the store still holds the old objects.
+                    Event::Init | Event::InitApply(_) => Vec::new(),
+                    Event::InitDone => {
+                        gate.open();
+                        let gone = before.into_iter().filter(|o| {
+                            store
+                                .get(&kube::runtime::reflector::ObjectRef::from_obj(&**o))
+                                .is_none()
+                        });
+                        let mut all = store.state();
+                        all.extend(gone.collect::<Vec<_>>());
+                        all
+                    }
+                }
+            }
+            Update::Failing { .. } | Update::Recovered => Vec::new(),
+        };
+        Either::Right(stream::iter(touched.into_iter().map(|object| Ok((*object).clone()))))
+    })
+}
+
+fn tell<K, S>(events: S) -> impl Stream<Item = Update<K>> + Send
+where
+    K: Resource + Send + 'static,
+    S: Stream<Item = watcher::Result<Event<K>>> + Send,
+{
+    let mut failing: Option<&'static str> = None;
+    events.flat_map(move |event| {
+        let told: [Option<Update<K>>; 2] = match event {
+            Ok(event) => {
+                // Init comes before the server was asked.
+                let recovered = !matches!(event, Event::Init) && failing.take().is_some();
+                [recovered.then_some(Update::Recovered), Some(Update::Event(event))]
+            }
+            Err(error) => match reason(&error) {
+                Some(reason) if failing != Some(reason) => {
+                    failing = Some(reason);
+                    let message = error.to_string();
+                    tracing::warn!(reason, error = message, "watch fails; it goes on trying");
+                    [Some(Update::Failing { reason, message }), None]
+                }
+                _ => {
+                    tracing::debug!(%error, "watch interrupted");
+                    [None, None]
+                }
+            },
+        };
+        stream::iter(told.into_iter().flatten())
+    })
+}
+
+/// Why a watch does not work; nothing if it only lost its connection or its place, which it finds again by itself.
+fn reason(error: &watcher::Error) -> Option<&'static str> {
+    let (error, listing) = match error {
+        watcher::Error::InitialListFailed(error) => (error, true),
+        watcher::Error::WatchStartFailed(error) => (error, false),
+        watcher::Error::WatchError(_) | watcher::Error::WatchFailed(_) => return None,
+        watcher::Error::NoResourceVersion => return Some("Undecodable"),
+    };
+    match error {
+        kube::Error::Api(status) if status.code == 403 => Some("Forbidden"),
+        kube::Error::Api(status) if status.code == 404 => Some("NotServed"),
+        kube::Error::SerdeError(_) => Some("Undecodable"),
+        _ if listing => Some("Unreachable"),
+        _ => None,
+    }
+}
