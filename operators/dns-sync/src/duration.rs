@@ -1,0 +1,98 @@
+//! Durations as Go writes them, `1h30m` or `200ms`: the form of the CRDs' fields and of the ttl annotation.
+use std::time::Duration;
+
+/// Go's `time.Duration` counts nanoseconds in an `i64`; longer ones are refused there and so here.
+const MAX_NANOS: u128 = i64::MAX as u128;
+
+/// Reads a sequence of decimal numbers, each with an optional fraction and a unit of `ns`, `us` (`µs`), `ms`, `s`, `m` or
+/// `h`. `0` needs no unit. None: no such text, negative, or longer than 292 years. Fractions of a nanosecond are cut.
+/// See <https://pkg.go.dev/time#ParseDuration>.
+pub fn parse(text: &str) -> Option<Duration> {
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total: u128 = 0;
+    while !rest.is_empty() {
+        let (whole, after) = digits(rest);
+        let (fraction, after) = match after.strip_prefix('.') {
+            Some(tail) => digits(tail),
+            None => ("", after),
+        };
+        if whole.is_empty() && fraction.is_empty() {
+            return None;
+        }
+        let (unit, after) = unit(after)?;
+        let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+        let mut nanos = u128::from(whole) * unit;
+        let mut scale = unit;
+        for digit in fraction.bytes() {
+            scale /= 10;
+            nanos += u128::from(digit - b'0') * scale;
+        }
+        total = total.checked_add(nanos)?;
+        rest = after;
+    }
+    if total > MAX_NANOS {
+        return None;
+    }
+    u64::try_from(total).ok().map(Duration::from_nanos)
+}
+
+fn digits(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+/// The unit's nanoseconds. `ms` and `µs` stand before the units that begin like them.
+fn unit(text: &str) -> Option<(u128, &str)> {
+    const UNITS: [(&str, u128); 8] = [
+        ("ns", 1),
+        ("us", 1_000),
+        ("\u{b5}s", 1_000),
+        ("\u{3bc}s", 1_000),
+        ("ms", 1_000_000),
+        ("s", 1_000_000_000),
+        ("m", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+    ];
+    UNITS.iter().find_map(|(name, nanos)| text.strip_prefix(name).map(|rest| (*nanos, rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_durations() {
+        let cases: [(&str, Option<Duration>); 22] = [
+            ("0", Some(Duration::ZERO)),
+            ("0s", Some(Duration::ZERO)),
+            ("1s", Some(Duration::from_secs(1))),
+            ("1.5s", Some(Duration::from_millis(1_500))),
+            (".5s", Some(Duration::from_millis(500))),
+            ("1.s", Some(Duration::from_secs(1))),
+            ("200ms", Some(Duration::from_millis(200))),
+            ("1h30m", Some(Duration::from_mins(90))),
+            ("1h15m30.918273645s", Some(Duration::new(4_530, 918_273_645))),
+            ("3us", Some(Duration::from_micros(3))),
+            ("3\u{b5}s", Some(Duration::from_micros(3))),
+            ("7ns", Some(Duration::from_nanos(7))),
+            ("+5s", Some(Duration::from_secs(5))),
+            ("0.0000000001s", Some(Duration::ZERO)),
+            ("", None),
+            ("5", None),
+            (".s", None),
+            ("-1s", None),
+            ("1d", None),
+            ("1 s", None),
+            ("99999999999h", None),
+            ("99999999999999999999s", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(text), expected, "{text:?}");
+        }
+    }
+}

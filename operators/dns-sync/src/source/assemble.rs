@@ -1,0 +1,156 @@
+//! From names and their targets to record sets: the part that Services and Ingresses share.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    endpoints::{AliasWish, Defect, Endpoint, Held, Wanted, ZoneView},
+    facts::Facts,
+    template::Template,
+};
+use crate::{data::RecordType, name::Name, provider::route53::alias::load_balancer_zone};
+
+/// The names that an object claims, each with its targets.
+pub(super) type Claims<'a> = BTreeMap<Name, BTreeSet<&'a str>>;
+
+/// The names that the zone's template gives the object.
+pub(super) fn template_names(template: Option<&str>, facts: &Facts, defects: &mut Vec<Defect>) -> Vec<Name> {
+    let Some(text) = template.filter(|text| !text.trim().is_empty()) else {
+        return Vec::new();
+    };
+    match Template::parse(text).and_then(|template| template.names(facts)) {
+        Ok(names) => names,
+        Err(why) => {
+            defects.push(Defect::new("InvalidTemplate", format!("hostnameTemplate: {why}")));
+            Vec::new()
+        }
+    }
+}
+
+/// Sorts targets into records, name by name.
+pub(super) fn assemble(facts: &Facts, zone: &ZoneView<'_>, claims: &Claims<'_>, mut defects: Vec<Defect>) -> Wanted {
+    let mut wanted = Wanted::default();
+    let mut concerned = false;
+    for (name, targets) in claims {
+        if !name.is_within(zone.domain) {
+            wanted.outside.push(name.clone());
+            continue;
+        }
+        if !zone.filter.admits(name) {
+            continue;
+        }
+        concerned = true;
+        let before = wanted.endpoints.len();
+        let excluded =
+            !facts.dns.withheld && records_of(name, targets, facts, zone, &mut wanted.endpoints, &mut defects);
+        if wanted.endpoints.len() == before && !excluded {
+            wanted.held.push(Held { name: name.clone(), set_identifier: facts.dns.set_identifier.clone() });
+        }
+    }
+    // A fault in annotations is told where it has an effect. A name that cannot be read might belong anywhere.
+    let told = facts.defects.iter().filter(|defect| concerned || defect.reason == "InvalidHostname");
+    defects.extend(told.cloned());
+    defects.sort_unstable();
+    defects.dedup();
+    wanted.defects = defects;
+    wanted
+}
+
+/// Adds the records of one name. Addresses win over a host name of the same object: both cannot be published, and a
+/// load balancer that has addresses is reached by them. Returns whether there are targets of types that the zone does
+/// not manage and nothing else, so that the name is not the zone's business.
+fn records_of(
+    name: &Name,
+    targets: &BTreeSet<&str>,
+    facts: &Facts,
+    zone: &ZoneView<'_>,
+    endpoints: &mut Vec<Endpoint>,
+    defects: &mut Vec<Defect>,
+) -> bool {
+    let dns = &facts.dns;
+    let mut values: BTreeMap<RecordType, BTreeSet<Box<str>>> = BTreeMap::new();
+    let mut excluded = false;
+    let mut faulty = false;
+    for target in targets {
+        let record_type = RecordType::of_target(target);
+        match record_type.value(target) {
+            Err(why) => {
+                faulty = true;
+                defects.push(Defect::new("InvalidTarget", why));
+            }
+            Ok(value) if manages(zone, record_type, &value, dns.alias) => {
+                values.entry(record_type).or_default().insert(value);
+            }
+            Ok(_) => excluded = true,
+        }
+    }
+    let addressed = values.contains_key(&RecordType::A) || values.contains_key(&RecordType::Aaaa);
+    if addressed {
+        values.remove(&RecordType::Cname);
+    }
+    if let Some(hosts) = values.get(&RecordType::Cname)
+        && let Some(defect) = host_defect(name, hosts, dns.alias, zone)
+    {
+        defects.push(defect);
+        return false;
+    }
+    let none = values.is_empty();
+    endpoints.extend(values.into_iter().map(|(record_type, values)| Endpoint {
+        name: name.clone(),
+        record_type,
+        set_identifier: dns.set_identifier.clone(),
+        weight: dns.weight,
+        values: values.into_iter().collect(),
+        ttl: dns.ttl,
+        alias: dns.alias,
+    }));
+    none && excluded && !faulty
+}
+
+/// A host name that becomes an alias ends up as types A and AAAA.
+fn manages(zone: &ZoneView<'_>, record_type: RecordType, value: &str, wish: AliasWish) -> bool {
+    let types = zone.record_types;
+    types.contains(&record_type)
+        || record_type == RecordType::Cname
+            && becomes_alias(value, wish)
+            && (types.contains(&RecordType::A) || types.contains(&RecordType::Aaaa))
+}
+
+/// Whether a host name target is published as an alias.
+pub(super) fn becomes_alias(target: &str, wish: AliasWish) -> bool {
+    match wish {
+        AliasWish::Yes { .. } => true,
+        AliasWish::Auto { .. } => load_balancer_zone(target).is_some(),
+        AliasWish::No => false,
+    }
+}
+
+/// Why a host name cannot be published under this name; None: it can.
+pub(super) fn host_defect(
+    name: &Name,
+    hosts: &BTreeSet<Box<str>>,
+    wish: AliasWish,
+    zone: &ZoneView<'_>,
+) -> Option<Defect> {
+    let first = hosts.first()?;
+    if hosts.len() > 1 {
+        let list: Vec<&str> = hosts.iter().map(|host| &**host).collect();
+        return Some(Defect::of(
+            name,
+            "TooManyTargets",
+            format!("{name} would point at several host names ({}); a CNAME has exactly one target", list.join(", ")),
+        ));
+    }
+    if **first == *name.as_str() {
+        return Some(Defect::of(name, "InvalidTarget", format!("{name} would point at itself")));
+    }
+    if name == zone.domain && !becomes_alias(first, wish) {
+        return Some(Defect::of(
+            name,
+            "CnameAtApex",
+            format!(
+                "{name} is the zone itself, where DNS allows no CNAME; ask for an alias (annotation alias: \"true\", or \
+                 route53.alias in a DNSRecord) or give an address as target"
+            ),
+        ));
+    }
+    None
+}

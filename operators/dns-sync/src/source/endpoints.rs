@@ -1,0 +1,112 @@
+//! What an object wants of a zone: the vocabulary between sources and plan.
+pub use super::facts::wanted;
+use crate::{crd::zone::Sources, data::RecordType, filter::NameFilter, name::Name};
+
+/// One record set that an object wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The record's name.
+    pub name: Name,
+    /// The record's type. An object's host name target is CNAME here even if [`AliasWish`] makes A and AAAA of it; a
+    /// DNSRecord that asks for an alias has the type that it says, A or AAAA.
+    pub record_type: RecordType,
+    /// Tells sets of one name and type apart.
+    pub set_identifier: Option<Box<str>>,
+    /// The set's share of the answers; there exactly if there is a set identifier.
+    pub weight: Option<u8>,
+    /// Values as [`RecordType::value`] writes them, sorted, unique, never empty. For an alias the target's name.
+    pub values: Vec<Box<str>>,
+    /// Seconds to live; None: the zone's.
+    pub ttl: Option<u32>,
+    /// Whether a host name becomes an alias record.
+    pub alias: AliasWish,
+}
+
+/// Whether a host name target becomes a Route 53 alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AliasWish {
+    /// A CNAME to a known AWS load balancer becomes an alias of types A and AAAA; anything else stays as it is.
+    Auto {
+        /// Whether the alias follows its target's health.
+        evaluate_target_health: bool,
+    },
+    /// An alias, whatever the target: types A and AAAA of a CNAME, else of the endpoint's own type.
+    Yes {
+        /// Whether the alias follows its target's health.
+        evaluate_target_health: bool,
+    },
+    /// A CNAME stays a CNAME.
+    No,
+}
+
+/// A name that an object claims but has no values for at the moment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// The record's name.
+    pub name: Name,
+    /// Which of the sets of that name; None: the simple one.
+    pub set_identifier: Option<Box<str>>,
+}
+
+/// Something in an object that cannot be published as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Defect {
+    /// A word for conditions and Events, for example `InvalidTarget`.
+    pub reason: &'static str,
+    /// What is wrong, why, and what to do; the same text for the same fault.
+    pub message: String,
+    /// The name that is not published for it; None: the whole object, or no valid name.
+    pub name: Option<Name>,
+}
+
+impl Defect {
+    /// A defect of the whole object.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), name: None }
+    }
+
+    /// A defect of one name.
+    pub fn of(name: &Name, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), name: Some(name.clone()) }
+    }
+}
+
+/// All that one object wants of one zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Record sets to publish, sorted by name, type and set identifier.
+    pub endpoints: Vec<Endpoint>,
+    /// Names that stay as they are: the object claims them, but has no (valid) values for them.
+    pub held: Vec<Held>,
+    /// What is wrong with the object.
+    pub defects: Vec<Defect>,
+    /// Names of the object that are not within this zone.
+    pub outside: Vec<Name>,
+    /// The object is a suspended DNSRecord; its name is in `held`.
+    pub suspended: bool,
+}
+
+impl Wanted {
+    /// Nothing at all, not even a complaint.
+    pub fn is_empty(&self) -> bool {
+        let Self { endpoints, held, defects, outside, suspended } = self;
+        endpoints.is_empty() && held.is_empty() && defects.is_empty() && outside.is_empty() && !suspended
+    }
+}
+
+/// What of a zone decides which names and records an object gets there.
+#[derive(Clone, Copy, Debug)]
+pub struct ZoneView<'a> {
+    /// The DNSZone's name.
+    pub zone: &'a str,
+    /// The zone's apex.
+    pub domain: &'a Name,
+    /// Which objects may publish.
+    pub sources: &'a Sources,
+    /// Which names are managed.
+    pub filter: &'a NameFilter,
+    /// Which types are managed.
+    pub record_types: &'a [RecordType],
+    /// Only this zone takes DNSRecords, so relative names without `spec.zone` are relative to it.
+    pub sole_for_records: bool,
+}
