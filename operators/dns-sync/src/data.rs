@@ -39,8 +39,16 @@ pub enum RecordType {
 
 impl RecordType {
     /// Every type.
-    pub const ALL: [Self; 8] =
-        [Self::A, Self::Aaaa, Self::Cname, Self::Txt, Self::Mx, Self::Srv, Self::Ns, Self::Caa];
+    pub const ALL: [Self; 8] = [
+        Self::A,
+        Self::Aaaa,
+        Self::Cname,
+        Self::Txt,
+        Self::Mx,
+        Self::Srv,
+        Self::Ns,
+        Self::Caa,
+    ];
 
     /// As the API and people write it.
     pub const fn as_str(self) -> &'static str {
@@ -72,7 +80,9 @@ impl RecordType {
 
     /// The type of that name, in any case; None: not one that can be managed.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(text))
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_str().eq_ignore_ascii_case(text))
     }
 
     /// The type that a target asks for: an IPv4 address A, any other address AAAA (an IPv4-mapped one too, as in
@@ -121,28 +131,41 @@ impl RecordType {
 }
 
 fn ipv4(text: &str) -> Result<Box<str>, String> {
-    text.parse::<Ipv4Addr>().map(|address| address.to_string().into()).map_err(|_| match RecordType::of_target(text) {
-        RecordType::Aaaa => format!("`{text}` is an IPv6 address; it belongs in a record of type AAAA"),
-        _ if text.strip_suffix('.').is_some_and(|bare| bare.parse::<Ipv4Addr>().is_ok()) => {
-            format!("`{text}` ends in a dot; write the address without it")
-        }
-        _ => format!("`{text}` is not an IPv4 address such as 192.0.2.1, which a record of type A holds"),
-    })
+    text.parse::<Ipv4Addr>()
+        .map(|address| address.to_string().into())
+        .map_err(|_| match RecordType::of_target(text) {
+            RecordType::Aaaa => format!("`{text}` is an IPv6 address; it belongs in a record of type AAAA"),
+            _ if text
+                .strip_suffix('.')
+                .is_some_and(|bare| bare.parse::<Ipv4Addr>().is_ok()) =>
+            {
+                format!("`{text}` ends in a dot; write the address without it")
+            }
+            _ => format!("`{text}` is not an IPv4 address such as 192.0.2.1, which a record of type A holds"),
+        })
 }
 
 fn ipv6(text: &str) -> Result<Box<str>, String> {
-    text.parse::<Ipv6Addr>().map(|address| address.to_string().into()).map_err(|_| match RecordType::of_target(text) {
-        RecordType::A => format!("`{text}` is an IPv4 address; it belongs in a record of type A"),
-        RecordType::Aaaa => format!("`{text}` names an interface after `%`, which means nothing outside its own host"),
-        _ => format!("`{text}` is not an IPv6 address such as 2001:db8::1, which a record of type AAAA holds"),
-    })
+    text.parse::<Ipv6Addr>()
+        .map(|address| address.to_string().into())
+        .map_err(|_| match RecordType::of_target(text) {
+            RecordType::A => format!("`{text}` is an IPv4 address; it belongs in a record of type A"),
+            RecordType::Aaaa => {
+                format!("`{text}` names an interface after `%`, which means nothing outside its own host")
+            }
+            _ => format!("`{text}` is not an IPv6 address such as 2001:db8::1, which a record of type AAAA holds"),
+        })
 }
 
 fn host(text: &str) -> Result<Box<str>, String> {
     if RecordType::of_target(text) != RecordType::Cname {
-        return Err(format!("`{text}` is an address; a host name such as host.example.org is expected"));
+        return Err(format!(
+            "`{text}` is an address; a host name such as host.example.org is expected"
+        ));
     }
-    Name::parse(text).map(|name| name.as_str().into()).map_err(|error| error.to_string())
+    Name::parse(text)
+        .map(|name| name.as_str().into())
+        .map_err(|error| error.to_string())
 }
 
 /// A host, or `.` which says that there is none (RFC 2782, RFC 7505).
@@ -203,9 +226,13 @@ fn srv(text: &str) -> Result<Box<str>, String> {
 }
 
 fn caa(text: &str) -> Result<Box<str>, String> {
-    read_caa(text).map(|(flags, tag, value)| write_caa(flags, &tag, &value)).ok_or_else(|| {
-        format!("`{text}` is not a CAA value: write flags (0 or 128), tag and value, as in `0 issue \"ca.example.org\"`")
-    })
+    read_caa(text)
+        .map(|(flags, tag, value)| write_caa(flags, &tag, &value))
+        .ok_or_else(|| {
+            format!(
+                "`{text}` is not a CAA value: write flags (0 or 128), tag and value, as in `0 issue \"ca.example.org\"`"
+            )
+        })
 }
 
 /// Flags, tag and value of a CAA record (RFC 8659 §4.1.1: tags are letters and digits in any case). A value without
@@ -251,7 +278,10 @@ fn txt_value(text: &str) -> Result<Box<str>, String> {
     };
     let value = quote(&strings);
     if value.len() > MAX_TXT {
-        return Err(format!("the text has {} characters with its quotes; Route 53 takes at most {MAX_TXT}", value.len()));
+        return Err(format!(
+            "the text has {} characters with its quotes; Route 53 takes at most {MAX_TXT}",
+            value.len()
+        ));
     }
     Ok(value)
 }

@@ -26,7 +26,11 @@ pub fn parse(text: &str) -> Option<Duration> {
             return None;
         }
         let (unit, after) = unit(after)?;
-        let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+        let whole = if whole.is_empty() {
+            0
+        } else {
+            whole.parse::<u64>().ok()?
+        };
         let mut nanos = u128::from(whole) * unit;
         let mut scale = unit;
         for digit in fraction.bytes() {
@@ -58,7 +62,9 @@ fn unit(text: &str) -> Option<(u128, &str)> {
         ("m", 60_000_000_000),
         ("h", 3_600_000_000_000),
     ];
-    UNITS.iter().find_map(|(name, nanos)| text.strip_prefix(name).map(|rest| (*nanos, rest)))
+    UNITS
+        .iter()
+        .find_map(|(name, nanos)| text.strip_prefix(name).map(|rest| (*nanos, rest)))
 }
 
 #[cfg(test)]

@@ -34,7 +34,10 @@ impl NameFilter {
                 .map(|text| Pattern::new(text).map_err(|why| format!("{field} pattern `{text}`: {why}")))
                 .collect::<Result<Vec<_>, _>>()
         };
-        Ok(Self { include: compile("include", include)?, exclude: compile("exclude", exclude)? })
+        Ok(Self {
+            include: compile("include", include)?,
+            exclude: compile("exclude", exclude)?,
+        })
     }
 
     /// Whether the name may be managed.
@@ -65,7 +68,10 @@ impl Pattern {
             return Err("it is empty and would match nothing".to_owned());
         }
         let glob = idna::domain_to_ascii(glob).map_err(|_| "it is no part of any domain name".to_owned())?;
-        if let Some(odd) = glob.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.*".contains(*c)) {
+        if let Some(odd) = glob
+            .chars()
+            .find(|c| !c.is_ascii_alphanumeric() && !"-_.*".contains(*c))
+        {
             return Err(format!(
                 "{odd:?} is in no name; a glob has letters, digits, `-`, `_`, dots and `*`, a regular expression stands \
                  between slashes"
@@ -132,20 +138,38 @@ mod tests {
             (&["/^api-[0-9]+\\./"], &[], "api-7.example.org", true),
             (&["/^API-[0-9]+\\./"], &[], "api-7.example.org", true),
             (&["/^api-[0-9]+\\./"], &[], "my-api-7.example.org", false),
-            (&["*.example.org"], &["*.internal.example.org"], "a.internal.example.org", false),
+            (
+                &["*.example.org"],
+                &["*.internal.example.org"],
+                "a.internal.example.org",
+                false,
+            ),
             (&[], &["/secret/"], "my-secret.example.org", false),
         ];
         for (include, exclude, name, expected) in cases {
             let name = Name::parse(name).unwrap();
-            assert_eq!(filter(include, exclude).admits(&name), expected, "{include:?} {exclude:?} {name}");
+            assert_eq!(
+                filter(include, exclude).admits(&name),
+                expected,
+                "{include:?} {exclude:?} {name}"
+            );
         }
     }
 
     #[test]
     fn a_wrong_pattern_is_named() {
-        for (pattern, word) in [("/(/", "/(/"), ("/", "two slashes"), ("//", "two slashes"), ("", "empty"), ("a b", "' '")] {
+        for (pattern, word) in [
+            ("/(/", "/(/"),
+            ("/", "two slashes"),
+            ("//", "two slashes"),
+            ("", "empty"),
+            ("a b", "' '"),
+        ] {
             let message = NameFilter::new(&[], &[pattern.to_owned()]).unwrap_err();
-            assert!(message.contains(word) && message.starts_with("exclude pattern"), "{pattern}: {message}");
+            assert!(
+                message.contains(word) && message.starts_with("exclude pattern"),
+                "{pattern}: {message}"
+            );
         }
     }
 }

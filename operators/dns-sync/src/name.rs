@@ -29,7 +29,9 @@ impl Name {
         let ascii = to_ascii(text)?;
         let name = ascii.strip_suffix('.').unwrap_or(&ascii);
         for (position, label) in name.split('.').enumerate() {
-            let odd = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-' && *c != '_');
+            let odd = label
+                .chars()
+                .find(|c| !c.is_ascii_alphanumeric() && *c != '-' && *c != '_');
             match odd {
                 Some('*') if position == 0 && label == "*" => {}
                 Some('*') => {
@@ -144,7 +146,11 @@ fn to_ascii(text: &str) -> Result<Cow<'_, str>, NameError> {
     }
     Uts46::new()
         .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
-        .map_err(|_| NameError(format!("`{text}` contains characters that no internationalised domain name may have")))
+        .map_err(|_| {
+            NameError(format!(
+                "`{text}` contains characters that no internationalised domain name may have"
+            ))
+        })
 }
 
 fn check_lengths(text: &str, name: &str) -> Result<(), NameError> {
@@ -156,7 +162,9 @@ fn check_lengths(text: &str, name: &str) -> Result<(), NameError> {
         // An escaped octet is four characters of text and one of the name.
         let length = label.len() - 3 * label.matches('\\').count();
         if length == 0 {
-            return Err(NameError(format!("`{text}` has an empty label (two dots in a row or a leading dot)")));
+            return Err(NameError(format!(
+                "`{text}` has an empty label (two dots in a row or a leading dot)"
+            )));
         }
         if length > MAX_LABEL {
             return Err(NameError(format!(
@@ -166,7 +174,10 @@ fn check_lengths(text: &str, name: &str) -> Result<(), NameError> {
         octets += length + 1;
     }
     if octets - 1 > MAX_NAME {
-        return Err(NameError(format!("`{text}` has {} characters; a name has at most {MAX_NAME}", octets - 1)));
+        return Err(NameError(format!(
+            "`{text}` has {} characters; a name has at most {MAX_NAME}",
+            octets - 1
+        )));
     }
     Ok(())
 }
@@ -193,5 +204,182 @@ impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         decode_route53(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    #[test]
+    fn canonical_names() {
+        let long = format!("{}.example", "a".repeat(63));
+        let cases = [
+            ("example.org", "example.org"),
+            ("ExAmple.com.", "example.com"),
+            ("  www.example.org ", "www.example.org"),
+            ("*.Example.org", "*.example.org"),
+            ("_sip._tcp.example.org", "_sip._tcp.example.org"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("B\u{dc}CHER.example", "xn--bcher-kva.example"),
+            ("*.b\u{fc}cher.example", "*.xn--bcher-kva.example"),
+            ("fa\u{df}.example", "xn--fa-hia.example"),
+            ("www\u{3002}example", "www.example"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("-a.b-.example", "-a.b-.example"),
+            ("org", "org"),
+            (&long, &long),
+        ];
+        for (text, canonical) in cases {
+            assert_eq!(name(text).as_str(), canonical, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_names() {
+        let long_label = format!("{}.example.org", "a".repeat(64));
+        let long_name = vec!["abcdefg"; 32].join(".");
+        let cases = [
+            ("", "no label"),
+            (".", "empty label"),
+            ("a..b", "empty label"),
+            (".a", "empty label"),
+            ("a..", "empty label"),
+            ("a b.example", "' '"),
+            ("a,b", "','"),
+            ("http://a", "':'"),
+            ("a.*.example", "whole first label"),
+            ("*a.example", "whole first label"),
+            ("a*.example", "whole first label"),
+            ("**.example", "whole first label"),
+            ("a\\052.example", "'\\\\'"),
+            (&long_label, "64 characters"),
+            (&long_name, "255 characters"),
+        ];
+        for (text, word) in cases {
+            let message = Name::parse(text).unwrap_err().to_string();
+            assert!(message.contains(word), "{text:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn within_a_zone() {
+        let cases = [
+            ("example.org", "example.org", true),
+            ("www.example.org", "example.org", true),
+            ("a.b.example.org", "example.org", true),
+            ("*.example.org", "example.org", true),
+            ("anexample.org", "example.org", false),
+            ("example.com", "example.org", false),
+            ("org", "example.org", false),
+        ];
+        for (text, zone, within) in cases {
+            assert_eq!(name(text).is_within(&name(zone)), within, "{text} {zone}");
+        }
+    }
+
+    #[test]
+    fn relative_names() {
+        let zone = name("example.org");
+        assert_eq!(Name::join("@", &zone), Ok(zone.clone()));
+        assert_eq!(Name::join("VPN", &zone), Ok(name("vpn.example.org")));
+        assert_eq!(Name::join("*.apps", &zone), Ok(name("*.apps.example.org")));
+        assert!(Name::join("", &zone).is_err());
+        assert!(Name::join("vpn.", &zone).is_err());
+    }
+
+    #[test]
+    fn parts() {
+        let wildcard = name("*.apps.example.org");
+        assert!(wildcard.is_wildcard());
+        assert!(!name("apps.example.org").is_wildcard());
+        assert_eq!(wildcard.first_label(), "*");
+        assert_eq!(wildcard.parent(), Some(name("apps.example.org")));
+        assert_eq!(name("org").parent(), None);
+        assert_eq!(wildcard.labels().collect::<Vec<_>>(), ["*", "apps", "example", "org"]);
+    }
+
+    #[test]
+    fn names_as_route53_writes_them() {
+        let cases = [
+            ("\\052.example.com.", "*.example.com"),
+            ("a-\\052.example.com.", "a-*.example.com"),
+            ("_owner.a.\\052.example.com.", "_owner.a.*.example.com"),
+            ("example.com.", "example.com"),
+            ("txt-\\041\\042.example.com.", "txt-!\".example.com"),
+            ("\\101.example.com.", "a.example.com"),
+            ("a\\056b.example.com.", "a\\056b.example.com"),
+            ("\\303\\274.example.com.", "\\303\\274.example.com"),
+            ("a\\134b.example.com.", "a\\134b.example.com"),
+            ("a\\/b.example.com", "a/b.example.com"),
+        ];
+        for (text, canonical) in cases {
+            let decoded = decode_route53(text).unwrap();
+            assert_eq!(decoded.as_str(), canonical, "{text}");
+            assert_eq!(decode_route53(canonical), Ok(decoded), "{text}");
+        }
+        // Escapes count as the octets they stand for.
+        assert!(decode_route53(&format!("{}.example", "\\303".repeat(63))).is_ok());
+        assert!(decode_route53(&format!("{}.example", "\\303".repeat(64))).is_err());
+        assert!(decode_route53("").is_err() && decode_route53("a..b").is_err());
+        assert!(
+            !decode_route53("a\\056example.com")
+                .unwrap()
+                .is_within(&name("example.com"))
+        );
+    }
+
+    #[test]
+    fn serialised_as_a_text() {
+        let text = serde_json::to_string(&name("*.Example.org.")).unwrap();
+        assert_eq!(text, "\"*.example.org\"");
+        assert_eq!(serde_json::from_str::<Name>(&text).unwrap(), name("*.example.org"));
+        assert!(serde_json::from_str::<Name>("\"a..b\"").is_err());
+    }
+
+    #[test]
+    fn accepted_names_survive_display() {
+        const PIECES: [&str; 20] = [
+            "a",
+            "B",
+            "9",
+            ".",
+            ".",
+            "-",
+            "_",
+            "*",
+            "*.",
+            "\u{fc}",
+            "\u{df}",
+            "\u{3002}",
+            "xn--",
+            "\\052",
+            "\\",
+            " ",
+            "/",
+            "\u{1f600}",
+            "\u{200d}",
+            "example",
+        ];
+        let mut random = fastrand::Rng::with_seed(53);
+        let mut accepted = 0;
+        for _ in 0..40_000 {
+            let text: String = (0..random.usize(..10))
+                .map(|_| PIECES[random.usize(..PIECES.len())])
+                .collect();
+            if let Ok(read) = Name::parse(&text) {
+                accepted += 1;
+                assert_eq!(Name::parse(&read.to_string()), Ok(read.clone()), "{text:?}");
+                assert_eq!(decode_route53(&format!("{read}.")), Ok(read), "{text:?}");
+            }
+            if let Ok(read) = decode_route53(&text) {
+                assert_eq!(decode_route53(read.as_str()), Ok(read), "{text:?}");
+            }
+        }
+        assert!(accepted > 100, "{accepted}");
     }
 }

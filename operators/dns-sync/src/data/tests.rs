@@ -1,1 +1,253 @@
 use super::*;
+
+/// What the user writes, what is sent.
+const GOOD: [(RecordType, &str, &str); 44] = [
+    (RecordType::A, "192.0.2.1", "192.0.2.1"),
+    (RecordType::A, " 192.0.2.1 ", "192.0.2.1"),
+    (RecordType::Aaaa, "2001:0DB8:0:0:0:0:0:1", "2001:db8::1"),
+    (RecordType::Aaaa, "::", "::"),
+    (RecordType::Aaaa, "2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"),
+    (RecordType::Aaaa, "2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
+    (RecordType::Aaaa, "::FFFF:1.2.3.4", "::ffff:1.2.3.4"),
+    (RecordType::Aaaa, "::ffff:102:304", "::ffff:1.2.3.4"),
+    (RecordType::Cname, "Host.Example.ORG.", "host.example.org"),
+    (RecordType::Cname, "b\u{fc}cher.example", "xn--bcher-kva.example"),
+    (RecordType::Cname, "_acme.example.org", "_acme.example.org"),
+    (RecordType::Ns, "ns-1.awsdns-1.org.", "ns-1.awsdns-1.org"),
+    (RecordType::Mx, "10 mail.example.org", "10 mail.example.org"),
+    (RecordType::Mx, "  010   Mail.Example.org.  ", "10 mail.example.org"),
+    (RecordType::Mx, "0 .", "0 ."),
+    (
+        RecordType::Srv,
+        "0 50 30192 Host.example.org.",
+        "0 50 30192 host.example.org",
+    ),
+    (RecordType::Srv, "0 0 0 .", "0 0 0 ."),
+    (RecordType::Caa, "0 issue \"ca.example\"", "0 issue \"ca.example\""),
+    (RecordType::Caa, "0 ISSUE ca.example", "0 issue \"ca.example\""),
+    (RecordType::Caa, "128  issuewild   \";\"", "128 issuewild \";\""),
+    (
+        RecordType::Caa,
+        "0 iodef \"mailto:a b@example.org\"",
+        "0 iodef \"mailto:a b@example.org\"",
+    ),
+    (RecordType::Caa, "0 issue \"\"", "0 issue \"\""),
+    (RecordType::Txt, "hello", "\"hello\""),
+    (
+        RecordType::Txt,
+        "v=spf1 include:example.org ~all",
+        "\"v=spf1 include:example.org ~all\"",
+    ),
+    (RecordType::Txt, "\"already quoted\"", "\"already quoted\""),
+    (RecordType::Txt, "\"two\" \"strings\"", "\"two\" \"strings\""),
+    (RecordType::Txt, "\"two\"\t  \"strings\"", "\"two\" \"strings\""),
+    (RecordType::Txt, "\"\"", "\"\""),
+    (RecordType::Txt, "", "\"\""),
+    (RecordType::Txt, "say \"hi\"", "\"say \\\"hi\\\"\""),
+    (RecordType::Txt, "\"say \\\"hi\\\"\"", "\"say \\\"hi\\\"\""),
+    (RecordType::Txt, "back\\slash", "\"back\\\\slash\""),
+    (RecordType::Txt, "\"back\\\\slash\"", "\"back\\\\slash\""),
+    (RecordType::Txt, "v=DKIM1; k=rsa; p=MIG", "\"v=DKIM1; k=rsa; p=MIG\""),
+    (RecordType::Txt, "gr\u{fc}n", "\"gr\\303\\274n\""),
+    (RecordType::Txt, "\"gr\\303\\274n\"", "\"gr\\303\\274n\""),
+    (RecordType::Txt, "\"gr\u{fc}n\"", "\"gr\\303\\274n\""),
+    (RecordType::Txt, "tab\there", "\"tab\\011here\""),
+    (RecordType::Txt, "\"\\101\"", "\"A\""),
+    (RecordType::Txt, "\"\\9\"", "\"9\""),
+    (RecordType::Txt, "a=b,c=d", "\"a=b,c=d\""),
+    (RecordType::Txt, "  spaces around  ", "\"spaces around\""),
+    (RecordType::Txt, "\"  spaces inside  \"", "\"  spaces inside  \""),
+    (RecordType::Txt, "x\"", "\"x\\\"\""),
+];
+
+#[test]
+fn values_as_they_are_sent() {
+    for (record_type, text, sent) in GOOD {
+        assert_eq!(record_type.value(text).as_deref(), Ok(sent), "{record_type:?} {text:?}");
+        assert_eq!(&*record_type.canonical(sent), sent, "{record_type:?} {sent:?}");
+    }
+}
+
+#[test]
+fn a_wrong_value_says_what_is_expected() {
+    let cases = [
+        (RecordType::A, "192.0.2.300", "not an IPv4 address"),
+        (RecordType::A, "192.0.2.01", "not an IPv4 address"),
+        (RecordType::A, "192.0.2.1.", "without it"),
+        (RecordType::A, "2001:db8::1", "type AAAA"),
+        (RecordType::A, "host.example.org", "not an IPv4 address"),
+        (RecordType::A, "", "not an IPv4 address"),
+        (RecordType::Aaaa, "192.0.2.1", "type A"),
+        (RecordType::Aaaa, "fe80::1%eth0", "interface"),
+        (RecordType::Aaaa, "2001:db8::g", "not an IPv6 address"),
+        (RecordType::Cname, "192.0.2.1", "is an address"),
+        (RecordType::Cname, "2001:db8::1", "is an address"),
+        (RecordType::Cname, "host..example.org", "empty label"),
+        (RecordType::Cname, "", "no label"),
+        (RecordType::Cname, "http://example.org/", "':'"),
+        (RecordType::Ns, ".", "empty label"),
+        (RecordType::Mx, "mail.example.org", "10 mail.example.org"),
+        (RecordType::Mx, "70000 mail.example.org", "10 mail.example.org"),
+        (RecordType::Mx, "+1 mail.example.org", "10 mail.example.org"),
+        (RecordType::Mx, "10 mail.example.org extra", "10 mail.example.org"),
+        (RecordType::Mx, "10 192.0.2.1", "is an address"),
+        (RecordType::Srv, "0 50 host.example.org", "priority, weight, port"),
+        (RecordType::Caa, "issue ca.example", "flags"),
+        (RecordType::Caa, "256 issue \"ca.example\"", "flags"),
+        (RecordType::Caa, "0 is-sue \"ca.example\"", "flags"),
+        (RecordType::Caa, "0 issue ca example", "flags"),
+        (RecordType::Caa, "0 issue \"a\" \"b\"", "flags"),
+        (RecordType::Txt, "\"open", "close the quotes"),
+        (RecordType::Txt, "\"a\"b", "close the quotes"),
+        (RecordType::Txt, "\"a\"\"b\"", "close the quotes"),
+        (RecordType::Txt, "\"a\\", "close the quotes"),
+    ];
+    for (record_type, text, word) in cases {
+        let message = record_type.value(text).unwrap_err();
+        assert!(message.contains(word), "{record_type:?} {text:?}: {message}");
+    }
+}
+
+#[test]
+fn long_texts_are_split() {
+    let value = RecordType::Txt.value(&"x".repeat(600)).unwrap();
+    let strings = txt_strings(&value).unwrap();
+    assert_eq!(strings.iter().map(Vec::len).collect::<Vec<_>>(), [255, 255, 90]);
+    // Octets count, not the characters of their escapes.
+    let value = RecordType::Txt.value(&"\u{fc}".repeat(127)).unwrap();
+    assert_eq!(txt_strings(&value).unwrap().len(), 1);
+    assert!(RecordType::Txt.value(&"x".repeat(3_900)).is_ok());
+    let message = RecordType::Txt.value(&"x".repeat(4_000)).unwrap_err();
+    assert!(message.contains("at most 4000"), "{message}");
+}
+
+#[test]
+fn spellings_compare_equal() {
+    let cases = [
+        (RecordType::Aaaa, "2001:db8::1", "2001:0db8:0:0:0:0:0:1"),
+        (RecordType::Cname, "HOST.example.org.", "host.example.org"),
+        (RecordType::Cname, "\\052.example.org.", "*.example.org"),
+        (RecordType::Ns, "NS1.example.org.", "ns1.example.org"),
+        (RecordType::Mx, "10 Mail.example.org.", "10  mail.example.org"),
+        (RecordType::Srv, "0 50 30192 Host.", "0 50 30192 host"),
+        (RecordType::Caa, "0 Issue \"ca.example\"", "0 issue ca.example"),
+        (RecordType::Txt, "\"a\" \"b\"", "\"a\"   \"b\""),
+        (RecordType::Txt, "\"\\141\"", "\"a\""),
+        (RecordType::Txt, "\"\u{fc}\"", "\"\\303\\274\""),
+        (RecordType::Txt, "\"\\;\"", "\";\""),
+    ];
+    for (record_type, one, other) in cases {
+        assert_eq!(
+            record_type.canonical(one),
+            record_type.canonical(other),
+            "{record_type:?}"
+        );
+    }
+}
+
+#[test]
+fn differences_that_matter_stay() {
+    let cases = [
+        (RecordType::Txt, "\"a\"", "\"A\""),
+        (RecordType::Txt, "\"ab\"", "\"a\" \"b\""),
+        (RecordType::Caa, "0 issue \"CA.example\"", "0 issue \"ca.example\""),
+        (RecordType::Mx, "10 mail.example.org", "20 mail.example.org"),
+    ];
+    for (record_type, one, other) in cases {
+        assert_ne!(
+            record_type.canonical(one),
+            record_type.canonical(other),
+            "{record_type:?}"
+        );
+    }
+}
+
+#[test]
+fn unreadable_text_compares_as_itself() {
+    for record_type in RecordType::ALL {
+        for text in ["", "\"", "\\", "%%", "a b c d e f", "\"a\"b", "0 x"] {
+            let once = record_type.canonical(text);
+            assert_eq!(record_type.canonical(&once), once, "{record_type:?} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn types_by_name() {
+    for record_type in RecordType::ALL {
+        assert_eq!(RecordType::parse(record_type.as_str()), Some(record_type));
+        assert_eq!(RecordType::parse(record_type.lower()), Some(record_type));
+        assert_eq!(serde_json::to_value(record_type).unwrap(), record_type.as_str());
+    }
+    assert_eq!(RecordType::parse("SOA"), None);
+}
+
+#[test]
+fn the_type_of_a_target() {
+    let cases = [
+        ("1.2.3.4", RecordType::A),
+        ("2001:db8::1", RecordType::Aaaa),
+        ("::ffff:1.2.3.4", RecordType::Aaaa),
+        ("fe80::1%eth0", RecordType::Aaaa),
+        ("1.2.3.4.", RecordType::Cname),
+        ("1.2.3", RecordType::Cname),
+        ("host.example.org", RecordType::Cname),
+        ("", RecordType::Cname),
+    ];
+    for (target, record_type) in cases {
+        assert_eq!(RecordType::of_target(target), record_type, "{target:?}");
+    }
+}
+
+/// Whatever is accepted is sent in a form that does not change when it comes back.
+#[test]
+fn accepted_values_are_fixed_points() {
+    const PIECES: [&str; 24] = [
+        "a",
+        "Z",
+        "0",
+        "9",
+        "10",
+        ".",
+        "..",
+        "-",
+        "_",
+        "*",
+        " ",
+        "  ",
+        "\t",
+        "\"",
+        "\\",
+        "\\052",
+        "\\9",
+        ":",
+        "::",
+        "%",
+        "/",
+        "\u{fc}",
+        "example.org",
+        "192.0.2.1",
+    ];
+    const HEADS: [&str; 6] = ["", "", "10 ", "0 50 30192 ", "0 issue ", "\""];
+    let mut random = fastrand::Rng::with_seed(53);
+    let mut accepted = [0_u32; 8];
+    for _ in 0..60_000 {
+        let mut text = HEADS[random.usize(..HEADS.len())].to_owned();
+        for _ in 0..random.usize(..8) {
+            text.push_str(PIECES[random.usize(..PIECES.len())]);
+        }
+        if random.bool() {
+            text.push('"');
+        }
+        for (at, record_type) in RecordType::ALL.into_iter().enumerate() {
+            let canonical = record_type.canonical(&text);
+            assert_eq!(record_type.canonical(&canonical), canonical, "{record_type:?} {text:?}");
+            if let Ok(value) = record_type.value(&text) {
+                accepted[at] += 1;
+                assert_eq!(record_type.canonical(&value), value, "{record_type:?} {text:?}");
+                assert_eq!(record_type.value(&value), Ok(value.clone()), "{record_type:?} {text:?}");
+            }
+        }
+    }
+    assert!(accepted.iter().all(|&count| count > 0), "{accepted:?}");
+}

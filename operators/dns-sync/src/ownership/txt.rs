@@ -52,13 +52,23 @@ impl Affix {
     pub fn new(registry: Option<&Registry>) -> Self {
         let lower = |text: &Option<String>| text.as_deref().unwrap_or_default().to_lowercase();
         let (prefix, suffix, wildcard) = match registry {
-            Some(registry) if registry.prefix.is_some() || registry.suffix.is_some() => {
-                (lower(&registry.prefix), lower(&registry.suffix), lower(&registry.wildcard_replacement))
-            }
-            Some(registry) => (DEFAULT_PREFIX.to_owned(), String::new(), lower(&registry.wildcard_replacement)),
+            Some(registry) if registry.prefix.is_some() || registry.suffix.is_some() => (
+                lower(&registry.prefix),
+                lower(&registry.suffix),
+                lower(&registry.wildcard_replacement),
+            ),
+            Some(registry) => (
+                DEFAULT_PREFIX.to_owned(),
+                String::new(),
+                lower(&registry.wildcard_replacement),
+            ),
             None => (DEFAULT_PREFIX.to_owned(), String::new(), String::new()),
         };
-        Self { prefix: prefix.into(), suffix: suffix.into(), wildcard: (!wildcard.is_empty()).then(|| wildcard.into()) }
+        Self {
+            prefix: prefix.into(),
+            suffix: suffix.into(),
+            wildcard: (!wildcard.is_empty()).then(|| wildcard.into()),
+        }
     }
 
     /// The name of the owner record that is written beside a record. At the apex most rules give a name outside the
@@ -66,7 +76,11 @@ impl Affix {
     pub fn written(&self, record: &Name, record_type: RecordType, apex: &Name) -> Result<Name, String> {
         let text = self.typed(record, record_type, self.wildcard.as_deref());
         let name = checked(&text, record)?;
-        if name.is_within(apex) { Ok(name) } else { checked(&in_zone(record, record_type), record) }
+        if name.is_within(apex) {
+            Ok(name)
+        } else {
+            checked(&in_zone(record, record_type), record)
+        }
     }
 
     /// Every name under which the owner record of an existing record may be found, best first.
@@ -123,20 +137,33 @@ impl Affix {
         let Some(end) = first_dot.checked_sub(suffix.find('.').unwrap_or(suffix.len())) else {
             return Vec::new();
         };
-        let (Some(label), Some(parent)) = (rest.get(..end), rest.get(end..).and_then(|tail| tail.strip_prefix(&*suffix)))
-        else {
+        let (Some(label), Some(parent)) = (
+            rest.get(..end),
+            rest.get(end..).and_then(|tail| tail.strip_prefix(&*suffix)),
+        ) else {
             return Vec::new();
         };
         let label = if self.is_template() {
             label
         } else {
-            match label.strip_prefix(record_type.lower()).and_then(|label| label.strip_prefix('-')) {
+            match label
+                .strip_prefix(record_type.lower())
+                .and_then(|label| label.strip_prefix('-'))
+            {
                 Some(label) => label,
                 None => return Vec::new(),
             }
         };
-        let star = self.wildcard.as_deref().filter(|wildcard| *wildcard == label).map(|_| "*");
-        [Some(label), star].into_iter().flatten().filter_map(|label| decode_route53(&format!("{label}{parent}")).ok()).collect()
+        let star = self
+            .wildcard
+            .as_deref()
+            .filter(|wildcard| *wildcard == label)
+            .map(|_| "*");
+        [Some(label), star]
+            .into_iter()
+            .flatten()
+            .filter_map(|label| decode_route53(&format!("{label}{parent}")).ok())
+            .collect()
     }
 
     fn is_template(&self) -> bool {
@@ -145,14 +172,26 @@ impl Affix {
 
     /// The rule of today: the type stands where the affix says, else before the first label.
     fn typed(&self, record: &Name, record_type: RecordType, wildcard: Option<&str>) -> String {
-        let marker = if self.is_template() { String::new() } else { format!("{}-", record_type.lower()) };
-        let (prefix, suffix) = (with_type(&self.prefix, record_type), with_type(&self.suffix, record_type));
+        let marker = if self.is_template() {
+            String::new()
+        } else {
+            format!("{}-", record_type.lower())
+        };
+        let (prefix, suffix) = (
+            with_type(&self.prefix, record_type),
+            with_type(&self.suffix, record_type),
+        );
         compose(record, &format!("{prefix}{marker}"), &suffix, wildcard)
     }
 
     /// The rule of old: no type at all.
     fn untyped(&self, record: &Name, wildcard: Option<&str>) -> String {
-        compose(record, &self.prefix.replace(TYPE, ""), &self.suffix.replace(TYPE, ""), wildcard)
+        compose(
+            record,
+            &self.prefix.replace(TYPE, ""),
+            &self.suffix.replace(TYPE, ""),
+            wildcard,
+        )
     }
 }
 

@@ -76,7 +76,9 @@ impl Default for Annotations {
             ttl: None,
             set_identifier: None,
             weight: None,
-            alias: AliasWish::Auto { evaluate_target_health: true },
+            alias: AliasWish::Auto {
+                evaluate_target_health: true,
+            },
             access: None,
             hostname_source: HostnameSource::Both,
             withheld: false,
@@ -93,7 +95,8 @@ impl Annotations {
         let mut read = Self {
             foreign: get("controller").is_some_and(|controller| controller != CONTROLLER),
             hostnames: get("hostname").and_then(|text| names(text, "hostname", &mut defects)),
-            internal_hostnames: get("internal-hostname").and_then(|text| names(text, "internal-hostname", &mut defects)),
+            internal_hostnames: get("internal-hostname")
+                .and_then(|text| names(text, "internal-hostname", &mut defects)),
             targets: get("target").map(targets).unwrap_or_default(),
             ttl: get("ttl").and_then(|text| checked(ttl(text), &mut defects)),
             set_identifier: get("set-identifier").filter(|text| !text.is_empty()).map(Into::into),
@@ -125,8 +128,11 @@ impl Annotations {
     /// A weight and a set identifier go together, and no other routing policy is known here.
     fn check_routing(&mut self, values: &BTreeMap<&str, &str>, defects: &mut Vec<Defect>) {
         const KNOWN: [&str; 2] = ["aws-weight", "aws-evaluate-target-health"];
-        let unknown: Vec<&str> =
-            values.keys().copied().filter(|key| key.starts_with("aws-") && !KNOWN.contains(key)).collect();
+        let unknown: Vec<&str> = values
+            .keys()
+            .copied()
+            .filter(|key| key.starts_with("aws-") && !KNOWN.contains(key))
+            .collect();
         if !unknown.is_empty() {
             let message = format!(
                 "the annotation {} asks Route 53 for something that is not supported here, so the object's records stay \
@@ -173,7 +179,9 @@ fn checked<T>(read: Result<T, Defect>, defects: &mut Vec<Defect>) -> Option<T> {
 
 /// The items of a comma list; spaces mean nothing, not even inside.
 fn items(text: &str) -> impl Iterator<Item = String> {
-    text.split(',').map(|item| item.split_whitespace().collect::<String>()).filter(|item| !item.is_empty())
+    text.split(',')
+        .map(|item| item.split_whitespace().collect::<String>())
+        .filter(|item| !item.is_empty())
 }
 
 /// None: the list is empty, as if the annotation were not there.
@@ -193,7 +201,10 @@ fn names(text: &str, key: &str, defects: &mut Vec<Defect>) -> Option<Box<[Name]>
 }
 
 fn targets(text: &str) -> Box<[Box<str>]> {
-    items(text).map(|item| item.trim_end_matches('.').into()).filter(|item: &Box<str>| !item.is_empty()).collect()
+    items(text)
+        .map(|item| item.trim_end_matches('.').into())
+        .filter(|item: &Box<str>| !item.is_empty())
+        .collect()
 }
 
 /// Seconds, or a duration of which whole seconds count.
@@ -216,7 +227,10 @@ fn ttl(text: &str) -> Result<u32, Defect> {
 
 fn weight(text: &str) -> Result<u8, Defect> {
     text.parse().map_err(|_| {
-        Defect::new("InvalidWeight", format!("the annotation aws-weight is `{text}`, not a number from 0 to 255"))
+        Defect::new(
+            "InvalidWeight",
+            format!("the annotation aws-weight is `{text}`, not a number from 0 to 255"),
+        )
     })
 }
 
@@ -224,7 +238,10 @@ fn access(text: &str) -> Result<Access, Defect> {
     match text {
         "public" => Ok(Access::Public),
         "private" => Ok(Access::Private),
-        _ => Err(Defect::new("InvalidAccess", format!("the annotation access is `{text}`, not public or private"))),
+        _ => Err(Defect::new(
+            "InvalidAccess",
+            format!("the annotation access is `{text}`, not public or private"),
+        )),
     }
 }
 

@@ -42,11 +42,17 @@ pub(super) fn assemble(facts: &Facts, zone: &ZoneView<'_>, claims: &Claims<'_>, 
         let excluded =
             !facts.dns.withheld && records_of(name, targets, facts, zone, &mut wanted.endpoints, &mut defects);
         if wanted.endpoints.len() == before && !excluded {
-            wanted.held.push(Held { name: name.clone(), set_identifier: facts.dns.set_identifier.clone() });
+            wanted.held.push(Held {
+                name: name.clone(),
+                set_identifier: facts.dns.set_identifier.clone(),
+            });
         }
     }
     // A fault in annotations is told where it has an effect. A name that cannot be read might belong anywhere.
-    let told = facts.defects.iter().filter(|defect| concerned || defect.reason == "InvalidHostname");
+    let told = facts
+        .defects
+        .iter()
+        .filter(|defect| concerned || defect.reason == "InvalidHostname");
     defects.extend(told.cloned());
     defects.sort_unstable();
     defects.dedup();
@@ -100,7 +106,12 @@ fn records_of(
         weight: dns.weight,
         values: values.into_iter().collect(),
         ttl: dns.ttl,
-        alias: dns.alias,
+        // An address is no name that an alias could follow.
+        alias: if record_type == RecordType::Cname {
+            dns.alias
+        } else {
+            AliasWish::No
+        },
     }));
     none && excluded && !faulty
 }
@@ -136,16 +147,23 @@ pub(super) fn host_defect(
         return Some(Defect::of(
             name,
             "TooManyTargets",
-            format!("{name} would point at several host names ({}); a CNAME has exactly one target", list.join(", ")),
+            format!(
+                "{name} would point at several host names ({}); a CNAME has exactly one target",
+                list.join(", ")
+            ),
         ));
     }
     if **first == *name.as_str() {
-        return Some(Defect::of(name, "InvalidTarget", format!("{name} would point at itself")));
+        return Some(Defect::of(
+            name,
+            "InvalidTarget",
+            format!("{name} would point at itself"),
+        ));
     }
     if name == zone.domain && !becomes_alias(first, wish) {
         return Some(Defect::of(
             name,
-            "CnameAtApex",
+            "CNAMEAtApex",
             format!(
                 "{name} is the zone itself, where DNS allows no CNAME; ask for an alias (annotation alias: \"true\", or \
                  route53.alias in a DNSRecord) or give an address as target"

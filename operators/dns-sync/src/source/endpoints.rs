@@ -62,12 +62,20 @@ pub struct Defect {
 impl Defect {
     /// A defect of the whole object.
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), name: None }
+        Self {
+            reason,
+            message: message.into(),
+            name: None,
+        }
     }
 
     /// A defect of one name.
     pub fn of(name: &Name, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), name: Some(name.clone()) }
+        Self {
+            reason,
+            message: message.into(),
+            name: Some(name.clone()),
+        }
     }
 }
 
@@ -89,7 +97,13 @@ pub struct Wanted {
 impl Wanted {
     /// Nothing at all, not even a complaint.
     pub fn is_empty(&self) -> bool {
-        let Self { endpoints, held, defects, outside, suspended } = self;
+        let Self {
+            endpoints,
+            held,
+            defects,
+            outside,
+            suspended,
+        } = self;
         endpoints.is_empty() && held.is_empty() && defects.is_empty() && outside.is_empty() && !suspended
     }
 }

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::crd::DNSRecord;
 
+/// What `kubectl apply` remembers: the whole object once more.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// Longer annotations are not kept: they are configuration of other programs, can be 256 KiB, and neither a name nor a
 /// sensible selection comes out of them.
 const MAX_ANNOTATION: usize = 256;
@@ -57,7 +60,13 @@ impl Facts {
     /// Of a Service.
     pub fn of_service(service: &SlimService) -> Self {
         let (dns, defects) = annotations_of(&service.metadata);
-        Self::new(SourceKind::Service, &service.metadata, dns, defects, What::Service(ServiceFacts::of(service)))
+        Self::new(
+            SourceKind::Service,
+            &service.metadata,
+            dns,
+            defects,
+            What::Service(ServiceFacts::of(service)),
+        )
     }
 
     /// Of an Ingress.
@@ -65,22 +74,41 @@ impl Facts {
         let (dns, mut defects) = annotations_of(&ingress.metadata);
         let (what, more) = IngressFacts::of(ingress);
         defects.extend(more);
-        Self::new(SourceKind::Ingress, &ingress.metadata, dns, defects, What::Ingress(what))
+        Self::new(
+            SourceKind::Ingress,
+            &ingress.metadata,
+            dns,
+            defects,
+            What::Ingress(what),
+        )
     }
 
     /// Of a DNSRecord; its annotations mean nothing, its spec says all.
     pub fn of_record(record: &DNSRecord) -> Self {
         let (what, defects) = RecordFacts::of(record);
         let what = What::Record(Box::new(what));
-        Self::new(SourceKind::Record, &record.metadata, Annotations::default(), defects, what)
+        Self::new(
+            SourceKind::Record,
+            &record.metadata,
+            Annotations::default(),
+            defects,
+            what,
+        )
     }
 
     fn new(kind: SourceKind, metadata: &ObjectMeta, dns: Annotations, defects: Vec<Defect>, what: What) -> Self {
         let text = |text: &Option<String>| text.as_deref().unwrap_or_default().to_owned();
         Self {
-            key: ObjectKey { kind, namespace: text(&metadata.namespace).into(), name: text(&metadata.name).into() },
+            key: ObjectKey {
+                kind,
+                namespace: text(&metadata.namespace).into(),
+                name: text(&metadata.name).into(),
+            },
             uid: text(&metadata.uid).into(),
-            created: metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
+            created: metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or(0, |time| time.0.as_second()),
             generation: metadata.generation,
             labels: pairs(metadata.labels.as_ref()),
             annotations: pairs(metadata.annotations.as_ref()),
@@ -96,8 +124,10 @@ impl Facts {
         match &self.what {
             _ if self.dns.foreign => false,
             What::Service(service) => {
-                matches!(service.service_type, ServiceType::LoadBalancer | ServiceType::ExternalName)
-                    || self.dns.hostnames.is_some()
+                matches!(
+                    service.service_type,
+                    ServiceType::LoadBalancer | ServiceType::ExternalName
+                ) || self.dns.hostnames.is_some()
                     || self.dns.internal_hostnames.is_some()
                     || !self.dns.targets.is_empty()
                     || !self.defects.is_empty()
@@ -137,8 +167,12 @@ fn selected(facts: &Facts, zone: &ZoneView<'_>) -> bool {
         },
     };
     (namespaces.is_empty() || namespaces.iter().any(|namespace| **namespace == *facts.key.namespace))
-        && labels.as_ref().is_none_or(|selector| selector::matches(selector, &facts.labels))
-        && annotations.iter().all(|(key, value)| selector::get(&facts.annotations, key) == Some(value.as_str()))
+        && labels
+            .as_ref()
+            .is_none_or(|selector| selector::matches(selector, &facts.labels))
+        && annotations
+            .iter()
+            .all(|(key, value)| selector::get(&facts.annotations, key) == Some(value.as_str()))
 }
 
 fn of_class(classes: &[String], class: Option<&str>) -> bool {
@@ -152,7 +186,7 @@ fn annotations_of(metadata: &ObjectMeta) -> (Annotations, Vec<Defect>) {
 fn pairs(map: Option<&BTreeMap<String, String>>) -> Box<Pairs> {
     map.into_iter()
         .flatten()
-        .filter(|(_, value)| value.len() <= MAX_ANNOTATION)
+        .filter(|(key, value)| value.len() <= MAX_ANNOTATION && *key != LAST_APPLIED)
         .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
         .collect()
 }

@@ -85,9 +85,19 @@ pub struct SlimPoint {
 impl SlimLoadBalancer {
     /// Every address and host name of the status.
     pub(super) fn addresses(status: Option<&Self>) -> BTreeSet<Box<str>> {
-        let points = status.and_then(|status| status.load_balancer.as_ref()).and_then(|balancer| balancer.ingress.as_ref());
-        let texts = points.into_iter().flatten().flat_map(|point| [&point.ip, &point.hostname]).flatten();
-        texts.map(|text| text.trim_end_matches('.')).filter(|text| !text.is_empty()).map(Into::into).collect()
+        let points = status
+            .and_then(|status| status.load_balancer.as_ref())
+            .and_then(|balancer| balancer.ingress.as_ref());
+        let texts = points
+            .into_iter()
+            .flatten()
+            .flat_map(|point| [&point.ip, &point.hostname])
+            .flatten();
+        texts
+            .map(|text| text.trim_end_matches('.'))
+            .filter(|text| !text.is_empty())
+            .map(Into::into)
+            .collect()
     }
 }
 
@@ -112,8 +122,17 @@ impl IngressFacts {
         let class = spec.ingress_class_name.as_ref().filter(|class| !class.is_empty());
         let class = class.or_else(|| annotations.and_then(|annotations| annotations.get(CLASS_ANNOTATION)));
         let of_rules = spec.rules.iter().flatten().filter_map(|rule| rule.host.as_deref());
-        let of_tls = spec.tls.iter().flatten().flat_map(|tls| tls.hosts.iter().flatten()).map(String::as_str);
-        let texts: BTreeSet<&str> = of_rules.chain(of_tls).map(str::trim).filter(|host| !host.is_empty()).collect();
+        let of_tls = spec
+            .tls
+            .iter()
+            .flatten()
+            .flat_map(|tls| tls.hosts.iter().flatten())
+            .map(String::as_str);
+        let texts: BTreeSet<&str> = of_rules
+            .chain(of_tls)
+            .map(str::trim)
+            .filter(|host| !host.is_empty())
+            .collect();
         let has_hosts = !texts.is_empty();
         let mut hosts = BTreeSet::new();
         let mut defects = Vec::new();
@@ -127,15 +146,23 @@ impl IngressFacts {
             class: class.map(|class| class.as_str().into()),
             hosts: hosts.into_iter().collect(),
             has_hosts,
-            addresses: SlimLoadBalancer::addresses(ingress.status.as_ref()).into_iter().collect(),
+            addresses: SlimLoadBalancer::addresses(ingress.status.as_ref())
+                .into_iter()
+                .collect(),
         };
         (facts, defects)
     }
 
     pub(super) fn wanted(&self, facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
         let dns = &facts.dns;
-        let targets: Vec<&str> =
-            if dns.targets.is_empty() { &self.addresses } else { &dns.targets }.iter().map(|target| &**target).collect();
+        let targets: Vec<&str> = if dns.targets.is_empty() {
+            &self.addresses
+        } else {
+            &dns.targets
+        }
+        .iter()
+        .map(|target| &**target)
+        .collect();
         let mut claims: Claims<'_> = BTreeMap::new();
         let mut defects = Vec::new();
         let annotated = dns.hostname_source != HostnameSource::Defined;
@@ -145,7 +172,11 @@ impl IngressFacts {
             claims.entry(name.clone()).or_default().extend(&targets);
         }
         if !(annotated && dns.hostnames.is_some() || defined && self.has_hosts) {
-            let template = zone.sources.ingresses.as_ref().and_then(|source| source.hostname_template.as_deref());
+            let template = zone
+                .sources
+                .ingresses
+                .as_ref()
+                .and_then(|source| source.hostname_template.as_deref());
             for name in template_names(template, facts, &mut defects) {
                 claims.entry(name).or_default().extend(&targets);
             }

@@ -58,7 +58,6 @@ impl SourceKind {
             Self::Record => "dnsrecord",
         }
     }
-
 }
 
 /// Which object.
@@ -85,7 +84,11 @@ impl ObjectKey {
         let kind = SourceKind::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
         let namespace = parts.next().filter(|part| !part.is_empty())?;
         let name = parts.next().filter(|part| !part.is_empty())?;
-        parts.next().is_none().then(|| Self { kind, namespace: namespace.into(), name: name.into() })
+        parts.next().is_none().then(|| Self {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     }
 }
 

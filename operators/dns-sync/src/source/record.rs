@@ -53,14 +53,21 @@ impl RecordFacts {
             defects.push(Defect::new("InvalidTarget", "route53.alias goes with type A or AAAA"));
         }
         if values.len() > 1 && (route53.alias || spec.record_type == RecordType::Cname) {
-            defects.push(Defect::new("TooManyTargets", "a CNAME or an alias has exactly one target"));
+            defects.push(Defect::new(
+                "TooManyTargets",
+                "a CNAME or an alias has exactly one target",
+            ));
         }
         let weight = route53.weight.map(u8::try_from);
         if route53.set_identifier.is_some() != route53.weight.is_some() || matches!(weight, Some(Err(_))) {
             let message = "route53.weight is a number from 0 to 255 and goes with route53.setIdentifier";
             defects.push(Defect::new("InvalidWeight", message));
         }
-        let ttl = spec.ttl.map(|ttl| u32::try_from(ttl).ok().filter(|ttl| (1..=i32::MAX.unsigned_abs()).contains(ttl)));
+        let ttl = spec.ttl.map(|ttl| {
+            u32::try_from(ttl)
+                .ok()
+                .filter(|ttl| (1..=i32::MAX.unsigned_abs()).contains(ttl))
+        });
         if ttl == Some(None) {
             let message = "spec.ttl is not from 1 to 2147483647; the zone's default is used";
             defects.push(Defect::new("InvalidTTL", message));
@@ -75,7 +82,11 @@ impl RecordFacts {
             values: values.into_iter().collect(),
             ttl: ttl.flatten(),
             zone: spec.zone.as_deref().map(Into::into),
-            alias: if route53.alias { AliasWish::Yes { evaluate_target_health } } else { AliasWish::No },
+            alias: if route53.alias {
+                AliasWish::Yes { evaluate_target_health }
+            } else {
+                AliasWish::No
+            },
             set_identifier: route53.set_identifier.as_deref().map(Into::into),
             weight: weight.and_then(Result::ok),
             suspended: spec.suspend,
@@ -84,19 +95,27 @@ impl RecordFacts {
     }
 
     pub(super) fn wanted(&self, facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
-        let mut wanted = Wanted { suspended: self.suspended, ..Wanted::default() };
+        let mut wanted = Wanted {
+            suspended: self.suspended,
+            ..Wanted::default()
+        };
         if self.zone.as_deref().is_some_and(|only| only != zone.zone) {
             return Wanted::default();
         }
         let name = match self.resolve(zone) {
             Ok(name) => name,
             Err(error) => {
-                wanted.defects.push(Defect::new("InvalidHostname", format!("spec.name: {error}")));
+                wanted
+                    .defects
+                    .push(Defect::new("InvalidHostname", format!("spec.name: {error}")));
                 return wanted;
             }
         };
         if !name.is_within(zone.domain) {
-            return Wanted { outside: vec![name], ..Wanted::default() };
+            return Wanted {
+                outside: vec![name],
+                ..Wanted::default()
+            };
         }
         if !zone.filter.admits(&name) || !zone.record_types.contains(&self.record_type) {
             return Wanted::default();
@@ -115,7 +134,10 @@ impl RecordFacts {
                 alias: self.alias,
             });
         } else {
-            wanted.held.push(Held { name, set_identifier: self.set_identifier.clone() });
+            wanted.held.push(Held {
+                name,
+                set_identifier: self.set_identifier.clone(),
+            });
         }
         wanted
     }
@@ -146,7 +168,10 @@ impl RecordFacts {
             return Some(Defect::of(
                 name,
                 "InvalidHostname",
-                format!("`{0}` has no final dot and so means {name}; write `{0}.` or leave out `{1}`", self.name, zone.domain),
+                format!(
+                    "`{0}` has no final dot and so means {name}; write `{0}.` or leave out `{1}`",
+                    self.name, zone.domain
+                ),
             ));
         }
         if name == zone.domain && self.record_type == RecordType::Ns {

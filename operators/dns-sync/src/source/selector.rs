@@ -6,14 +6,26 @@ pub type Pairs = [(Box<str>, Box<str>)];
 
 /// The value of a key.
 pub fn get<'a>(pairs: &'a Pairs, key: &str) -> Option<&'a str> {
-    pairs.binary_search_by(|(known, _)| (**known).cmp(key)).ok().map(|at| &*pairs[at].1)
+    pairs
+        .binary_search_by(|(known, _)| (**known).cmp(key))
+        .ok()
+        .map(|at| &*pairs[at].1)
 }
 
 /// Whether the labels satisfy the selector; an empty one selects everything. An operator that Kubernetes does not
 /// know selects nothing: to publish less than meant is the safe side.
 pub fn matches(selector: &LabelSelector, labels: &Pairs) -> bool {
-    let equal = selector.match_labels.iter().flatten().all(|(key, value)| get(labels, key) == Some(value.as_str()));
-    equal && selector.match_expressions.iter().flatten().all(|requirement| satisfies(requirement, labels))
+    let equal = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .all(|(key, value)| get(labels, key) == Some(value.as_str()));
+    equal
+        && selector
+            .match_expressions
+            .iter()
+            .flatten()
+            .all(|requirement| satisfies(requirement, labels))
 }
 
 fn satisfies(requirement: &LabelSelectorRequirement, labels: &Pairs) -> bool {
@@ -49,7 +61,10 @@ mod tests {
             ("matchExpressions: [{key: app, operator: DoesNotExist}]", false),
             ("matchExpressions: [{key: gone, operator: DoesNotExist}]", true),
             ("matchExpressions: [{key: app, operator: Near}]", false),
-            ("{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: NotIn, values: [front]}]}", false),
+            (
+                "{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: NotIn, values: [front]}]}",
+                false,
+            ),
         ];
         for (yaml, expected) in cases {
             let selector: LabelSelector = serde_saphyr::from_str(yaml).unwrap();

@@ -95,7 +95,11 @@ impl ServiceFacts {
         let published = matches!(service_type, ServiceType::LoadBalancer | ServiceType::ExternalName);
         Self {
             service_type,
-            addresses: if published { addresses.into_iter().collect() } else { Box::default() },
+            addresses: if published {
+                addresses.into_iter().collect()
+            } else {
+                Box::default()
+            },
             cluster_ip: cluster_ip.map(Into::into),
         }
     }
@@ -106,7 +110,11 @@ impl ServiceFacts {
         let dns = &facts.dns;
         let override_targets = || dns.targets.iter().map(|target| &**target);
         let outside = || -> Vec<&str> {
-            if dns.targets.is_empty() { self.addresses.iter().map(|a| &**a).collect() } else { override_targets().collect() }
+            if dns.targets.is_empty() {
+                self.addresses.iter().map(|a| &**a).collect()
+            } else {
+                override_targets().collect()
+            }
         };
         let published = matches!(self.service_type, ServiceType::LoadBalancer | ServiceType::ExternalName);
         let usable = published || !dns.targets.is_empty();
@@ -130,7 +138,11 @@ impl ServiceFacts {
             }
         }
         if dns.hostnames.is_none() && dns.internal_hostnames.is_none() && usable {
-            let template = zone.sources.services.as_ref().and_then(|source| source.hostname_template.as_deref());
+            let template = zone
+                .sources
+                .services
+                .as_ref()
+                .and_then(|source| source.hostname_template.as_deref());
             for name in template_names(template, facts, &mut defects) {
                 claims.entry(name).or_default().extend(outside());
             }
@@ -141,7 +153,10 @@ impl ServiceFacts {
     fn unsupported(&self, facts: &Facts) -> Option<Defect> {
         let (kind, hint) = match self.service_type {
             ServiceType::LoadBalancer | ServiceType::ExternalName => return None,
-            ServiceType::ClusterIp => ("ClusterIP", "use internal-hostname to publish its address inside the cluster"),
+            ServiceType::ClusterIp => (
+                "ClusterIP",
+                "use internal-hostname to publish its address inside the cluster",
+            ),
             ServiceType::Headless => ("ClusterIP without an address", "its pods' addresses are not published"),
             ServiceType::NodePort => ("NodePort", "the nodes' addresses are not published"),
         };

@@ -25,8 +25,9 @@ impl Template {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, action)) = rest.split_once("{{") {
-            let (action, after) =
-                action.split_once("}}").ok_or_else(|| format!("`{{{{{action}` has no closing `}}}}`"))?;
+            let (action, after) = action
+                .split_once("}}")
+                .ok_or_else(|| format!("`{{{{{action}` has no closing `}}}}`"))?;
             push_text(&mut pieces, before)?;
             pieces.push(parse_action(action)?);
             rest = after;
@@ -56,7 +57,10 @@ impl Template {
             }
         }
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-        let mut names = items.map(Name::parse).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let mut names = items
+            .map(Name::parse)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| error.to_string())?;
         names.sort_unstable();
         names.dedup();
         Ok(names)
@@ -84,8 +88,15 @@ fn parse_action(action: &str) -> Result<Piece, String> {
     let inner = action.strip_prefix("- ").unwrap_or(action);
     let inner = inner.strip_suffix(" -").unwrap_or(inner).trim();
     if let Some(arguments) = inner.strip_prefix("index ") {
-        let (map, key) = arguments.trim_start().split_once(char::is_whitespace).ok_or_else(unknown)?;
-        let key = key.trim().strip_prefix('"').and_then(|key| key.strip_suffix('"')).ok_or_else(unknown)?;
+        let (map, key) = arguments
+            .trim_start()
+            .split_once(char::is_whitespace)
+            .ok_or_else(unknown)?;
+        let key = key
+            .trim()
+            .strip_prefix('"')
+            .and_then(|key| key.strip_suffix('"'))
+            .ok_or_else(unknown)?;
         return keyed(map, key).ok_or_else(unknown);
     }
     match inner {
@@ -105,5 +116,78 @@ fn keyed(map: &str, key: &str) -> Option<Piece> {
         ".Labels" | ".ObjectMeta.Labels" => Some(Piece::Label(key.into())),
         ".Annotations" | ".ObjectMeta.Annotations" => Some(Piece::Annotation(key.into())),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SlimService;
+
+    fn facts() -> Facts {
+        let service: SlimService = serde_saphyr::from_str(
+            r"
+metadata:
+  name: front
+  namespace: web
+  labels: {app: shop, app.kubernetes.io/name: store, empty: ''}
+  annotations: {team: blue}
+",
+        )
+        .unwrap();
+        Facts::of_service(&service)
+    }
+
+    #[test]
+    fn templates() {
+        let cases = [
+            ("{{.Name}}.example.org", "front.example.org"),
+            ("{{ .Name }}.{{ .Namespace }}.Example.org.", "front.web.example.org"),
+            ("{{- .Name -}}.example.org", "front.example.org"),
+            ("{{.Labels.app}}.example.org", "shop.example.org"),
+            ("{{index .Labels \"app.kubernetes.io/name\"}}.example.org", "store.example.org"),
+            ("{{ index  .Annotations  \"team\" }}-{{.Name}}.example.org", "blue-front.example.org"),
+            ("{{.ObjectMeta.Name}}.example.org", "front.example.org"),
+            ("{{.Name}}.b.org, {{.Name}}.a.org,,{{.Name}}.a.org", "front.a.org front.b.org"),
+            ("static.example.org", "static.example.org"),
+        ];
+        for (text, expected) in cases {
+            let names = Template::parse(text).and_then(|template| template.names(&facts())).unwrap();
+            assert_eq!(names.iter().map(Name::as_str).collect::<Vec<_>>().join(" "), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        let cases = [
+            ("", "empty"),
+            ("{{.Name", "no closing"),
+            (".Name}}", "without `{{`"),
+            ("{{.Spec.Type}}", "known are"),
+            ("{{toLower .Name}}", "known are"),
+            ("{{.Labels}}", "known are"),
+            ("{{.Labels.a-b}}", "known are"),
+            ("{{index .Labels app}}", "known are"),
+            ("{{index .Spec \"app\"}}", "known are"),
+            ("{{if .Name}}x{{end}}", "known are"),
+            ("{{}}", "known are"),
+        ];
+        for (text, word) in cases {
+            let message = Template::parse(text).unwrap_err();
+            assert!(message.contains(word), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_the_object_lacks_is_its_fault() {
+        let cases = [
+            ("{{.Labels.gone}}.example.org", "no label `gone`"),
+            ("{{.Annotations.gone}}.example.org", "annotation `gone`"),
+            ("{{.Labels.empty}}.example.org", "empty label"),
+        ];
+        for (text, word) in cases {
+            let message = Template::parse(text).unwrap().names(&facts()).unwrap_err();
+            assert!(message.contains(word), "{text}: {message}");
+        }
     }
 }

@@ -1,1 +1,150 @@
+//! Objects as users write them, against zones as users write them.
+use super::*;
+use crate::{
+    crd::{DNSRecord, zone::Sources},
+    data::RecordType,
+    filter::NameFilter,
+    name::Name,
+};
 
+mod annotated;
+mod ingresses;
+mod records;
+mod services;
+
+/// A zone to ask; `sources` is the YAML of `spec.sources`.
+struct Zone {
+    domain: Name,
+    sources: Sources,
+    filter: NameFilter,
+    types: Vec<RecordType>,
+    sole: bool,
+}
+
+const EVERYTHING: &str = "{services: {}, ingresses: {}, records: {}}";
+
+fn zone(sources: &str) -> Zone {
+    Zone {
+        domain: Name::parse("example.org").unwrap(),
+        sources: serde_saphyr::from_str(sources).unwrap(),
+        filter: NameFilter::default(),
+        types: RecordType::ALL.to_vec(),
+        sole: true,
+    }
+}
+
+impl Zone {
+    fn ask(&self, facts: &Facts) -> Wanted {
+        wanted(
+            facts,
+            &ZoneView {
+                zone: "home",
+                domain: &self.domain,
+                sources: &self.sources,
+                filter: &self.filter,
+                record_types: &self.types,
+                sole_for_records: self.sole,
+            },
+        )
+    }
+}
+
+fn service(yaml: &str) -> Facts {
+    Facts::of_service(&serde_saphyr::from_str(yaml).unwrap())
+}
+
+fn ingress(yaml: &str) -> Facts {
+    Facts::of_ingress(&serde_saphyr::from_str(yaml).unwrap())
+}
+
+/// A DNSRecord of that spec.
+fn record(spec: &str) -> Facts {
+    let spec = serde_saphyr::from_str(spec).unwrap();
+    let mut record = DNSRecord::new("vpn", spec);
+    record.metadata.namespace = Some("network".to_owned());
+    Facts::of_record(&record)
+}
+
+/// What is wanted, one line each: `name TYPE value,value` with what is not the default behind it; `held name`;
+/// `outside name`; `reason` of defects; `suspended`.
+fn lines(wanted: &Wanted) -> Vec<String> {
+    let Wanted { endpoints, held, defects, outside, suspended } = wanted;
+    let mut lines = Vec::new();
+    for Endpoint { name, record_type, set_identifier, weight, values, ttl, alias } in endpoints {
+        let values: Vec<&str> = values.iter().map(|value| &**value).collect();
+        let mut line = format!("{name} {} {}", record_type.as_str(), values.join(","));
+        if let Some(ttl) = ttl {
+            line += &format!(" ttl={ttl}");
+        }
+        if let Some(set_identifier) = set_identifier {
+            line += &format!(" set={set_identifier}");
+        }
+        if let Some(weight) = weight {
+            line += &format!(" weight={weight}");
+        }
+        match alias {
+            AliasWish::Auto { evaluate_target_health: true } if *record_type == RecordType::Cname => {}
+            AliasWish::Auto { evaluate_target_health } => line += &format!(" auto={evaluate_target_health}"),
+            AliasWish::Yes { evaluate_target_health } => line += &format!(" alias={evaluate_target_health}"),
+            AliasWish::No if *record_type == RecordType::Cname => line += " plain",
+            AliasWish::No => {}
+        }
+        lines.push(line);
+    }
+    for Held { name, set_identifier } in held {
+        let set = set_identifier.as_ref().map(|set| format!(" set={set}")).unwrap_or_default();
+        lines.push(format!("held {name}{set}"));
+    }
+    lines.extend(outside.iter().map(|name| format!("outside {name}")));
+    lines.extend(defects.iter().map(|defect| defect.reason.to_owned()));
+    if *suspended {
+        lines.push("suspended".to_owned());
+    }
+    lines
+}
+
+#[track_caller]
+fn assert_wanted(zone: &Zone, facts: &Facts, expected: &[&str]) {
+    let wanted = zone.ask(facts);
+    assert_eq!(lines(&wanted), expected, "{wanted:#?}");
+}
+
+#[test]
+fn resources_name_objects() {
+    let key = ObjectKey { kind: SourceKind::Service, namespace: "web".into(), name: "front".into() };
+    assert_eq!(key.resource(), "service/web/front");
+    assert_eq!(key.to_string(), "Service web/front");
+    for kind in SourceKind::ALL {
+        let key = ObjectKey { kind, namespace: "web".into(), name: "front".into() };
+        assert_eq!(ObjectKey::from_resource(&key.resource()), Some(key));
+    }
+    for other in ["crd/web/front", "node/front", "service/front", "service/web/front/x", "service//front", ""] {
+        assert_eq!(ObjectKey::from_resource(other), None, "{other}");
+    }
+}
+
+#[test]
+fn facts_are_small() {
+    assert!(size_of::<Facts>() <= 512, "{}", size_of::<Facts>());
+}
+
+#[test]
+fn long_annotations_and_what_kubectl_remembers_are_not_kept() {
+    let facts = service(&format!(
+        "metadata: {{name: a, namespace: b, annotations: {{z: '1', a: '2', big: {}, \
+         kubectl.kubernetes.io/last-applied-configuration: '{{}}'}}, labels: {{z: '1', a: '2'}}}}",
+        "x".repeat(300)
+    ));
+    let sorted: Vec<(Box<str>, Box<str>)> = vec![("a".into(), "2".into()), ("z".into(), "1".into())];
+    assert_eq!(*facts.annotations, *sorted);
+    assert_eq!(*facts.labels, *sorted);
+}
+
+#[test]
+fn metadata_is_kept() {
+    let facts = service(
+        "metadata: {name: a, namespace: b, uid: u-1, generation: 7, creationTimestamp: '2026-01-02T03:04:05Z'}",
+    );
+    assert_eq!((&*facts.uid, facts.generation, facts.created), ("u-1", Some(7), 1_767_323_045));
+    assert_eq!(facts.key.resource(), "service/b/a");
+}

@@ -1,0 +1,61 @@
+//! The command line.
+use clap::{Parser, Subcommand};
+
+use crate::provider::limiter::Rate;
+use crate::source::SourceKind;
+
+/// Publishes the names of a Kubernetes cluster to Route 53.
+#[derive(Parser, Debug)]
+#[command(name = "dns-sync", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the operator
+    Run(Box<Args>),
+    /// Print the CustomResourceDefinitions as JSON, one after another
+    Crds,
+}
+
+/// Settings of the operator.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    /// What every operator has.
+    #[command(flatten)]
+    pub shared: hearth_reconciler::args::Args,
+    /// The cluster's name: the owner of records unless a zone names another. Keep it when the cluster is rebuilt
+    #[arg(long, env = "HEARTH_CLUSTER_NAME")]
+    pub cluster_name: String,
+    /// The sources that may be watched
+    #[arg(long, env = "HEARTH_SOURCES", value_delimiter = ',', default_value = "services,ingresses,records", value_parser = source)]
+    pub sources: Vec<SourceKind>,
+    /// Route 53 calls per second and account
+    #[arg(long, env = "HEARTH_ROUTE53_RATE", default_value_t = Rate::default().per_second)]
+    pub route53_rate: f64,
+    /// Route 53 calls at once after a quiet time, per account
+    #[arg(long, env = "HEARTH_ROUTE53_BURST", default_value_t = Rate::default().burst)]
+    pub route53_burst: f64,
+}
+
+fn source(text: &str) -> Result<SourceKind, String> {
+    let known = crate::zone::config::KINDS;
+    known
+        .into_iter()
+        .find(|kind| kind.source() == text)
+        .ok_or_else(|| format!("unknown source; known are {}", known.map(SourceKind::source).join(", ")))
+}
+
+impl Args {
+    /// The limiter's rate, kept sensible.
+    pub fn rate(&self) -> Rate {
+        Rate {
+            per_second: self.route53_rate.clamp(0.1, 100.0),
+            burst: self.route53_burst.clamp(1.0, 1000.0),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a DNS provider must do for a zone, in our own types. Every call is one request (a page, a batch).
+pub mod limiter;
+pub mod route53;
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::name::Name;
+use crate::zone::image::{Change, Image, NameSets};
+
+/// A hosted zone at a provider.
+pub trait Provider: Send + Sync + 'static {
+    /// Lists the whole zone. One item of `calls` per request that was made.
+    fn list(&self) -> impl Future<Output = Result<Image, ProviderError>> + Send;
+    /// Reads what is at one name.
+    fn read(&self, name: &Name) -> impl Future<Output = Result<NameSets, ProviderError>> + Send;
+    /// Carries out all changes or none.
+    fn change(&self, changes: &[Change]) -> impl Future<Output = Result<(), ProviderError>> + Send;
+}
+
+/// Why a provider call failed, as far as it matters for what to do next. Never holds a body or a credential.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+pub enum ProviderError {
+    /// Too many calls; the limiter slows down and nothing is wrong with the records.
+    #[error("the provider throttles")]
+    Throttled(Option<Duration>),
+    /// The zone's previous change is not finished (PriorRequestNotComplete).
+    #[error("the provider is still busy with the previous change")]
+    Busy,
+    /// The batch was refused as a whole; the provider's messages name the records.
+    #[error("the provider refused the change: {}", .0.join("; "))]
+    Refused(Vec<String>),
+    /// The credentials do not permit the call, or are no credentials.
+    #[error("the provider denies {operation}: {code}")]
+    Denied {
+        /// What was tried, e.g. `route53:ChangeResourceRecordSets`.
+        operation: &'static str,
+        /// The provider's error code.
+        code: String,
+    },
+    /// The hosted zone does not exist.
+    #[error("the hosted zone does not exist")]
+    NoSuchZone,
+    /// No answer, or one that does not say whether the change was made.
+    #[error("the provider cannot be reached: {0}")]
+    Unreachable(String),
+    /// We are no longer the leader; nothing was sent or its answer was not waited for.
+    #[error("leadership ended")]
+    NotLeading,
+}
+
+impl ProviderError {
+    /// Condition reason and metric label.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Throttled(_) => "Throttled",
+            Self::Busy => "Busy",
+            Self::Refused(_) => "Refused",
+            Self::Denied { .. } => "AccessDenied",
+            Self::NoSuchZone => "HostedZoneNotFound",
+            Self::Unreachable(_) => "Unreachable",
+            Self::NotLeading => "NotLeading",
+        }
+    }
+
+    /// Whether the change may have been made although the call failed.
+    pub fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::NotLeading)
+    }
+}

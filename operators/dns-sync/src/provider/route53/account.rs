@@ -1,0 +1,215 @@
+//! Clients by credential: made once, kept as long as a zone uses them, remade when the Secret changes.
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_route53::Client;
+use aws_sdk_route53::config::SharedCredentialsProvider;
+use aws_sdk_route53::config::retry::RetryConfig;
+use aws_smithy_http_client::{Builder, tls};
+use sha2::{Digest, Sha256};
+
+use super::Account;
+use crate::crd::zone::{AssumeRole, Route53};
+use crate::provider::limiter::{Limiter, Rate};
+
+/// Data of a credentials Secret. Never printed.
+pub struct SecretData<'a>(pub &'a BTreeMap<String, k8s_openapi::ByteString>);
+
+/// Why there are no credentials, for the user.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CredentialsInvalid(pub String);
+
+/// All accounts in use.
+#[derive(Debug)]
+pub struct Accounts {
+    rate: Rate,
+    known: Mutex<HashMap<AccountKey, Account>>,
+    limiters: Mutex<HashMap<String, Arc<Limiter>>>,
+}
+
+/// What makes two zones share a client. Holds a digest of the credentials, not the credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct AccountKey {
+    region: String,
+    endpoint: Option<String>,
+    role: Option<(String, Option<String>)>,
+    credentials: Option<[u8; 32]>,
+}
+
+impl Accounts {
+    /// None yet.
+    pub fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            known: Mutex::default(),
+            limiters: Mutex::default(),
+        }
+    }
+
+    /// The account that a zone's spec and Secret mean.
+    pub async fn get(&self, spec: &Route53, secret: Option<SecretData<'_>>) -> Result<Account, CredentialsInvalid> {
+        let credentials = secret.map(|secret| read(&secret)).transpose()?;
+        let key = AccountKey {
+            region: spec.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+            endpoint: spec.endpoint.clone(),
+            role: spec
+                .assume_role
+                .as_ref()
+                .map(|role| (role.role_arn.clone(), role.external_id.clone())),
+            credentials: credentials.as_ref().map(digest),
+        };
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(known.clone());
+        }
+        let account = self.connect(&key, credentials, spec.assume_role.as_ref()).await;
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, account.clone());
+        Ok(account)
+    }
+
+    /// Forgets clients that no zone uses any more, with their credentials.
+    pub fn retain_used(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, account| Arc::strong_count(&account.limiter) > 2);
+    }
+
+    async fn connect(&self, key: &AccountKey, credentials: Option<Credentials>, role: Option<&AssumeRole>) -> Account {
+        // Route 53 limits calls by account. The account is not known without asking, but the credential tells it well
+        // enough: the same key or role is the same account.
+        let whose = match (&key.role, &key.credentials) {
+            (Some((role, _)), _) => role.split(':').nth(4).unwrap_or(role).to_owned(),
+            (None, Some(digest)) => digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+            (None, None) => "pod identity".to_owned(),
+        };
+        let limiter = {
+            let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(
+                limiters
+                    .entry(whose)
+                    .or_insert_with(|| Arc::new(Limiter::new(self.rate))),
+            )
+        };
+        let http = Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(Duration::from_secs(30))
+            .operation_timeout(Duration::from_secs(40))
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .region(Region::new(key.region.clone()))
+            .timeout_config(timeouts)
+            // We retry ourselves: only here it is known what a repetition would do.
+            .retry_config(RetryConfig::disabled());
+        if let Some(endpoint) = &key.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(credentials) = credentials {
+            loader = loader.credentials_provider(credentials);
+        }
+        let mut config: SdkConfig = loader.load().await;
+        if let Some(role) = role {
+            let mut provider = aws_config::sts::AssumeRoleProvider::builder(&role.role_arn)
+                .session_name("hearth-dns-sync")
+                .configure(&config);
+            if let Some(external_id) = &role.external_id {
+                provider = provider.external_id(external_id);
+            }
+            config = config
+                .into_builder()
+                .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
+                .build();
+        }
+        Account {
+            client: Client::new(&config),
+            limiter,
+        }
+    }
+}
+
+fn read(secret: &SecretData) -> Result<Credentials, CredentialsInvalid> {
+    let field = |keys: [&str; 2]| {
+        keys.iter().find_map(|key| secret.0.get(*key)).map(|bytes| {
+            std::str::from_utf8(&bytes.0)
+                .map(|text| text.trim().to_owned())
+                .map_err(|_| CredentialsInvalid(format!("the Secret's key {} is no text", keys[0])))
+        })
+    };
+    let needed = |keys: [&str; 2]| {
+        field(keys)
+            .transpose()?
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| CredentialsInvalid(format!("the Secret has no key {} (or {})", keys[0], keys[1])))
+    };
+    let id = needed(["access-key-id", "AWS_ACCESS_KEY_ID"])?;
+    let key = needed(["secret-access-key", "AWS_SECRET_ACCESS_KEY"])?;
+    let token = field(["session-token", "AWS_SESSION_TOKEN"])
+        .transpose()?
+        .filter(|text| !text.is_empty());
+    Ok(Credentials::new(id, key, token, None, "Secret"))
+}
+
+fn digest(credentials: &Credentials) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [
+        credentials.access_key_id(),
+        credentials.secret_access_key(),
+        credentials.session_token().unwrap_or_default(),
+    ] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(pairs: &[(&str, &str)]) -> BTreeMap<String, k8s_openapi::ByteString> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), k8s_openapi::ByteString(value.as_bytes().to_vec())))
+            .collect()
+    }
+
+    #[test]
+    fn both_spellings_of_keys_are_understood_and_spaces_trimmed() {
+        let one = secret(&[("access-key-id", "AKIA1\n"), ("secret-access-key", "s")]);
+        assert_eq!(read(&SecretData(&one)).unwrap().access_key_id(), "AKIA1");
+        let other = secret(&[("AWS_ACCESS_KEY_ID", "AKIA1"), ("AWS_SECRET_ACCESS_KEY", "s")]);
+        assert_eq!(
+            digest(&read(&SecretData(&one)).unwrap()),
+            digest(&read(&SecretData(&other)).unwrap())
+        );
+    }
+
+    #[test]
+    fn a_missing_key_is_named_and_no_value_is_shown() {
+        let error = read(&SecretData(&secret(&[("access-key-id", "AKIAVALUE")]))).unwrap_err();
+        assert!(
+            error.0.contains("secret-access-key") && !error.0.contains("AKIAVALUE"),
+            "{}",
+            error.0
+        );
+    }
+
+    #[test]
+    fn a_key_shows_no_secret() {
+        let key = AccountKey {
+            region: "r".into(),
+            endpoint: None,
+            role: None,
+            credentials: Some([7; 32]),
+        };
+        assert!(!format!("{key:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,374 @@
+//! Amazon Route 53.
+pub mod account;
+pub mod alias;
+mod translate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_route53::Client;
+use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
+use aws_sdk_route53::types::{ChangeBatch, ResourceRecordSet};
+
+use super::{Provider, ProviderError};
+use crate::crd::zone::Visibility;
+use crate::metrics::{ProviderCall, ProviderMetrics};
+use crate::name::Name;
+use crate::provider::limiter::Limiter;
+use crate::zone::image::{Change, Image, NameSets};
+
+/// One account's client: long-lived, shared by all zones with the same credentials.
+#[derive(Clone, Debug)]
+pub struct Account {
+    client: Client,
+    limiter: Arc<Limiter>,
+}
+
+/// One hosted zone.
+#[derive(Clone, Debug)]
+pub struct HostedZone {
+    account: Account,
+    zone_id: String,
+    metrics: ProviderMetrics,
+}
+
+/// A hosted zone that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// `Z…`.
+    pub zone_id: String,
+    /// For the delegation at the registrar; empty for private zones.
+    pub name_servers: Vec<String>,
+}
+
+/// Record sets per page: the most that the API gives.
+const PAGE: i32 = 300;
+
+impl Account {
+    /// Finds the hosted zone of a domain: by id, or the only one of that name and visibility.
+    pub async fn find(
+        &self,
+        domain: &Name,
+        zone_id: Option<&str>,
+        visibility: Visibility,
+        metrics: &ProviderMetrics,
+    ) -> Result<Result<Found, String>, ProviderError> {
+        let zone_id = match zone_id {
+            Some(id) => id.trim_start_matches("/hostedzone/").to_owned(),
+            None => match self.find_by_name(domain, visibility, metrics).await? {
+                Ok(id) => id,
+                Err(message) => return Ok(Err(message)),
+            },
+        };
+        let call = metrics.call("find");
+        self.limiter.acquire().await;
+        let got = self.client.get_hosted_zone().id(&zone_id).send().await;
+        let got = self.finish(got, "route53:GetHostedZone", call)?;
+        let zone = got.hosted_zone();
+        let name = zone
+            .map(|zone| zone.name().trim_end_matches('.').to_lowercase())
+            .unwrap_or_default();
+        if name != domain.as_str() {
+            return Ok(Err(format!(
+                "hosted zone {zone_id} is {name}, not {domain}; correct spec.route53.zoneID or spec.domain"
+            )));
+        }
+        let private = zone
+            .and_then(|zone| zone.config())
+            .is_some_and(|config| config.private_zone());
+        if private != (visibility == Visibility::Private) {
+            let is = if private { "private" } else { "public" };
+            return Ok(Err(format!(
+                "hosted zone {zone_id} is {is}; set spec.route53.type to match"
+            )));
+        }
+        let name_servers = got
+            .delegation_set()
+            .map(|set| set.name_servers().to_vec())
+            .unwrap_or_default();
+        Ok(Ok(Found { zone_id, name_servers }))
+    }
+
+    async fn find_by_name(
+        &self,
+        domain: &Name,
+        visibility: Visibility,
+        metrics: &ProviderMetrics,
+    ) -> Result<Result<String, String>, ProviderError> {
+        let call = metrics.call("find");
+        self.limiter.acquire().await;
+        let got = self
+            .client
+            .list_hosted_zones_by_name()
+            .dns_name(domain.as_str())
+            .max_items(100)
+            .send()
+            .await;
+        let got = self.finish(got, "route53:ListHostedZonesByName", call)?;
+        let private = visibility == Visibility::Private;
+        let fitting: Vec<String> = got
+            .hosted_zones()
+            .iter()
+            .filter(|zone| zone.name().trim_end_matches('.').eq_ignore_ascii_case(domain.as_str()))
+            .filter(|zone| zone.config().is_some_and(|config| config.private_zone()) == private)
+            .map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned())
+            .collect();
+        let kind = if private { "private" } else { "public" };
+        Ok(match fitting.as_slice() {
+            [one] => Ok(one.clone()),
+            [] => Err(format!(
+                "there is no {kind} hosted zone {domain} in this account; create it, or set spec.route53.zoneID or type"
+            )),
+            several => Err(format!(
+                "there are {} {kind} hosted zones {domain}; set spec.route53.zoneID to one of {}",
+                several.len(),
+                several.join(", ")
+            )),
+        })
+    }
+
+    /// The handle for one zone.
+    pub fn zone(&self, zone_id: &str, metrics: ProviderMetrics) -> HostedZone {
+        HostedZone {
+            account: self.clone(),
+            zone_id: zone_id.to_owned(),
+            metrics,
+        }
+    }
+
+    /// Counts the call and sorts its error.
+    fn finish<T, E>(
+        &self,
+        result: Result<T, SdkError<E>>,
+        operation: &'static str,
+        call: ProviderCall,
+    ) -> Result<T, ProviderError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match result {
+            Ok(answer) => {
+                call.succeeded();
+                Ok(answer)
+            }
+            Err(error) => {
+                let error = classify(&error, operation);
+                if let ProviderError::Throttled(pause) = error {
+                    self.limiter.throttled(pause);
+                    call.throttled();
+                } else {
+                    call.failed();
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Sorts an SDK error. Texts of answers are not passed on, but for the messages about records in a refused batch.
+fn classify<E>(error: &SdkError<E>, operation: &'static str) -> ProviderError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let retry_after = error
+        .raw_response()
+        .and_then(|response| response.headers().get("retry-after"))
+        .and_then(|value| value.parse().ok())
+        .map(Duration::from_secs);
+    let SdkError::ServiceError(service) = error else {
+        return match error {
+            SdkError::TimeoutError(_) => ProviderError::Unreachable("no answer in time".to_owned()),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                ProviderError::Unreachable("no answer in time".to_owned())
+            }
+            SdkError::DispatchFailure(failure) if failure.is_io() => {
+                ProviderError::Unreachable("no connection".to_owned())
+            }
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => ProviderError::Denied {
+                operation,
+                code: "no usable credentials".to_owned(),
+            },
+            _ => ProviderError::Unreachable(format!(
+                "unreadable answer{}",
+                status.map(|code| format!(", HTTP {code}")).unwrap_or_default()
+            )),
+        };
+    };
+    let code = service.err().code().unwrap_or_default();
+    match code {
+        "Throttling" | "ThrottlingException" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
+            ProviderError::Throttled(retry_after)
+        }
+        "PriorRequestNotComplete" => ProviderError::Busy,
+        "NoSuchHostedZone" => ProviderError::NoSuchZone,
+        "InvalidInput" => ProviderError::Refused(vec![service.err().message().unwrap_or("invalid input").to_owned()]),
+        _ => match status {
+            Some(429) => ProviderError::Throttled(retry_after),
+            Some(401 | 403) => ProviderError::Denied {
+                operation,
+                code: code_or(code, "access denied"),
+            },
+            Some(400) if is_credential_code(code) => ProviderError::Denied {
+                operation,
+                code: code.to_owned(),
+            },
+            Some(404) => ProviderError::NoSuchZone,
+            Some(400) => ProviderError::Refused(vec![format!(
+                "{}: {}",
+                code_or(code, "BadRequest"),
+                service.err().message().unwrap_or_default()
+            )]),
+            Some(status) => ProviderError::Unreachable(format!("HTTP {status} {code}").trim_end().to_owned()),
+            None => ProviderError::Unreachable("no answer".to_owned()),
+        },
+    }
+}
+
+fn code_or(code: &str, otherwise: &str) -> String {
+    if code.is_empty() {
+        otherwise.to_owned()
+    } else {
+        code.to_owned()
+    }
+}
+
+fn is_credential_code(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDenied"
+            | "AccessDeniedException"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "IncompleteSignature"
+            | "InvalidClientTokenId"
+            | "MissingAuthenticationToken"
+            | "NotAuthorized"
+            | "OptInRequired"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException"
+    )
+}
+
+impl Provider for HostedZone {
+    async fn list(&self) -> Result<Image, ProviderError> {
+        let mut image = Image::default();
+        let (mut name, mut record_type, mut identifier) = (None, None, None);
+        loop {
+            let call = self.metrics.call("list");
+            self.account.limiter.acquire().await;
+            let page = self
+                .account
+                .client
+                .list_resource_record_sets()
+                .hosted_zone_id(&self.zone_id)
+                .max_items(PAGE)
+                .set_start_record_name(name.take())
+                .set_start_record_type(record_type.take())
+                .set_start_record_identifier(identifier.take())
+                .send()
+                .await;
+            let page = match page {
+                Err(SdkError::ServiceError(service)) if service.err().code() == Some("Throttling") => {
+                    // A long listing goes on where it was when the limiter has slowed down.
+                    let error = self.account.finish(
+                        Err(SdkError::ServiceError(service)),
+                        "route53:ListResourceRecordSets",
+                        call,
+                    );
+                    return error.map(|_: ()| image);
+                }
+                page => self.account.finish(page, "route53:ListResourceRecordSets", call)?,
+            };
+            for set in page.resource_record_sets() {
+                translate::insert(&mut image, set);
+            }
+            if !page.is_truncated() {
+                return Ok(image);
+            }
+            name = page.next_record_name().map(ToOwned::to_owned);
+            record_type = page.next_record_type().cloned();
+            identifier = page.next_record_identifier().map(ToOwned::to_owned);
+            if name.is_none() {
+                // A page that says there is more but not where is a partial list, and no evidence of anything.
+                return Err(ProviderError::Unreachable(
+                    "a truncated list without a continuation".to_owned(),
+                ));
+            }
+        }
+    }
+
+    async fn read(&self, name: &Name) -> Result<NameSets, ProviderError> {
+        let mut image = Image::default();
+        let (mut record_type, mut identifier) = (None, None);
+        loop {
+            let call = self.metrics.call("list");
+            self.account.limiter.acquire().await;
+            let page = self
+                .account
+                .client
+                .list_resource_record_sets()
+                .hosted_zone_id(&self.zone_id)
+                .max_items(PAGE.min(100))
+                .start_record_name(name.as_str())
+                .set_start_record_type(record_type.take())
+                .set_start_record_identifier(identifier.take())
+                .send()
+                .await;
+            let page = self.account.finish(page, "route53:ListResourceRecordSets", call)?;
+            let here: Vec<&ResourceRecordSet> = page
+                .resource_record_sets()
+                .iter()
+                .take_while(|set| translate::name(set).as_ref() == Some(name))
+                .collect();
+            let whole = here.len() < page.resource_record_sets().len() || !page.is_truncated();
+            for set in here {
+                translate::insert(&mut image, set);
+            }
+            if whole {
+                return Ok(image.at(name).clone());
+            }
+            record_type = page.next_record_type().cloned();
+            identifier = page.next_record_identifier().map(ToOwned::to_owned);
+            if record_type.is_none()
+                || page
+                    .next_record_name()
+                    .and_then(|next| crate::name::decode_route53(next).ok())
+                    .as_ref()
+                    != Some(name)
+            {
+                return Ok(image.at(name).clone());
+            }
+        }
+    }
+
+    async fn change(&self, changes: &[Change]) -> Result<(), ProviderError> {
+        let changes: Result<Vec<_>, _> = changes.iter().map(translate::change).collect();
+        let batch = changes.and_then(|changes| ChangeBatch::builder().set_changes(Some(changes)).build());
+        let batch = batch.map_err(|error| ProviderError::Refused(vec![error.to_string()]))?;
+        let call = self.metrics.call("change");
+        self.account.limiter.acquire().await;
+        let sent = self
+            .account
+            .client
+            .change_resource_record_sets()
+            .hosted_zone_id(&self.zone_id)
+            .change_batch(batch)
+            .send()
+            .await;
+        if let Err(SdkError::ServiceError(service)) = &sent
+            && let ChangeResourceRecordSetsError::InvalidChangeBatch(invalid) = service.err()
+        {
+            call.failed();
+            let mut messages = invalid.messages().to_vec();
+            if messages.is_empty() {
+                messages.extend(invalid.message().map(ToOwned::to_owned));
+            }
+            return Err(ProviderError::Refused(messages));
+        }
+        self.account
+            .finish(sent, "route53:ChangeResourceRecordSets", call)
+            .map(drop)
+    }
+}

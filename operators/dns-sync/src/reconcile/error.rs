@@ -1,0 +1,26 @@
+//! What can go wrong in a reconcile apart from what the status says.
+use hearth_reconciler::error::{ReconcileError, Retry, classify};
+
+/// Only the API server can fail a reconcile; everything about providers is state.
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// The status could not be written.
+    #[error("failed to write the status: {0}")]
+    Status(#[source] kube::Error),
+}
+
+impl ReconcileError for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Status(error) => classify(error).0,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            // The object has gone meanwhile.
+            Self::Status(kube::Error::Api(status)) if status.code == 404 => Retry::OnChange,
+            Self::Status(error) => classify(error).1,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The reconcilers of DNSZone and DNSRecord, and what they share.
+mod error;
+pub mod record;
+pub mod secrets;
+pub mod tell;
+pub mod zone;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hearth_reconciler::events::Events;
+use hearth_reconciler::lease::Leadership;
+use kube::Client;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::{mpsc, watch};
+
+pub use error::Error;
+
+use crate::crd::{DNSRecord, DNSZone};
+use crate::metrics::Metrics;
+use crate::provider::route53::account::Accounts;
+use crate::world::World;
+use crate::zone::actor::{Order, Shared};
+use crate::zone::config::Reach;
+
+/// Field manager of everything that this operator writes.
+pub const MANAGER: &str = "dns-sync";
+
+/// What reconcilers share.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The operator's namespace, where credentials are.
+    pub namespace: String,
+    /// The cluster's name.
+    pub cluster_name: String,
+    /// What this installation watches.
+    pub reach: Arc<Reach>,
+    /// The objects.
+    pub world: Arc<World>,
+    /// The provider's clients.
+    pub accounts: Accounts,
+    /// The operator's metrics.
+    pub metrics: Metrics,
+    /// Events.
+    pub events: Events,
+    /// Whether we may act.
+    pub leadership: Leadership,
+    /// The DNSZones.
+    pub zones: Store<DNSZone>,
+    /// The credentials that zones refer to.
+    pub secrets: secrets::Secrets,
+    /// Zones at work, by DNSZone.
+    pub(crate) at_work: Mutex<HashMap<String, Handle>>,
+    /// Asks for a reconcile of a DNSZone.
+    pub(crate) zone_calls: mpsc::UnboundedSender<ObjectRef<DNSZone>>,
+    /// Asks for a reconcile of a DNSRecord.
+    pub(crate) record_calls: RecordCalls,
+}
+
+/// Asks for reconciles of DNSRecords. There is one controller for all namespaces, or one for each that is watched.
+#[derive(Clone, Debug)]
+pub struct RecordCalls(Arc<[(Option<String>, mpsc::UnboundedSender<ObjectRef<DNSRecord>>)]>);
+
+impl RecordCalls {
+    /// One channel for all namespaces (an empty list), or one for each; the receivers in the same order.
+    pub fn new(namespaces: &[String]) -> (Self, Vec<mpsc::UnboundedReceiver<ObjectRef<DNSRecord>>>) {
+        let mut places: Vec<Option<String>> = namespaces.iter().cloned().map(Some).collect();
+        if places.is_empty() {
+            places.push(None);
+        }
+        let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+        for place in places {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            senders.push((place, sender));
+            receivers.push(receiver);
+        }
+        (Self(senders.into()), receivers)
+    }
+
+    pub(crate) fn call(&self, object: &crate::source::ObjectKey) {
+        let to = self
+            .0
+            .iter()
+            .find(|(place, _)| place.as_deref().is_none_or(|place| *place == *object.namespace));
+        if let Some((_, sender)) = to {
+            let _ = sender.send(ObjectRef::new(&object.name).within(&object.namespace));
+        }
+    }
+}
+
+/// A zone at work.
+pub(crate) struct Handle {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) orders: watch::Sender<Order>,
+    pub(crate) task: tokio::task::JoinHandle<()>,
+    /// The term for which it was started.
+    pub(crate) term: u64,
+    /// What cannot be changed while it works: another value needs another actor.
+    pub(crate) identity: Identity,
+    pub(crate) found: crate::provider::route53::Found,
+    pub(crate) handled: Option<String>,
+    pub(crate) domain: String,
+}
+
+/// What an actor is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) uid: String,
+    pub(crate) route53: crate::crd::zone::Route53,
+    /// resourceVersion of the credentials Secret.
+    pub(crate) secret: Option<String>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Context {
+    pub(crate) fn at_work(&self) -> MutexGuard<'_, HashMap<String, Handle>> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A DNSZone has gone: its work ends, and nothing at the provider is touched.
+    pub fn forget(&self, zone: &str) {
+        let gone = self.at_work().remove(zone);
+        if let Some(handle) = gone {
+            self.metrics.zone(zone).forget(&handle.domain);
+        }
+        self.secrets.release(zone);
+        for other in self.zones.state() {
+            let _ = self.zone_calls.send(ObjectRef::from_obj(&*other));
+        }
+        self.call_records();
+    }
+
+    /// Every DNSRecord is looked at again: the set of zones has changed.
+    pub(crate) fn call_records(&self) {
+        for facts in self.world.all() {
+            if facts.key.kind == crate::source::SourceKind::Record {
+                self.record_calls.call(&facts.key);
+            }
+        }
+    }
+}

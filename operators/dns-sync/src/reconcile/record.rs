@@ -1,0 +1,165 @@
+//! DNSRecord: reports what became of it in each zone. The work itself is the zones'.
+use std::sync::Arc;
+
+use hearth_reconciler::conditions;
+use hearth_reconciler::report::report;
+use jiff::Timestamp;
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+
+use super::tell::trouble;
+use super::{Context, Error, MANAGER};
+use crate::crd::record::{DNSRecordStatus, ZoneState};
+use crate::crd::{DNSRecord, RECONCILE_AT};
+use crate::source::{ObjectKey, SourceKind};
+use crate::zone::plan::Verdict;
+
+/// One pass.
+pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<Action, Error> {
+    let key = ObjectKey {
+        kind: SourceKind::Record,
+        namespace: record.namespace().unwrap_or_default().into(),
+        name: record.name_any().into(),
+    };
+    let outcomes = gather(&key, &context);
+    let status = describe(&record, outcomes, Timestamp::now());
+    let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), &key.namespace);
+    report(&api, MANAGER, &record, &status).await.map_err(Error::Status)?;
+    Ok(Action::await_change())
+}
+
+/// What one zone says of a record.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    zone: String,
+    looked: bool,
+    names: Vec<String>,
+    verdicts: Vec<(crate::zone::image::SetKey, Verdict)>,
+    defect: Option<(&'static str, String)>,
+}
+
+fn gather(key: &ObjectKey, context: &Context) -> Vec<Outcome> {
+    let at_work = context.at_work();
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for (zone, handle) in at_work.iter() {
+        let looked = handle.shared.standing().looked;
+        let state = handle.shared.state();
+        let (verdicts, defects, names) = state.outcome(key);
+        if names.is_empty() && defects.is_empty() {
+            continue;
+        }
+        outcomes.push(Outcome {
+            zone: zone.clone(),
+            looked,
+            names: names.iter().map(ToString::to_string).collect(),
+            verdicts: verdicts.to_vec(),
+            defect: defects.first().map(|defect| (defect.reason, defect.message.clone())),
+        });
+    }
+    outcomes.sort_by(|a, b| a.zone.cmp(&b.zone));
+    outcomes
+}
+
+fn describe(record: &DNSRecord, outcomes: Vec<Outcome>, now: Timestamp) -> DNSRecordStatus {
+    let mut status = record.status.clone().unwrap_or_default();
+    let generation = record.metadata.generation;
+    status.observed_generation = generation.unwrap_or_default();
+    status.last_handled_reconcile_at = record
+        .annotations()
+        .get(RECONCILE_AT)
+        .cloned()
+        .or(status.last_handled_reconcile_at.take());
+    if record.spec.suspend {
+        conditions::ready(
+            &mut status.conditions,
+            "Suspended",
+            "spec.suspend is set; the record stays as it is",
+            generation,
+            now,
+        );
+        return status;
+    }
+    status.zones = outcomes.iter().map(zone_state).collect();
+    let first = |state: &str| status.zones.iter().find(|zone| zone.state == state);
+    if status.zones.is_empty() {
+        let message = "no DNSZone takes this record: none that is at work contains its name, has spec.sources.records and admits its namespace, labels and type";
+        conditions::stalled(&mut status.conditions, "NoZone", message, generation, now);
+    } else if let Some(bad) = first("Failed") {
+        let reason = outcomes.iter().find_map(|outcome| outcome.reason()).unwrap_or("Failed");
+        let message = bad.message.clone();
+        conditions::stalled(&mut status.conditions, reason, &message, generation, now);
+    } else if let Some(bad) = first("Conflicted") {
+        let message = bad.message.clone();
+        conditions::stalled(&mut status.conditions, "Conflicted", &message, generation, now);
+    } else if first("Accepted").is_some() {
+        conditions::reconciling(
+            &mut status.conditions,
+            "Accepted",
+            "waits to be written to the provider",
+            generation,
+            now,
+        );
+    } else if first("Observed").is_some() {
+        conditions::ready(
+            &mut status.conditions,
+            "Observed",
+            "the zone's policy does not permit the change; its status.plan shows it",
+            generation,
+            now,
+        );
+    } else {
+        conditions::ready(
+            &mut status.conditions,
+            "Published",
+            "the provider has accepted the record",
+            generation,
+            now,
+        );
+    }
+    status
+}
+
+impl Outcome {
+    fn reason(&self) -> Option<&'static str> {
+        let failed = self.verdicts.iter().find_map(|(_, verdict)| match verdict {
+            Verdict::Failed(reason, _) => Some(*reason),
+            _ => None,
+        });
+        self.defect.as_ref().map(|(reason, _)| *reason).or(failed)
+    }
+}
+
+fn zone_state(outcome: &Outcome) -> ZoneState {
+    let bad = outcome
+        .verdicts
+        .iter()
+        .find_map(|(key, verdict)| trouble(key, verdict).map(|(reason, message)| (reason, message)));
+    let (state, message) = match (&outcome.defect, bad) {
+        (Some((_, message)), _) => ("Failed", message.clone()),
+        (None, Some(("Conflicted", message))) => ("Conflicted", message),
+        (None, Some((_, message))) => ("Failed", message),
+        (None, None) => {
+            let held = outcome
+                .verdicts
+                .iter()
+                .any(|(_, verdict)| matches!(verdict, Verdict::Held(_)));
+            let published = !outcome.verdicts.is_empty()
+                && outcome
+                    .verdicts
+                    .iter()
+                    .all(|(_, verdict)| *verdict == Verdict::Published);
+            let state = match (outcome.looked, held, published) {
+                (true, _, true) => "Published",
+                (true, true, false) => "Observed",
+                _ => "Accepted",
+            };
+            (state, String::new())
+        }
+    };
+    ZoneState {
+        zone: outcome.zone.clone(),
+        name: outcome.names.first().cloned().unwrap_or_default(),
+        state: state.to_owned(),
+        message,
+    }
+}

@@ -1,0 +1,99 @@
+//! What objects are told: events on Services and Ingresses, calls of the DNSRecord reconciler.
+use hearth_reconciler::events::Events;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::EventType;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::RecordCalls;
+use crate::crd::DNSZone;
+use crate::source::facts::Facts;
+use crate::source::{ObjectKey, SourceKind};
+use crate::zone::actor::{Audience, Shared};
+use crate::zone::image::SetKey;
+use crate::zone::plan::Verdict;
+
+use std::sync::{Arc, Weak};
+
+use crate::world::World;
+
+/// The audience of one zone's actor.
+pub(crate) struct Teller {
+    pub(crate) zone: Arc<str>,
+    pub(crate) shared: Weak<Shared>,
+    pub(crate) world: Arc<World>,
+    pub(crate) events: Events,
+    pub(crate) zone_calls: UnboundedSender<ObjectRef<DNSZone>>,
+    pub(crate) record_calls: RecordCalls,
+}
+
+impl Audience for Teller {
+    fn zone_changed(&self) {
+        let _ = self.zone_calls.send(ObjectRef::new(&self.zone));
+    }
+
+    fn objects_changed(&self, objects: &[ObjectKey]) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        for object in objects {
+            if object.kind == SourceKind::Record {
+                self.record_calls.call(object);
+            }
+            let Some(facts) = self.world.get(object) else { continue };
+            let warning = {
+                let state = shared.state();
+                let (verdicts, defects, _) = state.outcome(object);
+                let defect = defects.first().map(|defect| (defect.reason, defect.message.clone()));
+                defect.or_else(|| verdicts.iter().find_map(|(key, verdict)| trouble(key, verdict)))
+            };
+            match warning {
+                Some((reason, message)) => {
+                    let note = format!("{message} (DNSZone {})", self.zone);
+                    self.events
+                        .publish(&reference(&facts), EventType::Warning, reason, "Publish", &note);
+                }
+                None => self.events.clear(&facts.uid),
+            }
+        }
+    }
+}
+
+/// What is wrong for a person to mend: reason and message. Waiting is not wrong.
+pub(crate) fn trouble(key: &SetKey, verdict: &Verdict) -> Option<(&'static str, String)> {
+    match verdict {
+        Verdict::Published | Verdict::Pending | Verdict::Held(_) => None,
+        Verdict::Conflict(winner) => Some((
+            "Conflicted",
+            format!("{key} is held by {winner}; the holder keeps a name, then the oldest object gets it"),
+        )),
+        Verdict::Foreign(Some(owner)) => Some((
+            "Conflicted",
+            format!(
+                "{key}: a record of this name at the provider belongs to owner \"{owner}\"; it is not touched. Remove it there, or take it over with spec.ownerID"
+            ),
+        )),
+        Verdict::Foreign(None) => Some((
+            "Conflicted",
+            format!(
+                "{key}: there is a record of this name at the provider that is not ours; it is not touched. Remove it there or use another name"
+            ),
+        )),
+        Verdict::Failed(reason, message) => Some((reason, format!("{key}: {message}"))),
+    }
+}
+
+/// The object as events name it.
+pub(crate) fn reference(facts: &Facts) -> ObjectReference {
+    let (api_version, kind) = match facts.key.kind {
+        SourceKind::Service => ("v1", "Service"),
+        SourceKind::Ingress => ("networking.k8s.io/v1", "Ingress"),
+        SourceKind::Record => ("dns.hearth.home.arpa/v1alpha1", "DNSRecord"),
+    };
+    ObjectReference {
+        api_version: Some(api_version.to_owned()),
+        kind: Some(kind.to_owned()),
+        namespace: Some(facts.key.namespace.to_string()),
+        name: Some(facts.key.name.to_string()),
+        uid: Some(facts.uid.to_string()),
+        ..ObjectReference::default()
+    }
+}

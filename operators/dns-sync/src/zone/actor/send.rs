@@ -1,0 +1,169 @@
+//! Sending: batches, and what is done when one is refused. One bad record never holds up the others.
+use super::{Actor, Audience, Group, Provider, ProviderError, READ_AT_MOST, Turn};
+use crate::zone::batch::{blamed, cut};
+use crate::zone::image::{Action, Change};
+
+impl<P: Provider, A: Audience> Actor<P, A> {
+    /// Plans what is due and sends it. Stops at the first error that concerns the zone and not a record.
+    pub(super) async fn send(&mut self, turn: &mut Turn) {
+        let at = jiff::Timestamp::now().as_second();
+        let complete = self.world.complete();
+        let (healthy, refused): (Vec<Group>, Vec<Group>) = {
+            let mut state = self.shared.state();
+            let work = state.prepare(self.world.now(), at, &complete);
+            work.groups
+                .into_iter()
+                .partition(|group| state.failures(&group.name) == 0)
+        };
+        let (mut batches, oversized) = cut(healthy);
+        for group in oversized {
+            self.refuse(
+                &group,
+                "the values at this name exceed what one change may hold (1,000 values, 32,000 characters)",
+            );
+        }
+        // What was refused before goes alone, so that it is blamed alone.
+        batches.extend(refused.into_iter().map(|group| vec![group]));
+        let mut waiting = batches.into_iter();
+        while let Some(batch) = waiting.next() {
+            if let Err(error) = self.send_batch(batch, turn).await {
+                for batch in waiting {
+                    self.shared.state().postponed(&batch);
+                }
+                return self.failed(error, turn);
+            }
+        }
+    }
+
+    /// Sends one batch; a refused one is cut until the culprits are alone.
+    async fn send_batch(&mut self, batch: Vec<Group>, turn: &mut Turn) -> Result<(), ProviderError> {
+        let mut open = vec![batch];
+        while let Some(mut groups) = open.pop() {
+            let changes: Vec<Change> = groups.iter().flat_map(|group| group.changes.iter().cloned()).collect();
+            match self.provider.change(&changes).await {
+                Ok(()) => {
+                    self.accept(&groups);
+                    self.succeeded(turn);
+                }
+                Err(ProviderError::Refused(messages)) => {
+                    let culprits = blamed(&groups, &messages);
+                    if groups.len() == 1 || !culprits.is_empty() {
+                        let guilty: Vec<Group> = if groups.len() == 1 {
+                            std::mem::take(&mut groups)
+                        } else {
+                            culprits.into_iter().rev().map(|at| groups.remove(at)).collect()
+                        };
+                        if let Err(error) = self.reconsider(guilty, &messages, turn).await {
+                            self.shared.state().postponed(&groups);
+                            open.iter().for_each(|groups| self.shared.state().postponed(groups));
+                            return Err(error);
+                        }
+                        if !groups.is_empty() {
+                            open.push(groups);
+                        }
+                    } else {
+                        let second = groups.split_off(groups.len() / 2);
+                        open.extend([second, groups]);
+                    }
+                }
+                Err(error) => {
+                    if error.outcome_unknown() {
+                        turn.suspects.extend(Self::names_of(&groups));
+                    }
+                    open.push(groups);
+                    open.iter().for_each(|groups| self.shared.state().postponed(groups));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads refused names again: when the zone is not what we thought, they are planned anew; else they are at fault.
+    async fn reconsider(
+        &mut self,
+        guilty: Vec<Group>,
+        messages: &[String],
+        turn: &mut Turn,
+    ) -> Result<(), ProviderError> {
+        if guilty.len() > READ_AT_MOST {
+            self.shared.state().postponed(&guilty);
+            turn.look = true;
+            return Ok(());
+        }
+        for at in 0..guilty.len() {
+            let mut differs = false;
+            for name in Self::names_of(&guilty[at..=at]) {
+                match self.provider.read(&name).await {
+                    Ok(sets) => differs |= self.shared.state().read(&name, sets),
+                    Err(error) => {
+                        self.shared.state().postponed(&guilty[at..]);
+                        return Err(error);
+                    }
+                }
+            }
+            let group = &guilty[at];
+            if differs {
+                tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last look; planning anew");
+                self.shared.state().postponed(std::slice::from_ref(group));
+            } else {
+                self.refuse(group, &messages.join("; "));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, group: &Group, message: &str) {
+        tracing::warn!(zone = &*self.zone(), name = %group.name, message, "the provider refuses a record");
+        self.shared
+            .state()
+            .refused(&group.name, message, self.world.now(), fastrand::f64());
+        self.count(std::slice::from_ref(group), "error");
+    }
+
+    fn accept(&self, groups: &[Group]) {
+        let at = jiff::Timestamp::now().as_second();
+        let now = self.world.now();
+        let answered = self.shared.state().accepted(groups, at);
+        for since in answered {
+            self.metrics.latency(now.saturating_sub(since).as_secs_f64());
+        }
+        self.count(groups, "success");
+        let zone = self.zone();
+        for change in groups.iter().flat_map(|group| &group.changes) {
+            let action = match change.action {
+                Action::Create => "create",
+                Action::Delete => "delete",
+            };
+            tracing::info!(zone = &*zone, action, record = %change.key, answer = change.set.summary(), "changed");
+        }
+    }
+
+    /// Counts changes of record sets; a delete and a create of one set are an update, owner records do not count.
+    fn count(&self, groups: &[Group], result: &'static str) {
+        let (mut created, mut updated, mut deleted) = (0, 0, 0);
+        for group in groups {
+            let records = || {
+                group
+                    .changes
+                    .iter()
+                    .filter(|change| crate::zone::owner::heritage(&change.set).is_none())
+            };
+            let old = |key| records().any(|other| other.action == Action::Delete && other.key == key);
+            let new = |key| records().any(|other| other.action == Action::Create && other.key == key);
+            for change in records() {
+                match change.action {
+                    Action::Create if old(change.key.clone()) => updated += 1,
+                    Action::Create => created += 1,
+                    Action::Delete if !new(change.key.clone()) => deleted += 1,
+                    Action::Delete => {}
+                }
+            }
+        }
+        for (action, number) in [("create", created), ("update", updated), ("delete", deleted)] {
+            if number > 0 {
+                self.metrics.changes(action, result, number);
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Cuts the changes of many names into batches that Route 53 takes, and finds the culprit of a refused one.
+use super::image::Change;
+use crate::name::Name;
+
+/// `ResourceRecord` elements in one ChangeResourceRecordSets request
+/// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html>).
+pub const MAX_RECORDS: usize = 1000;
+/// Characters of all `Value` elements in one request (same page).
+pub const MAX_CHARACTERS: usize = 32_000;
+
+/// All changes at one name and at its owner records: sent together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The name that they are for.
+    pub name: Name,
+    /// Deletes before creates.
+    pub changes: Vec<Change>,
+}
+
+/// Cuts groups into batches within the limits, in order. A group over the limits by itself comes back as the second
+/// part: it can never be sent.
+pub fn cut(groups: Vec<Group>) -> (Vec<Vec<Group>>, Vec<Group>) {
+    let (mut batches, mut oversized) = (Vec::new(), Vec::new());
+    let (mut batch, mut records, mut characters) = (Vec::new(), 0, 0);
+    for group in groups {
+        let (more_records, more_characters) = weight(&group);
+        if more_records > MAX_RECORDS || more_characters > MAX_CHARACTERS {
+            oversized.push(group);
+            continue;
+        }
+        if records + more_records > MAX_RECORDS || characters + more_characters > MAX_CHARACTERS {
+            batches.push(std::mem::take(&mut batch));
+            (records, characters) = (0, 0);
+        }
+        records += more_records;
+        characters += more_characters;
+        batch.push(group);
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    (batches, oversized)
+}
+
+fn weight(group: &Group) -> (usize, usize) {
+    group
+        .changes
+        .iter()
+        .map(Change::weight)
+        .fold((0, 0), |(records, characters), (one, more)| {
+            (records + one, characters + more)
+        })
+}
+
+/// The groups that the provider's messages speak of, by position. Route 53 quotes names as `name='foo.example.org.'`
+/// or bare, with octal escapes; owner records count for their group.
+pub fn blamed(groups: &[Group], messages: &[String]) -> Vec<usize> {
+    let mut words: Vec<String> = Vec::new();
+    for message in messages {
+        for word in
+            message.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '[' | ']' | ',' | '(' | ')' | '='))
+        {
+            let word = word.trim_end_matches([':', ';']).trim_end_matches('.');
+            if word.contains('.') {
+                words.push(
+                    crate::name::decode_route53(word).map_or_else(|_| word.to_lowercase(), |name| name.to_string()),
+                );
+            }
+        }
+    }
+    let named = |name: &Name| words.iter().any(|word| word == name.as_str());
+    let found = groups.iter().enumerate();
+    found
+        .filter(|(_, group)| named(&group.name) || group.changes.iter().any(|change| named(&change.key.name)))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::image::{Action, SetKey};
+    use super::*;
+    use crate::data::RecordType;
+
+    fn group(name: &str, values: &[&str]) -> Group {
+        let name = Name::parse(name).unwrap();
+        let values = values.iter().map(|value| Box::from(*value)).collect();
+        Group {
+            changes: vec![Change {
+                action: Action::Create,
+                key: SetKey::simple(&name, RecordType::A),
+                set: super::super::plan::simple(values),
+            }],
+            name,
+        }
+    }
+
+    #[test]
+    fn a_batch_ends_at_a_thousand_records() {
+        let groups = (0..2001)
+            .map(|n| group(&format!("n{n}.example.org"), &["192.0.2.1"]))
+            .collect();
+        let (batches, oversized) = cut(groups);
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [1000, 1000, 1]);
+        assert!(oversized.is_empty());
+    }
+
+    #[test]
+    fn a_batch_ends_at_thirty_two_thousand_characters() {
+        let long = "x".repeat(1000);
+        let groups = (0..64).map(|n| group(&format!("n{n}.example.org"), &[&long])).collect();
+        assert_eq!(cut(groups).0.iter().map(Vec::len).collect::<Vec<_>>(), [32, 32]);
+    }
+
+    #[test]
+    fn a_name_that_alone_breaks_the_limit_holds_up_nobody() {
+        let long = "x".repeat(32_001);
+        let (batches, oversized) = cut(vec![
+            group("big.example.org", &[&long]),
+            group("ok.example.org", &["192.0.2.1"]),
+        ]);
+        assert_eq!(oversized[0].name.as_str(), "big.example.org");
+        assert_eq!(batches[0][0].name.as_str(), "ok.example.org");
+    }
+
+    #[test]
+    fn the_messages_of_route_53_name_the_culprit() {
+        let groups = [
+            group("a.example.org", &["192.0.2.1"]),
+            group("*.b.example.org", &["192.0.2.1"]),
+        ];
+        let exists =
+            "Tried to create resource record set [name='\\052.b.example.org.', type='A'] but it already exists";
+        assert_eq!(blamed(&groups, &[exists.to_owned()]), [1]);
+        let invalid = "Invalid Resource Record: FATAL problem: ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address) encountered with 'x'";
+        assert!(blamed(&groups, &[invalid.to_owned()]).is_empty());
+        let outside = "RRSet with DNS name a.example.org. is not permitted in zone example.net.";
+        assert_eq!(blamed(&groups, &[outside.to_owned()]), [0]);
+    }
+}

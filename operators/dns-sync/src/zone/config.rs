@@ -1,0 +1,263 @@
+//! A DNSZone's spec with everything parsed and every default filled in.
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::guard::Limits;
+use super::owner::Marks;
+use super::plan::{Gone, Rules};
+use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources};
+use crate::data::RecordType;
+use crate::filter::NameFilter;
+use crate::name::Name;
+use crate::ownership::txt::Affix;
+use crate::source::endpoints::ZoneView;
+use crate::source::{ObjectKey, SourceKind};
+
+/// What one zone's work needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The DNSZone's name.
+    pub zone: Arc<str>,
+    /// The apex.
+    pub domain: Name,
+    /// The hosted zone's id.
+    pub zone_id: String,
+    /// The spec that the rest was made of.
+    pub spec: DNSZoneSpec,
+    /// Who we are in owner records.
+    pub owner_id: String,
+    /// Owner records' names.
+    pub affix: Affix,
+    /// `include` and `exclude`.
+    pub filter: NameFilter,
+    /// The types that may be managed.
+    pub record_types: Vec<RecordType>,
+    /// Between two looks at the whole zone.
+    pub drift_interval: Duration,
+    /// How long changes are gathered.
+    pub batch_window: Duration,
+    /// The delete guard.
+    pub limits: Limits,
+    /// How long a record without address stays; `None`: for ever.
+    pub empty_after: Option<Duration>,
+    /// No other zone takes DNSRecords, so relative names mean this one.
+    pub sole_for_records: bool,
+    /// The hash of the parked deletes that a person has confirmed.
+    pub confirmed: Option<String>,
+    /// What the operator's installation watches.
+    pub reach: Arc<Reach>,
+}
+
+/// What the installation watches at all: the chart's `sources` and `watchNamespaces`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Enabled sources.
+    pub sources: Vec<SourceKind>,
+    /// Namespaces; empty: all.
+    pub namespaces: Vec<String>,
+}
+
+/// Which sources have been listed completely in this process' life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Complete {
+    /// Services.
+    pub services: bool,
+    /// Ingresses.
+    pub ingresses: bool,
+    /// DNSRecords.
+    pub records: bool,
+}
+
+impl Complete {
+    /// Whether one kind is complete.
+    pub fn of(&self, kind: SourceKind) -> bool {
+        match kind {
+            SourceKind::Service => self.services,
+            SourceKind::Ingress => self.ingresses,
+            SourceKind::Record => self.records,
+        }
+    }
+
+    /// Notes one kind.
+    pub fn set(&mut self, kind: SourceKind, complete: bool) {
+        match kind {
+            SourceKind::Service => self.services = complete,
+            SourceKind::Ingress => self.ingresses = complete,
+            SourceKind::Record => self.records = complete,
+        }
+    }
+}
+
+/// All kinds of sources.
+pub const KINDS: [SourceKind; 3] = [SourceKind::Service, SourceKind::Ingress, SourceKind::Record];
+
+impl Config {
+    /// Parses what the schema cannot check. The error is for the user: `(reason, message)`.
+    pub fn new(
+        zone: &str,
+        zone_id: &str,
+        spec: &DNSZoneSpec,
+        cluster_name: &str,
+        reach: &Arc<Reach>,
+    ) -> Result<Self, (&'static str, String)> {
+        let domain = Name::parse(&spec.domain).map_err(|error| ("InvalidDomain", format!("spec.domain: {error}")))?;
+        let filter = NameFilter::new(&spec.include, &spec.exclude).map_err(|error| ("InvalidFilter", error))?;
+        let duration =
+            |field: &str, text: Option<&String>, default: Duration, least: Duration, most: Duration| match text {
+                None => Ok(default),
+                Some(text) => crate::duration::parse(text)
+                    .filter(|found| (least..=most).contains(found))
+                    .ok_or_else(|| {
+                        (
+                            "InvalidDuration",
+                            format!(
+                                "spec.{field} is {text}; it must be a duration from {least:?} to {most:?}, such as 15m"
+                            ),
+                        )
+                    }),
+            };
+        let day = Duration::from_secs(86_400);
+        let empty = spec
+            .empty_target
+            .as_ref()
+            .filter(|empty| empty.policy == EmptyTargetPolicy::Delete);
+        let empty_after = match empty.and_then(|empty| empty.after.as_ref()) {
+            Some(after) => Some(duration(
+                "emptyTarget.after",
+                Some(after),
+                day,
+                Duration::ZERO,
+                day * 3660,
+            )?),
+            None => None,
+        };
+        Ok(Self {
+            zone: zone.into(),
+            domain,
+            zone_id: zone_id.to_owned(),
+            owner_id: spec.owner_id.clone().unwrap_or_else(|| cluster_name.to_owned()),
+            affix: Affix::new(spec.registry.as_ref()),
+            filter,
+            record_types: spec
+                .record_types
+                .clone()
+                .filter(|types| !types.is_empty())
+                .unwrap_or_else(|| RecordType::ALL.to_vec()),
+            drift_interval: duration(
+                "driftInterval",
+                spec.drift_interval.as_ref(),
+                day / 96,
+                Duration::from_secs(60),
+                day * 7,
+            )?,
+            batch_window: duration(
+                "batchWindow",
+                spec.batch_window.as_ref(),
+                Duration::from_millis(200),
+                Duration::ZERO,
+                Duration::from_secs(60),
+            )?,
+            limits: Limits::of(spec.delete_guard.as_ref()),
+            empty_after,
+            sole_for_records: true,
+            confirmed: None,
+            reach: Arc::clone(reach),
+            spec: spec.clone(),
+        })
+    }
+
+    /// Whether everything that decides about records is the same.
+    pub fn same(&self, other: &Self) -> bool {
+        self.spec == other.spec
+            && self.zone_id == other.zone_id
+            && self.owner_id == other.owner_id
+            && self.sole_for_records == other.sole_for_records
+            && self.confirmed == other.confirmed
+            && self.reach == other.reach
+    }
+
+    /// What sources need to know to turn objects into endpoints.
+    pub fn view(&self) -> ZoneView<'_> {
+        ZoneView {
+            zone: &self.zone,
+            domain: &self.domain,
+            sources: &self.spec.sources,
+            filter: &self.filter,
+            record_types: &self.record_types,
+            sole_for_records: self.sole_for_records,
+        }
+    }
+
+    /// The rules of planning.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            marks: Marks {
+                affix: &self.affix,
+                owner_id: &self.owner_id,
+                apex: &self.domain,
+            },
+            policy: self.spec.policy,
+            registry: self
+                .spec
+                .registry
+                .as_ref()
+                .map(|registry| registry.kind)
+                .unwrap_or(RegistryKind::TXT),
+            zone_id: &self.zone_id,
+            ttl: self.spec.ttl.and_then(|ttl| u32::try_from(ttl).ok()),
+            record_types: &self.record_types,
+        }
+    }
+
+    /// The sources that the zone asks for.
+    pub fn wanted_sources(&self) -> impl Iterator<Item = SourceKind> + '_ {
+        let Sources {
+            services,
+            ingresses,
+            records,
+        } = &self.spec.sources;
+        let on = [services.is_some(), ingresses.is_some(), records.is_some()];
+        KINDS.into_iter().zip(on).filter_map(|(kind, on)| on.then_some(kind))
+    }
+
+    /// The namespaces that a source of this zone takes; empty: all.
+    fn namespaces(&self, kind: SourceKind) -> Option<&[String]> {
+        let sources = &self.spec.sources;
+        match kind {
+            SourceKind::Service => sources.services.as_ref().map(|source| source.namespaces.as_slice()),
+            SourceKind::Ingress => sources.ingresses.as_ref().map(|source| source.namespaces.as_slice()),
+            SourceKind::Record => sources.records.as_ref().map(|source| source.namespaces.as_slice()),
+        }
+    }
+
+    /// Whether it is proven that nothing wants a record any more whose owner record names `resource`.
+    pub fn gone(&self, resource: Option<&str>, complete: &Complete) -> Gone {
+        let listed = |kind: SourceKind| self.reach.sources.contains(&kind) && complete.of(kind);
+        let Some(resource) = resource else {
+            // The mark names no object, so any of the sources may have wanted it.
+            return if self.wanted_sources().all(listed) {
+                Gone::Proven
+            } else {
+                Gone::Unlisted
+            };
+        };
+        let Some(object) = ObjectKey::from_resource(resource) else {
+            return Gone::Unwatched;
+        };
+        let covers =
+            |namespaces: &[String]| namespaces.is_empty() || namespaces.iter().any(|one| **one == *object.namespace);
+        let watched = self.reach.sources.contains(&object.kind)
+            && covers(&self.reach.namespaces)
+            && self.namespaces(object.kind).is_some_and(covers);
+        match (watched, complete.of(object.kind)) {
+            (false, _) => Gone::Unwatched,
+            (true, false) => Gone::Unlisted,
+            (true, true) => Gone::Proven,
+        }
+    }
+
+    /// Nothing is written with this policy.
+    pub fn observes(&self) -> bool {
+        self.spec.policy == Policy::Observe
+    }
+}

@@ -1,0 +1,204 @@
+//! The delete guard: counts deletes in a sliding window and says how many more may go before somebody has to confirm.
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::image::SetKey;
+use crate::crd::zone::{DeleteGuard, RecentDeletes};
+
+/// The guard's numbers with their defaults filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Percent of the records at the window's start.
+    pub max_percent: u32,
+    /// Always allowed within the window.
+    pub min_records: u32,
+    /// The window's length.
+    pub window: Duration,
+}
+
+impl Limits {
+    /// From the spec; absent numbers have the documented defaults.
+    pub fn of(spec: Option<&DeleteGuard>) -> Self {
+        let positive =
+            |number: Option<i32>, default: u32| number.and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
+        Self {
+            max_percent: positive(spec.and_then(|guard| guard.max_percent), 30),
+            min_records: positive(spec.and_then(|guard| guard.min_records), 3),
+            window: spec
+                .and_then(|guard| guard.window.as_deref())
+                .and_then(crate::duration::parse)
+                .filter(|window| *window >= Duration::from_secs(12))
+                .unwrap_or(Duration::from_secs(3600)),
+        }
+    }
+}
+
+/// Deletes of the window, in buckets of a twelfth of it; kept in the zone's status so that a restart does not forget.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    buckets: Vec<RecentDeletes>,
+}
+
+impl Guard {
+    /// Continues what an earlier process counted.
+    pub fn resume(buckets: &[RecentDeletes]) -> Self {
+        Self {
+            buckets: buckets.to_vec(),
+        }
+    }
+
+    /// The buckets to keep in the status. Forgets those outside the window.
+    pub fn buckets(&self) -> &[RecentDeletes] {
+        &self.buckets
+    }
+
+    /// Whether `deletes` more may be carried out at `now` (seconds since 1970) when the zone holds `owned` sets.
+    pub fn admits(&self, deletes: usize, owned: usize, now: i64, limits: &Limits) -> bool {
+        if limits.max_percent >= 100 {
+            return true;
+        }
+        let gone = self.within(now, limits);
+        // Records at the window's start: those that are left and those that went. New ones make the base larger only
+        // by being there, which errs to the side of the user's own growth.
+        let base = owned as u64 + gone;
+        let total = gone + deletes as u64;
+        total <= u64::from(limits.min_records) || total * 100 <= base * u64::from(limits.max_percent)
+    }
+
+    /// Counts deletes that the provider accepted, and drops buckets that have left the window.
+    pub fn record(&mut self, deletes: usize, now: i64, limits: &Limits) {
+        if deletes == 0 {
+            return;
+        }
+        let width = (i64::try_from(limits.window.as_secs()).unwrap_or(i64::MAX) / 12).max(1);
+        let at = now - now.rem_euclid(width);
+        let count = i64::try_from(deletes).unwrap_or(i64::MAX);
+        match self.buckets.iter_mut().find(|bucket| bucket.at == at) {
+            Some(bucket) => bucket.count = bucket.count.saturating_add(count),
+            None => self.buckets.push(RecentDeletes { at, count }),
+        }
+        self.forget(now, limits);
+    }
+
+    /// Drops buckets that have left the window; true when there were any.
+    pub fn forget(&mut self, now: i64, limits: &Limits) -> bool {
+        let before = self.buckets.len();
+        let oldest = oldest(now, limits);
+        self.buckets.retain(|bucket| bucket.at >= oldest);
+        before != self.buckets.len()
+    }
+
+    fn within(&self, now: i64, limits: &Limits) -> u64 {
+        let oldest = oldest(now, limits);
+        // A bucket of the future comes from a clock that was set back: it still counts.
+        let counts = self
+            .buckets
+            .iter()
+            .filter(|bucket| bucket.at >= oldest)
+            .map(|bucket| bucket.count);
+        u64::try_from(counts.sum::<i64>()).unwrap_or(0)
+    }
+}
+
+/// The start of the oldest bucket that still reaches into the window.
+fn oldest(now: i64, limits: &Limits) -> i64 {
+    let window = i64::try_from(limits.window.as_secs()).unwrap_or(i64::MAX);
+    now.saturating_sub(window).saturating_sub(window / 12)
+}
+
+/// Names a set of parked deletes; the same sets give the same hash in every process.
+pub fn hash<'a>(parked: impl Iterator<Item = &'a SetKey>) -> String {
+    let mut lines: Vec<String> = parked.map(ToString::to_string).collect();
+    lines.sort_unstable();
+    let digest = Sha256::digest(lines.join("\n").as_bytes());
+    digest.iter().take(6).fold(String::new(), |mut text, byte| {
+        use std::fmt::Write;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        max_percent: 30,
+        min_records: 3,
+        window: Duration::from_secs(3600),
+    };
+
+    /// Deletes one per second until the guard says no; how many went.
+    fn trickle(records: usize, limits: &Limits) -> usize {
+        let mut guard = Guard::default();
+        for gone in 0..records {
+            let now = 1_000_000 + i64::try_from(gone).unwrap();
+            if !guard.admits(1, records - gone, now, limits) {
+                return gone;
+            }
+            guard.record(1, now, limits);
+        }
+        records
+    }
+
+    #[test]
+    fn one_delete_per_second_stops_at_the_share_of_the_windows_start() {
+        assert_eq!(trickle(100, &LIMITS), 30);
+        assert_eq!(trickle(1000, &LIMITS), 300);
+    }
+
+    #[test]
+    fn nine_records_lose_three_and_no_more() {
+        assert_eq!(trickle(9, &LIMITS), 3);
+    }
+
+    #[test]
+    fn a_tiny_zone_is_not_held_up() {
+        assert_eq!(trickle(3, &LIMITS), 3);
+    }
+
+    #[test]
+    fn a_mass_delete_is_refused_as_a_whole() {
+        assert!(!Guard::default().admits(60, 100, 0, &LIMITS));
+        assert!(Guard::default().admits(30, 100, 0, &LIMITS));
+    }
+
+    #[test]
+    fn a_restart_remembers() {
+        let mut guard = Guard::default();
+        guard.record(30, 1_000_000, &LIMITS);
+        let resumed = Guard::resume(guard.buckets());
+        assert!(!resumed.admits(4, 70, 1_000_010, &LIMITS));
+    }
+
+    #[test]
+    fn the_window_slides() {
+        let mut guard = Guard::default();
+        guard.record(30, 1_000_000, &LIMITS);
+        assert!(!guard.admits(10, 70, 1_003_000, &LIMITS));
+        assert!(guard.admits(10, 70, 1_004_500, &LIMITS));
+        guard.forget(1_004_500, &LIMITS);
+        assert!(guard.buckets().is_empty());
+    }
+
+    #[test]
+    fn a_clock_set_back_forgets_nothing() {
+        let mut guard = Guard::default();
+        guard.record(30, 1_000_000, &LIMITS);
+        assert!(!guard.admits(10, 70, 900_000, &LIMITS));
+    }
+
+    #[test]
+    fn a_hundred_percent_turns_it_off() {
+        assert!(Guard::default().admits(
+            9,
+            9,
+            0,
+            &Limits {
+                max_percent: 100,
+                ..LIMITS
+            }
+        ));
+    }
+}

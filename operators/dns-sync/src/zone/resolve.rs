@@ -1,0 +1,352 @@
+//! Who gets a name that several objects want: the present holder, then the oldest object, then the first by name.
+use super::image::{Content, Image, RecordSet, Routing, SetKey};
+use super::owner::Owner;
+use super::plan::{Claim, Present, Rules, Verdict, excludes};
+use crate::data::RecordType;
+use crate::name::Name;
+use crate::provider::route53::alias::load_balancer_zone;
+use crate::source::endpoints::{AliasWish, Endpoint};
+use crate::source::{ObjectKey, SourceKind};
+
+/// A record set that an object (or several Services together) shall have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// Which set.
+    pub key: SetKey,
+    /// Everybody who wanted exactly this.
+    pub objects: Vec<ObjectKey>,
+    /// The owner record's resource label.
+    pub resource: String,
+    answer: Answer,
+    ttl: Option<u32>,
+    weight: Option<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    Values(Vec<Box<str>>),
+    Alias {
+        zone_id: Box<str>,
+        target: Box<str>,
+        evaluate_target_health: bool,
+    },
+}
+
+/// Seconds to live of a new record for which nobody names one: external-dns' default for Route 53.
+const DEFAULT_TTL: u32 = 300;
+
+impl Desired {
+    /// The set to write. Without a wished time to live the present one is kept, as external-dns does.
+    pub fn content(&self, current: Option<&RecordSet>, zone_ttl: Option<u32>) -> RecordSet {
+        let current_ttl = match current.map(|set| &set.content) {
+            Some(Content::Values { ttl, .. }) => Some(*ttl),
+            _ => None,
+        };
+        let content = match &self.answer {
+            Answer::Values(values) => Content::Values {
+                ttl: self.ttl.or(zone_ttl).or(current_ttl).unwrap_or(DEFAULT_TTL),
+                values: values.clone().into_boxed_slice(),
+            },
+            Answer::Alias {
+                zone_id,
+                target,
+                evaluate_target_health,
+            } => Content::Alias {
+                zone_id: zone_id.clone(),
+                target: target.clone(),
+                evaluate_target_health: *evaluate_target_health,
+            },
+        };
+        RecordSet {
+            content,
+            routing: self.routing(),
+        }
+    }
+
+    /// The set with any time to live.
+    pub fn sample(&self) -> RecordSet {
+        self.content(None, None)
+    }
+
+    fn routing(&self) -> Routing {
+        self.weight.map_or(Routing::Simple, Routing::Weighted)
+    }
+}
+
+/// The outcome for one name.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// What shall be there.
+    pub winners: Vec<Desired>,
+    /// Sets that stay as they are because their holder has no address at the moment.
+    pub held_keys: Vec<SetKey>,
+    /// Wishes that lost or cannot be.
+    pub losers: Vec<(ObjectKey, SetKey, Verdict)>,
+}
+
+/// One wish with its rank.
+struct Candidate {
+    holder: bool,
+    created: i64,
+    desired: Desired,
+    held: bool,
+}
+
+/// Decides who gets what at `name`.
+pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image, rules: &Rules) -> Resolved {
+    let mut out = Resolved::default();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for claim in claims {
+        match &claim.endpoint {
+            Some(endpoint) => match expand(claim, endpoint, claims, image, rules) {
+                Ok(all) => candidates.extend(all.into_iter().map(|desired| candidate(claim, desired, present, false))),
+                Err(verdict) => {
+                    // What cannot be published now must not take down what was published before.
+                    out.held_keys
+                        .extend(held(claim, endpoint.set_identifier.as_ref(), present).map(|one| one.desired.key));
+                    let key = SetKey {
+                        name: name.clone(),
+                        record_type: endpoint.record_type,
+                        set_identifier: endpoint.set_identifier.clone(),
+                    };
+                    out.losers.push((claim.object.clone(), key, verdict));
+                }
+            },
+            None => candidates.extend(held(claim, claim.set_identifier.as_ref(), present)),
+        }
+    }
+    candidates = merge_services(candidates);
+    candidates.sort_by(|a, b| {
+        (!a.holder, a.created, &a.desired.objects, &a.desired.key).cmp(&(
+            !b.holder,
+            b.created,
+            &b.desired.objects,
+            &b.desired.key,
+        ))
+    });
+    let mut taken: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        let sample = candidate.desired.sample();
+        let rival = taken.iter().find(|other| {
+            other.desired.key == candidate.desired.key
+                || excludes(
+                    &other.desired.key,
+                    &other.desired.sample(),
+                    &candidate.desired.key,
+                    &sample,
+                )
+        });
+        match rival.and_then(|other| other.desired.objects.first()) {
+            Some(winner) => {
+                for object in candidate.desired.objects.iter().filter(|_| !candidate.held) {
+                    out.losers.push((
+                        object.clone(),
+                        candidate.desired.key.clone(),
+                        Verdict::Conflict(winner.clone()),
+                    ));
+                }
+            }
+            None => taken.push(candidate),
+        }
+    }
+    for candidate in taken {
+        if candidate.held {
+            out.held_keys.push(candidate.desired.key);
+        } else {
+            out.winners.push(candidate.desired);
+        }
+    }
+    out
+}
+
+fn candidate(claim: &Claim, desired: Desired, present: &[Present], held: bool) -> Candidate {
+    let resource = &desired.resource;
+    let holder = present.iter().any(|at| {
+        at.key.set_identifier == desired.key.set_identifier
+            && matches!(&at.owner, Owner::Ours(found) if found.resource.as_deref() == Some(resource))
+    });
+    Candidate {
+        holder,
+        created: claim.created,
+        desired,
+        held,
+    }
+}
+
+/// An object without an address holds exactly the sets that are its own now.
+fn held<'a>(
+    claim: &'a Claim,
+    set_identifier: Option<&'a Box<str>>,
+    present: &'a [Present],
+) -> impl Iterator<Item = Candidate> + 'a {
+    let resource = claim.object.resource();
+    let mine = resource.clone();
+    let own = present.iter().filter(move |at| {
+        at.key.set_identifier.as_ref() == set_identifier
+            && matches!(&at.owner, Owner::Ours(found) if found.resource.as_deref() == Some(&mine))
+    });
+    own.map(move |at| Candidate {
+        holder: true,
+        created: claim.created,
+        held: true,
+        desired: Desired {
+            key: at.key.clone(),
+            objects: vec![claim.object.clone()],
+            resource: resource.clone(),
+            answer: Answer::Values(Vec::new()),
+            ttl: None,
+            weight: match at.set.routing {
+                Routing::Weighted(weight) => Some(weight),
+                _ => None,
+            },
+        },
+    })
+}
+
+/// A wish as the record sets that it means: a CNAME to a load balancer becomes aliases of both families.
+fn expand(
+    claim: &Claim,
+    endpoint: &Endpoint,
+    claims: &[Claim],
+    image: &Image,
+    rules: &Rules,
+) -> Result<Vec<Desired>, Verdict> {
+    let desired = |record_type: RecordType, answer: Answer| Desired {
+        key: SetKey {
+            name: endpoint.name.clone(),
+            record_type,
+            set_identifier: endpoint.set_identifier.clone(),
+        },
+        objects: vec![claim.object.clone()],
+        resource: claim.object.resource(),
+        answer,
+        ttl: endpoint.ttl,
+        weight: endpoint.weight,
+    };
+    let alias = |zone_id: &str, target: &str, health: bool| Answer::Alias {
+        zone_id: zone_id.into(),
+        target: target.into(),
+        evaluate_target_health: health,
+    };
+    let families = match endpoint.record_type {
+        RecordType::Cname => vec![RecordType::A, RecordType::Aaaa],
+        one => vec![one],
+    };
+    let target = endpoint
+        .values
+        .first()
+        .map(|value| value.trim_end_matches('.'))
+        .unwrap_or_default();
+    match &endpoint.alias {
+        AliasWish::Auto { evaluate_target_health } if endpoint.record_type == RecordType::Cname => {
+            if let Some(zone_id) = load_balancer_zone(target) {
+                let all = families.into_iter();
+                return Ok(all
+                    .map(|family| desired(family, alias(zone_id, target, *evaluate_target_health)))
+                    .collect());
+            }
+        }
+        AliasWish::Yes { evaluate_target_health } => {
+            if let Some(zone_id) = load_balancer_zone(target) {
+                let all = families.into_iter();
+                return Ok(all
+                    .map(|family| desired(family, alias(zone_id, target, *evaluate_target_health)))
+                    .collect());
+            }
+            let known = Name::parse(target).ok().filter(|name| name.is_within(rules.marks.apex));
+            let Some(known) = known else {
+                return Err(Verdict::Failed(
+                    "InvalidTarget",
+                    format!(
+                        "alias target {target} is neither a record of the zone {} nor a known AWS load balancer; without alias it can be a CNAME",
+                        rules.marks.apex
+                    ),
+                ));
+            };
+            // Route 53 refuses an alias to a type that the target does not have.
+            let has = |family: RecordType| {
+                image.at(&known).sets.iter().any(|(found, _, _)| *found == family)
+                    || claims
+                        .iter()
+                        .filter_map(|other| other.endpoint.as_ref())
+                        .any(|other| other.name == known && other.record_type == family)
+            };
+            let found: Vec<RecordType> = families.into_iter().filter(|family| has(*family)).collect();
+            if found.is_empty() {
+                return Err(Verdict::Failed(
+                    "AliasTargetNotFound",
+                    format!(
+                        "alias target {target} has no record of a fitting type in the zone yet; it is tried again when the zone is looked at"
+                    ),
+                ));
+            }
+            let all = found.into_iter();
+            return Ok(all
+                .map(|family| desired(family, alias(rules.zone_id, target, *evaluate_target_health)))
+                .collect());
+        }
+        _ => {}
+    }
+    if endpoint.record_type == RecordType::Cname && endpoint.name == *rules.marks.apex {
+        return Err(Verdict::Failed(
+            "CNAMEAtApex",
+            format!(
+                "{} is the zone's apex, where DNS permits no CNAME (RFC 1034); use an alias or an address",
+                endpoint.name
+            ),
+        ));
+    }
+    Ok(vec![desired(
+        endpoint.record_type,
+        Answer::Values(endpoint.values.clone()),
+    )])
+}
+
+/// Services that want addresses at one name share it, as with external-dns; the first by name is the one that is named.
+fn merge_services(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut merged: Vec<Candidate> = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let addresses = matches!(candidate.desired.key.record_type, RecordType::A | RecordType::Aaaa)
+            && matches!(candidate.desired.answer, Answer::Values(_));
+        let is_service = |one: &Candidate| {
+            one.desired
+                .objects
+                .iter()
+                .all(|object| object.kind == SourceKind::Service)
+        };
+        let partner = merged.iter_mut().find(|other| {
+            addresses
+                && !candidate.held
+                && !other.held
+                && other.desired.key == candidate.desired.key
+                && matches!(other.desired.answer, Answer::Values(_))
+                && other.desired.weight == candidate.desired.weight
+                && is_service(other)
+                && is_service(&candidate)
+        });
+        let Some(partner) = partner else {
+            merged.push(candidate);
+            continue;
+        };
+        if let (Answer::Values(all), Answer::Values(more)) = (&mut partner.desired.answer, candidate.desired.answer) {
+            all.extend(more);
+            all.sort_unstable();
+            all.dedup();
+        }
+        partner.holder |= candidate.holder;
+        partner.created = partner.created.min(candidate.created);
+        partner.desired.ttl = match (partner.desired.ttl, candidate.desired.ttl) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        partner.desired.objects.extend(candidate.desired.objects);
+        partner.desired.objects.sort_unstable();
+        partner.desired.resource = partner
+            .desired
+            .objects
+            .first()
+            .map(ObjectKey::resource)
+            .unwrap_or_default();
+    }
+    merged
+}

@@ -1,0 +1,263 @@
+//! What became of names: verdicts, counts, results of batches, and what the status shows of them.
+use super::{Change, Group, Mono, Name, NamePlan, ObjectKey, SetKey, State, Summary, Totals, Trouble, Verdict};
+use crate::source::endpoints::Defect;
+use crate::zone::image::Action;
+
+/// Waits after a refusal: 30 s, doubled up to an hour. A change of the object or a look that finds the zone different
+/// asks again at once.
+const FIRST_RETRY: Mono = Mono::from_secs(30);
+const LAST_RETRY: Mono = Mono::from_secs(3600);
+
+impl State {
+    /// Notes a name's plan: counts, plan lines and verdicts of the objects that want it.
+    pub(super) fn note(&mut self, name: &Name, plan: &NamePlan) {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let by = |test: fn(&Verdict) -> bool| {
+            let mut sets: Vec<&SetKey> = plan
+                .verdicts
+                .iter()
+                .filter(|(_, _, verdict)| test(verdict))
+                .map(|(_, key, _)| key)
+                .collect();
+            sets.sort_unstable();
+            sets.dedup();
+            count(sets.len())
+        };
+        let trouble = self.trouble.get(name).map(|trouble| trouble.message.clone());
+        let summary = Summary {
+            desired: by(|verdict| !matches!(verdict, Verdict::Conflict(_))),
+            owned: count(plan.owned),
+            foreign: count(plan.foreign),
+            pending: count(plan.withheld.len() + plan.deletes.len())
+                + by(|verdict| matches!(verdict, Verdict::Pending)),
+            conflicted: count(
+                plan.verdicts
+                    .iter()
+                    .filter(|(_, _, v)| matches!(v, Verdict::Conflict(_) | Verdict::Foreign(_)))
+                    .count(),
+            ),
+            failed: by(|verdict| matches!(verdict, Verdict::Failed(..))) + u32::from(trouble.is_some()),
+            unlisted: count(plan.unlisted),
+        };
+        self.totals.subtract(self.summaries.remove(name).unwrap_or_default());
+        self.totals.add(summary);
+        if summary != Summary::default() {
+            self.summaries.insert(name.clone(), summary);
+        }
+        let mut lines = plan.withheld.clone();
+        lines.extend(
+            plan.writes
+                .iter()
+                .filter(|change| change.action == Action::Create && !is_mark(change))
+                .map(line),
+        );
+        lines.extend(plan.deletes.iter().filter_map(|(_, changes)| changes.first()).map(line));
+        if lines.is_empty() {
+            self.lines.remove(name);
+        } else {
+            self.lines.insert(name.clone(), lines);
+        }
+        self.judge(name, &plan.verdicts, trouble.as_deref());
+    }
+
+    fn judge(&mut self, name: &Name, verdicts: &[(ObjectKey, SetKey, Verdict)], trouble: Option<&str>) {
+        let wanting: Vec<ObjectKey> = self
+            .claims
+            .get(name)
+            .into_iter()
+            .flatten()
+            .map(|claim| claim.object.clone())
+            .collect();
+        for object in wanting {
+            let mine = verdicts.iter().filter(|(of, _, _)| *of == object);
+            let new: Vec<(SetKey, Verdict)> = mine
+                .map(|(_, key, verdict)| match (verdict, trouble) {
+                    (Verdict::Pending, Some(message)) => (key.clone(), Verdict::Failed("Refused", message.to_owned())),
+                    _ => (key.clone(), verdict.clone()),
+                })
+                // What is published needs no memory, but DNSRecords report it.
+                .filter(|(_, verdict)| {
+                    object.kind == crate::source::SourceKind::Record || *verdict != Verdict::Published
+                })
+                .collect();
+            let all = self.verdicts.entry(object.clone()).or_default();
+            let old: Vec<(SetKey, Verdict)> = all.iter().filter(|(key, _)| key.name == *name).cloned().collect();
+            if old != new {
+                all.retain(|(key, _)| key.name != *name);
+                all.extend(new);
+                self.changed.insert(object.clone());
+            }
+            if self.verdicts.get(&object).is_some_and(Vec::is_empty) {
+                self.verdicts.remove(&object);
+            }
+        }
+    }
+
+    /// The provider took these groups: the image follows, and each name is considered once more, which must find nothing
+    /// to do. Returns the times of the events that are answered by it.
+    pub fn accepted(&mut self, groups: &[Group], at: i64) -> Vec<Mono> {
+        let Some(mut image) = self.image.take() else {
+            return Vec::new();
+        };
+        let mut answered = Vec::new();
+        let mut deleted = 0;
+        for group in groups {
+            for change in &group.changes {
+                image.apply(change);
+            }
+            deleted += deleted_sets(group);
+            for change in &group.changes {
+                self.released.remove(&change.key);
+            }
+            self.trouble.remove(&group.name);
+            answered.extend(self.in_flight.remove(&group.name).flatten());
+            self.touch(group.name.clone(), None);
+        }
+        self.image = Some(image);
+        self.guard.record(deleted, at, &self.config.limits);
+        answered
+    }
+
+    /// The provider refused this name; it is tried again alone, later.
+    pub fn refused(&mut self, name: &Name, message: &str, now: Mono, jitter: f64) {
+        self.in_flight.remove(name);
+        let failures = self.trouble.get(name).map_or(0, |trouble| trouble.failures) + 1;
+        let wait = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(7)).min(LAST_RETRY);
+        let not_before = now + wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
+        self.trouble.insert(
+            name.clone(),
+            Trouble {
+                failures,
+                not_before,
+                message: message.to_owned(),
+            },
+        );
+        self.dirty.entry(name.clone()).or_insert(None);
+        let objects: Vec<ObjectKey> = self
+            .claims
+            .get(name)
+            .into_iter()
+            .flatten()
+            .map(|claim| claim.object.clone())
+            .collect();
+        for object in objects {
+            let verdicts = self.verdicts.entry(object.clone()).or_default();
+            for (key, verdict) in verdicts.iter_mut().filter(|(key, _)| key.name == *name) {
+                debug_assert!(key.name == *name);
+                *verdict = Verdict::Failed("Refused", message.to_owned());
+            }
+            self.changed.insert(object);
+        }
+        if let Some(summary) = self.summaries.get_mut(name) {
+            self.totals.subtract(*summary);
+            summary.failed = 1;
+            self.totals.add(*summary);
+        }
+    }
+
+    /// The call did not go through; the names wait for the next try with their events' times.
+    pub fn postponed(&mut self, groups: &[Group]) {
+        for group in groups {
+            let since = self.in_flight.remove(&group.name).flatten();
+            let first = self.dirty.entry(group.name.clone()).or_insert(since);
+            *first = first.or(since);
+        }
+    }
+
+    /// How many times in a row the provider has refused the name.
+    pub fn failures(&self, name: &Name) -> u32 {
+        self.trouble.get(name).map_or(0, |trouble| trouble.failures)
+    }
+
+    /// The counts.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Objects with defects (they count as failed too).
+    pub fn defective(&self) -> usize {
+        self.defects.len()
+    }
+
+    /// The plan's first lines and the number of the others.
+    pub fn plan_lines(&self, most: usize) -> (Vec<String>, i64) {
+        let shown: Vec<String> = self.lines.values().flatten().take(most).cloned().collect();
+        let all: usize = self.lines.values().map(Vec::len).sum();
+        (shown.clone(), i64::try_from(all - shown.len()).unwrap_or(i64::MAX))
+    }
+
+    /// What there is to say of an object in this zone.
+    pub fn outcome(&self, object: &ObjectKey) -> (&[(SetKey, Verdict)], &[Defect], &[Name]) {
+        (
+            self.verdicts.get(object).map_or(&[], Vec::as_slice),
+            self.defects.get(object).map_or(&[], Vec::as_slice),
+            self.names.get(object).map_or(&[], Vec::as_slice),
+        )
+    }
+
+    /// The objects of which something new is to be said, once.
+    pub fn take_changed(&mut self) -> Vec<ObjectKey> {
+        std::mem::take(&mut self.changed).into_iter().collect()
+    }
+}
+
+fn is_mark(change: &Change) -> bool {
+    crate::zone::owner::heritage(&change.set).is_some()
+}
+
+fn line(change: &Change) -> String {
+    let verb = match change.action {
+        Action::Create => "WRITE",
+        Action::Delete => "DELETE",
+    };
+    format!("{verb} {}: {}", change.key, change.set.summary())
+}
+
+/// Sets that went without a replacement, owner records aside.
+fn deleted_sets(group: &Group) -> usize {
+    let creates_here = |name: &Name| {
+        group
+            .changes
+            .iter()
+            .any(|change| change.action == Action::Create && change.key.name == *name)
+    };
+    let gone = group
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Delete && !is_mark(change));
+    gone.filter(|change| !creates_here(&change.key.name)).count()
+}
+
+impl Totals {
+    fn add(&mut self, summary: Summary) {
+        self.shift(summary, 1);
+    }
+
+    fn subtract(&mut self, summary: Summary) {
+        self.shift(summary, -1);
+    }
+
+    fn shift(&mut self, summary: Summary, sign: i64) {
+        let Summary {
+            desired,
+            owned,
+            foreign,
+            pending,
+            conflicted,
+            failed,
+            unlisted,
+        } = summary;
+        let parts = [
+            (&mut self.desired, desired),
+            (&mut self.owned, owned),
+            (&mut self.foreign, foreign),
+            (&mut self.pending, pending),
+            (&mut self.conflicted, conflicted),
+            (&mut self.failed, failed),
+            (&mut self.unlisted, unlisted),
+        ];
+        for (total, part) in parts {
+            *total += sign * i64::from(part);
+        }
+    }
+}
