@@ -9,6 +9,9 @@
 {{- end }}
 
 {{- define "dns-sync.args" -}}
+{{- if not (include "dns-sync.sources" .) }}
+{{- fail "sources: every source is off, so there would be nothing to publish. Set at least one of sources.services, sources.ingresses and sources.records to true" }}
+{{- end }}
 {{- /* Only these sources are watched: they are the ones that RBAC is granted for. */}}
 - {{ printf "--sources=%s" (include "dns-sync.sources" . | fromYamlArray | join ",") | quote }}
 {{- with .Values.watchNamespaces }}
