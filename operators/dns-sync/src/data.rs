@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::name::{Name, decode_route53, unescape};
+use crate::name::{Name, decode_route53, push_octal, unescape};
 
 /// Octets of one character string (RFC 1035 §3.3.14).
 const MAX_STRING: usize = 255;
@@ -158,14 +158,17 @@ fn ipv6(text: &str) -> Result<Box<str>, String> {
 }
 
 fn host(text: &str) -> Result<Box<str>, String> {
-    if RecordType::of_target(text) != RecordType::Cname {
-        return Err(format!(
+    let is_address = |text: &str| RecordType::of_target(text) != RecordType::Cname;
+    match Name::parse(text) {
+        _ if is_address(text) => Err(format!(
             "`{text}` is an address; a host name such as host.example.org is expected"
-        ));
+        )),
+        Ok(name) if is_address(name.as_str()) => {
+            Err(format!("`{text}` is an address with a final dot, not a host name"))
+        }
+        Ok(name) => Ok(name.as_str().into()),
+        Err(error) => Err(error.to_string()),
     }
-    Name::parse(text)
-        .map(|name| name.as_str().into())
-        .map_err(|error| error.to_string())
 }
 
 /// A host, or `.` which says that there is none (RFC 2782, RFC 7505).
@@ -215,14 +218,14 @@ fn mx(text: &str) -> Result<Box<str>, String> {
     let (numbers, last) = numbers_and_last::<1>(text).ok_or_else(|| {
         format!("`{text}` is not a mail exchanger: write a preference and a host, as in `10 mail.example.org`")
     })?;
-    Ok(join(&numbers, &*host_or_root(last)?))
+    Ok(join(&numbers, &host_or_root(last)?))
 }
 
 fn srv(text: &str) -> Result<Box<str>, String> {
     let (numbers, last) = numbers_and_last::<3>(text).ok_or_else(|| {
         format!("`{text}` is not a service: write priority, weight, port and host, as in `0 50 5060 sip.example.org`")
     })?;
-    Ok(join(&numbers, &*host_or_root(last)?))
+    Ok(join(&numbers, &host_or_root(last)?))
 }
 
 fn caa(text: &str) -> Result<Box<str>, String> {
@@ -348,7 +351,7 @@ fn push_quoted(text: &mut String, octets: &[u8]) {
                 text.push(char::from(octet));
             }
             b' '..=b'~' => text.push(char::from(octet)),
-            other => text.push_str(&format!("\\{other:03o}")),
+            other => push_octal(text, other),
         }
     }
     text.push('"');

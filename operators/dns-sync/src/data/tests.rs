@@ -85,7 +85,7 @@ fn a_wrong_value_says_what_is_expected() {
         (RecordType::Cname, "host..example.org", "empty label"),
         (RecordType::Cname, "", "no label"),
         (RecordType::Cname, "http://example.org/", "':'"),
-        (RecordType::Ns, ".", "empty label"),
+        (RecordType::Ns, ".", "no label"),
         (RecordType::Mx, "mail.example.org", "10 mail.example.org"),
         (RecordType::Mx, "70000 mail.example.org", "10 mail.example.org"),
         (RecordType::Mx, "+1 mail.example.org", "10 mail.example.org"),
@@ -231,7 +231,7 @@ fn accepted_values_are_fixed_points() {
     const HEADS: [&str; 6] = ["", "", "10 ", "0 50 30192 ", "0 issue ", "\""];
     let mut random = fastrand::Rng::with_seed(53);
     let mut accepted = [0_u32; 8];
-    for _ in 0..60_000 {
+    for _ in 0..20_000 {
         let mut text = HEADS[random.usize(..HEADS.len())].to_owned();
         for _ in 0..random.usize(..8) {
             text.push_str(PIECES[random.usize(..PIECES.len())]);

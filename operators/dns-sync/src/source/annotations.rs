@@ -36,7 +36,7 @@ pub struct Annotations {
     pub weight: Option<u8>,
     /// Whether host names become alias records.
     pub alias: AliasWish,
-    /// Which addresses of nodes were meant; only Services of type NodePort know it, which are not published.
+    /// Which addresses of nodes were meant; only Services of type `NodePort` know it, which are not published.
     pub access: Option<Access>,
     /// Which names of an Ingress count.
     pub hostname_source: HostnameSource,
@@ -201,10 +201,8 @@ fn names(text: &str, key: &str, defects: &mut Vec<Defect>) -> Option<Box<[Name]>
 }
 
 fn targets(text: &str) -> Box<[Box<str>]> {
-    items(text)
-        .map(|item| item.trim_end_matches('.').into())
-        .filter(|item: &Box<str>| !item.is_empty())
-        .collect()
+    let bare = items(text).map(|item| item.trim_end_matches('.').to_owned());
+    bare.filter(|item| !item.is_empty()).map(Into::into).collect()
 }
 
 /// Seconds, or a duration of which whole seconds count.

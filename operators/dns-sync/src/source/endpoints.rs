@@ -8,7 +8,7 @@ pub struct Endpoint {
     /// The record's name.
     pub name: Name,
     /// The record's type. An object's host name target is CNAME here even if [`AliasWish`] makes A and AAAA of it; a
-    /// DNSRecord that asks for an alias has the type that it says, A or AAAA.
+    /// `DNSRecord` that asks for an alias has the type that it says, A or AAAA.
     pub record_type: RecordType,
     /// Tells sets of one name and type apart.
     pub set_identifier: Option<Box<str>>,
@@ -90,7 +90,7 @@ pub struct Wanted {
     pub defects: Vec<Defect>,
     /// Names of the object that are not within this zone.
     pub outside: Vec<Name>,
-    /// The object is a suspended DNSRecord; its name is in `held`.
+    /// The object is a suspended `DNSRecord`; its name is in `held`.
     pub suspended: bool,
 }
 
@@ -111,7 +111,7 @@ impl Wanted {
 /// What of a zone decides which names and records an object gets there.
 #[derive(Clone, Copy, Debug)]
 pub struct ZoneView<'a> {
-    /// The DNSZone's name.
+    /// The `DNSZone`'s name.
     pub zone: &'a str,
     /// The zone's apex.
     pub domain: &'a Name,
@@ -121,6 +121,6 @@ pub struct ZoneView<'a> {
     pub filter: &'a NameFilter,
     /// Which types are managed.
     pub record_types: &'a [RecordType],
-    /// Only this zone takes DNSRecords, so relative names without `spec.zone` are relative to it.
+    /// Only this zone takes `DNSRecords`, so relative names without `spec.zone` are relative to it.
     pub sole_for_records: bool,
 }

@@ -52,7 +52,7 @@ pub enum What {
     Service(ServiceFacts),
     /// An Ingress.
     Ingress(IngressFacts),
-    /// A DNSRecord.
+    /// A `DNSRecord`.
     Record(Box<RecordFacts>),
 }
 
@@ -83,7 +83,7 @@ impl Facts {
         )
     }
 
-    /// Of a DNSRecord; its annotations mean nothing, its spec says all.
+    /// Of a `DNSRecord`; its annotations mean nothing, its spec says all.
     pub fn of_record(record: &DNSRecord) -> Self {
         let (what, defects) = RecordFacts::of(record);
         let what = What::Record(Box::new(what));

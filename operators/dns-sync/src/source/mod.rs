@@ -24,7 +24,7 @@ pub enum SourceKind {
     Service,
     /// `networking.k8s.io/v1` Ingress.
     Ingress,
-    /// Our DNSRecord.
+    /// Our `DNSRecord`.
     Record,
 }
 

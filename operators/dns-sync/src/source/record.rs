@@ -1,4 +1,4 @@
-//! DNSRecords: one record set each, as written.
+//! `DNSRecords`: one record set each, as written.
 use std::collections::BTreeSet;
 
 use super::{
@@ -13,7 +13,7 @@ use crate::{
     ownership::txt,
 };
 
-/// What is kept of a DNSRecord.
+/// What is kept of a `DNSRecord`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordFacts {
     /// The name as written: relative, `@`, or absolute with a final dot.
@@ -24,7 +24,7 @@ pub struct RecordFacts {
     pub values: Box<[Box<str>]>,
     /// Seconds to live.
     pub ttl: Option<u32>,
-    /// The only DNSZone it is for.
+    /// The only `DNSZone` it is for.
     pub zone: Option<Box<str>>,
     /// Whether it is an alias.
     pub alias: AliasWish,

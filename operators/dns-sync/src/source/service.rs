@@ -1,4 +1,4 @@
-//! Services: those of type LoadBalancer and ExternalName, and the cluster addresses of others on request.
+//! Services: those of type `LoadBalancer` and `ExternalName`, and the cluster addresses of others on request.
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -28,7 +28,7 @@ pub struct SlimService {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimServiceSpec {
-    /// ClusterIP, when absent.
+    /// `ClusterIP`, when absent.
     #[serde(rename = "type")]
     pub type_: Option<String>,
     /// The first address inside the cluster, or `None`.
@@ -37,7 +37,7 @@ pub struct SlimServiceSpec {
     /// Addresses that somebody else routes to the cluster.
     #[serde(rename = "externalIPs")]
     pub external_ips: Option<Vec<String>>,
-    /// The host that a Service of type ExternalName stands for.
+    /// The host that a Service of type `ExternalName` stands for.
     pub external_name: Option<String>,
 }
 
@@ -122,7 +122,7 @@ impl ServiceFacts {
             if usable {
                 claims.entry(name.clone()).or_default().extend(outside());
             } else {
-                defects.extend(self.unsupported(facts));
+                defects.extend(self.unsupported(facts).filter(|_| name.is_within(zone.domain)));
                 // external-dns publishes these two; after a takeover the records must not go.
                 if matches!(self.service_type, ServiceType::Headless | ServiceType::NodePort) {
                     claims.entry(name.clone()).or_default();

@@ -145,15 +145,30 @@ metadata:
             ("{{ .Name }}.{{ .Namespace }}.Example.org.", "front.web.example.org"),
             ("{{- .Name -}}.example.org", "front.example.org"),
             ("{{.Labels.app}}.example.org", "shop.example.org"),
-            ("{{index .Labels \"app.kubernetes.io/name\"}}.example.org", "store.example.org"),
-            ("{{ index  .Annotations  \"team\" }}-{{.Name}}.example.org", "blue-front.example.org"),
+            (
+                "{{index .Labels \"app.kubernetes.io/name\"}}.example.org",
+                "store.example.org",
+            ),
+            (
+                "{{ index  .Annotations  \"team\" }}-{{.Name}}.example.org",
+                "blue-front.example.org",
+            ),
             ("{{.ObjectMeta.Name}}.example.org", "front.example.org"),
-            ("{{.Name}}.b.org, {{.Name}}.a.org,,{{.Name}}.a.org", "front.a.org front.b.org"),
+            (
+                "{{.Name}}.b.org, {{.Name}}.a.org,,{{.Name}}.a.org",
+                "front.a.org front.b.org",
+            ),
             ("static.example.org", "static.example.org"),
         ];
         for (text, expected) in cases {
-            let names = Template::parse(text).and_then(|template| template.names(&facts())).unwrap();
-            assert_eq!(names.iter().map(Name::as_str).collect::<Vec<_>>().join(" "), expected, "{text}");
+            let names = Template::parse(text)
+                .and_then(|template| template.names(&facts()))
+                .unwrap();
+            assert_eq!(
+                names.iter().map(Name::as_str).collect::<Vec<_>>().join(" "),
+                expected,
+                "{text}"
+            );
         }
     }
 

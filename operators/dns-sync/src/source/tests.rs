@@ -57,7 +57,7 @@ fn ingress(yaml: &str) -> Facts {
     Facts::of_ingress(&serde_saphyr::from_str(yaml).unwrap())
 }
 
-/// A DNSRecord of that spec.
+/// A `DNSRecord` of that spec.
 fn record(spec: &str) -> Facts {
     let spec = serde_saphyr::from_str(spec).unwrap();
     let mut record = DNSRecord::new("vpn", spec);
@@ -68,32 +68,47 @@ fn record(spec: &str) -> Facts {
 /// What is wanted, one line each: `name TYPE value,value` with what is not the default behind it; `held name`;
 /// `outside name`; `reason` of defects; `suspended`.
 fn lines(wanted: &Wanted) -> Vec<String> {
-    let Wanted { endpoints, held, defects, outside, suspended } = wanted;
+    let Wanted {
+        endpoints,
+        held,
+        defects,
+        outside,
+        suspended,
+    } = wanted;
     let mut lines = Vec::new();
-    for Endpoint { name, record_type, set_identifier, weight, values, ttl, alias } in endpoints {
-        let values: Vec<&str> = values.iter().map(|value| &**value).collect();
-        let mut line = format!("{name} {} {}", record_type.as_str(), values.join(","));
-        if let Some(ttl) = ttl {
-            line += &format!(" ttl={ttl}");
-        }
-        if let Some(set_identifier) = set_identifier {
-            line += &format!(" set={set_identifier}");
-        }
-        if let Some(weight) = weight {
-            line += &format!(" weight={weight}");
-        }
-        match alias {
-            AliasWish::Auto { evaluate_target_health: true } if *record_type == RecordType::Cname => {}
-            AliasWish::Auto { evaluate_target_health } => line += &format!(" auto={evaluate_target_health}"),
-            AliasWish::Yes { evaluate_target_health } => line += &format!(" alias={evaluate_target_health}"),
-            AliasWish::No if *record_type == RecordType::Cname => line += " plain",
-            AliasWish::No => {}
-        }
-        lines.push(line);
+    for endpoint in endpoints {
+        let values: Vec<&str> = endpoint.values.iter().map(|value| &**value).collect();
+        let host = endpoint.record_type == RecordType::Cname;
+        let marks = [
+            endpoint.ttl.map(|ttl| format!("ttl={ttl}")),
+            endpoint.set_identifier.as_ref().map(|set| format!("set={set}")),
+            endpoint.weight.map(|weight| format!("weight={weight}")),
+            match endpoint.alias {
+                AliasWish::Auto { evaluate_target_health } if host && evaluate_target_health => None,
+                AliasWish::Auto { evaluate_target_health } => Some(format!("auto={evaluate_target_health}")),
+                AliasWish::Yes { evaluate_target_health } => Some(format!("alias={evaluate_target_health}")),
+                AliasWish::No => host.then(|| "plain".to_owned()),
+            },
+        ];
+        let head = format!(
+            "{} {} {}",
+            endpoint.name,
+            endpoint.record_type.as_str(),
+            values.join(",")
+        );
+        lines.push(
+            [head]
+                .into_iter()
+                .chain(marks.into_iter().flatten())
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
     }
     for Held { name, set_identifier } in held {
-        let set = set_identifier.as_ref().map(|set| format!(" set={set}")).unwrap_or_default();
-        lines.push(format!("held {name}{set}"));
+        match set_identifier {
+            Some(set) => lines.push(format!("held {name} set={set}")),
+            None => lines.push(format!("held {name}")),
+        }
     }
     lines.extend(outside.iter().map(|name| format!("outside {name}")));
     lines.extend(defects.iter().map(|defect| defect.reason.to_owned()));
@@ -111,14 +126,29 @@ fn assert_wanted(zone: &Zone, facts: &Facts, expected: &[&str]) {
 
 #[test]
 fn resources_name_objects() {
-    let key = ObjectKey { kind: SourceKind::Service, namespace: "web".into(), name: "front".into() };
+    let key = ObjectKey {
+        kind: SourceKind::Service,
+        namespace: "web".into(),
+        name: "front".into(),
+    };
     assert_eq!(key.resource(), "service/web/front");
     assert_eq!(key.to_string(), "Service web/front");
     for kind in SourceKind::ALL {
-        let key = ObjectKey { kind, namespace: "web".into(), name: "front".into() };
+        let key = ObjectKey {
+            kind,
+            namespace: "web".into(),
+            name: "front".into(),
+        };
         assert_eq!(ObjectKey::from_resource(&key.resource()), Some(key));
     }
-    for other in ["crd/web/front", "node/front", "service/front", "service/web/front/x", "service//front", ""] {
+    for other in [
+        "crd/web/front",
+        "node/front",
+        "service/front",
+        "service/web/front/x",
+        "service//front",
+        "",
+    ] {
         assert_eq!(ObjectKey::from_resource(other), None, "{other}");
     }
 }
@@ -145,6 +175,9 @@ fn metadata_is_kept() {
     let facts = service(
         "metadata: {name: a, namespace: b, uid: u-1, generation: 7, creationTimestamp: '2026-01-02T03:04:05Z'}",
     );
-    assert_eq!((&*facts.uid, facts.generation, facts.created), ("u-1", Some(7), 1_767_323_045));
+    assert_eq!(
+        (&*facts.uid, facts.generation, facts.created),
+        ("u-1", Some(7), 1_767_323_045)
+    );
     assert_eq!(facts.key.resource(), "service/b/a");
 }

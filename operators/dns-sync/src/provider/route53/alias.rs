@@ -3,10 +3,10 @@
 //! Route 53 does not find them by itself, and to ask the load balancer's own API would need credentials for another
 //! service, perhaps of another account. AWS publishes them:
 //! - load balancers: "Elastic Load Balancing endpoints and quotas", <https://docs.aws.amazon.com/general/latest/gr/elb.html>
-//! - CloudFront, Global Accelerator: "Values specific for simple alias records",
+//! - `CloudFront`, Global Accelerator: "Values specific for simple alias records",
 //!   <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-values-alias.html>
 
-/// The zone of every CloudFront distribution.
+/// The zone of every `CloudFront` distribution.
 const CLOUDFRONT: &str = "Z2FDTNDATAQYW2";
 /// The zone of every Global Accelerator.
 const GLOBAL_ACCELERATOR: &str = "Z2BJ6XQ5FK7U4H";
@@ -53,7 +53,7 @@ const REGIONS: [(&str, &str, &str); 38] = [
     ("us-west-2", "Z1H1FL5HABSF5", "Z18D5FSROUN65G"),
 ];
 
-/// The hosted zone id of a load balancer, CloudFront distribution or Global Accelerator, by its DNS name (any case, with
+/// The hosted zone id of a load balancer, `CloudFront` distribution or Global Accelerator, by its DNS name (any case, with
 /// or without `dualstack.` and final dot). None: not one of those, or of a region that is not known here.
 pub fn load_balancer_zone(target: &str) -> Option<&'static str> {
     let target = target.trim().trim_end_matches('.').to_ascii_lowercase();

@@ -1,17 +1,22 @@
 //! Annotations, and what becomes of their values.
 use super::*;
 
-/// A LoadBalancer at 192.0.2.1 with those annotations behind the new prefix.
+/// A `LoadBalancer` at 192.0.2.1 with those annotations behind the new prefix.
 fn annotated(annotations: &[(&str, &str)]) -> Facts {
-    let lines: String = annotations
+    let lines: Vec<String> = annotations
         .iter()
         .map(|(key, value)| {
-            let prefix = if key.contains('/') { "" } else { "external-dns.kubernetes.io/" };
-            format!("    {prefix}{key}: '{value}'\n")
+            let prefix = if key.contains('/') {
+                ""
+            } else {
+                "external-dns.kubernetes.io/"
+            };
+            format!("    {prefix}{key}: '{value}'")
         })
         .collect();
+    let lines = lines.join("\n");
     service(&format!(
-        "metadata:\n  name: front\n  namespace: web\n  annotations:\n{lines}spec: {{type: LoadBalancer}}\n\
+        "metadata:\n  name: front\n  namespace: web\n  annotations:\n{lines}\nspec: {{type: LoadBalancer}}\n\
          status: {{loadBalancer: {{ingress: [{{ip: 192.0.2.1}}]}}}}\n"
     ))
 }
@@ -28,21 +33,37 @@ fn assert_with(more: &[(&str, &str)], expected: &[&str]) {
 fn either_prefix_and_the_new_one_wins() {
     let old = "external-dns.alpha.kubernetes.io/hostname";
     let zone = zone(EVERYTHING);
-    assert_wanted(&zone, &annotated(&[(old, "old.example.org")]), &["old.example.org A 192.0.2.1"]);
+    assert_wanted(
+        &zone,
+        &annotated(&[(old, "old.example.org")]),
+        &["old.example.org A 192.0.2.1"],
+    );
     assert_wanted(
         &zone,
         &annotated(&[(old, "old.example.org"), HOST]),
         &["www.example.org A 192.0.2.1", "AnnotationConflict"],
     );
-    assert_wanted(&zone, &annotated(&[(old, HOST.1), HOST]), &["www.example.org A 192.0.2.1"]);
+    assert_wanted(
+        &zone,
+        &annotated(&[(old, HOST.1), HOST]),
+        &["www.example.org A 192.0.2.1"],
+    );
 }
 
 #[test]
 fn hostname_lists() {
     let facts = annotated(&[("hostname", " a.example.org. ,B.example.org,, a.exam ple.org")]);
-    assert_wanted(&zone(EVERYTHING), &facts, &["a.example.org A 192.0.2.1", "b.example.org A 192.0.2.1"]);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &facts,
+        &["a.example.org A 192.0.2.1", "b.example.org A 192.0.2.1"],
+    );
     let facts = annotated(&[("hostname", "a.example.org, *a.example.org")]);
-    assert_wanted(&zone(EVERYTHING), &facts, &["a.example.org A 192.0.2.1", "InvalidHostname"]);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &facts,
+        &["a.example.org A 192.0.2.1", "InvalidHostname"],
+    );
 }
 
 #[test]
@@ -67,27 +88,54 @@ fn target_replaces_the_addresses() {
         &["www.example.org A 203.0.113.1", "www.example.org AAAA 2001:db8::1"],
     );
     assert_with(&[("target", "1.2.3.4.")], &["www.example.org A 1.2.3.4"]);
-    assert_with(&[("target", "LB.example.net.")], &["www.example.org CNAME lb.example.net"]);
+    assert_with(
+        &[("target", "LB.example.net.")],
+        &["www.example.org CNAME lb.example.net"],
+    );
     assert_with(&[("target", "")], &["www.example.org A 192.0.2.1"]);
     assert_with(&[("target", "lb.example.net,1.2.3.4")], &["www.example.org A 1.2.3.4"]);
-    assert_with(&[("target", "1.2.3.4,b ad!")], &["www.example.org A 1.2.3.4", "InvalidTarget"]);
+    assert_with(
+        &[("target", "1.2.3.4,b ad!")],
+        &["www.example.org A 1.2.3.4", "InvalidTarget"],
+    );
     assert_with(&[("target", "bad!")], &["held www.example.org", "InvalidTarget"]);
-    assert_with(&[("target", "a.example.net,b.example.net")], &["held www.example.org", "TooManyTargets"]);
-    assert_with(&[("target", "www.example.org")], &["held www.example.org", "InvalidTarget"]);
+    assert_with(
+        &[("target", "a.example.net,b.example.net")],
+        &["held www.example.org", "TooManyTargets"],
+    );
+    assert_with(
+        &[("target", "www.example.org")],
+        &["held www.example.org", "InvalidTarget"],
+    );
 }
 
 /// As in external-dns: what is written as IPv6 is published as IPv6, so that a takeover changes nothing. An interface
 /// behind `%` cannot be published at all.
 #[test]
 fn odd_ipv6_targets() {
-    assert_with(&[("target", "::ffff:1.2.3.4")], &["www.example.org AAAA ::ffff:1.2.3.4"]);
-    assert_with(&[("target", "fe80::1%eth0")], &["held www.example.org", "InvalidTarget"]);
+    assert_with(
+        &[("target", "::ffff:1.2.3.4")],
+        &["www.example.org AAAA ::ffff:1.2.3.4"],
+    );
+    assert_with(
+        &[("target", "fe80::1%eth0")],
+        &["held www.example.org", "InvalidTarget"],
+    );
 }
 
 #[test]
 fn ttl() {
-    for (text, seconds) in [("60", "60"), ("1.5s", "1"), ("5m", "300"), ("2147483647", "2147483647"), (" 7 ", "7")] {
-        assert_with(&[("ttl", text)], &[&format!("www.example.org A 192.0.2.1 ttl={seconds}")]);
+    for (text, seconds) in [
+        ("60", "60"),
+        ("1.5s", "1"),
+        ("5m", "300"),
+        ("2147483647", "2147483647"),
+        (" 7 ", "7"),
+    ] {
+        assert_with(
+            &[("ttl", text)],
+            &[&format!("www.example.org A 192.0.2.1 ttl={seconds}")],
+        );
     }
     for text in ["0", "-1", "99999999999", "2147483648", "abc", "0.5s", "1d", ""] {
         assert_with(&[("ttl", text)], &["www.example.org A 192.0.2.1", "InvalidTTL"]);
@@ -108,7 +156,10 @@ fn weights() {
         );
     }
     assert_with(&[("aws-weight", "1")], &["held www.example.org", "InvalidWeight"]);
-    assert_with(&[("set-identifier", "blue")], &["held www.example.org set=blue", "InvalidSetIdentifier"]);
+    assert_with(
+        &[("set-identifier", "blue")],
+        &["held www.example.org set=blue", "InvalidSetIdentifier"],
+    );
     let long = "x".repeat(129);
     assert_with(
         &[("set-identifier", &long), ("aws-weight", "1")],
@@ -122,7 +173,10 @@ fn routing_that_is_not_supported_changes_nothing() {
         &[("set-identifier", "eu"), ("aws-region", "eu-central-1")],
         &["held www.example.org set=eu", "UnsupportedAnnotation"],
     );
-    assert_with(&[("aws-health-check-id", "x")], &["held www.example.org", "UnsupportedAnnotation"]);
+    assert_with(
+        &[("aws-health-check-id", "x")],
+        &["held www.example.org", "UnsupportedAnnotation"],
+    );
     // Those of other providers mean nothing here.
     assert_with(&[("cloudflare-proxied", "true")], &["www.example.org A 192.0.2.1"]);
 }
@@ -136,9 +190,18 @@ fn alias() {
         &[target, ("aws-evaluate-target-health", "false")],
         &[&format!("www.example.org CNAME {balancer} auto=false")],
     );
-    assert_with(&[target, ("alias", "true")], &[&format!("www.example.org CNAME {balancer} alias=true")]);
-    assert_with(&[target, ("alias", "false")], &[&format!("www.example.org CNAME {balancer} plain")]);
-    assert_with(&[target, ("alias", "A")], &[&format!("www.example.org CNAME {balancer}"), "InvalidAnnotation"]);
+    assert_with(
+        &[target, ("alias", "true")],
+        &[&format!("www.example.org CNAME {balancer} alias=true")],
+    );
+    assert_with(
+        &[target, ("alias", "false")],
+        &[&format!("www.example.org CNAME {balancer} plain")],
+    );
+    assert_with(
+        &[target, ("alias", "A")],
+        &[&format!("www.example.org CNAME {balancer}"), "InvalidAnnotation"],
+    );
     // An address has nothing to follow.
     assert_with(&[("alias", "true")], &["www.example.org A 192.0.2.1"]);
 }
@@ -147,7 +210,10 @@ fn alias() {
 fn at_the_apex() {
     let zone = zone(EVERYTHING);
     let apex = |more: &[(&str, &str)]| {
-        let annotations: Vec<(&str, &str)> = [("hostname", "example.org")].into_iter().chain(more.iter().copied()).collect();
+        let annotations: Vec<(&str, &str)> = [("hostname", "example.org")]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
         annotated(&annotations)
     };
     assert_wanted(&zone, &apex(&[]), &["example.org A 192.0.2.1"]);
@@ -156,7 +222,11 @@ fn at_the_apex() {
     let asked = [("target", "www.example.org"), ("alias", "true")];
     assert_wanted(&zone, &apex(&asked), &["example.org CNAME www.example.org alias=true"]);
     let known = [("target", "lb.eu-central-1.elb.amazonaws.com")];
-    assert_wanted(&zone, &apex(&known), &["example.org CNAME lb.eu-central-1.elb.amazonaws.com"]);
+    assert_wanted(
+        &zone,
+        &apex(&known),
+        &["example.org CNAME lb.eu-central-1.elb.amazonaws.com"],
+    );
     let refused = [("target", "lb.eu-central-1.elb.amazonaws.com"), ("alias", "false")];
     assert_wanted(&zone, &apex(&refused), &["held example.org", "CNAMEAtApex"]);
 }
@@ -167,14 +237,21 @@ fn record_types_of_aliases() {
     let mut zone = zone(EVERYTHING);
     zone.types = vec![RecordType::A, RecordType::Aaaa];
     let balancer = annotated(&[HOST, ("target", "lb.eu-central-1.elb.amazonaws.com")]);
-    assert_wanted(&zone, &balancer, &["www.example.org CNAME lb.eu-central-1.elb.amazonaws.com"]);
+    assert_wanted(
+        &zone,
+        &balancer,
+        &["www.example.org CNAME lb.eu-central-1.elb.amazonaws.com"],
+    );
     assert_wanted(&zone, &annotated(&[HOST, ("target", "host.example.net")]), &[]);
 }
 
 #[test]
 fn access() {
     assert_with(&[("access", "public")], &["www.example.org A 192.0.2.1"]);
-    assert_with(&[("access", "world")], &["www.example.org A 192.0.2.1", "InvalidAccess"]);
+    assert_with(
+        &[("access", "world")],
+        &["www.example.org A 192.0.2.1", "InvalidAccess"],
+    );
 }
 
 /// A fault is told where the object publishes, not in every other zone.
@@ -196,6 +273,9 @@ fn messages_say_what_to_do() {
     ];
     for (annotation, word) in cases {
         let defects = zone(EVERYTHING).ask(&annotated(&[HOST, annotation])).defects;
-        assert!(defects.iter().any(|defect| defect.message.contains(word)), "{annotation:?}: {defects:?}");
+        assert!(
+            defects.iter().any(|defect| defect.message.contains(word)),
+            "{annotation:?}: {defects:?}"
+        );
     }
 }

@@ -26,7 +26,11 @@ fn hosts_of_rules_tls_and_annotation() {
         )
     };
     let zone = zone(EVERYTHING);
-    let all = ["*.example.org A 192.0.2.1", "a.example.org A 192.0.2.1", "c.example.org A 192.0.2.1"];
+    let all = [
+        "*.example.org A 192.0.2.1",
+        "a.example.org A 192.0.2.1",
+        "c.example.org A 192.0.2.1",
+    ];
     let source = |value: &str| format!(", external-dns.kubernetes.io/ingress-hostname-source: {value}");
     assert_wanted(&zone, &facts(""), &all);
     assert_wanted(&zone, &facts(&source("Annotation-Only")), &all[2..]);
@@ -34,16 +38,35 @@ fn hosts_of_rules_tls_and_annotation() {
     assert_wanted(
         &zone,
         &facts(&source("foo")),
-        &["held *.example.org", "held a.example.org", "held c.example.org", "InvalidHostnameSource"],
+        &[
+            "held *.example.org",
+            "held a.example.org",
+            "held c.example.org",
+            "InvalidHostnameSource",
+        ],
     );
 }
 
 #[test]
 fn a_label_of_more_than_63_characters_spares_the_other_hosts() {
-    let facts = with("", &format!("rules: [{{host: {}.example.org}}, {{host: a.example.org}}]", "x".repeat(64)));
-    assert_wanted(&zone(EVERYTHING), &facts, &["a.example.org A 192.0.2.1", "InvalidHostname"]);
+    let facts = with(
+        "",
+        &format!(
+            "rules: [{{host: {}.example.org}}, {{host: a.example.org}}]",
+            "x".repeat(64)
+        ),
+    );
+    assert_wanted(
+        &zone(EVERYTHING),
+        &facts,
+        &["a.example.org A 192.0.2.1", "InvalidHostname"],
+    );
     let wanted = zone(EVERYTHING).ask(&facts);
-    assert!(wanted.defects[0].message.contains("64 characters"), "{:?}", wanted.defects);
+    assert!(
+        wanted.defects[0].message.contains("64 characters"),
+        "{:?}",
+        wanted.defects
+    );
 }
 
 #[test]
@@ -75,7 +98,10 @@ fn classes() {
 
 #[test]
 fn targets_and_templates() {
-    let facts = with("external-dns.kubernetes.io/target: lb.example.net", "rules: [{host: a.example.org}]");
+    let facts = with(
+        "external-dns.kubernetes.io/target: lb.example.net",
+        "rules: [{host: a.example.org}]",
+    );
     assert_wanted(&zone(EVERYTHING), &facts, &["a.example.org CNAME lb.example.net"]);
     let zone = zone("{ingresses: {hostnameTemplate: '{{.Name}}.example.org'}}");
     assert_wanted(&zone, &facts, &["a.example.org CNAME lb.example.net"]);

@@ -6,12 +6,15 @@ fn names_relative_apex_and_absolute() {
     let cases: [(&str, &[&str]); 9] = [
         ("vpn", &["vpn.example.org A 192.0.2.1"]),
         ("VPN.eu", &["vpn.eu.example.org A 192.0.2.1"]),
-        ("@", &["example.org A 192.0.2.1"]),
+        ("'@'", &["example.org A 192.0.2.1"]),
         ("'*'", &["*.example.org A 192.0.2.1"]),
         ("vpn.example.org.", &["vpn.example.org A 192.0.2.1"]),
         ("vpn.example.net.", &["outside vpn.example.net"]),
         // Most likely a forgotten dot.
-        ("vpn.example.org", &["held vpn.example.org.example.org", "InvalidHostname"]),
+        (
+            "vpn.example.org",
+            &["held vpn.example.org.example.org", "InvalidHostname"],
+        ),
         ("a..b", &["InvalidHostname"]),
         ("'.'", &["InvalidHostname"]),
     ];
@@ -25,7 +28,11 @@ fn names_relative_apex_and_absolute() {
 fn a_forgotten_dot_is_explained() {
     let facts = record("{name: vpn.example.org, type: A, targets: [192.0.2.1]}");
     let wanted = zone(EVERYTHING).ask(&facts);
-    assert!(wanted.defects[0].message.contains("write `vpn.example.org.`"), "{:?}", wanted.defects);
+    assert!(
+        wanted.defects[0].message.contains("write `vpn.example.org.`"),
+        "{:?}",
+        wanted.defects
+    );
 }
 
 #[test]
@@ -46,14 +53,32 @@ fn which_zone() {
 fn every_type() {
     let zone = zone(EVERYTHING);
     let cases = [
-        ("A, targets: [192.0.2.2, 192.0.2.1, 192.0.2.2]", "x.example.org A 192.0.2.1,192.0.2.2"),
-        ("AAAA, targets: ['FD00:0::1'], ttl: 60", "x.example.org AAAA fd00::1 ttl=60"),
-        ("CNAME, targets: [Host.example.net.]", "x.example.org CNAME host.example.net plain"),
+        (
+            "A, targets: [192.0.2.2, 192.0.2.1, 192.0.2.2]",
+            "x.example.org A 192.0.2.1,192.0.2.2",
+        ),
+        (
+            "AAAA, targets: ['FD00:0::1'], ttl: 60",
+            "x.example.org AAAA fd00::1 ttl=60",
+        ),
+        (
+            "CNAME, targets: [Host.example.net.]",
+            "x.example.org CNAME host.example.net plain",
+        ),
         ("TXT, targets: [hello]", "x.example.org TXT \"hello\""),
-        ("MX, targets: ['20 b.example.net', '10 a.example.net']", "x.example.org MX 10 a.example.net,20 b.example.net"),
-        ("SRV, targets: ['0 5 80 a.example.net.']", "x.example.org SRV 0 5 80 a.example.net"),
+        (
+            "MX, targets: ['20 b.example.net', '10 a.example.net']",
+            "x.example.org MX 10 a.example.net,20 b.example.net",
+        ),
+        (
+            "SRV, targets: ['0 5 80 a.example.net.']",
+            "x.example.org SRV 0 5 80 a.example.net",
+        ),
         ("NS, targets: [ns.example.net]", "x.example.org NS ns.example.net"),
-        ("CAA, targets: ['0 issue ca.example']", "x.example.org CAA 0 issue \"ca.example\""),
+        (
+            "CAA, targets: ['0 issue ca.example']",
+            "x.example.org CAA 0 issue \"ca.example\"",
+        ),
         (
             "A, targets: [192.0.2.1], route53: {setIdentifier: blue, weight: 0}",
             "x.example.org A 192.0.2.1 set=blue weight=0",
@@ -83,15 +108,28 @@ fn invalid_records() {
         ("A, targets: [192.0.2.1], route53: {alias: true}", "InvalidTarget"),
         ("TXT, targets: [a.example.net], route53: {alias: true}", "InvalidTarget"),
         ("A, targets: [192.0.2.1], route53: {weight: 1}", "InvalidWeight"),
-        ("A, targets: [192.0.2.1], route53: {setIdentifier: x, weight: 256}", "InvalidWeight"),
-        ("TXT, targets: ['heritage=external-dns,external-dns/owner=me']", "ReservedValue"),
-        ("TXT, targets: ['\"heritage=external\" \"-dns,external-dns/owner=me\"']", "ReservedValue"),
+        (
+            "A, targets: [192.0.2.1], route53: {setIdentifier: x, weight: 256}",
+            "InvalidWeight",
+        ),
+        (
+            "TXT, targets: ['heritage=external-dns,external-dns/owner=me']",
+            "ReservedValue",
+        ),
+        (
+            "TXT, targets: ['\"heritage=external\" \"-dns,external-dns/owner=me\"']",
+            "ReservedValue",
+        ),
     ];
     for (spec, reason) in cases {
         let wanted = zone(EVERYTHING).ask(&record(&format!("{{name: x, type: {spec}}}")));
         assert!(wanted.endpoints.is_empty(), "{spec}: {wanted:?}");
         assert_eq!(wanted.held.len(), 1, "{spec}: {wanted:?}");
-        assert_eq!(wanted.defects.iter().map(|defect| defect.reason).collect::<Vec<_>>(), [reason], "{spec}");
+        assert_eq!(
+            wanted.defects.iter().map(|defect| defect.reason).collect::<Vec<_>>(),
+            [reason],
+            "{spec}"
+        );
     }
 }
 
@@ -107,7 +145,11 @@ fn the_apex_has_its_own_rules() {
     let cname = record("{name: '@', type: CNAME, targets: [host.example.net]}");
     assert_wanted(&zone, &cname, &["held example.org", "CNAMEAtApex"]);
     let wanted = zone.ask(&cname);
-    assert!(wanted.defects[0].message.contains("route53.alias"), "{:?}", wanted.defects);
+    assert!(
+        wanted.defects[0].message.contains("route53.alias"),
+        "{:?}",
+        wanted.defects
+    );
     let ns = record("{name: '@', type: NS, targets: [ns.example.net]}");
     assert_wanted(&zone, &ns, &["held example.org", "ZoneNameServers"]);
     let alias = record("{name: '@', type: A, targets: [d1.cloudfront.net], route53: {alias: true}}");
@@ -128,5 +170,9 @@ fn what_the_zone_does_not_manage() {
     assert_wanted(&limited, &facts, &[]);
     assert_wanted(&zone("{records: {namespaces: [other]}}"), &facts, &[]);
     assert_wanted(&zone("{services: {}}"), &facts, &[]);
-    assert_wanted(&zone("{records: {namespaces: [network]}}"), &facts, &["x.example.org TXT \"a\""]);
+    assert_wanted(
+        &zone("{records: {namespaces: [network]}}"),
+        &facts,
+        &["x.example.org TXT \"a\""],
+    );
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A LoadBalancer with those annotations and status entries.
+/// A `LoadBalancer` with those annotations and status entries.
 fn balancer(annotations: &str, ingress: &str) -> Facts {
     service(&format!(
         r"
@@ -15,12 +15,19 @@ const HOST: &str = "external-dns.kubernetes.io/hostname: www.example.org";
 
 #[test]
 fn a_load_balancer_with_an_address() {
-    assert_wanted(&zone(EVERYTHING), &balancer(HOST, "{ip: 192.0.2.1}"), &["www.example.org A 192.0.2.1"]);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &balancer(HOST, "{ip: 192.0.2.1}"),
+        &["www.example.org A 192.0.2.1"],
+    );
 }
 
 #[test]
 fn a_load_balancer_of_both_families() {
-    let facts = balancer(HOST, "{ip: 'fd00:0::1'}, {ip: 192.0.2.2}, {ip: 192.0.2.1}, {ip: 192.0.2.1}");
+    let facts = balancer(
+        HOST,
+        "{ip: 'fd00:0::1'}, {ip: 192.0.2.2}, {ip: 192.0.2.1}, {ip: 192.0.2.1}",
+    );
     assert_wanted(
         &zone(EVERYTHING),
         &facts,
@@ -31,7 +38,11 @@ fn a_load_balancer_of_both_families() {
 #[test]
 fn a_load_balancer_with_a_host_name() {
     let facts = balancer(HOST, "{hostname: LB.eu-central-1.elb.amazonaws.com.}");
-    assert_wanted(&zone(EVERYTHING), &facts, &["www.example.org CNAME lb.eu-central-1.elb.amazonaws.com"]);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &facts,
+        &["www.example.org CNAME lb.eu-central-1.elb.amazonaws.com"],
+    );
 }
 
 /// Both in one status entry would be an A and a CNAME of one name; the address wins.
@@ -73,12 +84,32 @@ fn external_names() {
         ))
     };
     let zone = zone(EVERYTHING);
-    assert_wanted(&zone, &facts("externalName: host.example.net"), &["www.example.org CNAME host.example.net"]);
-    assert_wanted(&zone, &facts("externalName: host.example.net."), &["www.example.org CNAME host.example.net"]);
+    assert_wanted(
+        &zone,
+        &facts("externalName: host.example.net"),
+        &["www.example.org CNAME host.example.net"],
+    );
+    assert_wanted(
+        &zone,
+        &facts("externalName: host.example.net."),
+        &["www.example.org CNAME host.example.net"],
+    );
     assert_wanted(&zone, &facts("externalName: 1.2.3.4"), &["www.example.org A 1.2.3.4"]);
-    assert_wanted(&zone, &facts("externalName: 'fd00::1'"), &["www.example.org AAAA fd00::1"]);
-    assert_wanted(&zone, &facts("externalName: x.example.net, externalIPs: [1.2.3.4]"), &["www.example.org A 1.2.3.4"]);
-    assert_wanted(&zone, &facts("externalName: www.example.org"), &["held www.example.org", "InvalidTarget"]);
+    assert_wanted(
+        &zone,
+        &facts("externalName: 'fd00::1'"),
+        &["www.example.org AAAA fd00::1"],
+    );
+    assert_wanted(
+        &zone,
+        &facts("externalName: x.example.net, externalIPs: [1.2.3.4]"),
+        &["www.example.org A 1.2.3.4"],
+    );
+    assert_wanted(
+        &zone,
+        &facts("externalName: www.example.org"),
+        &["held www.example.org", "InvalidTarget"],
+    );
 }
 
 /// Only the primary family, as external-dns does it.
@@ -86,31 +117,57 @@ fn external_names() {
 fn internal_hostname_is_the_cluster_address() {
     let inside = "external-dns.kubernetes.io/internal-hostname: in.example.org";
     let facts = balancer(&format!("{HOST}, {inside}"), "{ip: 192.0.2.1}");
-    assert_wanted(&zone(EVERYTHING), &facts, &["in.example.org A 10.96.0.7", "www.example.org A 192.0.2.1"]);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &facts,
+        &["in.example.org A 10.96.0.7", "www.example.org A 192.0.2.1"],
+    );
     let typed = |spec: &str| {
-        service(&format!("{{metadata: {{name: a, namespace: b, annotations: {{{inside}}}}}, spec: {{{spec}}}}}"))
+        service(&format!(
+            "{{metadata: {{name: a, namespace: b, annotations: {{{inside}}}}}, spec: {{{spec}}}}}"
+        ))
     };
-    assert_wanted(&zone(EVERYTHING), &typed("clusterIP: 10.96.0.8"), &["in.example.org A 10.96.0.8"]);
-    assert_wanted(&zone(EVERYTHING), &typed("type: NodePort, clusterIP: 10.96.0.8"), &["in.example.org A 10.96.0.8"]);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &typed("clusterIP: 10.96.0.8"),
+        &["in.example.org A 10.96.0.8"],
+    );
+    assert_wanted(
+        &zone(EVERYTHING),
+        &typed("type: NodePort, clusterIP: 10.96.0.8"),
+        &["in.example.org A 10.96.0.8"],
+    );
     assert_wanted(&zone(EVERYTHING), &typed("clusterIP: None"), &["held in.example.org"]);
 }
 
 #[test]
 fn one_name_inside_and_outside_has_both_addresses() {
     let annotations = format!("{HOST}, external-dns.kubernetes.io/internal-hostname: www.example.org");
-    assert_wanted(&zone(EVERYTHING), &balancer(&annotations, "{ip: 192.0.2.1}"), &["www.example.org A 10.96.0.7,192.0.2.1"]);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &balancer(&annotations, "{ip: 192.0.2.1}"),
+        &["www.example.org A 10.96.0.7,192.0.2.1"],
+    );
 }
 
 #[test]
 fn types_that_are_not_published_say_so() {
     let typed = |spec: &str, more: &str| {
-        service(&format!("{{metadata: {{name: a, namespace: b, annotations: {{{HOST}{more}}}}}, spec: {{{spec}}}}}"))
+        service(&format!(
+            "{{metadata: {{name: a, namespace: b, annotations: {{{HOST}{more}}}}}, spec: {{{spec}}}}}"
+        ))
     };
     let zone = zone(EVERYTHING);
     let cases: [(&str, &[&str]); 3] = [
         ("clusterIP: 10.96.0.8", &["UnsupportedServiceType"]),
-        ("type: ClusterIP, clusterIP: None", &["held www.example.org", "UnsupportedServiceType"]),
-        ("type: NodePort, clusterIP: 10.96.0.8", &["held www.example.org", "UnsupportedServiceType"]),
+        (
+            "type: ClusterIP, clusterIP: None",
+            &["held www.example.org", "UnsupportedServiceType"],
+        ),
+        (
+            "type: NodePort, clusterIP: 10.96.0.8",
+            &["held www.example.org", "UnsupportedServiceType"],
+        ),
     ];
     for (spec, expected) in cases {
         assert_wanted(&zone, &typed(spec, ""), expected);
@@ -121,16 +178,29 @@ fn types_that_are_not_published_say_so() {
 }
 
 #[test]
+fn a_type_that_is_not_published_is_no_fault_elsewhere() {
+    let facts = service(
+        "{metadata: {name: a, namespace: b, annotations: {external-dns.kubernetes.io/hostname: a.example.net}}}",
+    );
+    assert_wanted(&zone(EVERYTHING), &facts, &[]);
+}
+
+#[test]
 fn relevant_services() {
     let of = |annotations: &str, spec: &str| {
-        service(&format!("{{metadata: {{name: a, namespace: b, annotations: {{{annotations}}}}}, spec: {{{spec}}}}}"))
-            .relevant()
+        service(&format!(
+            "{{metadata: {{name: a, namespace: b, annotations: {{{annotations}}}}}, spec: {{{spec}}}}}"
+        ))
+        .relevant()
     };
     assert!(of("", "type: LoadBalancer") && of("", "type: ExternalName, externalName: a.b"));
     assert!(of(HOST, "type: NodePort"));
     assert!(of("external-dns.kubernetes.io/internal-hostname: in.example.org", ""));
     assert!(!of("", "") && !of("", "type: NodePort") && !of("", "clusterIP: None") && !of("app: x", "type: ClusterIP"));
-    assert!(!of(&format!("{HOST}, external-dns.kubernetes.io/controller: none"), "type: LoadBalancer"));
+    assert!(!of(
+        &format!("{HOST}, external-dns.kubernetes.io/controller: none"),
+        "type: LoadBalancer"
+    ));
 }
 
 #[test]
@@ -146,7 +216,10 @@ fn what_a_zone_selects() {
         ("{services: {selector: {matchLabels: {app: api}}}}", false),
         ("{services: {annotations: {team: a}}}", true),
         ("{services: {annotations: {team: b}}}", false),
-        ("{services: {annotations: {external-dns.kubernetes.io/hostname: www.example.org}}}", true),
+        (
+            "{services: {annotations: {external-dns.kubernetes.io/hostname: www.example.org}}}",
+            true,
+        ),
     ];
     for (sources, selected) in cases {
         let wanted = zone(sources).ask(&facts);
@@ -163,7 +236,12 @@ fn names_outside_the_zone_or_the_filter() {
     assert_wanted(
         &zone,
         &facts,
-        &["a.example.org A 192.0.2.1", "example.org A 192.0.2.1", outside[0], outside[1]],
+        &[
+            "a.example.org A 192.0.2.1",
+            "example.org A 192.0.2.1",
+            outside[0],
+            outside[1],
+        ],
     );
     zone.filter = NameFilter::new(&[], &["a.*".to_owned()]).unwrap();
     assert_wanted(&zone, &facts, &["example.org A 192.0.2.1", outside[0], outside[1]]);
@@ -173,13 +251,26 @@ fn names_outside_the_zone_or_the_filter() {
 
 #[test]
 fn a_template_names_objects_without_a_name() {
-    let zone = zone("{services: {hostnameTemplate: '{{.Name}}.{{.Namespace}}.example.org, {{.Labels.app}}.example.org'}}");
+    let zone =
+        zone("{services: {hostnameTemplate: '{{.Name}}.{{.Namespace}}.example.org, {{.Labels.app}}.example.org'}}");
     let named = ["front.web.example.org A 192.0.2.1", "web.example.org A 192.0.2.1"];
     assert_wanted(&zone, &balancer("", "{ip: 192.0.2.1}"), &named);
     // An empty annotation is none; any name of the object's own turns the template off, a wrong one too.
-    assert_wanted(&zone, &balancer("external-dns.kubernetes.io/hostname: ' , '", "{ip: 192.0.2.1}"), &named);
-    assert_wanted(&zone, &balancer(HOST, "{ip: 192.0.2.1}"), &["www.example.org A 192.0.2.1"]);
-    assert_wanted(&zone, &balancer("external-dns.kubernetes.io/hostname: a..b", "{ip: 192.0.2.1}"), &["InvalidHostname"]);
+    assert_wanted(
+        &zone,
+        &balancer("external-dns.kubernetes.io/hostname: ' , '", "{ip: 192.0.2.1}"),
+        &named,
+    );
+    assert_wanted(
+        &zone,
+        &balancer(HOST, "{ip: 192.0.2.1}"),
+        &["www.example.org A 192.0.2.1"],
+    );
+    assert_wanted(
+        &zone,
+        &balancer("external-dns.kubernetes.io/hostname: a..b", "{ip: 192.0.2.1}"),
+        &["InvalidHostname"],
+    );
     let unlabelled = service("{metadata: {name: a, namespace: b}, spec: {type: LoadBalancer}}");
     assert_wanted(&zone, &unlabelled, &["InvalidTemplate"]);
     let inside = service("{metadata: {name: a, namespace: b, labels: {app: x}}, spec: {clusterIP: 10.0.0.1}}");
@@ -196,7 +287,9 @@ fn the_same_object_always_gives_the_same_answer() {
 
 #[test]
 fn objects_with_nulls_are_read() {
-    let facts = service("{metadata: {name: a, namespace: b, annotations: null}, spec: {type: null, externalIPs: null}, status: {loadBalancer: {ingress: null}}}");
+    let facts = service(
+        "{metadata: {name: a, namespace: b, annotations: null}, spec: {type: null, externalIPs: null}, status: {loadBalancer: {ingress: null}}}",
+    );
     assert!(!facts.relevant());
     let facts = service("{apiVersion: v1, kind: Service, metadata: {name: a, namespace: b}, spec: null, status: null}");
     assert!(!facts.relevant());
