@@ -1,0 +1,103 @@
+//! The end-to-end tests: one after another on one cluster, each with zones and namespaces of its own.
+//!
+//! `e2e [--list] [words …]` runs the cases whose names contain one of the words, or all. It exits non-zero if one fails or
+//! none ran. Cases that only the local cluster can show fail elsewhere unless `--foreign` leaves them out by name.
+mod dns;
+
+use std::future::Future;
+use std::io::Write;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Parser;
+use hearth_e2e::bed::Bed;
+use hearth_e2e::install::Operator;
+use hearth_e2e::surroundings::Surroundings;
+
+#[derive(Parser)]
+struct Cli {
+    /// Only print the names of the cases
+    #[arg(long)]
+    list: bool,
+    /// Leave out, by name, what needs switches of the local cluster
+    #[arg(long)]
+    foreign: bool,
+    /// Run the cases whose names contain one of these
+    words: Vec<String>,
+}
+
+/// What a case gets.
+pub(crate) struct Stage {
+    pub(crate) bed: Bed,
+    pub(crate) dns: Operator,
+}
+
+type Run = for<'a> fn(&'a Stage) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// One case.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// Needs the local cluster's switches.
+    pub(crate) local: bool,
+    pub(crate) run: Run,
+}
+
+/// The longest that a case may take.
+const LIMIT: Duration = Duration::from_secs(900);
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let wanted = |case: &Case| cli.words.is_empty() || cli.words.iter().any(|word| case.name.contains(word.as_str()));
+    let cases: Vec<Case> = dns::cases().into_iter().filter(wanted).collect();
+    let mut out = std::io::stdout();
+    if cli.list {
+        for case in &cases {
+            writeln!(out, "{}", case.name)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let surroundings = Surroundings::from_env()?;
+    let bed = Bed::new(surroundings).await?;
+    let dns = Operator::install(&bed.surroundings, &bed.client, "dns-sync", &dns::VALUES).await?;
+    let stage = Stage { bed, dns };
+    let (mut passed, mut failed, mut left_out) = (0, Vec::new(), 0);
+    for case in &cases {
+        if cli.foreign && case.local {
+            writeln!(out, "{} ... left out: needs the local cluster", case.name)?;
+            left_out += 1;
+            continue;
+        }
+        write!(out, "{} ... ", case.name)?;
+        out.flush()?;
+        let start = Instant::now();
+        let result = tokio::time::timeout(LIMIT, (case.run)(&stage)).await.unwrap_or_else(|_| Err(anyhow::anyhow!("took longer than {LIMIT:?}")));
+        stage.bed.control.clear_faults();
+        let took = start.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => {
+                passed += 1;
+                writeln!(out, "ok ({took:.1} s)")?;
+            }
+            Err(error) => {
+                writeln!(out, "FAILED ({took:.1} s)\n    {error:#}")?;
+                failed.push(case.name);
+            }
+        }
+    }
+    if !failed.is_empty() {
+        writeln!(out, "\nfailed: {}", failed.join(", "))?;
+        let log = stage.dns.log().await.unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(60).collect();
+        for line in tail.iter().rev() {
+            writeln!(out, "    operator: {line}")?;
+        }
+    }
+    if left_out > 0 {
+        writeln!(out, "{left_out} cases were left out")?;
+    }
+    writeln!(out, "e2e: {passed} passed, {} failed", failed.len())?;
+    Ok(if failed.is_empty() && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,154 @@
+//! The operator as a user installs it: by its chart, under its own RBAC.
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+use crate::surroundings::{Surroundings, image_parts, text};
+use crate::wait::until;
+
+/// The namespace that operators are installed in.
+pub const NAMESPACE: &str = "hearth-system";
+
+/// An installed operator.
+#[derive(Clone)]
+pub struct Operator {
+    /// Release, chart and container name.
+    pub name: &'static str,
+    /// The cluster.
+    pub client: Client,
+    surroundings: Surroundings,
+}
+
+impl Operator {
+    /// Installs or upgrades; `values` are `key=value` pairs for `--set`. Waits until the pods are ready.
+    pub async fn install(surroundings: &Surroundings, client: &Client, name: &'static str, values: &[&str]) -> Result<Self> {
+        namespace(client, NAMESPACE, &[("pod-security.kubernetes.io/enforce", "restricted")]).await?;
+        let chart = surroundings.chart(name);
+        surroundings.helm(&["dependency", "build", "--skip-refresh", text(&chart)?]).await?;
+        let operator = Self { name, client: client.clone(), surroundings: surroundings.clone() };
+        operator.upgrade(values).await?;
+        Ok(operator)
+    }
+
+    /// `helm upgrade --install` with the test image; waits until the pods are ready.
+    pub async fn upgrade(&self, values: &[&str]) -> Result<()> {
+        self.apply(values, true).await
+    }
+
+    /// The same; without waiting for pods that may not become ready.
+    pub async fn apply(&self, values: &[&str], wait: bool) -> Result<()> {
+        let (registry, repository, tag) = image_parts(&self.surroundings.image)?;
+        let image = format!("image.registry={registry},image.repository={repository},image.tag={tag},image.pullPolicy=IfNotPresent");
+        let chart = self.surroundings.chart(self.name);
+        let mut arguments = vec!["upgrade", "--install", self.name, text(&chart)?, "--namespace", NAMESPACE, "--set", &image];
+        for value in values {
+            arguments.extend(["--set", value]);
+        }
+        if wait {
+            arguments.extend(["--wait", "--timeout", "180s"]);
+        }
+        self.surroundings.helm(&arguments).await.map(drop)
+    }
+
+    /// `helm uninstall`.
+    pub async fn uninstall(&self) -> Result<()> {
+        self.surroundings.helm(&["uninstall", self.name, "--namespace", NAMESPACE, "--wait", "--timeout", "120s"]).await.map(drop)
+    }
+
+    /// Its pods that are not going away.
+    pub async fn pods(&self) -> Result<Vec<Pod>> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let label = format!("app.kubernetes.io/instance={}", self.name);
+        let pods = api.list(&ListParams::default().labels(&label)).await?;
+        Ok(pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
+    }
+
+    /// The only pod.
+    pub async fn pod(&self) -> Result<Pod> {
+        self.pods().await?.into_iter().next().context("the operator has no pod")
+    }
+
+    /// Waits until as many pods are ready.
+    pub async fn ready(&self, replicas: usize, limit: Duration) -> Result<()> {
+        until(&format!("{replicas} ready pods of {}", self.name), limit, || async {
+            let pods = self.pods().await?;
+            Ok((pods.len() == replicas && pods.iter().all(is_ready)).then_some(()))
+        })
+        .await
+    }
+
+    /// How often containers were restarted.
+    pub async fn restarts(&self) -> Result<i32> {
+        let pods = self.pods().await?;
+        let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
+        Ok(statuses.map(|status| status.restart_count).sum())
+    }
+
+    /// A page of a pod's admin server, through the API server.
+    pub async fn page(&self, pod: &str, path: &str) -> Result<String> {
+        let uri = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/{path}");
+        Ok(self.client.request_text(http::Request::get(uri).body(Vec::new())?).await?)
+    }
+
+    /// One sample of a metric: the sum of all series whose line begins with the name and holds all the texts.
+    pub async fn metric(&self, name: &str, texts: &[&str]) -> Result<f64> {
+        let mut sum = 0.0;
+        for pod in self.pods().await? {
+            sum += sum_of(&self.page(&pod.name_any(), "metrics").await?, name, texts);
+        }
+        Ok(sum)
+    }
+
+    /// A pod's log.
+    pub async fn log(&self) -> Result<String> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
+        Ok(api.logs(&self.pod().await?.name_any(), &kube::api::LogParams::default()).await?)
+    }
+
+    /// Kills the pods' processes as power loss would: no signal handler, no grace. Kubernetes starts them again.
+    pub async fn kill(&self) -> Result<()> {
+        for pod in self.pods().await? {
+            crate::process::of_pod(&pod, self.name)?.kill()?;
+        }
+        Ok(())
+    }
+}
+
+fn sum_of(text: &str, name: &str, texts: &[&str]) -> f64 {
+    text.lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+        .filter(|line| texts.iter().all(|text| line.contains(text)))
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum()
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Makes a namespace with these labels.
+pub async fn namespace(client: &Client, name: &str, labels: &[(&str, &str)]) -> Result<()> {
+    let labels: serde_json::Map<String, serde_json::Value> = labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+    let api: Api<Namespace> = Api::all(client.clone());
+    api.patch(name, &PatchParams::apply("hearth-e2e").force(), &Patch::Apply(body)).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_summed_by_name_and_labels() {
+        let text = "# HELP a b\na_total{zone=\"x\",r=\"ok\"} 2\na_total{zone=\"y\",r=\"ok\"} 3\na_total_more 9\nb 1.5\n";
+        assert!((sum_of(text, "a_total", &["r=\"ok\""]) - 5.0).abs() < 1e-9);
+        assert!((sum_of(text, "a_total", &["zone=\"x\""]) - 2.0).abs() < 1e-9);
+        assert!((sum_of(text, "b", &[]) - 1.5).abs() < 1e-9);
+    }
+}
