@@ -6,13 +6,18 @@ mod demo;
 mod e2e;
 mod generate;
 mod image;
+mod place;
 mod test;
 mod tools;
 
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Project tasks of Hearth", disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    about = "Project tasks of Hearth",
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     task: Task,

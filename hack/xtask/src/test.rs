@@ -1,7 +1,102 @@
-//! .
-#[derive(clap::Args)]
-pub struct Args {}
+//! `cargo xtask test`: everything, from format to the end-to-end tests, with a time per step. CI runs this.
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-pub fn run(_args: Args) -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+use anyhow::{Context, Result, ensure};
+
+use crate::place::Place;
+use crate::{charts, cluster, tools};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Leave out the end-to-end tests; for a quick look while working, not for a verdict
+    #[arg(long)]
+    no_e2e: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    let mut steps = Steps::default();
+    steps.step("format", || cargo(&["fmt", "--all", "--check"], &[]))?;
+    steps.step("clippy", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[]))?;
+    steps.step("unit tests", || {
+        let moto = tools::python_venv(&Path::new(tools::workspace()).join("hack/tools/moto/requirements.txt"))?;
+        cargo(&["test", "--quiet", "--workspace"], &[("HEARTH_MOTO", moto.as_os_str())])
+    })?;
+    steps.step("dependencies", deny)?;
+    steps.step("charts", charts::check)?;
+    if !args.no_e2e {
+        let was_up = args.place.kubeconfig.is_some() || cluster::is_up();
+        let ready = steps.step("cluster and image", || args.place.prepare("dns-sync", "e2e"))?;
+        let mut arguments = Vec::new();
+        if args.place.kubeconfig.is_some() {
+            arguments.push("--foreign".to_owned());
+        }
+        let passed = steps.step("end-to-end tests", || ready.run("e2e", &arguments));
+        let told = steps.step("demo --check", || ready.run("demo", &["--check".to_owned()]));
+        if !was_up {
+            steps.step("cluster down", cluster::down)?;
+        }
+        ensure!(passed?, "end-to-end tests failed");
+        ensure!(told?, "the demo did not go as it should");
+    }
+    steps.print();
+    Ok(())
+}
+
+fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result<()> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).current_dir(tools::workspace()).envs(environment.iter().copied());
+    ensure!(command.status().context("cannot run cargo")?.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// What deny.toml demands of the dependency tree that needs no network: one TLS provider, no OpenSSL, no second kube.
+/// Licences and advisories are cargo-deny's own business (`cargo deny check`).
+fn deny() -> Result<()> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .current_dir(tools::workspace())
+        .output()
+        .context("cannot run cargo tree")?;
+    let tree = String::from_utf8_lossy(&output.stdout);
+    for banned in ["aws-lc-sys ", "aws-lc-rs ", "openssl-sys ", "native-tls ", "chrono "] {
+        ensure!(!tree.lines().any(|line| line.starts_with(banned)), "{banned}is in the dependency tree; deny.toml says why it must not be");
+    }
+    for once in ["kube ", "k8s-openapi ", "rustls ", "hyper ", "ring "] {
+        let mut versions: Vec<&str> = tree.lines().filter(|line| line.starts_with(once)).filter_map(|line| line.split_whitespace().nth(1)).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        ensure!(versions.len() == 1, "{once}stands in the dependency tree as {versions:?}; one is wanted");
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Steps(Vec<(&'static str, Duration)>);
+
+impl Steps {
+    fn step<T>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        eprintln!("== {name}");
+        let start = Instant::now();
+        let result = work();
+        let took = start.elapsed();
+        self.0.push((name, took));
+        let word = if result.is_ok() { "done" } else { "FAILED" };
+        eprintln!("== {name}: {word} in {:.0} s", took.as_secs_f64());
+        if result.is_err() {
+            self.print();
+        }
+        result
+    }
+
+    fn print(&self) {
+        for (name, took) in &self.0 {
+            eprintln!("{:>7.0} s  {name}", took.as_secs_f64());
+        }
+        let all: Duration = self.0.iter().map(|(_, took)| *took).sum();
+        eprintln!("{:>7.0} s  altogether", all.as_secs_f64());
+    }
 }
