@@ -42,14 +42,28 @@ impl Plan {
     fn new(go_mod: &str, recipe: Recipe) -> Result<Self> {
         let package = directive(go_mod, "tool").unwrap_or_else(|| ".".to_owned());
         let holder = recipe.module.clone().unwrap_or_else(|| package.clone());
-        let version = version_of(go_mod, &holder).with_context(|| format!("go.mod requires no module of {holder}"))?;
-        Ok(Self { package, version, recipe })
+        // A program of our own that needs nothing has no version but its hash.
+        let version = version_of(go_mod, &holder).or_else(|| (holder == ".").then(|| "of our own".to_owned()));
+        let version = version.with_context(|| format!("go.mod requires no module of {holder}"))?;
+        Ok(Self {
+            package,
+            version,
+            recipe,
+        })
     }
 
     fn arguments(&self, output: &Path) -> Vec<String> {
         let ldflags = format!("-s -w {}", self.recipe.ldflags.replace("{version}", &self.version));
-        let mut arguments: Vec<String> =
-            ["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", ldflags.trim()].map(Into::into).into();
+        let mut arguments: Vec<String> = [
+            "build",
+            "-mod=readonly",
+            "-trimpath",
+            "-buildvcs=false",
+            "-ldflags",
+            ldflags.trim(),
+        ]
+        .map(Into::into)
+        .into();
         if !self.recipe.tags.is_empty() {
             arguments.push(format!("-tags={}", self.recipe.tags.join(",")));
         }
@@ -61,7 +75,10 @@ impl Plan {
 /// The path of a tool, built first when this user has not got this version of it.
 pub(crate) fn ensure(name: &str) -> Result<PathBuf> {
     let source = workspace().join("hack/tools").join(name);
-    ensure!(source.join("go.mod").is_file(), "there is no tool {name}: hack/tools/{name}/go.mod is missing");
+    ensure!(
+        source.join("go.mod").is_file(),
+        "there is no tool {name}: hack/tools/{name}/go.mod is missing"
+    );
     let go = go_version()?;
     let home = cache()?.join("tools").join(format!("{name}-{}", key(&source, &go)?));
     let binary = home.join(name);
@@ -124,7 +141,10 @@ fn watch(command: &mut Command, label: &str, log: &Path) -> Result<()> {
     if !status.success() {
         let text = fs::read_to_string(log).unwrap_or_default();
         let tail: Vec<&str> = text.lines().rev().take(40).collect();
-        bail!("{label} failed ({status}):\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        bail!(
+            "{label} failed ({status}):\n{}",
+            tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+        );
     }
     eprintln!("  {label} is ready after {} s", begin.elapsed().as_secs());
     Ok(())
@@ -133,7 +153,11 @@ fn watch(command: &mut Command, label: &str, log: &Path) -> Result<()> {
 /// Debian and Ubuntu packages, installed where they are missing. Daemons among them are neither started nor enabled: the
 /// cluster runs its own copies in its own namespaces.
 pub(crate) fn debian(packages: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = packages.iter().copied().filter(|package| !is_installed(package)).collect();
+    let missing: Vec<&str> = packages
+        .iter()
+        .copied()
+        .filter(|package| !is_installed(package))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -142,8 +166,14 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
         Path::new("/usr/bin/apt-get").exists(),
         "this needs the Debian packages {names}; this machine has no apt-get, so install what they hold by hand"
     );
-    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    ensure!(root, "this needs the packages {names}; run `sudo apt-get install --no-install-recommends {names}`");
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| id.stdout == b"0\n");
+    ensure!(
+        root,
+        "this needs the packages {names}; run `sudo apt-get install --no-install-recommends {names}`"
+    );
 
     let work = cache()?;
     fs::create_dir_all(&work)?;
@@ -153,19 +183,28 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
     let mut update = Command::new("apt-get");
     watch(update.args(["update", "-q"]), "package lists", &log)?;
     let mut install = Command::new("apt-get");
-    install.args(["install", "-q", "-y", "--no-install-recommends"]).args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
+    install
+        .args(["install", "-q", "-y", "--no-install-recommends"])
+        .args(&missing)
+        .env("DEBIAN_FRONTEND", "noninteractive");
     watch(&mut install, &format!("packages {names}"), &log)?;
     if Path::new("/run/systemd/system").exists() {
         for unit in missing.iter().map(|package| package.trim_end_matches("-server")) {
             // Most packages have no unit of their name; that is no failure.
-            let _ = Command::new("systemctl").args(["--quiet", "disable", unit]).stderr(Stdio::null()).status();
+            let _ = Command::new("systemctl")
+                .args(["--quiet", "disable", unit])
+                .stderr(Stdio::null())
+                .status();
         }
     }
     Ok(())
 }
 
 fn is_installed(package: &str) -> bool {
-    let query = Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", package]).stderr(Stdio::null()).output();
+    let query = Command::new("dpkg-query")
+        .args(["-W", "-f=${db:Status-Status}", package])
+        .stderr(Stdio::null())
+        .output();
     query.is_ok_and(|output| output.stdout == b"installed")
 }
 
@@ -196,8 +235,13 @@ impl Drop for NoServices {
 /// The path of `moto_server` in a virtual environment made from a pinned, hashed `requirements.txt`.
 pub(crate) fn python_venv(requirements: &Path) -> Result<PathBuf> {
     let pinned = fs::read(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
-    let python = Command::new("python3").arg("--version").output().context("this needs python3")?;
-    let home = cache()?.join("python").join(format!("moto-{}", short_hash([&pinned, &python.stdout])));
+    let python = Command::new("python3")
+        .arg("--version")
+        .output()
+        .context("this needs python3")?;
+    let home = cache()?
+        .join("python")
+        .join(format!("moto-{}", short_hash([&pinned, &python.stdout])));
     let (server, complete) = (home.join("bin/moto_server"), home.join("complete"));
     if complete.exists() {
         return Ok(server);
@@ -209,13 +253,29 @@ pub(crate) fn python_venv(requirements: &Path) -> Result<PathBuf> {
     // A virtual environment knows its own path, so it is made in place; the file `complete` is written last.
     remove_dir(&home)?;
     fs::create_dir_all(&home)?;
-    if !Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(Stdio::null()).status()?.success() {
+    if !Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .stderr(Stdio::null())
+        .status()?
+        .success()
+    {
         debian(&["python3-venv"])?;
     }
     let log = home.join("build.log");
-    watch(Command::new("python3").args(["-m", "venv"]).arg(&home), "a Python environment for moto", &log)?;
+    watch(
+        Command::new("python3").args(["-m", "venv"]).arg(&home),
+        "a Python environment for moto",
+        &log,
+    )?;
     let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"]).arg(requirements);
+    pip.args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--requirement",
+    ])
+    .arg(requirements);
     watch(&mut pip, "moto", &log)?;
     fs::write(complete, "")?;
     Ok(server)
@@ -248,7 +308,10 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     }
     let file = File::create(path.with_extension("lock"))?;
     if file.try_lock().is_err() {
-        eprintln!("waiting for another process that holds {}", path.with_extension("lock").display());
+        eprintln!(
+            "waiting for another process that holds {}",
+            path.with_extension("lock").display()
+        );
         file.lock()?;
     }
     Ok(file)
@@ -263,13 +326,16 @@ fn remove_dir(path: &Path) -> Result<()> {
 
 fn go_version() -> Result<Vec<u8>> {
     let output = Command::new("go").args(["env", "GOVERSION"]).output();
-    let output = output.context("Go is missing: install 1.26 or newer from https://go.dev/dl/ and put it on the PATH")?;
+    let output =
+        output.context("Go is missing: install 1.26 or newer from https://go.dev/dl/ and put it on the PATH")?;
     Ok(output.stdout)
 }
 
 /// Changes with everything that changes the binary.
 fn key(source: &Path, go_version: &[u8]) -> Result<String> {
-    let mut files: Vec<PathBuf> = fs::read_dir(source)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> = fs::read_dir(source)?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
     files.retain(|path| {
         let extension = path.extension().unwrap_or_default();
         ["go", "mod", "sum", "json"].iter().any(|known| extension == *known)
@@ -290,12 +356,20 @@ pub(crate) fn short_hash(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> S
         hash.update((part.as_ref().len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The value of a one-line directive of `go.mod`.
 fn directive(go_mod: &str, name: &str) -> Option<String> {
-    go_mod.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(|value| value.trim().to_owned()))
+    go_mod.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .strip_prefix(' ')
+            .map(|value| value.trim().to_owned())
+    })
 }
 
 /// The version of the required module that holds a package: the longest that is a prefix of its path.
@@ -303,10 +377,14 @@ fn version_of(go_mod: &str, package: &str) -> Option<String> {
     let required = go_mod.lines().filter_map(|line| {
         let mut words = line.trim().trim_start_matches("require ").split_whitespace();
         let (module, version) = (words.next()?, words.next()?);
-        let holds = package.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let holds = package
+            .strip_prefix(module)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         (holds && version.starts_with('v')).then_some((module, version))
     });
-    required.max_by_key(|(module, _)| module.len()).map(|(_, version)| version.to_owned())
+    required
+        .max_by_key(|(module, _)| module.len())
+        .map(|(_, version)| version.to_owned())
 }
 
 #[cfg(test)]
@@ -319,25 +397,36 @@ mod tests {
     #[test]
     fn a_tool_directive_gives_package_and_version() {
         let plan = Plan::new(HELM, Recipe::default()).unwrap();
-        assert_eq!((plan.package.as_str(), plan.version.as_str()), ("helm.sh/helm/v4/cmd/helm", "v4.3.1"));
+        assert_eq!(
+            (plan.package.as_str(), plan.version.as_str()),
+            ("helm.sh/helm/v4/cmd/helm", "v4.3.1")
+        );
     }
 
     #[test]
     fn a_main_package_of_ours_names_the_module_whose_version_it_has() {
         let go_mod = "module hearth/tools/coredns\n\nrequire github.com/coredns/coredns v1.14.7\n";
-        let recipe = Recipe { module: Some("github.com/coredns/coredns".into()), ..Recipe::default() };
+        let recipe = Recipe {
+            module: Some("github.com/coredns/coredns".into()),
+            ..Recipe::default()
+        };
         let plan = Plan::new(go_mod, recipe).unwrap();
         assert_eq!((plan.package.as_str(), plan.version.as_str()), (".", "v1.14.7"));
     }
 
     #[test]
     fn a_tool_without_a_known_version_is_refused() {
-        assert!(Plan::new("module hearth/tools/x\n", Recipe::default()).is_err());
+        let recipe = Recipe { module: Some("example.com/x".into()), ..Recipe::default() };
+        assert!(Plan::new("module hearth/tools/x\n", recipe).is_err());
     }
 
     #[test]
     fn the_version_reaches_the_linker() {
-        let recipe = Recipe { ldflags: "-X a.b={version}".into(), tags: vec!["minimal".into()], ..Recipe::default() };
+        let recipe = Recipe {
+            ldflags: "-X a.b={version}".into(),
+            tags: vec!["minimal".into()],
+            ..Recipe::default()
+        };
         let arguments = Plan::new(HELM, recipe).unwrap().arguments(Path::new("/out/helm"));
         assert!(arguments.contains(&"-s -w -X a.b=v4.3.1".to_owned()), "{arguments:?}");
         assert!(arguments.contains(&"-tags=minimal".to_owned()), "{arguments:?}");

@@ -1,0 +1,231 @@
+//! What a cluster keeps on disk, all under one directory.
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::plan::{AddressPlan, MAX_NODES, check_node_name};
+use crate::tools;
+
+/// The node that a cluster has when nobody says otherwise.
+const DEFAULT_NODE: &str = "home-1";
+
+/// What can be asked of `up`. What is not given stays as it was.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
+pub(crate) struct UpOptions {
+    /// The cluster's machines; adds what is missing, removes what is not listed [default: home-1]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) nodes: Vec<String>,
+    /// `short` notices a lost node after 12 s and evicts its pods 10 s later; `normal` is 40 s and 300 s
+    #[arg(long)]
+    pub(crate) grace: Option<Grace>,
+    /// After how much silence a node counts as lost (overrides --grace)
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) node_monitor_grace_period: Option<String>,
+    /// How long pods tolerate a lost node (overrides --grace)
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) default_toleration_seconds: Option<u32>,
+    /// How often kube-proxy may rewrite its rules; more is gentler with thousands of Services
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) proxy_min_sync_period: Option<String>,
+}
+
+/// Two common sets of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Grace {
+    Normal,
+    Short,
+}
+
+/// A machine of the cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    /// Decides on its addresses, so it stays the same as long as the node exists.
+    pub(crate) index: u8,
+}
+
+/// The cluster as it is meant to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) slot: u8,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) node_monitor_grace_period: String,
+    pub(crate) default_toleration_seconds: u32,
+    pub(crate) proxy_min_sync_period: String,
+}
+
+impl Settings {
+    pub(crate) fn new(slot: u8) -> Self {
+        Self {
+            slot,
+            nodes: Vec::new(),
+            node_monitor_grace_period: "40s".into(),
+            default_toleration_seconds: 300,
+            proxy_min_sync_period: "1s".into(),
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> AddressPlan {
+        AddressPlan { slot: self.slot }
+    }
+
+    pub(crate) fn node(&self, name: &str) -> Result<&Node> {
+        let found = self.nodes.iter().find(|node| node.name == name);
+        let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        found.with_context(|| format!("there is no node {name}; there are {}", names.join(", ")))
+    }
+
+    /// The settings with what the options ask for; nodes that stay keep their index.
+    pub(crate) fn with(&self, options: &UpOptions) -> Result<Self> {
+        let UpOptions { nodes, grace, node_monitor_grace_period, default_toleration_seconds, proxy_min_sync_period } = options;
+        let mut new = self.clone();
+        if let Some(grace) = grace {
+            let (period, seconds) = if *grace == Grace::Short { ("12s", 10) } else { ("40s", 300) };
+            (new.node_monitor_grace_period, new.default_toleration_seconds) = (period.into(), seconds);
+        }
+        if let Some(period) = node_monitor_grace_period {
+            super::plan::seconds(period).with_context(|| format!("{period:?} is no duration like 12s"))?;
+            new.node_monitor_grace_period.clone_from(period);
+        }
+        new.default_toleration_seconds = default_toleration_seconds.unwrap_or(new.default_toleration_seconds);
+        if let Some(period) = proxy_min_sync_period {
+            super::plan::seconds(period).with_context(|| format!("{period:?} is no duration like 10s"))?;
+            new.proxy_min_sync_period.clone_from(period);
+        }
+        let default = [DEFAULT_NODE.to_owned()];
+        let wanted = if nodes.is_empty() && self.nodes.is_empty() { &default[..] } else { &nodes[..] };
+        if !wanted.is_empty() {
+            new.nodes.retain(|node| wanted.contains(&node.name));
+            for name in wanted {
+                new.add(name)?;
+            }
+        }
+        Ok(new)
+    }
+
+    fn add(&mut self, name: &str) -> Result<()> {
+        check_node_name(name)?;
+        if self.nodes.iter().any(|node| node.name == name) {
+            return Ok(());
+        }
+        let free = (0..MAX_NODES).find(|index| self.nodes.iter().all(|node| node.index != *index));
+        let Some(index) = free else { bail!("a cluster has room for {MAX_NODES} nodes") };
+        self.nodes.push(Node { name: name.into(), index });
+        Ok(())
+    }
+}
+
+/// The directory of the cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Home(pub(crate) PathBuf);
+
+impl Home {
+    /// `$HEARTH_CLUSTER_HOME`, or `hearth/cluster` in the user's state directory.
+    pub(crate) fn locate() -> Result<Self> {
+        match std::env::var_os("HEARTH_CLUSTER_HOME").filter(|home| !home.is_empty()) {
+            Some(home) => Ok(Self(std::path::absolute(home)?)),
+            None => Ok(Self(tools::user_dir("XDG_STATE_HOME", ".local/state")?.join("cluster"))),
+        }
+    }
+
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.0.join("kubeconfig")
+    }
+
+    pub(crate) fn pki(&self, file: &str) -> PathBuf {
+        self.0.join("pki").join(file)
+    }
+
+    pub(crate) fn run(&self) -> PathBuf {
+        self.0.join("run")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
+    pub(crate) fn etcd(&self) -> PathBuf {
+        self.0.join("etcd")
+    }
+
+    pub(crate) fn images(&self) -> PathBuf {
+        self.0.join("images")
+    }
+
+    pub(crate) fn node(&self, name: &str) -> PathBuf {
+        self.0.join("nodes").join(name)
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.0.join("cluster.json")
+    }
+
+    /// `None` when there is no cluster.
+    pub(crate) fn load(&self) -> Result<Option<Settings>> {
+        match fs::read(self.settings()) {
+            Ok(text) => {
+                let settings = serde_json::from_slice(&text);
+                settings.map(Some).with_context(|| format!("failed to read {}", self.settings().display()))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The settings of a cluster that must be there.
+    pub(crate) fn existing(&self) -> Result<Settings> {
+        self.load()?.context("there is no cluster; `cargo xtask cluster up` makes one")
+    }
+
+    pub(crate) fn save(&self, settings: &Settings) -> Result<()> {
+        fs::create_dir_all(&self.0)?;
+        write_whole(&self.settings(), &serde_json::to_vec_pretty(settings)?)
+    }
+}
+
+/// Writes a file so that nobody ever sees half of it, however the writer ends.
+pub(crate) fn write_whole(path: &std::path::Path, content: &[u8]) -> Result<()> {
+    let partial = path.with_extension("partial");
+    fs::write(&partial, content)?;
+    fs::rename(&partial, path).with_context(|| format!("failed to write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(settings: &Settings) -> Vec<(&str, u8)> {
+        settings.nodes.iter().map(|node| (node.name.as_str(), node.index)).collect()
+    }
+
+    fn asking(nodes: &[&str]) -> UpOptions {
+        UpOptions { nodes: nodes.iter().map(|&name| name.into()).collect(), ..UpOptions::default() }
+    }
+
+    #[test]
+    fn a_new_cluster_has_one_node_and_an_old_one_keeps_its_nodes() {
+        let first = Settings::new(0).with(&asking(&[])).unwrap();
+        assert_eq!(names(&first), [("home-1", 0)]);
+        let three = first.with(&asking(&["a", "home-1", "b"])).unwrap();
+        assert_eq!(three.with(&asking(&[])).unwrap(), three);
+    }
+
+    #[test]
+    fn a_node_that_stays_keeps_its_addresses() {
+        let three = Settings::new(0).with(&asking(&["a", "b", "c"])).unwrap();
+        let changed = three.with(&asking(&["b", "d"])).unwrap();
+        assert_eq!(names(&changed), [("b", 1), ("d", 0)]);
+    }
+
+    #[test]
+    fn the_times_that_are_given_win_over_the_set_and_stay() {
+        let options = UpOptions { grace: Some(Grace::Short), default_toleration_seconds: Some(3), ..UpOptions::default() };
+        let short = Settings::new(0).with(&options).unwrap();
+        assert_eq!((short.node_monitor_grace_period.as_str(), short.default_toleration_seconds), ("12s", 3));
+        assert_eq!(short.with(&UpOptions::default()).unwrap(), short);
+        let wrong = UpOptions { node_monitor_grace_period: Some("soon".into()), ..UpOptions::default() };
+        assert!(short.with(&wrong).is_err());
+    }
+}
