@@ -19,11 +19,21 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let own = if arguments.moto.is_none() { Some(Moto::start().await?) } else { None };
+    let own = if arguments.moto.is_none() {
+        Some(Moto::start().await?)
+    } else {
+        None
+    };
     let Some(moto) = arguments.moto.or_else(|| own.as_ref().map(Moto::uri)) else {
         anyhow::bail!("neither --moto nor {PROGRAM}");
     };
     let strict = Strict::start(arguments.listen, moto).await?;
     println!("{}", strict.endpoint());
-    Ok(tokio::signal::ctrl_c().await?)
+    // Ended by either signal, moto is ended with us.
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }

@@ -53,7 +53,7 @@ impl Access {
 /// All keys. While none has been given rights, every key may do everything.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    pub(super) keys: BTreeMap<String, Access>,
+    pub(super) known: BTreeMap<String, Access>,
     pub(super) roles: BTreeMap<String, Access>,
     pub(super) revoked: BTreeSet<String>,
     pub(super) expired: BTreeSet<String>,
@@ -87,7 +87,7 @@ impl Keys {
         if self.revoked.contains(key) {
             return Err(unknown());
         }
-        match self.keys.get(key) {
+        match self.known.get(key) {
             Some(access) => Ok(access.clone()),
             None if self.closed => Err(unknown()),
             None => Ok(Access::all()),
@@ -146,7 +146,7 @@ mod tests {
         let mut keys = Keys::default();
         assert!(keys.of("any").is_ok());
         keys.closed = true;
-        keys.keys.insert("one".to_owned(), Access::zones(["Z1"]));
+        keys.known.insert("one".to_owned(), Access::zones(["Z1"]));
         assert_eq!(keys.of("any").unwrap_err().code, "InvalidClientTokenId");
         let access = keys.of("one").unwrap();
         let change = |zone, owner| permit(&access, "one", Operation::ChangeResourceRecordSets, Some(zone), owner);

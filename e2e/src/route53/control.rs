@@ -161,7 +161,7 @@ impl Control {
         state.access.closed = true;
         state.access.revoked.remove(key);
         state.access.expired.remove(key);
-        state.access.keys.insert(key.to_owned(), access);
+        state.access.known.insert(key.to_owned(), access);
     }
 
     /// Gives rights to the keys that STS issues for a role from now on. Closes the layer as [`Control::allow`] does.
@@ -183,7 +183,7 @@ impl Control {
 
     /// The keys that are allowed now, those issued by STS included.
     pub fn keys(&self) -> Vec<String> {
-        self.state().access.keys.keys().cloned().collect()
+        self.state().access.known.keys().cloned().collect()
     }
 
     /// A foreign edit: somebody else creates or replaces a set, under the same rules. Not in the log.

@@ -1,8 +1,9 @@
 //! The record sets of one hosted zone, in Route 53's order.
 //!
-//! This model is the store: moto keeps only the zone itself. moto answers a list of a large zone by sorting all of it and a
-//! change by searching the zone's whole history, so its cost grows with the zone, and its looser rules would let the two
-//! drift apart; nothing reads moto's copy.
+//! This model is the store: moto keeps only the zone itself. Measured with moto 5.2.5 on two cores: a batch of 500 CREATEs
+//! takes 0.1 s in a small zone, 0.7 s at 5,000 sets and 15 s at 15,000, since each searches the zone's whole history; the same
+//! history makes it refuse DELETE and CREATE of a value that the set once had. Nothing could be mirrored there, and nothing
+//! would read it.
 
 use std::collections::BTreeMap;
 

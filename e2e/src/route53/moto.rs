@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 /// Names the `moto_server` program of a virtual environment with `hack/tools/moto/requirements.txt`.
 pub const PROGRAM: &str = "HEARTH_MOTO";
 /// moto imports boto3 first: seconds on a busy machine with cold caches.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running moto server on the loopback address. Dropping it kills it.
 #[derive(Debug)]

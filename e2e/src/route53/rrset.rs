@@ -80,7 +80,9 @@ pub(super) fn list(state: &State, zone: &str, start: &Start, short: Option<usize
     let (sets, next) = zone.page(&from, most);
     let mut out = String::with_capacity(sets.len() * 300);
     xml::open(&mut out, "ResourceRecordSets");
-    sets.iter().for_each(|set| set.write(&mut out));
+    for set in sets {
+        set.write(&mut out);
+    }
     xml::close(&mut out, "ResourceRecordSets");
     xml::leaf(&mut out, "IsTruncated", &next.is_some().to_string());
     if let Some(next) = next {

@@ -284,9 +284,9 @@ impl Server {
         if !zones::load(&self.control, &self.moto, zone).await? {
             return Ok(Err(Refusal::no_zone(zone)));
         }
-        let changed = rrset::change(&mut self.control.state(), zone, changes);
-        call.applied = changed.is_ok();
-        Ok(changed)
+        let outcome = rrset::change(&mut self.control.state(), zone, changes);
+        call.applied = outcome.is_ok();
+        Ok(outcome)
     }
 
     async fn other(
@@ -316,7 +316,7 @@ impl Server {
             Operation::AssumeRole | Operation::AssumeRoleWithWebIdentity => sts::assume(control, moto, request).await,
             Operation::Other | Operation::ChangeResourceRecordSets => {
                 debug!(%key, path = request.uri().path(), "passed to moto");
-                zones::passed(&moto.forward(request, route.is_route53()).await?)
+                Ok(Ok(zones::passed(&moto.forward(request, route.is_route53()).await?)))
             }
         }
     }
