@@ -147,3 +147,146 @@ where
         .await
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::testing::script::Script;
+
+    const LIST: &str = "/api/v1/namespaces/home/secrets";
+    const ONE: &str = "/api/v1/namespaces/home/secrets/s";
+
+    fn owner() -> ConfigMap {
+        serde_json::from_value(json!({ "metadata": { "name": "owner", "namespace": "home", "uid": "me" } })).unwrap()
+    }
+
+    fn secret(owner: &str, more: &Value) -> Value {
+        let reference =
+            json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner, "controller": true }]);
+        let mut meta = json!({ "name": "s", "namespace": "home", "uid": "s1", "resourceVersion": "7", "ownerReferences": reference });
+        meta.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().cloned().unwrap_or_default());
+        json!({ "metadata": meta })
+    }
+
+    fn typed(value: Value) -> Secret {
+        serde_json::from_value(value).unwrap()
+    }
+
+    async fn applied(script: Script) -> Result<Secret, ApplyError> {
+        let (client, server) = script.start();
+        let desired = typed(json!({ "metadata": { "name": "s", "namespace": "home" }, "stringData": { "k": "v" } }));
+        let result = apply(&Api::namespaced(client, "home"), "op", &owner(), &desired).await;
+        server.finish();
+        result
+    }
+
+    #[test]
+    fn owning_is_controlling_by_uid() {
+        assert!(owned_by(&typed(secret("me", &json!({}))), &owner()));
+        assert!(!owned_by(
+            &typed(secret("an owner of the same name, earlier", &json!({}))),
+            &owner()
+        ));
+        assert!(!owned_by(&typed(json!({ "metadata": {} })), &owner()));
+        let mut plain = typed(secret("me", &json!({})));
+        plain.metadata.owner_references.as_mut().unwrap()[0].controller = None;
+        assert!(!owned_by(&plain, &owner()), "an owner that does not control");
+        assert!(
+            !owned_by(&typed(secret("", &json!({}))), &ConfigMap::default()),
+            "an owner without a UID owns nothing"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_absent_object_is_created_by_post() {
+        let script = Script::new().refuse("GET", ONE, 404, "NotFound").expect(
+            "POST",
+            format!("{LIST}?&fieldManager=op"),
+            201,
+            secret("me", &json!({})),
+        );
+        applied(script).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn losing_the_race_to_create_takes_nothing_over() {
+        let script = Script::new()
+            .refuse("GET", ONE, 404, "NotFound")
+            .refuse("POST", LIST, 409, "AlreadyExists");
+        assert_eq!(applied(script).await.unwrap_err().reason(), "AlreadyExists");
+    }
+
+    #[tokio::test]
+    async fn an_owned_object_is_applied_with_its_uid() {
+        let check = |body: &Value| {
+            assert_eq!(
+                (&body["metadata"]["uid"], &body["kind"]),
+                (&json!("s1"), &json!("Secret"))
+            );
+            assert_eq!(body["stringData"]["k"], "v");
+        };
+        let path = format!("{ONE}?&force=true&fieldManager=op");
+        let script = Script::new()
+            .expect("GET", ONE, 200, secret("me", &json!({})))
+            .expect_body("PATCH", path, check, 200, secret("me", &json!({})));
+        applied(script).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_we_do_not_own_is_not_touched() {
+        for other in [secret("other", &json!({})), json!({ "metadata": { "name": "s" } })] {
+            let error = applied(Script::new().expect("GET", ONE, 200, other)).await.unwrap_err();
+            assert_eq!((error.reason(), error.retry()), ("NotOurs", Retry::After(LOOK_AGAIN)));
+        }
+    }
+
+    #[tokio::test]
+    async fn fields_from_our_post_are_handed_to_apply_so_that_they_can_go_away() {
+        let entry = |operation: &str| json!({ "manager": "op", "operation": operation, "fieldsV1": { "f:data": {} } });
+        let check = move |body: &Value| {
+            assert_eq!(body["metadata"]["resourceVersion"], "7");
+            assert_eq!(body["metadata"]["managedFields"], json!([entry("Apply")]));
+        };
+        let script = Script::new()
+            .expect(
+                "GET",
+                ONE,
+                200,
+                secret("me", &json!({ "managedFields": [entry("Update")] })),
+            )
+            .expect_body("PATCH", ONE, check, 200, secret("me", &json!({})))
+            .expect(
+                "PATCH",
+                format!("{ONE}?&force=true&fieldManager=op"),
+                200,
+                secret("me", &json!({})),
+            );
+        applied(script).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn deleting_names_the_very_object_and_version_and_only_ours() {
+        let check = |body: &Value| {
+            assert_eq!(body["preconditions"], json!({ "uid": "s1", "resourceVersion": "7" }));
+            assert_eq!(body["propagationPolicy"], "Background");
+        };
+        let (client, server) = Script::new()
+            .expect_body("DELETE", ONE, check, 200, secret("me", &json!({})))
+            .refuse("DELETE", ONE, 404, "NotFound")
+            .refuse("DELETE", ONE, 409, "Conflict")
+            .start();
+        let api = Api::<Secret>::namespaced(client, "home");
+        let ours = typed(secret("me", &json!({})));
+        assert!(delete(&api, &owner(), &ours).await.unwrap());
+        assert!(!delete(&api, &owner(), &ours).await.unwrap(), "gone already");
+        assert_eq!(delete(&api, &owner(), &ours).await.unwrap_err().reason(), "Conflict");
+        let foreign = typed(secret("other", &json!({})));
+        assert_eq!(delete(&api, &owner(), &foreign).await.unwrap_err().reason(), "NotOurs");
+        server.finish();
+    }
+}

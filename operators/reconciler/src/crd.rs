@@ -38,6 +38,11 @@ pub fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
+/// The CRD as YAML, for the `crds` command and the committed file.
+pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::ser::Error> {
+    serde_saphyr::to_string(crd)
+}
+
 /// What must not be in a CRD of ours; empty means fine. [`crate::testing::assert_crd`] checks it.
 pub fn problems(crd: &CustomResourceDefinition) -> Vec<String> {
     let mut found = Vec::new();
@@ -97,5 +102,114 @@ fn visit(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JSONSchemaPr
     }
     if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut schema.additional_properties {
         visit(value, change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+    use kube::{CustomResource, CustomResourceExt};
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    /// A thing.
+    #[derive(CustomResource, Debug, Clone, Deserialize, Serialize, JsonSchema)]
+    #[kube(
+        group = "x.hearth.home.arpa",
+        version = "v1",
+        kind = "Thing",
+        namespaced,
+        status = "ThingStatus",
+        doc = "A thing."
+    )]
+    struct ThingSpec {
+        /// How many.
+        count: u32,
+        /// Sizes by name.
+        sizes: std::collections::BTreeMap<String, u16>,
+        /// Parts.
+        parts: Vec<Part>,
+    }
+
+    /// A part.
+    #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+    struct Part {
+        /// Its weight in grams.
+        weight: u64,
+    }
+
+    /// What is so.
+    #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+    #[serde(rename_all = "camelCase")]
+    struct ThingStatus {
+        /// The generation looked at.
+        observed_generation: Option<i64>,
+        /// Conditions.
+        conditions: Vec<Condition>,
+    }
+
+    fn schema(crd: &CustomResourceDefinition) -> &JSONSchemaProps {
+        crd.spec.versions[0]
+            .schema
+            .as_ref()
+            .unwrap()
+            .open_api_v3_schema
+            .as_ref()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_finished_crd_has_category_default_status_condition_keys_and_no_unsigned_formats() {
+        let crd = finish(Thing::crd());
+        assert_eq!(crd.spec.names.categories.as_deref().unwrap(), ["hearth"]);
+        let status = &schema(&crd).properties.as_ref().unwrap()["status"];
+        assert_eq!(status.default, Some(JSON(json!({ "observedGeneration": -1 }))));
+        let conditions = &status.properties.as_ref().unwrap()["conditions"];
+        assert_eq!(conditions.x_kubernetes_list_type.as_deref(), Some("map"));
+        assert_eq!(conditions.x_kubernetes_list_map_keys.as_deref().unwrap(), ["type"]);
+        assert!(!yaml(&crd).unwrap().contains("uint"));
+        assert_eq!(problems(&crd), Vec::<String>::new());
+    }
+
+    #[test]
+    fn finishing_twice_is_finishing_once() {
+        let once = finish(Thing::crd());
+        assert_eq!(finish(once.clone()), once);
+    }
+
+    #[test]
+    fn defaults_inside_lists_and_other_faults_are_found() {
+        let mut crd = finish(Thing::crd());
+        let schema = crd.spec.versions[0]
+            .schema
+            .as_mut()
+            .unwrap()
+            .open_api_v3_schema
+            .as_mut()
+            .unwrap();
+        let properties = schema.properties.as_mut().unwrap();
+        properties
+            .get_mut("status")
+            .unwrap()
+            .properties
+            .as_mut()
+            .unwrap()
+            .remove("observedGeneration");
+        let spec = properties.get_mut("spec").unwrap().properties.as_mut().unwrap();
+        spec.get_mut("count").unwrap().default = Some(JSON(json!(1)));
+        let Some(JSONSchemaPropsOrArray::Schema(part)) = &mut spec.get_mut("parts").unwrap().items else {
+            panic!()
+        };
+        part.properties.as_mut().unwrap().get_mut("weight").unwrap().default = Some(JSON(json!(1)));
+        assert_eq!(
+            problems(&crd),
+            [
+                "v1.spec.parts[].weight: default inside a list",
+                "v1.status: no observedGeneration, which the default needs",
+            ]
+        );
+        assert!(!problems(&Thing::crd()).is_empty(), "unsigned formats before finishing");
     }
 }

@@ -83,7 +83,7 @@ pub fn cut(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::{Status, response::StatusDetails};
+    use kube::core::Status;
 
     use super::*;
 
@@ -112,17 +112,9 @@ mod tests {
 
     #[test]
     fn a_server_that_says_when_is_obeyed_within_reason() {
-        let details = |seconds| StatusDetails {
-            retry_after_seconds: seconds,
-            ..StatusDetails::default()
-        };
-        let error = |seconds| {
-            kube::Error::Api(
-                Status::failure("", "")
-                    .with_code(429)
-                    .with_details(details(seconds))
-                    .boxed(),
-            )
+        let error = |seconds: u32| {
+            let details = serde_json::from_value(serde_json::json!({ "retryAfterSeconds": seconds })).unwrap();
+            kube::Error::Api(Status::failure("", "").with_code(429).with_details(details).boxed())
         };
         assert_eq!(error(7).retry(), Retry::After(Duration::from_secs(7)));
         assert_eq!(error(86_400).retry(), Retry::After(LOOK_AGAIN));

@@ -144,3 +144,87 @@ async fn send(client: &Client, event: &Event) {
         Err(_) => tracing::debug!("event not sent in time"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::script::Script;
+
+    fn about(uid: &str, namespace: Option<&str>) -> ObjectReference {
+        ObjectReference {
+            kind: Some("DNSZone".to_owned()),
+            name: Some("home".to_owned()),
+            namespace: namespace.map(str::to_owned),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        }
+    }
+
+    const DEFAULT: &str = "/apis/events.k8s.io/v1/namespaces/default/events";
+    const HOME: &str = "/apis/events.k8s.io/v1/namespaces/home/events";
+
+    #[tokio::test]
+    async fn the_same_is_said_once_until_something_else_was_said_or_it_was_cleared() {
+        let reasons = |reason: &'static str| move |body: &Value| assert_eq!(body["reason"], reason);
+        let mut script = Script::new();
+        for reason in ["Synced", "Failed", "Synced", "Synced", "Synced"] {
+            script = script.expect_body("POST", HOME, reasons(reason), 201, json!({}));
+        }
+        let (client, server) = script.start();
+        let events = Events::new(client, "op", "op-0");
+        let say =
+            |uid: &str, reason: &str| events.publish(&about(uid, Some("home")), EventType::Normal, reason, "Sync", "n");
+        for reason in ["Synced", "Synced", "Failed", "Failed", "Synced"] {
+            say("u1", reason);
+        }
+        events.clear("u1");
+        say("u1", "Synced");
+        say("u2", "Synced");
+        events.flush(Duration::from_secs(1)).await;
+        server.finish();
+    }
+
+    #[tokio::test]
+    async fn an_event_is_complete_and_its_note_fits_the_limit() {
+        let check = |body: &Value| {
+            assert_eq!((&body["type"], &body["action"]), (&json!("Warning"), &json!("Sync")));
+            assert_eq!(
+                (&body["reportingController"], &body["reportingInstance"]),
+                (&json!("op"), &json!("op-0"))
+            );
+            assert_eq!(body["regarding"]["kind"], "DNSZone");
+            let note = body["note"].as_str().unwrap();
+            assert!(note.len() <= 1024 && note.ends_with('…'));
+            assert!(body["metadata"]["name"].as_str().unwrap().starts_with("home."));
+        };
+        let (client, server) = Script::new()
+            .expect_body("POST", DEFAULT, check, 201, json!({}))
+            .start();
+        let events = Events::new(client, "op", "op-0");
+        events.publish(
+            &about("u1", None),
+            EventType::Warning,
+            "Failed",
+            "Sync",
+            &"ü".repeat(2000),
+        );
+        events.flush(Duration::from_secs(1)).await;
+        server.finish();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_takes_no_events_costs_neither_time_nor_memory() {
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, std::convert::Infallible>>()
+        });
+        let events = Events::new(Client::new(service, "default"), "op", "op-0");
+        for n in 0..10_000 {
+            events.publish(&about(&format!("u{n}"), None), EventType::Normal, "Synced", "Sync", "n");
+        }
+        assert!(events.last.lock().unwrap().len() <= REMEMBERED);
+        assert_eq!(events.queue.capacity(), 0);
+        events.flush(Duration::from_secs(2)).await;
+    }
+}

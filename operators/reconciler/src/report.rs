@@ -69,3 +69,57 @@ fn drop_nulls(value: &mut Value) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+
+    use super::*;
+    use crate::testing::script::Script;
+
+    const PATH: &str = "/api/v1/namespaces/home/pods/a/status?&force=true&fieldManager=op";
+
+    fn pod() -> Pod {
+        let meta = json!({ "name": "a", "namespace": "home", "uid": "u1", "resourceVersion": "5" });
+        serde_json::from_value(json!({ "metadata": meta, "status": { "phase": "Running", "message": "m" } })).unwrap()
+    }
+
+    async fn reported(script: Script, status: Value) -> kube::Result<bool> {
+        let (client, server) = script.start();
+        let result = report(&Api::<Pod>::namespaced(client, "home"), "op", &pod(), &status).await;
+        server.finish();
+        result
+    }
+
+    #[tokio::test]
+    async fn an_equal_status_is_not_written_whether_fields_are_null_or_absent() {
+        let same = json!({ "phase": "Running", "message": "m", "reason": null });
+        assert!(!reported(Script::new(), same).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_difference_is_applied_to_the_status_of_exactly_this_object() {
+        let check = |body: &Value| {
+            let meta = json!({ "name": "a", "namespace": "home", "uid": "u1" });
+            let status = json!({ "phase": "Failed" });
+            assert_eq!(
+                *body,
+                json!({ "apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": status })
+            );
+        };
+        let script = Script::new().expect_body("PATCH", PATH, check, 200, json!(pod()));
+        assert!(
+            reported(script, json!({ "phase": "Failed", "message": null }))
+                .await
+                .unwrap()
+        );
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_gone_is_no_error_and_one_created_anew_is_a_conflict() {
+        let gone = Script::new().refuse("PATCH", PATH, 404, "NotFound");
+        assert!(!reported(gone, json!({ "phase": "Failed" })).await.unwrap());
+        let anew = Script::new().refuse("PATCH", PATH, 409, "Conflict");
+        assert!(reported(anew, json!({ "phase": "Failed" })).await.is_err());
+    }
+}

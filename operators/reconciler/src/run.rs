@@ -202,3 +202,6 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().cloned());
     format!("the operator has a fault: {}", text.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

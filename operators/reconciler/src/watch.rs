@@ -158,3 +158,6 @@ fn reason(error: &watcher::Error) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@
 //! ends it after [`Rules::renew_deadline`]. A rival counts from a moment **after** that write was stored (its own read
 //! of it), and waits for the longer [`Rules::duration`]. Both use their own monotonic clock and no clock of the other;
 //! times inside the lease object decide nothing. Every write carries the `resourceVersion` it is based on, so of two
-//! rivals one loses, and a write that arrives late does nothing once anything else was stored.
+//! rivals one loses, and a write that arrives late does nothing once anything else was stored. Who creates the lease
+//! after it was deleted waits the duration out as well.
 
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ pub(crate) enum Step {
 /// Why a request failed, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The server refused because something else was stored or removed before: certainly not stored.
+    /// The server refused because something else was stored before: certainly not stored.
     Outdated,
     /// Anything else. The write may have been stored all the same.
     Unknown,
@@ -77,8 +78,10 @@ pub(crate) struct Candidate {
     rules: Rules,
     /// The lease as last read or written; outer `None`: unknown, read first.
     known: Option<Option<Lease>>,
-    /// The version of the lease last seen in another's hands, since when on our clock, and for how long it counts.
+    /// The version of the lease that must stay unchanged before we may take it, since when on our clock, for how long.
     rival: Option<(String, Moment, Duration)>,
+    /// The UID of the lease last seen: another one means that somebody deleted it meanwhile.
+    pub(super) object: Option<String>,
     held: Option<Held>,
     /// No request before this moment.
     pause: Moment,
@@ -94,6 +97,7 @@ impl Candidate {
             rules,
             known: None,
             rival: None,
+            object: None,
             held: None,
             pause: Duration::ZERO,
             writing: None,
@@ -121,22 +125,14 @@ impl Candidate {
             return Step::Read;
         };
         let holder = known.as_ref().and_then(holder);
-        let mine = holder == Some(&self.me);
-        let free = holder.is_none();
-        if !mine
-            && self
-                .rival
-                .as_ref()
-                .is_some_and(|(_, since, wait)| now.saturating_sub(*since) < *wait)
-        {
+        let renew = holder == Some(&self.me) && self.held.is_some();
+        let waiting = |(_, since, wait): &(_, Moment, Duration)| now.saturating_sub(*since) < *wait;
+        if !renew && self.rival.as_ref().is_some_and(waiting) {
             // Look again later: only a fresh read may lead to a take-over.
             return self.rest(now);
         }
-        // A released lease is free at once; one that was deleted in another's hands only after its time (above).
-        let renew = mine && self.held.is_some();
         let lease = self.next_lease(known.unwrap_or_default(), renew, wall);
         let number = transitions(&lease);
-        tracing::trace!(renew, free, number, "writing the lease");
         self.writing = Some((number, renew));
         Step::Write(Box::new(lease))
     }
@@ -147,23 +143,14 @@ impl Candidate {
         let Ok(lease) = answer else {
             return self.failed(now);
         };
-        match lease.as_ref().map(|l| (l, holder(l))) {
-            Some((_, Some(name))) if *name == self.me => self.rival = None,
-            Some((_, None)) => (self.held, self.rival) = (None, None),
-            Some((lease, Some(_))) => {
-                self.held = None;
-                let version = lease.metadata.resource_version.clone().unwrap_or_default();
-                if self.rival.as_ref().is_none_or(|(seen, ..)| *seen != version) {
-                    self.rival = Some((
-                        version,
-                        now,
-                        self.rules.duration.max(duration(lease)).min(Rules::LONGEST),
-                    ));
-                }
+        let holder = lease.as_ref().and_then(holder);
+        match &lease {
+            Some(lease) if holder.is_some_and(|name| *name != self.me) || self.is_replaced(lease) => {
+                self.wait(lease, now)
             }
-            // Gone. If it was ours, somebody removed it and a rival may be creating it right now. If it was another's,
-            // that one may still be working: `rival` stays, and with it the wait.
-            None => self.held = None,
+            Some(_) if holder.is_some() => {}
+            // Given back: free at once. Absent: created at once, and then `wrote` waits if it had been there before.
+            _ => (self.held, self.rival) = (None, None),
         }
         self.known = Some(lease);
     }
@@ -173,6 +160,10 @@ impl Candidate {
         self.held = self.held(now);
         let writing = self.writing.take();
         match answer {
+            Ok(lease) if self.is_replaced(&lease) => {
+                self.wait(&lease, now);
+                self.known = Some(Some(lease));
+            }
             Ok(lease) => {
                 let until = sent + self.rules.renew_deadline;
                 if let Some((number, renew)) = writing
@@ -184,10 +175,14 @@ impl Candidate {
                     self.pause = sent + self.rules.retry;
                 }
                 self.rival = None;
+                self.object.clone_from(&lease.metadata.uid);
                 self.known = Some(Some(lease));
             }
             // Somebody wrote: read at once who. While it is us (a lost answer, a label set by hand), the term goes on.
-            Err(Failure::Outdated) => self.known = None,
+            Err(Failure::Outdated) => {
+                self.known = None;
+                self.pause = now + self.rules.retry / 20;
+            }
             Err(Failure::Unknown) => self.failed(now),
         }
     }
@@ -205,6 +200,23 @@ impl Candidate {
     /// Whether the lease must be read before it can be released.
     pub(crate) fn is_uncertain(&self) -> bool {
         self.known.is_none()
+    }
+
+    /// Whether this is another lease than the one seen before: somebody deleted that one, and whoever held it may not
+    /// know yet. That is so even if the new one is ours, created after the deletion or by a late request.
+    fn is_replaced(&self, lease: &Lease) -> bool {
+        self.object.is_some() && self.object != lease.metadata.uid
+    }
+
+    /// Nobody may begin before the term is over that may be running now: the lease must stay as it is for its time.
+    fn wait(&mut self, lease: &Lease, now: Moment) {
+        self.held = None;
+        self.object.clone_from(&lease.metadata.uid);
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        if self.rival.as_ref().is_none_or(|(seen, ..)| *seen != version) {
+            let wait = duration(lease).clamp(self.rules.duration, Rules::LONGEST);
+            self.rival = Some((version, now, wait));
+        }
     }
 
     fn failed(&mut self, now: Moment) {

@@ -3,6 +3,10 @@
 
 mod candidate;
 #[cfg(test)]
+mod candidate_tests;
+#[cfg(test)]
+mod election_tests;
+#[cfg(test)]
 mod simulation;
 mod term;
 
@@ -195,7 +199,7 @@ async fn attempt<T>(limit: Duration, request: impl Future<Output = kube::Result<
         Ok(Err(error)) => {
             tracing::debug!(%error, "lease request failed");
             match error {
-                kube::Error::Api(status) if status.code == 409 || status.code == 404 => Err(Failure::Outdated),
+                kube::Error::Api(status) if status.code == 409 => Err(Failure::Outdated),
                 _ => Err(Failure::Unknown),
             }
         }

@@ -43,7 +43,7 @@ impl Leadership {
         }
     }
 
-    pub(super) fn of(current: watch::Receiver<Option<Term>>) -> Self {
+    pub(crate) fn of(current: watch::Receiver<Option<Term>>) -> Self {
         Self { current, _keep: None }
     }
 
@@ -102,6 +102,18 @@ impl Term {
         }))
     }
 
+    /// A term that only [`Term::end`] ends.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn endless(clock: Clock, number: u64) -> Self {
+        Self::new(
+            clock,
+            Held {
+                until: Duration::MAX,
+                number,
+            },
+        )
+    }
+
     /// Moves the deadline. A term that is over stays so.
     pub(super) fn extend(&self, until: Duration) {
         if !self.is_current() {
@@ -111,7 +123,7 @@ impl Term {
         self.0.until.store(nanos(until), SeqCst);
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.0.lost.store(true, SeqCst);
         self.0.changed.send_replace(());
     }

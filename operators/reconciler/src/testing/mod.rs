@@ -1,1 +1,85 @@
-//! For tests: a scripted API server, a fault layer for clients, the CRD snapshot check.
+//! For tests: a scripted API server, a fault layer for clients, a process without a cluster, the CRD snapshot check.
+#![allow(
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test helper reports by panicking"
+)]
+
+mod crd;
+pub mod faults;
+pub mod script;
+
+use std::net::SocketAddr;
+
+use kube::Client;
+
+pub use self::crd::assert_crd;
+use crate::{
+    args::{Args, LogFormat},
+    clock::Clock,
+    events::Events,
+    health::Health,
+    lease::{Leadership, Term},
+    metrics::Metrics,
+    shutdown::Shutdown,
+    start::Process,
+};
+
+/// A process around any client, always leading: what [`crate::start::start`] returns, without sockets and signals.
+/// Events go to the same client; drop them with [`crate::events::Events`]' own queue by not answering.
+pub fn process(client: Client) -> Process {
+    Process {
+        events: Events::new(client.clone(), "test", "test-0"),
+        client,
+        metrics: Metrics::new("test"),
+        health: Health::default(),
+        shutdown: Shutdown::new(),
+        leadership: Leadership::always(),
+        args: args(),
+        election: None,
+    }
+}
+
+/// Arguments with the defaults, in the namespace `hearth`.
+pub fn args() -> Args {
+    Args {
+        log_format: LogFormat::Text,
+        log_level: "info".to_owned(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        namespace: "hearth".to_owned(),
+        pod_name: "test-0".to_owned(),
+        watch_namespaces: Vec::new(),
+        leader_elect: false,
+        concurrency: 4,
+    }
+}
+
+/// Leadership that a test gives and takes.
+#[derive(Debug)]
+pub struct Throne {
+    sender: tokio::sync::watch::Sender<Option<Term>>,
+    number: u64,
+}
+
+impl Throne {
+    /// Nobody leads.
+    pub fn empty() -> (Self, Leadership) {
+        let (sender, receiver) = tokio::sync::watch::channel(None);
+        (Self { sender, number: 0 }, Leadership::of(receiver))
+    }
+
+    /// A new term begins.
+    pub fn give(&mut self) {
+        self.take();
+        self.number += 1;
+        self.sender
+            .send_replace(Some(Term::endless(Clock::boot(), self.number)));
+    }
+
+    /// The term ends.
+    pub fn take(&mut self) {
+        if let Some(term) = self.sender.send_replace(None) {
+            term.end();
+        }
+    }
+}

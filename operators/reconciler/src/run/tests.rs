@@ -1,0 +1,406 @@
+use std::sync::Mutex;
+
+use futures::channel::mpsc;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::runtime::{reflector, watcher};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::{
+    start::Process,
+    testing::{self, Throne, script},
+};
+
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("it failed")]
+enum Bad {
+    Soon,
+    Later,
+    Never,
+}
+
+impl ReconcileError for Bad {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Soon => "Soon",
+            Self::Later => "Later",
+            Self::Never => "Never",
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Soon => Retry::Backoff,
+            Self::Later => Retry::After(Duration::from_secs(60)),
+            Self::Never => Retry::OnChange,
+        }
+    }
+}
+
+/// Takes events and remembers them.
+fn cluster() -> (Process, Arc<Mutex<Vec<Value>>>) {
+    let events: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let seen = Arc::clone(&events);
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let body = request.into_body().collect_bytes().await.unwrap();
+            seen.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+            Ok::<_, Infallible>(http::Response::new(kube::client::Body::from(body.to_vec())))
+        }
+    });
+    (testing::process(kube::Client::new(service, "default")), events)
+}
+
+type Feed = mpsc::UnboundedSender<Result<ConfigMap, watcher::Error>>;
+
+struct World {
+    writer: reflector::store::Writer<ConfigMap>,
+    feed: Feed,
+    controller: Option<Controller<ConfigMap>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let (store, mut writer) = reflector::store();
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        let (feed, stream) = mpsc::unbounded();
+        Self {
+            writer,
+            feed,
+            controller: Some(Controller::for_stream(stream, store)),
+        }
+    }
+
+    fn put(&mut self, name: &str) {
+        let object: ConfigMap = serde_json::from_value(
+            json!({ "metadata": { "name": name, "namespace": "home", "uid": format!("uid-{name}") } }),
+        )
+        .unwrap();
+        self.writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
+        self.feed.unbounded_send(Ok(object)).unwrap();
+    }
+}
+
+type Runs = Arc<Mutex<Vec<(String, Instant)>>>;
+
+/// Reconciles with `results`, the last one for ever, and notes each run.
+async fn with<R>(world: &mut World, process: &Process, runs: &Runs, result: R)
+where
+    R: Fn(usize) -> Result<Action, Bad> + Send + Sync + 'static,
+{
+    let runs = Arc::clone(runs);
+    let reconcile = move |object: Arc<ConfigMap>, _: Arc<()>| {
+        let mut runs = runs.lock().unwrap();
+        runs.push((object.name_any(), Instant::now()));
+        let result = result(runs.len());
+        async move { result }
+    };
+    run(
+        world.controller.take().unwrap(),
+        process,
+        "thing",
+        Arc::new(()),
+        reconcile,
+    )
+    .await;
+}
+
+async fn for_seconds(seconds: u64, work: impl Future<Output = ()>) {
+    let _ = tokio::time::timeout(Duration::from_secs(seconds), work).await;
+}
+
+fn has(process: &Process, line: &str) -> bool {
+    process.metrics.text().unwrap().lines().any(|l| l == line)
+}
+
+#[test]
+fn errors_become_requeues() {
+    assert_eq!(requeue(Retry::OnChange, 1, 0.5), Action::await_change());
+    assert_eq!(requeue(Retry::Backoff, 1, 1.0), Action::requeue(Duration::from_secs(1)));
+    assert_eq!(requeue(Retry::Backoff, 4, 1.0), Action::requeue(Duration::from_secs(8)));
+    assert_eq!(
+        requeue(Retry::Backoff, 99, 1.0),
+        Action::requeue(Duration::from_secs(300))
+    );
+    let minute = Duration::from_secs(60);
+    assert_eq!(requeue(Retry::After(minute), 9, 0.0), Action::requeue(minute));
+    assert_eq!(
+        requeue(Retry::After(minute), 9, 1.0),
+        Action::requeue(Duration::from_secs(66))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_object_backs_off_and_its_event_comes_once_after_the_third_failure() {
+    let (process, events) = cluster();
+    let (mut world, runs) = (World::new(), Runs::default());
+    world.put("a");
+    for_seconds(62, with(&mut world, &process, &runs, |_| Err(Bad::Soon))).await;
+    let runs = runs.lock().unwrap();
+    assert!(
+        (5..=7).contains(&runs.len()),
+        "1+2+4+8+16+32 s, at most half of it taken off: {}",
+        runs.len()
+    );
+    let events = events.lock().unwrap();
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(
+        (&events[0]["reason"], &events[0]["type"]),
+        (&json!("Soon"), &json!("Warning"))
+    );
+    assert_eq!(events[0]["regarding"]["uid"], "uid-a");
+    assert_eq!(events[0]["metadata"]["namespace"], "home");
+    assert!(has(
+        &process,
+        &format!(
+            r#"controller_runtime_reconcile_errors_total{{controller="thing"}} {}"#,
+            runs.len()
+        )
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_error_waits_for_a_change_is_counted_as_such_and_told_at_once() {
+    let (process, events) = cluster();
+    let (mut world, runs) = (World::new(), Runs::default());
+    world.put("a");
+    for_seconds(3600, with(&mut world, &process, &runs, |_| Err(Bad::Never))).await;
+    assert_eq!(runs.lock().unwrap().len(), 1);
+    assert_eq!(events.lock().unwrap().len(), 1);
+    assert!(has(
+        &process,
+        r#"controller_runtime_terminal_reconcile_errors_total{controller="thing"} 1"#
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_tell_a_new_reason_and_a_failure_after_success_but_no_repetition() {
+    let (process, events) = cluster();
+    let (mut world, runs) = (World::new(), Runs::default());
+    world.put("a");
+    let results = |n| match n {
+        1..=3 | 6.. => Err(Bad::Later),
+        4 => Err(Bad::Never),
+        _ => Ok(Action::requeue(Duration::from_secs(60))),
+    };
+    let feed = world.feed.clone();
+    let poke: ConfigMap = serde_json::from_value(json!({ "metadata": { "name": "a", "namespace": "home" } })).unwrap();
+    let work = async {
+        tokio::join!(with(&mut world, &process, &runs, results), async {
+            // Wakes the object from its terminal error.
+            sleep(Duration::from_secs(600)).await;
+            feed.unbounded_send(Ok(poke)).unwrap();
+        });
+    };
+    for_seconds(1200, work).await;
+    let reasons: Vec<Value> = events.lock().unwrap().iter().map(|e| e["reason"].clone()).collect();
+    assert_eq!(reasons, ["Later", "Never", "Later"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_are_counted_as_controller_runtime_counts_them() {
+    let (process, _) = cluster();
+    let (mut world, runs) = (World::new(), Runs::default());
+    world.put("a");
+    let results = |n| {
+        Ok(if n == 1 {
+            Action::requeue(Duration::from_secs(5))
+        } else {
+            Action::await_change()
+        })
+    };
+    for_seconds(60, with(&mut world, &process, &runs, results)).await;
+    for line in [
+        r#"controller_runtime_reconcile_total{controller="thing",result="requeue_after"} 1"#,
+        r#"controller_runtime_reconcile_total{controller="thing",result="success"} 1"#,
+        r#"controller_runtime_reconcile_total{controller="thing",result="error"} 0"#,
+        r#"controller_runtime_reconcile_time_seconds_count{controller="thing"} 2"#,
+        r#"controller_runtime_active_workers{controller="thing"} 0"#,
+    ] {
+        assert!(has(&process, line), "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_an_error_of_one_object_and_the_others_go_on() {
+    let (process, _) = cluster();
+    let (mut world, runs) = (World::new(), Runs::default());
+    world.put("bad");
+    world.put("good");
+    let seen = Arc::clone(&runs);
+    let reconcile = move |object: Arc<ConfigMap>, _: Arc<()>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            assert_ne!(object.name_any(), "bad", "on purpose");
+            seen.lock().unwrap().push((object.name_any(), Instant::now()));
+            Ok::<_, Bad>(Action::await_change())
+        }
+    };
+    for_seconds(
+        5,
+        run(
+            world.controller.take().unwrap(),
+            &process,
+            "thing",
+            Arc::new(()),
+            reconcile,
+        ),
+    )
+    .await;
+    assert_eq!(runs.lock().unwrap().len(), 1);
+    assert!(!has(
+        &process,
+        r#"controller_runtime_reconcile_panics_total{controller="thing"} 0"#
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_so_many_objects_at_the_same_time() {
+    let (process, _) = cluster();
+    let mut world = World::new();
+    for n in 0..20 {
+        world.put(&format!("o{n}"));
+    }
+    let (active, most) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let (a, m) = (Arc::clone(&active), Arc::clone(&most));
+    let reconcile = move |_: Arc<ConfigMap>, _: Arc<()>| {
+        let (a, m) = (Arc::clone(&a), Arc::clone(&m));
+        async move {
+            let now = {
+                *a.lock().unwrap() += 1;
+                *a.lock().unwrap()
+            };
+            let highest = now.max(*m.lock().unwrap());
+            *m.lock().unwrap() = highest;
+            sleep(Duration::from_secs(1)).await;
+            *a.lock().unwrap() -= 1;
+            Ok::<_, Bad>(Action::await_change())
+        }
+    };
+    for_seconds(
+        60,
+        run(
+            world.controller.take().unwrap(),
+            &process,
+            "thing",
+            Arc::new(()),
+            reconcile,
+        ),
+    )
+    .await;
+    assert_eq!((*most.lock().unwrap(), *active.lock().unwrap()), (4, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_does_nothing_a_new_leader_reconciles_all_and_a_lost_term_stops_work_under_way() {
+    let (mut process, _) = cluster();
+    let (mut throne, leadership) = Throne::empty();
+    process.leadership = leadership;
+    let mut world = World::new();
+    world.put("a");
+    world.put("b");
+    let (begun, ended) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let (b, e) = (Arc::clone(&begun), Arc::clone(&ended));
+    let reconcile = move |_: Arc<ConfigMap>, _: Arc<()>| {
+        let (b, e) = (Arc::clone(&b), Arc::clone(&e));
+        async move {
+            *b.lock().unwrap() += 1;
+            sleep(Duration::from_secs(10)).await;
+            *e.lock().unwrap() += 1;
+            Ok::<_, Bad>(Action::await_change())
+        }
+    };
+    let counts = || (*begun.lock().unwrap(), *ended.lock().unwrap());
+    let run = run(
+        world.controller.take().unwrap(),
+        &process,
+        "thing",
+        Arc::new(()),
+        reconcile,
+    );
+    let play = async {
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(counts(), (0, 0));
+        throne.give();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(counts(), (2, 0));
+        throne.take();
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(counts(), (2, 0));
+        throne.give();
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(counts(), (4, 2));
+    };
+    tokio::select! { () = run => unreachable!(), () = play => {} }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_work_under_way_but_not_for_ever() {
+    for (takes, waits, finished) in [(5, 5, 1), (3600, 15, 0)] {
+        let (process, _) = cluster();
+        let mut world = World::new();
+        world.put("a");
+        let done = Arc::new(Mutex::new(0));
+        let d = Arc::clone(&done);
+        let reconcile = move |_: Arc<ConfigMap>, _: Arc<()>| {
+            let d = Arc::clone(&d);
+            async move {
+                sleep(Duration::from_secs(takes)).await;
+                *d.lock().unwrap() += 1;
+                Ok::<_, Bad>(Action::await_change())
+            }
+        };
+        let begin = Instant::now();
+        let shutdown = process.shutdown.clone();
+        tokio::join!(
+            run(
+                world.controller.take().unwrap(),
+                &process,
+                "thing",
+                Arc::new(()),
+                reconcile
+            ),
+            async {
+                sleep(Duration::from_millis(100)).await;
+                shutdown.trigger();
+            }
+        );
+        assert_eq!((begin.elapsed().as_secs(), *done.lock().unwrap()), (waits, finished));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_controller_is_ready_when_its_store_is() {
+    let (process, _) = cluster();
+    let (store, mut writer) = reflector::store::<ConfigMap>();
+    let (_feed, stream) = mpsc::unbounded();
+    let controller = Controller::for_stream(stream, store);
+    let reconcile = |_: Arc<ConfigMap>, _: Arc<()>| async { Ok::<_, Bad>(Action::await_change()) };
+    let run = run(controller, &process, "thing", Arc::new(()), reconcile);
+    let play = async {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(process.health.missing(), ["thing"]);
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        sleep(Duration::from_secs(1)).await;
+        assert!(process.health.missing().is_empty());
+    };
+    tokio::select! { () = run => unreachable!(), () = play => {} }
+}
+
+#[test]
+fn a_chain_of_errors_says_each_once() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("failed to write the record")]
+    struct Outer(#[source] kube::Error);
+    let status = serde_json::from_value(script::refusal(403, "Forbidden")).unwrap();
+    let text = chain(&Outer(kube::Error::Api(Box::new(status))));
+    assert!(
+        text.starts_with("failed to write the record: ApiError: Forbidden"),
+        "{text}"
+    );
+    assert_eq!(text.matches("failed").count(), 1);
+}
