@@ -32,11 +32,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
-    let Args { operator, profile, no_load, load_with } = args;
+    let Args {
+        operator,
+        profile,
+        no_load,
+        load_with,
+    } = args;
     let archive = build(&operator, &profile)?;
     println!("{}", archive.display());
     if let Some(command) = load_with {
-        let status = Command::new("sh").args(["-c", &format!("{command} \"$1\""), "sh"]).arg(&archive).status()?;
+        let status = Command::new("sh")
+            .args(["-c", &format!("{command} \"$1\""), "sh"])
+            .arg(&archive)
+            .status()?;
         ensure!(status.success(), "`{command}` failed ({status})");
     } else if !no_load {
         if cluster::is_up() {
@@ -60,7 +68,17 @@ pub(crate) fn build(operator: &str, profile: &str) -> Result<PathBuf> {
     let package = format!("hearth-{operator}");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--target", &target, "--profile", profile, "--package", &package, "--bin", operator])
+        .args([
+            "build",
+            "--target",
+            &target,
+            "--profile",
+            profile,
+            "--package",
+            &package,
+            "--bin",
+            operator,
+        ])
         // ring compiles a little C and would look for a cross compiler; the host's serves, it needs no C library.
         .env(format!("CC_{}", target.replace('-', "_")), "gcc")
         .current_dir(tools::workspace())
@@ -79,16 +97,29 @@ fn target_directory() -> PathBuf {
 
 /// Adds the musl target to the toolchain in use. Without rustup, cargo itself says what is missing.
 fn ensure_target(target: &str) -> Result<()> {
-    let rustup = |arguments: &[&str]| Command::new("rustup").args(arguments).current_dir(tools::workspace()).output();
-    let Ok(installed) = rustup(&["target", "list", "--installed"]) else { return Ok(()) };
-    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line.trim() == target) {
+    let rustup = |arguments: &[&str]| {
+        Command::new("rustup")
+            .args(arguments)
+            .current_dir(tools::workspace())
+            .output()
+    };
+    let Ok(installed) = rustup(&["target", "list", "--installed"]) else {
+        return Ok(());
+    };
+    if String::from_utf8_lossy(&installed.stdout)
+        .lines()
+        .any(|line| line.trim() == target)
+    {
         return Ok(());
     }
     eprintln!("adding the target {target}");
     let added = rustup(&["target", "add", target])?;
     if !added.status.success() {
         let complaint = String::from_utf8_lossy(&added.stderr);
-        bail!("static binaries need the target {target}, and rustup could not add it: {}", complaint.trim());
+        bail!(
+            "static binaries need the target {target}, and rustup could not add it: {}",
+            complaint.trim()
+        );
     }
     Ok(())
 }
@@ -112,7 +143,12 @@ fn layer(program: &str, binary: &[u8], authorities: &[u8]) -> Result<Vec<u8>> {
     for directory in ["etc/", "etc/ssl/", "etc/ssl/certs/"] {
         append(&mut tar, directory, 0o755, &[])?;
     }
-    append(&mut tar, "etc/passwd", 0o644, b"root:x:0:0::/:\nnonroot:x:65532:65532::/:\n")?;
+    append(
+        &mut tar,
+        "etc/passwd",
+        0o644,
+        b"root:x:0:0::/:\nnonroot:x:65532:65532::/:\n",
+    )?;
     append(&mut tar, AUTHORITIES, 0o644, authorities)?;
     append(&mut tar, program, 0o755, binary)?;
     Ok(tar.into_inner()?)
@@ -144,14 +180,20 @@ fn layout(program: &str, layer: &[u8]) -> Result<Vec<u8>> {
         "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
     }))?;
     let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
-    entry["annotations"] = json!({"io.containerd.image.name": name(program), "org.opencontainers.image.ref.name": "dev"});
+    entry["annotations"] =
+        json!({"io.containerd.image.name": name(program), "org.opencontainers.image.ref.name": "dev"});
     let index = serde_json::to_vec(&json!({"schemaVersion": 2, "manifests": [entry]}))?;
 
     let mut tar = tar::Builder::new(Vec::new());
     append(&mut tar, "oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     append(&mut tar, "index.json", 0o644, &index)?;
     for blob in [&manifest[..], &config, layer] {
-        append(&mut tar, &format!("blobs/sha256/{}", digest(blob).trim_start_matches("sha256:")), 0o644, blob)?;
+        append(
+            &mut tar,
+            &format!("blobs/sha256/{}", digest(blob).trim_start_matches("sha256:")),
+            0o644,
+            blob,
+        )?;
     }
     Ok(tar.into_inner()?)
 }
@@ -161,13 +203,19 @@ fn descriptor(media_type: &str, blob: &[u8]) -> Value {
 }
 
 fn digest(blob: &[u8]) -> String {
-    Sha256::digest(blob).iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    Sha256::digest(blob)
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A name that ends in `/` is a directory.
 fn append(tar: &mut tar::Builder<Vec<u8>>, name: &str, mode: u32, content: &[u8]) -> Result<()> {
     let mut header = tar::Header::new_gnu();
-    header.set_entry_type(if name.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular });
+    header.set_entry_type(if name.ends_with('/') {
+        tar::EntryType::Directory
+    } else {
+        tar::EntryType::Regular
+    });
     header.set_mode(mode);
     header.set_size(content.len() as u64);
     header.set_mtime(0);
@@ -199,7 +247,10 @@ mod tests {
         let layer = layer("dns-sync", b"binary", b"authorities").unwrap();
         let files = unpack(&layout("dns-sync", &layer).unwrap());
         let blob = |descriptor: &Value| {
-            let digest = descriptor["digest"].as_str().unwrap().replace("sha256:", "blobs/sha256/");
+            let digest = descriptor["digest"]
+                .as_str()
+                .unwrap()
+                .replace("sha256:", "blobs/sha256/");
             assert_eq!(descriptor["size"], files[&digest].len());
             files[&digest].clone()
         };

@@ -26,7 +26,14 @@ pub(crate) fn ensure_control_plane(home: &Home, plan: AddressPlan) -> Result<()>
     authority(home)?;
     if !home.pki("service-accounts.key").exists() {
         let key = Partial::new(home.pki("service-accounts.key"));
-        let parameters = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"];
+        let parameters = [
+            "genpkey",
+            "-algorithm",
+            "RSA",
+            "-pkeyopt",
+            "rsa_keygen_bits:2048",
+            "-out",
+        ];
         run("openssl", &[&parameters[..], &[&key.text()]].concat())?;
         key.finish()?;
     }
@@ -35,7 +42,14 @@ pub(crate) fn ensure_control_plane(home: &Home, plan: AddressPlan) -> Result<()>
          DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local",
         plan.control_plane()
     );
-    leaf(home, &Leaf { file: "kube-apiserver", subject: "/CN=kube-apiserver".into(), names: server })?;
+    leaf(
+        home,
+        &Leaf {
+            file: "kube-apiserver",
+            subject: "/CN=kube-apiserver".into(),
+            names: server,
+        },
+    )?;
     for (file, subject) in [
         ("admin", "/O=system:masters/CN=hearth-admin"),
         ("kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client"),
@@ -44,7 +58,14 @@ pub(crate) fn ensure_control_plane(home: &Home, plan: AddressPlan) -> Result<()>
         ("kube-scheduler", "/CN=system:kube-scheduler"),
         ("kube-proxy", "/CN=system:kube-proxy"),
     ] {
-        leaf(home, &Leaf { file, subject: subject.into(), names: String::new() })?;
+        leaf(
+            home,
+            &Leaf {
+                file,
+                subject: subject.into(),
+                names: String::new(),
+            },
+        )?;
         kubeconfig(home, plan, file, &home.pki(&format!("{file}.kubeconfig")))?;
     }
     kubeconfig(home, plan, "admin", &home.kubeconfig())
@@ -54,14 +75,27 @@ pub(crate) fn ensure_control_plane(home: &Home, plan: AddressPlan) -> Result<()>
 pub(crate) fn ensure_node(home: &Home, plan: AddressPlan, node: &Node) -> Result<()> {
     let file = format!("node-{}", node.name);
     let names = format!("DNS:{},IP:{}", node.name, plan.node(node.index));
-    leaf(home, &Leaf { file: &file, subject: format!("/O=system:nodes/CN=system:node:{}", node.name), names })?;
+    leaf(
+        home,
+        &Leaf {
+            file: &file,
+            subject: format!("/O=system:nodes/CN=system:node:{}", node.name),
+            names,
+        },
+    )?;
     let directory = home.node(&node.name);
     fs::create_dir_all(&directory)?;
     kubeconfig(home, plan, &file, &directory.join("kubelet.kubeconfig"))?;
-    fs::copy(home.pki("kube-proxy.kubeconfig"), directory.join("kube-proxy.kubeconfig"))?;
+    fs::copy(
+        home.pki("kube-proxy.kubeconfig"),
+        directory.join("kube-proxy.kubeconfig"),
+    )?;
     fs::copy(home.pki("ca.crt"), directory.join("ca.crt"))?;
     for ending in ["crt", "key"] {
-        fs::copy(home.pki(&format!("{file}.{ending}")), directory.join(format!("kubelet.{ending}")))?;
+        fs::copy(
+            home.pki(&format!("{file}.{ending}")),
+            directory.join(format!("kubelet.{ending}")),
+        )?;
     }
     Ok(())
 }
@@ -78,18 +112,36 @@ fn authority(home: &Home) -> Result<()> {
         return Ok(());
     }
     let (key, certificate) = (home.pki("ca.key"), Partial::new(home.pki("ca.crt")));
-    let extensions = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
+    let extensions = [
+        "-addext",
+        "basicConstraints=critical,CA:TRUE",
+        "-addext",
+        "keyUsage=critical,keyCertSign,cRLSign",
+    ];
     request(home, "/CN=hearth-cluster", &key, &certificate, &extensions)
 }
 
 fn leaf(home: &Home, leaf: &Leaf<'_>) -> Result<()> {
-    let (key, certificate) = (home.pki(&format!("{}.key", leaf.file)), home.pki(&format!("{}.crt", leaf.file)));
+    let (key, certificate) = (
+        home.pki(&format!("{}.key", leaf.file)),
+        home.pki(&format!("{}.crt", leaf.file)),
+    );
     if certificate.exists() {
         return Ok(());
     }
-    let (ca, ca_key) = (home.pki("ca.crt").display().to_string(), home.pki("ca.key").display().to_string());
+    let (ca, ca_key) = (
+        home.pki("ca.crt").display().to_string(),
+        home.pki("ca.key").display().to_string(),
+    );
     let names = format!("subjectAltName={}", leaf.names);
-    let mut extensions = vec!["-CA", &ca, "-CAkey", &ca_key, "-addext", "basicConstraints=critical,CA:FALSE"];
+    let mut extensions = vec![
+        "-CA",
+        &ca,
+        "-CAkey",
+        &ca_key,
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+    ];
     extensions.extend(["-addext", "extendedKeyUsage=serverAuth,clientAuth"]);
     if !leaf.names.is_empty() {
         extensions.extend(["-addext", &names]);
@@ -102,7 +154,14 @@ fn request(home: &Home, subject: &str, key: &Path, certificate: &Partial, extens
     let (config, key) = (home.pki("openssl.cnf").display().to_string(), key.display().to_string());
     let out = certificate.text();
     let mut arguments = vec!["req", "-x509", "-config", &config, "-newkey", "ec", "-pkeyopt"];
-    arguments.extend(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650", "-subj", subject]);
+    arguments.extend([
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "3650",
+        "-subj",
+        subject,
+    ]);
     arguments.extend(["-keyout", &key, "-out", &out]);
     arguments.extend(extensions);
     run("openssl", &arguments).context("failed to make a certificate; OpenSSL 3 is needed")?;
@@ -128,7 +187,12 @@ impl Partial {
 
 /// A kubeconfig with everything inside, so that it can be copied and mounted.
 fn kubeconfig(home: &Home, plan: AddressPlan, holder: &str, to: &Path) -> Result<()> {
-    let data = |file: &str| run("openssl", &["base64", "-A", "-in", &home.pki(file).display().to_string()]);
+    let data = |file: &str| {
+        run(
+            "openssl",
+            &["base64", "-A", "-in", &home.pki(file).display().to_string()],
+        )
+    };
     if to.exists() {
         return Ok(());
     }

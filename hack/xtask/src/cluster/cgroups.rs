@@ -15,7 +15,12 @@ fn trees() -> Vec<PathBuf> {
     if unified() {
         return vec![ROOT.into()];
     }
-    let mut trees: Vec<PathBuf> = fs::read_dir(ROOT).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut trees: Vec<PathBuf> = fs::read_dir(ROOT)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     trees.retain(|tree| !tree.is_symlink() && tree.join("cgroup.procs").exists());
     trees.sort();
     trees
@@ -29,7 +34,10 @@ fn unified() -> bool {
 pub(crate) fn check() -> Result<()> {
     let controllers = fs::read_to_string(Path::new(ROOT).join("cgroup.controllers")).unwrap_or_default();
     let has = |name: &&&str| Path::new(ROOT).join(name).exists() || controllers.split_whitespace().any(|c| c == **name);
-    let missing: Vec<&&str> = ["cpu", "cpuset", "memory", "pids"].iter().filter(|name| !has(name)).collect();
+    let missing: Vec<&&str> = ["cpu", "cpuset", "memory", "pids"]
+        .iter()
+        .filter(|name| !has(name))
+        .collect();
     if !missing.is_empty() {
         bail!("the cgroup controllers {missing:?} are not mounted under {ROOT}; kubelet cannot run here");
     }
@@ -49,7 +57,10 @@ pub(crate) fn ensure(node: &str) -> Result<Vec<PathBuf>> {
             // Generation 1 gives a new cpuset nothing, and a process cannot enter an empty one.
             for file in ["cpuset.cpus", "cpuset.mems"].map(|file| group.join(file)) {
                 if file.exists() && !unified() {
-                    let parent = group.parent().unwrap_or(group).join(file.file_name().unwrap_or_default());
+                    let parent = group
+                        .parent()
+                        .unwrap_or(group)
+                        .join(file.file_name().unwrap_or_default());
                     fs::write(&file, fs::read(parent)?)?;
                 }
             }
@@ -76,7 +87,11 @@ fn enable(group: &Path) -> Result<()> {
 pub(crate) fn remove(node: &str) -> Result<()> {
     let begin = Instant::now();
     loop {
-        let left: Vec<PathBuf> = trees().into_iter().map(|tree| tree.join(node)).filter(|group| !removed(group)).collect();
+        let left: Vec<PathBuf> = trees()
+            .into_iter()
+            .map(|tree| tree.join(node))
+            .filter(|group| !removed(group))
+            .collect();
         if left.is_empty() {
             return Ok(());
         }

@@ -13,7 +13,12 @@ pub(crate) fn run<S: AsRef<str>>(program: &str, arguments: &[S]) -> Result<Strin
         .with_context(|| format!("failed to run {program}"))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!("`{program} {}` failed ({}): {}", arguments.join(" "), output.status, complaint.trim());
+        bail!(
+            "`{program} {}` failed ({}): {}",
+            arguments.join(" "),
+            output.status,
+            complaint.trim()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

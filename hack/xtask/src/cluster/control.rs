@@ -52,7 +52,11 @@ impl Component {
     /// Started or resumed; started anew when it runs with other arguments.
     pub(crate) fn start(self, home: &Home, settings: &Settings, kubernetes: &Path) -> Result<()> {
         let namespace = settings.addresses().namespace(CONTROL);
-        let mut command = vec!["nsenter".to_owned(), format!("--net={}", network::namespace_path(&namespace)), "--".into()];
+        let mut command = vec![
+            "nsenter".to_owned(),
+            format!("--net={}", network::namespace_path(&namespace)),
+            "--".into(),
+        ];
         if self == Self::Etcd {
             command.push("etcd".into());
         } else {
@@ -77,7 +81,10 @@ impl Component {
     fn end_strays(self, namespace: &str) -> Result<()> {
         let is_it = |pid: &i32| {
             let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            command.split(|byte| *byte == 0).take(2).any(|word| word == self.name().as_bytes())
+            command
+                .split(|byte| *byte == 0)
+                .take(2)
+                .any(|word| word == self.name().as_bytes())
         };
         let strays: Vec<i32> = network::inhabitants(namespace).into_iter().filter(is_it).collect();
         super::process::end_all(&strays)
@@ -99,7 +106,10 @@ impl Component {
 }
 
 fn flags<const N: usize>(pairs: [(&str, String); N]) -> Vec<String> {
-    pairs.into_iter().map(|(flag, value)| format!("--{flag}={value}")).collect()
+    pairs
+        .into_iter()
+        .map(|(flag, value)| format!("--{flag}={value}"))
+        .collect()
 }
 
 /// Without fsync a write takes microseconds; the data dies with the machine only, and then the cluster is made anew. The
@@ -141,7 +151,10 @@ fn apiserver(home: &Home, settings: &Settings) -> Vec<String> {
         ("kubelet-preferred-address-types", "InternalIP".into()),
         ("service-account-key-file", pki("service-accounts.key")),
         ("service-account-signing-key-file", pki("service-accounts.key")),
-        ("service-account-issuer", "https://kubernetes.default.svc.cluster.local".into()),
+        (
+            "service-account-issuer",
+            "https://kubernetes.default.svc.cluster.local".into(),
+        ),
         ("proxy-client-cert-file", pki("front-proxy.crt")),
         ("proxy-client-key-file", pki("front-proxy.key")),
         ("requestheader-client-ca-file", pki("ca.crt")),
@@ -216,7 +229,10 @@ mod tests {
 
     #[test]
     fn the_api_server_listens_where_the_slot_says_and_tolerates_as_asked() {
-        let settings = Settings { default_toleration_seconds: 10, ..Settings::new(1) };
+        let settings = Settings {
+            default_toleration_seconds: 10,
+            ..Settings::new(1)
+        };
         let flags = of(Component::Apiserver, &settings);
         assert!(flags.contains(&"--advertise-address=198.18.1.2".to_owned()));
         assert!(flags.contains(&"--default-not-ready-toleration-seconds=10".to_owned()));

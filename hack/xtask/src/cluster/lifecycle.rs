@@ -3,22 +3,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
 
 use super::command::run;
 use super::control::Component;
 use super::node::Machine;
 use super::plan::{AddressPlan, DNS_SERVICE};
-use super::process::{Condition, Record};
+use super::process::Record;
+use super::ready::{PATIENCE, await_apiserver, await_nodes, kubectl};
 use super::state::{Home, Settings, UpOptions};
 use super::{certificates, cgroups, network};
 use crate::{image, tools};
 
 const COREDNS: &str = include_str!("files/coredns.yaml");
-
-/// Generous: two cores may be busy compiling something else.
-const PATIENCE: Duration = Duration::from_mins(4);
 
 /// What must be installed, by a program of each package.
 const PACKAGES: [(&str, &str); 11] = [
@@ -42,10 +39,12 @@ pub(crate) struct Tools {
 
 impl Tools {
     pub(crate) fn ensure() -> Result<Self> {
-        Ok(Self { kubernetes: tools::ensure("kubernetes")? })
+        Ok(Self {
+            kubernetes: tools::ensure("kubernetes")?,
+        })
     }
 
-    fn kubectl(&self) -> String {
+    pub(crate) fn kubectl(&self) -> String {
         self.kubernetes.with_file_name("kubectl").display().to_string()
     }
 }
@@ -77,10 +76,19 @@ pub(crate) fn up(home: &Home, options: &UpOptions) -> Result<()> {
     let settings = before.with(options)?;
     home.save(&settings)?;
     for node in before.nodes.iter().filter(|node| !settings.nodes.contains(node)) {
-        Machine { home, settings: &before, node }.wipe()?;
+        Machine {
+            home,
+            settings: &before,
+            node,
+        }
+        .wipe()?;
         network::remove_route(settings.addresses(), node);
         // Without it the name would stay in the cluster as a node that is lost.
-        let _ = kubectl(home, &tools, &["delete", "node", &node.name, "--ignore-not-found", "--wait=false"]);
+        let _ = kubectl(
+            home,
+            &tools,
+            &["delete", "node", &node.name, "--ignore-not-found", "--wait=false"],
+        );
         progress.done(&format!("{} is removed", node.name));
     }
     network::ensure_base(&settings)?;
@@ -88,15 +96,37 @@ pub(crate) fn up(home: &Home, options: &UpOptions) -> Result<()> {
     system_image(home, &pause, "pause")?;
     system_image(home, &coredns, "coredns")?;
     start_control_plane(home, &settings, &tools)?;
-    progress.done(&format!("API server answers at https://{}:6443", settings.addresses().control_plane()));
+    progress.done(&format!(
+        "API server answers at https://{}:6443",
+        settings.addresses().control_plane()
+    ));
 
     for node in &settings.nodes {
-        Machine { home, settings: &settings, node }.on(&tools.kubernetes)?;
+        Machine {
+            home,
+            settings: &settings,
+            node,
+        }
+        .on(&tools.kubernetes)?;
     }
     apply_coredns(home, &tools)?;
     await_nodes(home, &settings, &tools)?;
-    progress.done(&format!("{} Ready", count(settings.nodes.len(), "node is", "nodes are")));
-    kubectl(home, &tools, &["-n", "kube-system", "rollout", "status", "daemonset/coredns", "--timeout=4m"])?;
+    progress.done(&format!(
+        "{} Ready",
+        count(settings.nodes.len(), "node is", "nodes are")
+    ));
+    kubectl(
+        home,
+        &tools,
+        &[
+            "-n",
+            "kube-system",
+            "rollout",
+            "status",
+            "daemonset/coredns",
+            "--timeout=4m",
+        ],
+    )?;
     progress.done("cluster DNS is ready");
     Ok(())
 }
@@ -106,10 +136,19 @@ fn count(number: usize, one: &str, many: &str) -> String {
 }
 
 fn check_machine() -> Result<()> {
-    ensure!(cfg!(target_os = "linux"), "the cluster is made of Linux namespaces; elsewhere use kind (hack/kind.yaml)");
+    ensure!(
+        cfg!(target_os = "linux"),
+        "the cluster is made of Linux namespaces; elsewhere use kind (hack/kind.yaml)"
+    );
     let root = run("id", &["-u"])?.trim() == "0";
-    ensure!(root, "the cluster needs root for its namespaces; as another user give any cluster with --kubeconfig");
-    let missing = PACKAGES.iter().filter(|(program, _)| !installed(program)).map(|(_, package)| *package);
+    ensure!(
+        root,
+        "the cluster needs root for its namespaces; as another user give any cluster with --kubeconfig"
+    );
+    let missing = PACKAGES
+        .iter()
+        .filter(|(program, _)| !installed(program))
+        .map(|(_, package)| *package);
     tools::debian(&missing.collect::<Vec<_>>())?;
     cgroups::check()?;
     network::check()
@@ -120,13 +159,16 @@ fn installed(program: &str) -> bool {
         return Path::new(program).exists() || Path::new("/opt/cni/bin/ptp").exists();
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|dir| dir.join(program).is_file())
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|dir| dir.join(program).is_file())
 }
 
 /// An image that every node imports when it is switched on.
 fn system_image(home: &Home, binary: &Path, program: &str) -> Result<()> {
     let archive = home.images().join(format!("{program}.tar"));
-    let newer = |a: &Path, b: &Path| Some(fs::metadata(a).ok()?.modified().ok()? > fs::metadata(b).ok()?.modified().ok()?);
+    let newer =
+        |a: &Path, b: &Path| Some(fs::metadata(a).ok()?.modified().ok()? > fs::metadata(b).ok()?.modified().ok()?);
     if newer(&archive, binary) == Some(true) {
         return Ok(());
     }
@@ -143,67 +185,18 @@ pub(crate) fn start_control_plane(home: &Home, settings: &Settings, tools: &Tool
     Ok(())
 }
 
-pub(crate) fn await_apiserver(home: &Home, tools: &Tools) -> Result<()> {
-    let begin = Instant::now();
-    loop {
-        let Err(error) = kubectl(home, tools, &["get", "--raw=/readyz"]) else { return Ok(()) };
-        let etcd_and_server = [Component::Etcd, Component::Apiserver];
-        let dead = etcd_and_server.iter().find(|component| component.condition(home).is_none());
-        if let Some(dead) = dead {
-            bail!("{} has ended:\n{}", dead.name(), tail(&home.logs().join(format!("{}.log", dead.name()))));
-        }
-        if begin.elapsed() > PATIENCE {
-            return Err(error.context("the API server does not become ready"));
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
-fn tail(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().rev().take(15).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-}
-
-/// Waits for the nodes that are switched on; each must report its present boot, or an old `Ready` would deceive.
-pub(crate) fn await_nodes(home: &Home, settings: &Settings, tools: &Tools) -> Result<()> {
-    let wanted: Vec<(&str, String)> = settings
-        .nodes
-        .iter()
-        .filter_map(|node| {
-            let machine = Machine { home, settings, node };
-            (machine.condition()? == Condition::Running).then_some((node.name.as_str(), machine.boot_id()?))
-        })
-        .collect();
-    let begin = Instant::now();
-    loop {
-        let nodes = kubectl(home, tools, &["get", "nodes", "-o=json"])?;
-        let nodes: Value = serde_json::from_str(&nodes)?;
-        let missing: Vec<&str> = wanted.iter().filter(|(name, boot)| !is_ready(&nodes, name, boot)).map(|(name, _)| *name).collect();
-        let Some(first) = missing.first() else { return Ok(()) };
-        if begin.elapsed() > PATIENCE {
-            let log = home.node(first).join("logs/kubelet.log");
-            bail!("not ready: {}. The last lines of {}:\n{}", missing.join(", "), log.display(), tail(&log));
-        }
-        std::thread::sleep(Duration::from_millis(300));
-    }
-}
-
-fn is_ready(nodes: &Value, name: &str, boot: &str) -> bool {
-    nodes["items"].as_array().into_iter().flatten().any(|node| {
-        let conditions = node["status"]["conditions"].as_array();
-        node["metadata"]["name"] == name
-            && node["status"]["nodeInfo"]["bootID"] == boot
-            && conditions.into_iter().flatten().any(|c| c["type"] == "Ready" && c["status"] == "True")
-    })
-}
-
 fn apply_coredns(home: &Home, tools: &Tools) -> Result<()> {
     let manifest = home.0.join("coredns.yaml");
     fs::write(&manifest, COREDNS.replace("@DNS@", &DNS_SERVICE.to_string()))?;
     let manifest = manifest.display().to_string();
-    let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager=cluster", "-f", &manifest];
+    let apply = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=cluster",
+        "-f",
+        &manifest,
+    ];
     // The first seconds of an empty API server: it answers before it has made its own namespaces.
     let begin = Instant::now();
     while let Err(error) = kubectl(home, tools, &apply) {
@@ -215,25 +208,27 @@ fn apply_coredns(home: &Home, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-fn kubectl(home: &Home, tools: &Tools, arguments: &[&str]) -> Result<String> {
-    let kubeconfig = format!("--kubeconfig={}", home.kubeconfig().display());
-    let mut all = vec![kubeconfig.as_str()];
-    // A stalled server would keep it waiting for ever; what waits on purpose brings its own limit.
-    if !arguments.contains(&"rollout") {
-        all.push("--request-timeout=5s");
-    }
-    all.extend(arguments);
-    run(&tools.kubectl(), &all)
-}
-
 /// The cluster's memory is lost and its keys are not: everything must come back from elsewhere. Nodes are rebooted, because
 /// a kubelet registers only when it starts.
 pub(crate) fn wipe_etcd(home: &Home) -> Result<()> {
     let (settings, tools) = (home.existing()?, Tools::ensure()?);
-    let on = |node: &&super::state::Node| Machine { home, settings: &settings, node }.condition().is_some();
+    let on = |node: &&super::state::Node| {
+        Machine {
+            home,
+            settings: &settings,
+            node,
+        }
+        .condition()
+        .is_some()
+    };
     let nodes: Vec<_> = settings.nodes.iter().filter(on).collect();
     for node in &nodes {
-        Machine { home, settings: &settings, node }.off()?;
+        Machine {
+            home,
+            settings: &settings,
+            node,
+        }
+        .off()?;
     }
     for component in Component::ALL.into_iter().rev() {
         component.stop(home)?;
@@ -241,7 +236,12 @@ pub(crate) fn wipe_etcd(home: &Home) -> Result<()> {
     fs::remove_dir_all(home.etcd()).context("failed to remove etcd's data")?;
     start_control_plane(home, &settings, &tools)?;
     for node in nodes {
-        Machine { home, settings: &settings, node }.on(&tools.kubernetes)?;
+        Machine {
+            home,
+            settings: &settings,
+            node,
+        }
+        .on(&tools.kubernetes)?;
     }
     apply_coredns(home, &tools)?;
     await_nodes(home, &settings, &tools)
@@ -258,7 +258,12 @@ pub(crate) fn down(home: &Home) -> Result<()> {
         component.stop(home)?;
     }
     for node in &settings.nodes {
-        Machine { home, settings: &settings, node }.off()?;
+        Machine {
+            home,
+            settings: &settings,
+            node,
+        }
+        .off()?;
     }
     // What records do not know: those of a node whose removal was interrupted, say.
     for file in fs::read_dir(home.run()).into_iter().flatten().flatten() {
@@ -300,20 +305,7 @@ fn remove_lock(home: &Home) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn a_node_is_ready_only_in_its_present_boot() {
-        let conditions = json!([{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}]);
-        let node = json!({"metadata": {"name": "a"}, "status": {"nodeInfo": {"bootID": "now"}, "conditions": conditions}});
-        let nodes = json!({"items": [node]});
-        assert!(is_ready(&nodes, "a", "now"));
-        assert!(!is_ready(&nodes, "a", "before"));
-        assert!(!is_ready(&nodes, "b", "now"));
-        assert!(!is_ready(&json!({}), "a", "now"));
-    }
 
     #[test]
     fn the_manifest_has_one_placeholder() {

@@ -12,6 +12,7 @@ mod network;
 mod node;
 mod plan;
 mod process;
+mod ready;
 mod state;
 
 use std::fs;
@@ -123,14 +124,17 @@ impl ValueEnum for ComponentArg {
 /// The components meant, in the order in which they start; none named means all.
 fn chosen(arguments: &[ComponentArg]) -> Vec<Component> {
     let all = arguments.is_empty() || arguments.contains(&ComponentArg::All);
-    Component::ALL.into_iter().filter(|&component| all || arguments.contains(&ComponentArg::One(component))).collect()
+    Component::ALL
+        .into_iter()
+        .filter(|&component| all || arguments.contains(&ComponentArg::One(component)))
+        .collect()
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
     let home = Home::locate()?;
     match args.command {
         Command::Up(options) => return up(&options),
-        Command::Down => return lifecycle::down(&home),
+        Command::Down => return down(),
         Command::Status => return status(&home),
         Command::Kubeconfig => println!("{}", kubeconfig_path()?.display()),
         Command::HostAddress => println!("{}", host_address()?),
@@ -139,13 +143,21 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Node { action, names } => node_action(&home, action, &names)?,
         Command::Stop { components } => {
             let _held = tools::lock(&home.0)?;
-            chosen(&components).into_iter().rev().try_for_each(|component| component.stop(&home))?;
+            chosen(&components)
+                .into_iter()
+                .rev()
+                .try_for_each(|component| component.stop(&home))?;
         }
         Command::Stall { components } => {
-            chosen(&components).into_iter().rev().try_for_each(|component| component.stall(&home, true))?;
+            chosen(&components)
+                .into_iter()
+                .rev()
+                .try_for_each(|component| component.stall(&home, true))?;
         }
         Command::Resume { components } => {
-            chosen(&components).into_iter().try_for_each(|component| component.stall(&home, false))?;
+            chosen(&components)
+                .into_iter()
+                .try_for_each(|component| component.stall(&home, false))?;
         }
         Command::Start { components } => start(&home, &chosen(&components))?,
         Command::Blackout => blackout(&home)?,
@@ -168,6 +180,11 @@ pub(crate) fn up(options: &UpOptions) -> Result<()> {
     Ok(())
 }
 
+/// Removes the cluster, if there is one.
+pub(crate) fn down() -> Result<()> {
+    lifecycle::down(&Home::locate()?)
+}
+
 /// Where the kubeconfig of the cluster lies.
 pub(crate) fn kubeconfig_path() -> Result<PathBuf> {
     let home = Home::locate()?;
@@ -180,13 +197,10 @@ pub(crate) fn is_up() -> bool {
     let Ok(home) = Home::locate() else { return false };
     let Ok(Some(settings)) = home.load() else { return false };
     let running = |condition: Option<Condition>| condition == Some(Condition::Running);
-    Component::ALL.into_iter().all(|component| running(component.condition(&home)))
+    Component::ALL
+        .into_iter()
+        .all(|component| running(component.condition(&home)))
         && machines(&home, &settings).any(|machine| running(machine.condition()))
-}
-
-/// Removes the cluster.
-pub(crate) fn down() -> Result<()> {
-    lifecycle::down(&Home::locate()?)
 }
 
 /// The address under which pods reach servers on this machine.
@@ -200,7 +214,10 @@ pub(crate) fn load_image(file: &Path) -> Result<()> {
     let settings = home.existing()?;
     let _held = tools::lock(&home.0)?;
     let name = node::file_name(file)?;
-    ensure!(Path::new(name).extension().is_some_and(|end| end == "tar"), "{name} is no .tar archive");
+    ensure!(
+        Path::new(name).extension().is_some_and(|end| end == "tar"),
+        "{name} is no .tar archive"
+    );
     let kept = home.images().join(name);
     let partial = kept.with_extension("partial");
     fs::create_dir_all(home.images())?;
@@ -225,7 +242,11 @@ fn node_action(home: &Home, action: NodeAction, names: &[String]) -> Result<()> 
     let settings = home.existing()?;
     let _held = tools::lock(&home.0)?;
     for name in names {
-        let machine = Machine { home, settings: &settings, node: settings.node(name)? };
+        let machine = Machine {
+            home,
+            settings: &settings,
+            node: settings.node(name)?,
+        };
         match action {
             NodeAction::Off => machine.off()?,
             NodeAction::On => machine.on(&Tools::ensure()?.kubernetes)?,
@@ -253,8 +274,14 @@ fn start(home: &Home, components: &[Component]) -> Result<()> {
     for component in components {
         component.start(home, &settings, &tools.kubernetes)?;
     }
-    let all_there = [Component::Etcd, Component::Apiserver].iter().all(|part| part.condition(home) == Some(Condition::Running));
-    if all_there { lifecycle::await_apiserver(home, &tools) } else { Ok(()) }
+    let all_there = [Component::Etcd, Component::Apiserver]
+        .iter()
+        .all(|part| part.condition(home) == Some(Condition::Running));
+    if all_there {
+        ready::await_apiserver(home, &tools)
+    } else {
+        Ok(())
+    }
 }
 
 fn blackout(home: &Home) -> Result<()> {
@@ -272,7 +299,12 @@ fn status(home: &Home) -> Result<()> {
         return Ok(());
     };
     let plan = settings.addresses();
-    println!("kubeconfig  {}\nhost        {}\nlogs        {}", home.kubeconfig().display(), plan.host(), home.logs().display());
+    println!(
+        "kubeconfig  {}\nhost        {}\nlogs        {}",
+        home.kubeconfig().display(),
+        plan.host(),
+        home.logs().display()
+    );
     for component in Component::ALL {
         let state = match component.condition(home) {
             Some(Condition::Running) => "running",
@@ -287,7 +319,11 @@ fn status(home: &Home) -> Result<()> {
             Some(Condition::Stalled) => "suspended",
             None => "off",
         };
-        println!("node {:<19} {state:<10} {}", machine.node.name, plan.node(machine.node.index));
+        println!(
+            "node {:<19} {state:<10} {}",
+            machine.node.name,
+            plan.node(machine.node.index)
+        );
     }
     Ok(())
 }
@@ -298,7 +334,10 @@ mod tests {
 
     #[test]
     fn components_start_in_order_and_none_means_all() {
-        let (etcd, api) = (ComponentArg::One(Component::Etcd), ComponentArg::One(Component::Apiserver));
+        let (etcd, api) = (
+            ComponentArg::One(Component::Etcd),
+            ComponentArg::One(Component::Apiserver),
+        );
         assert_eq!(chosen(&[api, etcd]), [Component::Etcd, Component::Apiserver]);
         assert_eq!(chosen(&[]), Component::ALL);
         assert_eq!(chosen(&[ComponentArg::All]), Component::ALL);

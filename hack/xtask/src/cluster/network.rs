@@ -64,13 +64,18 @@ fn ensure_machine(plan: AddressPlan, name: &str, address: &str, port: &str) -> R
     }
     if line(&format!("ip -n {own} link show eth0")).is_err() {
         let _ = line(&format!("ip -n {switch} link del {port}"));
-        line(&format!("ip link add {port} netns {switch} type veth peer name eth0 netns {own}"))?;
+        line(&format!(
+            "ip link add {port} netns {switch} type veth peer name eth0 netns {own}"
+        ))?;
         line(&format!("ip -n {own} addr add {address}/24 dev eth0"))?;
     }
     line(&format!("ip -n {switch} link set {port} master br0 up"))?;
     line(&format!("ip -n {own} link set lo up"))?;
     line(&format!("ip -n {own} link set eth0 up"))?;
-    let forward = format!("nsenter --net={} sysctl -qw net.ipv4.ip_forward=1", namespace_path(&own));
+    let forward = format!(
+        "nsenter --net={} sysctl -qw net.ipv4.ip_forward=1",
+        namespace_path(&own)
+    );
     line(&forward).map(drop)
 }
 
@@ -79,7 +84,10 @@ pub(crate) fn ensure_routes(settings: &Settings) -> Result<()> {
     let plan = settings.addresses();
     for route in routes(settings) {
         line(&format!("ip route replace {route} dev {}", plan.prefix()))?;
-        line(&format!("ip -n {} route replace {route} dev eth0", plan.namespace(CONTROL)))?;
+        line(&format!(
+            "ip -n {} route replace {route} dev eth0",
+            plan.namespace(CONTROL)
+        ))?;
     }
     for node in &settings.nodes {
         let own = plan.namespace(&node.name);
@@ -95,7 +103,10 @@ pub(crate) fn ensure_routes(settings: &Settings) -> Result<()> {
 
 fn routes(settings: &Settings) -> impl Iterator<Item = String> {
     let plan = settings.addresses();
-    settings.nodes.iter().map(move |node| format!("{} via {}", plan.pods_of(node.index), plan.node(node.index)))
+    settings
+        .nodes
+        .iter()
+        .map(move |node| format!("{} via {}", plan.pods_of(node.index), plan.node(node.index)))
 }
 
 /// Takes a machine's namespace away, as its power cut does.
@@ -107,20 +118,32 @@ pub(crate) fn remove_node(plan: AddressPlan, node: &Node) -> Result<()> {
 /// Pulls or plugs the cable of a node.
 pub(crate) fn set_cable(plan: AddressPlan, node: &Node, plugged: bool) -> Result<()> {
     let state = if plugged { "up" } else { "down" };
-    line(&format!("ip -n {} link set {} {state}", plan.namespace(SWITCH), port(node))).map(drop)
+    line(&format!(
+        "ip -n {} link set {} {state}",
+        plan.namespace(SWITCH),
+        port(node)
+    ))
+    .map(drop)
 }
 
 /// Forgets the way to the pods of a node that is no more.
 pub(crate) fn remove_route(plan: AddressPlan, node: &Node) {
     let _ = line(&format!("ip route del {}", plan.pods_of(node.index)));
-    let _ = line(&format!("ip -n {} route del {}", plan.namespace(CONTROL), plan.pods_of(node.index)));
+    let _ = line(&format!(
+        "ip -n {} route del {}",
+        plan.namespace(CONTROL),
+        plan.pods_of(node.index)
+    ));
 }
 
 /// All namespaces of a slot, also those that no settings know of any more.
 pub(crate) fn namespaces(plan: AddressPlan) -> Vec<String> {
     let prefix = plan.namespace("");
     let names = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
-    names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| name.starts_with(&prefix)).collect()
+    names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(&prefix))
+        .collect()
 }
 
 /// Ends whatever still runs in a namespace, then removes it.
@@ -134,7 +157,9 @@ pub(crate) fn remove(namespace: &str) -> Result<()> {
 
 /// The processes in a namespace. All of them are the cluster's: it made the namespace.
 pub(crate) fn inhabitants(namespace: &str) -> Vec<i32> {
-    let Ok(wanted) = std::fs::metadata(namespace_path(namespace)).map(|data| data.ino()) else { return Vec::new() };
+    let Ok(wanted) = std::fs::metadata(namespace_path(namespace)).map(|data| data.ino()) else {
+        return Vec::new();
+    };
     let wanted = format!("net:[{wanted}]");
     let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -167,6 +192,8 @@ fn namespace_exists(namespace: &str) -> bool {
 
 /// Says what is missing before anything is changed.
 pub(crate) fn check() -> Result<()> {
-    let Err(error) = line("ip netns list") else { return Ok(()) };
+    let Err(error) = line("ip netns list") else {
+        return Ok(());
+    };
     bail!("this machine cannot make network namespaces, which the cluster lives in: {error}")
 }

@@ -15,7 +15,13 @@ use crate::tools;
 
 const SCRIPT: &str = include_str!("files/machine.sh");
 const CONTAINERD: &str = include_str!("files/containerd.toml");
-const CTR: [&str; 5] = ["ctr", "--address", "/run/containerd/containerd.sock", "--namespace", "k8s.io"];
+const CTR: [&str; 5] = [
+    "ctr",
+    "--address",
+    "/run/containerd/containerd.sock",
+    "--namespace",
+    "k8s.io",
+];
 
 /// One machine of a cluster.
 pub(crate) struct Machine<'a> {
@@ -53,13 +59,20 @@ impl Machine<'_> {
 
     /// Which boot this is, as the node's status must tell once it is up.
     pub(crate) fn boot_id(&self) -> Option<String> {
-        fs::read_to_string(self.directory().join("boot-id")).ok().map(|id| id.trim().to_owned())
+        fs::read_to_string(self.directory().join("boot-id"))
+            .ok()
+            .map(|id| id.trim().to_owned())
     }
 
     /// Power on. A machine that runs is left alone, or resumed, or rebooted when it was started with other settings.
     pub(crate) fn on(&self, kubernetes: &Path) -> Result<()> {
         let files = self.files()?;
-        let key = tools::short_hash(files.iter().map(|(_, text)| text.as_bytes()).chain([kubernetes.as_os_str().as_encoded_bytes()]));
+        let key = tools::short_hash(
+            files
+                .iter()
+                .map(|(_, text)| text.as_bytes())
+                .chain([kubernetes.as_os_str().as_encoded_bytes()]),
+        );
         if let Some(running) = self.record().filter(|running| running.key == key) {
             running.signal_tree(Signal::CONT);
             return network::set_cable(self.plan(), self.node, true);
@@ -68,10 +81,29 @@ impl Machine<'_> {
         network::ensure_node(self.plan(), self.node)?;
         network::ensure_routes(self.settings)?;
         self.install(&files)?;
-        let mut command = vec!["nsenter".to_owned(), format!("--net={}", network::namespace_path(&self.system_name()))];
-        command.extend(["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child=KILL", "--", "sh"].map(Into::into));
+        let mut command = vec![
+            "nsenter".to_owned(),
+            format!("--net={}", network::namespace_path(&self.system_name())),
+        ];
+        command.extend(
+            [
+                "unshare",
+                "--mount",
+                "--pid",
+                "--uts",
+                "--fork",
+                "--kill-child=KILL",
+                "--",
+                "sh",
+            ]
+            .map(Into::into),
+        );
         let text = |path: PathBuf| path.display().to_string();
-        command.extend([text(self.directory().join("machine.sh")), text(self.directory()), text(self.home.images())]);
+        command.extend([
+            text(self.directory().join("machine.sh")),
+            text(self.directory()),
+            text(self.home.images()),
+        ]);
         command.extend([kubernetes.display().to_string(), self.node.name.clone()]);
         command.extend(cgroups::ensure(&self.system_name())?.into_iter().map(text));
         let log = self.directory().join("logs/machine.log");
@@ -112,7 +144,8 @@ impl Machine<'_> {
     }
 
     fn running(&self) -> Result<Record> {
-        self.record().with_context(|| format!("{0} is off; `cluster node on {0}` starts it", self.node.name))
+        self.record()
+            .with_context(|| format!("{0} is off; `cluster node on {0}` starts it", self.node.name))
     }
 
     /// Gives an image that lies in the cluster's image directory to this node, if it is on.
@@ -122,7 +155,9 @@ impl Machine<'_> {
             return Ok(());
         }
         // The record is of unshare, which waits outside; its child is the machine's first process.
-        let Some(first) = descendants(running.pid).first().copied() else { bail!("{} is just ending", self.node.name) };
+        let Some(first) = descendants(running.pid).first().copied() else {
+            bail!("{} is just ending", self.node.name)
+        };
         let (target, file) = (first.to_string(), format!("/run/images/{}", file_name(image)?));
         let mut arguments = vec!["--target", &target, "--mount", "--net", "--"];
         arguments.extend(CTR);
@@ -132,15 +167,24 @@ impl Machine<'_> {
 
     /// What is written before every power on, and makes a reboot necessary when it differs.
     fn files(&self) -> Result<Vec<(&'static str, String)>> {
-        let snapshotter = if overlay_works(&self.home.0) { "overlayfs" } else { "native" };
-        let containerd = CONTAINERD.replace("@CNI@", cni_directory()?).replace("@SNAPSHOTTER@", snapshotter);
+        let snapshotter = if overlay_works(&self.home.0) {
+            "overlayfs"
+        } else {
+            "native"
+        };
+        let containerd = CONTAINERD
+            .replace("@CNI@", cni_directory()?)
+            .replace("@SNAPSHOTTER@", snapshotter);
         Ok(vec![
             ("machine.sh", SCRIPT.to_owned()),
             ("containerd.toml", containerd),
             ("address", self.plan().node(self.node.index).to_string()),
             ("kubelet.json", kubelet(&self.system_name(), self.settings).to_string()),
             ("kube-proxy.json", kube_proxy(self.settings).to_string()),
-            ("cni/10-hearth.conflist", cni(&self.plan().pods_of(self.node.index)).to_string()),
+            (
+                "cni/10-hearth.conflist",
+                cni(&self.plan().pods_of(self.node.index)).to_string(),
+            ),
             // For pods with dnsPolicy Default, which would get this host's name servers and not reach them.
             ("resolv.conf", String::new()),
         ])
@@ -171,12 +215,17 @@ fn random_id() -> Result<String> {
 }
 
 pub(crate) fn file_name(path: &Path) -> Result<&str> {
-    path.file_name().and_then(|name| name.to_str()).with_context(|| format!("{} has no file name", path.display()))
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .with_context(|| format!("{} has no file name", path.display()))
 }
 
 fn image_files(home: &Home) -> Vec<PathBuf> {
     let entries = fs::read_dir(home.images()).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "tar")).collect()
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "tar"))
+        .collect()
 }
 
 /// An overlay cannot lie on an overlay, which is what the root of a container is.
@@ -186,14 +235,20 @@ fn overlay_works(directory: &Path) -> bool {
 
 fn cni_directory() -> Result<&'static str> {
     let known = ["/usr/lib/cni", "/opt/cni/bin"];
-    let found = known.into_iter().find(|directory| Path::new(directory).join("ptp").exists());
+    let found = known
+        .into_iter()
+        .find(|directory| Path::new(directory).join("ptp").exists());
     found.with_context(|| format!("the CNI plugins are in none of {known:?}"))
 }
 
 fn kubelet(cgroup: &str, settings: &Settings) -> Value {
     let grace = seconds(&settings.node_monitor_grace_period).unwrap_or(40);
     // A lease is renewed after a quarter of its life; several renewals must fit into the grace.
-    let (lease, status) = if grace < 40 { ((grace * 2 / 3).max(4), "4s") } else { (40, "10s") };
+    let (lease, status) = if grace < 40 {
+        ((grace * 2 / 3).max(4), "4s")
+    } else {
+        (40, "10s")
+    };
     json!({
         "kind": "KubeletConfiguration",
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -265,8 +320,15 @@ mod tests {
     #[test]
     fn several_lease_renewals_fit_into_the_grace() {
         for (grace, lease) in [("40s", 40), ("12s", 8), ("2s", 4), ("2m", 40)] {
-            let settings = Settings { node_monitor_grace_period: grace.into(), ..Settings::new(0) };
-            assert_eq!(kubelet("hearth0-a", &settings)["nodeLeaseDurationSeconds"], lease, "{grace}");
+            let settings = Settings {
+                node_monitor_grace_period: grace.into(),
+                ..Settings::new(0)
+            };
+            assert_eq!(
+                kubelet("hearth0-a", &settings)["nodeLeaseDurationSeconds"],
+                lease,
+                "{grace}"
+            );
         }
     }
 

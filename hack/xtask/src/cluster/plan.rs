@@ -70,10 +70,17 @@ impl AddressPlan {
 pub(crate) fn check_node_name(name: &str) -> Result<()> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     ensure!(
-        !name.is_empty() && name.len() <= 40 && name.chars().all(allowed) && !name.starts_with('-') && !name.ends_with('-'),
+        !name.is_empty()
+            && name.len() <= 40
+            && name.chars().all(allowed)
+            && !name.starts_with('-')
+            && !name.ends_with('-'),
         "{name:?} is no node name: use up to 40 of a-z, 0-9 and inner hyphens"
     );
-    ensure!(!["switch", "control"].contains(&name), "{name:?} is the name of a part of the cluster; choose another");
+    ensure!(
+        !["switch", "control"].contains(&name),
+        "{name:?} is the name of a part of the cluster; choose another"
+    );
     Ok(())
 }
 
@@ -111,7 +118,18 @@ mod tests {
         for good in ["home-1", "a", "gamer2"] {
             check_node_name(good).unwrap();
         }
-        for bad in ["", "-a", "a-", "Home", "a.b", "a/b", "../x", "switch", "control", &"a".repeat(41)] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "Home",
+            "a.b",
+            "a/b",
+            "../x",
+            "switch",
+            "control",
+            &"a".repeat(41),
+        ] {
             assert!(check_node_name(bad).is_err(), "{bad}");
         }
     }

@@ -69,7 +69,11 @@ impl Record {
 
     /// Starts a process in a session of its own with its output appended to a file.
     pub(crate) fn spawn(run: &Path, name: &str, command: &[String], key: String, log: &Path) -> Result<Self> {
-        let output = File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| log.display().to_string())?;
         // In its own session no terminal's end reaches it, neither by SIGINT nor by SIGHUP.
         let child = Command::new("setsid")
             .args(command)
@@ -80,8 +84,15 @@ impl Record {
             .spawn()
             .with_context(|| format!("failed to start {name}"))?;
         let pid = i32::try_from(child.id())?;
-        let start = Stat::of(pid).with_context(|| format!("{name} ended at once; see {}", log.display()))?.start;
-        let record = Self { pid, start, boot: boot_id(), key };
+        let start = Stat::of(pid)
+            .with_context(|| format!("{name} ended at once; see {}", log.display()))?
+            .start;
+        let record = Self {
+            pid,
+            start,
+            boot: boot_id(),
+            key,
+        };
         fs::create_dir_all(run)?;
         fs::write(Self::path(run, name), serde_json::to_vec(&record)?)?;
         Ok(record)
@@ -139,7 +150,10 @@ fn send(pid: i32, signal: Signal) {
 
 /// Kills processes and waits until none is left.
 pub(crate) fn end_all(pids: &[i32]) -> Result<()> {
-    let started: Vec<(i32, u64)> = pids.iter().filter_map(|pid| Some((*pid, Stat::of(*pid)?.start))).collect();
+    let started: Vec<(i32, u64)> = pids
+        .iter()
+        .filter_map(|pid| Some((*pid, Stat::of(*pid)?.start)))
+        .collect();
     for (pid, _) in &started {
         send(*pid, Signal::KILL);
     }
@@ -178,7 +192,10 @@ fn below(root: i32, parents: impl Iterator<Item = (i32, i32)>) -> Vec<i32> {
 }
 
 fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -188,7 +205,14 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         let line = "42 (a) b (c)) T 7 42 42 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 1 0 9876 0 0";
-        assert_eq!(Stat::parse(line), Some(Stat { state: 'T', parent: 7, start: 9876 }));
+        assert_eq!(
+            Stat::parse(line),
+            Some(Stat {
+                state: 'T',
+                parent: 7,
+                start: 9876
+            })
+        );
     }
 
     #[test]
@@ -202,10 +226,29 @@ mod tests {
     fn a_reused_id_is_not_taken_for_the_process() {
         let me = i32::try_from(std::process::id()).unwrap();
         let start = Stat::of(me).unwrap().start;
-        let record = Record { pid: me, start, boot: boot_id(), key: String::new() };
+        let record = Record {
+            pid: me,
+            start,
+            boot: boot_id(),
+            key: String::new(),
+        };
         assert_eq!(record.condition(), Some(Condition::Running));
-        assert_eq!(Record { start: start + 1, ..record.clone() }.condition(), None);
-        assert_eq!(Record { boot: "another".into(), ..record }.condition(), None);
+        assert_eq!(
+            Record {
+                start: start + 1,
+                ..record.clone()
+            }
+            .condition(),
+            None
+        );
+        assert_eq!(
+            Record {
+                boot: "another".into(),
+                ..record
+            }
+            .condition(),
+            None
+        );
     }
 
     #[test]

@@ -79,10 +79,20 @@ impl Settings {
 
     /// The settings with what the options ask for; nodes that stay keep their index.
     pub(crate) fn with(&self, options: &UpOptions) -> Result<Self> {
-        let UpOptions { nodes, grace, node_monitor_grace_period, default_toleration_seconds, proxy_min_sync_period } = options;
+        let UpOptions {
+            nodes,
+            grace,
+            node_monitor_grace_period,
+            default_toleration_seconds,
+            proxy_min_sync_period,
+        } = options;
         let mut new = self.clone();
         if let Some(grace) = grace {
-            let (period, seconds) = if *grace == Grace::Short { ("12s", 10) } else { ("40s", 300) };
+            let (period, seconds) = if *grace == Grace::Short {
+                ("12s", 10)
+            } else {
+                ("40s", 300)
+            };
             (new.node_monitor_grace_period, new.default_toleration_seconds) = (period.into(), seconds);
         }
         if let Some(period) = node_monitor_grace_period {
@@ -95,7 +105,11 @@ impl Settings {
             new.proxy_min_sync_period.clone_from(period);
         }
         let default = [DEFAULT_NODE.to_owned()];
-        let wanted = if nodes.is_empty() && self.nodes.is_empty() { &default[..] } else { &nodes[..] };
+        let wanted = if nodes.is_empty() && self.nodes.is_empty() {
+            &default[..]
+        } else {
+            &nodes[..]
+        };
         if !wanted.is_empty() {
             new.nodes.retain(|node| wanted.contains(&node.name));
             for name in wanted {
@@ -111,8 +125,13 @@ impl Settings {
             return Ok(());
         }
         let free = (0..MAX_NODES).find(|index| self.nodes.iter().all(|node| node.index != *index));
-        let Some(index) = free else { bail!("a cluster has room for {MAX_NODES} nodes") };
-        self.nodes.push(Node { name: name.into(), index });
+        let Some(index) = free else {
+            bail!("a cluster has room for {MAX_NODES} nodes")
+        };
+        self.nodes.push(Node {
+            name: name.into(),
+            index,
+        });
         Ok(())
     }
 }
@@ -167,7 +186,9 @@ impl Home {
         match fs::read(self.settings()) {
             Ok(text) => {
                 let settings = serde_json::from_slice(&text);
-                settings.map(Some).with_context(|| format!("failed to read {}", self.settings().display()))
+                settings
+                    .map(Some)
+                    .with_context(|| format!("failed to read {}", self.settings().display()))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
@@ -176,7 +197,8 @@ impl Home {
 
     /// The settings of a cluster that must be there.
     pub(crate) fn existing(&self) -> Result<Settings> {
-        self.load()?.context("there is no cluster; `cargo xtask cluster up` makes one")
+        self.load()?
+            .context("there is no cluster; `cargo xtask cluster up` makes one")
     }
 
     pub(crate) fn save(&self, settings: &Settings) -> Result<()> {
@@ -197,11 +219,18 @@ mod tests {
     use super::*;
 
     fn names(settings: &Settings) -> Vec<(&str, u8)> {
-        settings.nodes.iter().map(|node| (node.name.as_str(), node.index)).collect()
+        settings
+            .nodes
+            .iter()
+            .map(|node| (node.name.as_str(), node.index))
+            .collect()
     }
 
     fn asking(nodes: &[&str]) -> UpOptions {
-        UpOptions { nodes: nodes.iter().map(|&name| name.into()).collect(), ..UpOptions::default() }
+        UpOptions {
+            nodes: nodes.iter().map(|&name| name.into()).collect(),
+            ..UpOptions::default()
+        }
     }
 
     #[test]
@@ -221,11 +250,24 @@ mod tests {
 
     #[test]
     fn the_times_that_are_given_win_over_the_set_and_stay() {
-        let options = UpOptions { grace: Some(Grace::Short), default_toleration_seconds: Some(3), ..UpOptions::default() };
+        let options = UpOptions {
+            grace: Some(Grace::Short),
+            default_toleration_seconds: Some(3),
+            ..UpOptions::default()
+        };
         let short = Settings::new(0).with(&options).unwrap();
-        assert_eq!((short.node_monitor_grace_period.as_str(), short.default_toleration_seconds), ("12s", 3));
+        assert_eq!(
+            (
+                short.node_monitor_grace_period.as_str(),
+                short.default_toleration_seconds
+            ),
+            ("12s", 3)
+        );
         assert_eq!(short.with(&UpOptions::default()).unwrap(), short);
-        let wrong = UpOptions { node_monitor_grace_period: Some("soon".into()), ..UpOptions::default() };
+        let wrong = UpOptions {
+            node_monitor_grace_period: Some("soon".into()),
+            ..UpOptions::default()
+        };
         assert!(short.with(&wrong).is_err());
     }
 }

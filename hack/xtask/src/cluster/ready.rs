@@ -1,0 +1,123 @@
+//! Waiting until the cluster answers, with the reason when it does not.
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::command::run;
+use super::control::Component;
+use super::lifecycle::Tools;
+use super::node::Machine;
+use super::process::Condition;
+use super::state::{Home, Settings};
+
+/// Generous: two cores may be busy compiling something else.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
+
+pub(crate) fn await_apiserver(home: &Home, tools: &Tools) -> Result<()> {
+    let begin = Instant::now();
+    loop {
+        let Err(error) = kubectl(home, tools, &["get", "--raw=/readyz"]) else {
+            return Ok(());
+        };
+        let etcd_and_server = [Component::Etcd, Component::Apiserver];
+        let dead = etcd_and_server
+            .iter()
+            .find(|component| component.condition(home).is_none());
+        if let Some(dead) = dead {
+            bail!(
+                "{} has ended:\n{}",
+                dead.name(),
+                tail(&home.logs().join(format!("{}.log", dead.name())))
+            );
+        }
+        if begin.elapsed() > PATIENCE {
+            return Err(error.context("the API server does not become ready"));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().rev().take(15).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+/// Waits for the nodes that are switched on; each must report its present boot, or an old `Ready` would deceive.
+pub(crate) fn await_nodes(home: &Home, settings: &Settings, tools: &Tools) -> Result<()> {
+    let wanted: Vec<(&str, String)> = settings
+        .nodes
+        .iter()
+        .filter_map(|node| {
+            let machine = Machine { home, settings, node };
+            (machine.condition()? == Condition::Running).then_some((node.name.as_str(), machine.boot_id()?))
+        })
+        .collect();
+    let begin = Instant::now();
+    loop {
+        let nodes = kubectl(home, tools, &["get", "nodes", "-o=json"])?;
+        let nodes: Value = serde_json::from_str(&nodes)?;
+        let missing: Vec<&str> = wanted
+            .iter()
+            .filter(|(name, boot)| !is_ready(&nodes, name, boot))
+            .map(|(name, _)| *name)
+            .collect();
+        let Some(first) = missing.first() else { return Ok(()) };
+        if begin.elapsed() > PATIENCE {
+            let log = home.node(first).join("logs/kubelet.log");
+            bail!(
+                "not ready: {}. The last lines of {}:\n{}",
+                missing.join(", "),
+                log.display(),
+                tail(&log)
+            );
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+fn is_ready(nodes: &Value, name: &str, boot: &str) -> bool {
+    nodes["items"].as_array().into_iter().flatten().any(|node| {
+        let conditions = node["status"]["conditions"].as_array();
+        node["metadata"]["name"] == name
+            && node["status"]["nodeInfo"]["bootID"] == boot
+            && conditions
+                .into_iter()
+                .flatten()
+                .any(|c| c["type"] == "Ready" && c["status"] == "True")
+    })
+}
+
+pub(crate) fn kubectl(home: &Home, tools: &Tools, arguments: &[&str]) -> Result<String> {
+    let kubeconfig = format!("--kubeconfig={}", home.kubeconfig().display());
+    let mut all = vec![kubeconfig.as_str()];
+    // A stalled server would keep it waiting for ever; what waits on purpose brings its own limit.
+    if !arguments.contains(&"rollout") {
+        all.push("--request-timeout=5s");
+    }
+    all.extend(arguments);
+    run(&tools.kubectl(), &all)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_only_in_its_present_boot() {
+        let conditions = json!([{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}]);
+        let node =
+            json!({"metadata": {"name": "a"}, "status": {"nodeInfo": {"bootID": "now"}, "conditions": conditions}});
+        let nodes = json!({"items": [node]});
+        assert!(is_ready(&nodes, "a", "now"));
+        assert!(!is_ready(&nodes, "a", "before"));
+        assert!(!is_ready(&nodes, "b", "now"));
+        assert!(!is_ready(&json!({}), "a", "now"));
+    }
+}

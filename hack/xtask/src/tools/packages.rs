@@ -1,0 +1,139 @@
+//! What a package manager has: Debian's packages, and Python's in a virtual environment.
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{cache, lock, remove_dir, short_hash, watch};
+
+/// Debian and Ubuntu packages, installed where they are missing. Daemons among them are neither started nor enabled: the
+/// cluster runs its own copies in its own namespaces.
+pub(crate) fn debian(packages: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = packages
+        .iter()
+        .copied()
+        .filter(|package| !is_installed(package))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    ensure!(
+        Path::new("/usr/bin/apt-get").exists(),
+        "this needs the Debian packages {names}; this machine has no apt-get, so install what they hold by hand"
+    );
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| id.stdout == b"0\n");
+    ensure!(
+        root,
+        "this needs the packages {names}; run `sudo apt-get install --no-install-recommends {names}`"
+    );
+
+    let work = cache()?;
+    fs::create_dir_all(&work)?;
+    let _held = lock(&work.join("debian"))?;
+    let _quiet = NoServices::begin()?;
+    let log = work.join("debian.log");
+    let mut update = Command::new("apt-get");
+    watch(update.args(["update", "-q"]), "package lists", &log)?;
+    let mut install = Command::new("apt-get");
+    install
+        .args(["install", "-q", "-y", "--no-install-recommends"])
+        .args(&missing)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    watch(&mut install, &format!("packages {names}"), &log)?;
+    if Path::new("/run/systemd/system").exists() {
+        for unit in missing.iter().map(|package| package.trim_end_matches("-server")) {
+            // Most packages have no unit of their name; that is no failure.
+            let _ = Command::new("systemctl")
+                .args(["--quiet", "disable", unit])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+    Ok(())
+}
+
+fn is_installed(package: &str) -> bool {
+    let query = Command::new("dpkg-query")
+        .args(["-W", "-f=${db:Status-Status}", package])
+        .stderr(Stdio::null())
+        .output();
+    query.is_ok_and(|output| output.stdout == b"installed")
+}
+
+/// While it lives, package scripts start no service (`policy-rc.d`, unless the machine has its own policy).
+struct NoServices(Option<&'static Path>);
+
+impl NoServices {
+    fn begin() -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        let policy = Path::new("/usr/sbin/policy-rc.d");
+        if policy.exists() {
+            return Ok(Self(None));
+        }
+        fs::write(policy, "#!/bin/sh\nexit 101\n")?;
+        fs::set_permissions(policy, fs::Permissions::from_mode(0o755))?;
+        Ok(Self(Some(policy)))
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if let Some(policy) = self.0 {
+            let _ = fs::remove_file(policy);
+        }
+    }
+}
+
+/// The path of `moto_server` in a virtual environment made from a pinned, hashed `requirements.txt`.
+pub(crate) fn python_venv(requirements: &Path) -> Result<PathBuf> {
+    let pinned = fs::read(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
+    let python = Command::new("python3")
+        .arg("--version")
+        .output()
+        .context("this needs python3")?;
+    let home = cache()?
+        .join("python")
+        .join(format!("moto-{}", short_hash([&pinned, &python.stdout])));
+    let (server, complete) = (home.join("bin/moto_server"), home.join("complete"));
+    if complete.exists() {
+        return Ok(server);
+    }
+    let _held = lock(&home)?;
+    if complete.exists() {
+        return Ok(server);
+    }
+    // A virtual environment knows its own path, so it is made in place; the file `complete` is written last.
+    remove_dir(&home)?;
+    fs::create_dir_all(&home)?;
+    if !Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .stderr(Stdio::null())
+        .status()?
+        .success()
+    {
+        debian(&["python3-venv"])?;
+    }
+    let log = home.join("build.log");
+    watch(
+        Command::new("python3").args(["-m", "venv"]).arg(&home),
+        "a Python environment for moto",
+        &log,
+    )?;
+    let mut pip = Command::new(home.join("bin/pip"));
+    pip.args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--requirement",
+    ])
+    .arg(requirements);
+    watch(&mut pip, "moto", &log)?;
+    fs::write(complete, "")?;
+    Ok(server)
+}
