@@ -7,10 +7,9 @@ use hearth_e2e::install::namespace;
 use hearth_e2e::objects::{apply, delete, ingress, load_balancer, record};
 use serde_json::json;
 
+use super::SOON;
 use crate::{Case, Stage};
 
-/// A change in the cluster is at the provider within this.
-const SOON: Duration = Duration::from_secs(5);
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
