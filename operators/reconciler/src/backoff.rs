@@ -10,7 +10,7 @@ use std::{
 /// The delay after the first failure.
 pub const FIRST: Duration = Duration::from_secs(1);
 /// No delay is longer.
-pub const LONGEST: Duration = Duration::from_secs(300);
+pub const LONGEST: Duration = Duration::from_mins(5);
 
 /// The delay after `failures` failures in a row (1 is the first): 1 s, 2 s, 4 s … 5 min, of which the upper half is
 /// scaled by `jitter` (0 to 1), so that objects that failed together do not come back together.

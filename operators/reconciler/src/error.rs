@@ -25,7 +25,7 @@ pub trait ReconcileError: std::error::Error + Send + Sync + 'static {
 }
 
 /// After an answer that only a person can change (RBAC, a rejected object): these are not watched, so look again by time.
-pub const LOOK_AGAIN: Duration = Duration::from_secs(300);
+pub const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
 /// The reason of an error of the Kubernetes client, and when to try again.
 pub fn classify(error: &kube::Error) -> (&'static str, Retry) {

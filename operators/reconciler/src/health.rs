@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_silent_loop_is_stuck_until_it_beats_or_ends() {
         let health = Health::default();
-        let heartbeat = health.heartbeat("lease", Duration::from_secs(60));
+        let heartbeat = health.heartbeat("lease", Duration::from_mins(1));
         let now = Instant::now();
         assert!(health.stuck(now + Duration::from_secs(59)).is_empty());
         assert_eq!(health.stuck(now + Duration::from_secs(62)), ["lease"]);

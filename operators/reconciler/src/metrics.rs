@@ -3,13 +3,14 @@
 //! kube-runtime's queue cannot be seen from outside, so the `workqueue_*` metrics are left out rather than faked.
 
 use std::{
+    borrow::Cow,
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicI64},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
+    encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
@@ -23,30 +24,24 @@ const SECONDS: [f64; 40] = [
     1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0,
 ];
 
-/// The code of requests that got no answer, as client-go writes it.
-const NO_ANSWER: &str = "<error>";
+type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfController {
-    controller: &'static str,
+fn of(controller: &'static str) -> Labels<1> {
+    [("controller", controller.into())]
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfResult {
-    controller: &'static str,
-    result: &'static str,
+fn result_of(controller: &'static str, outcome: Outcome) -> Labels<2> {
+    [("controller", controller.into()), ("result", outcome.as_str().into())]
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfRequest {
-    code: String,
-    method: String,
-    host: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfName {
-    name: String,
+fn request(code: Option<u16>, method: &str, host: &str) -> Labels<3> {
+    // client-go's word for requests that got no answer.
+    let code = code.map_or(Cow::from("<error>"), |code| code.to_string().into());
+    [
+        ("code", code),
+        ("method", method.to_owned().into()),
+        ("host", host.to_owned().into()),
+    ]
 }
 
 /// The metrics of the process. Clones share them.
@@ -55,15 +50,15 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Mutex<Registry>,
-    results: Family<OfResult, Counter>,
-    errors: Family<OfController, Counter>,
-    terminal: Family<OfController, Counter>,
-    panics: Family<OfController, Counter>,
-    seconds: Family<OfController, Histogram>,
-    active: Family<OfController, Gauge>,
-    most: Family<OfController, Gauge>,
-    master: Family<OfName, Gauge<i64, AtomicI64>>,
-    requests: Family<OfRequest, Counter>,
+    results: Family<Labels<2>, Counter>,
+    errors: Family<Labels<1>, Counter>,
+    terminal: Family<Labels<1>, Counter>,
+    panics: Family<Labels<1>, Counter>,
+    seconds: Family<Labels<1>, Histogram>,
+    active: Family<Labels<1>, Gauge>,
+    most: Family<Labels<1>, Gauge>,
+    master: Family<Labels<1>, Gauge>,
+    requests: Family<Labels<3>, Counter>,
 }
 
 impl Metrics {
@@ -160,12 +155,9 @@ impl Metrics {
             Outcome::Requeue,
             Outcome::RequeueAfter,
         ] {
-            drop(m.results.get_or_create(&OfResult {
-                controller,
-                result: result.as_str(),
-            }));
+            drop(m.results.get_or_create(&result_of(controller, result)));
         }
-        let label = OfController { controller };
+        let label = of(controller);
         for family in [&m.errors, &m.terminal, &m.panics] {
             drop(family.get_or_create(&label));
         }
@@ -182,14 +174,14 @@ impl Metrics {
     pub(crate) fn leading(&self, name: &str, leading: bool) {
         self.0
             .master
-            .get_or_create(&OfName { name: name.to_owned() })
+            .get_or_create(&[("name", name.to_owned().into())])
             .set(leading.into());
     }
 
     /// Sets the commonest requests to zero.
     pub(crate) fn host(&self, host: &str) {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-            for code in ["200", NO_ANSWER] {
+            for code in [Some(200), None] {
                 drop(self.0.requests.get_or_create(&request(code, method, host)));
             }
         }
@@ -197,25 +189,13 @@ impl Metrics {
 
     /// Counts a request; no code means no answer.
     pub(crate) fn requested(&self, method: &str, host: &str, code: Option<u16>) {
-        let code = code.map(|c| c.to_string());
-        self.0
-            .requests
-            .get_or_create(&request(code.as_deref().unwrap_or(NO_ANSWER), method, host))
-            .inc();
+        self.0.requests.get_or_create(&request(code, method, host)).inc();
     }
 }
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
-    }
-}
-
-fn request(code: &str, method: &str, host: &str) -> OfRequest {
-    OfRequest {
-        code: code.to_owned(),
-        method: method.to_owned(),
-        host: host.to_owned(),
     }
 }
 
@@ -259,12 +239,7 @@ impl Runs {
     /// A reconciliation ended.
     pub(crate) fn end(&self, outcome: Outcome, terminal: bool) {
         let m = &self.metrics.0;
-        m.results
-            .get_or_create(&OfResult {
-                controller: self.controller,
-                result: outcome.as_str(),
-            })
-            .inc();
+        m.results.get_or_create(&result_of(self.controller, outcome)).inc();
         if outcome == Outcome::Error {
             m.errors.get_or_create(&self.label()).inc();
         }
@@ -278,10 +253,8 @@ impl Runs {
         self.metrics.0.panics.get_or_create(&self.label()).inc();
     }
 
-    fn label(&self) -> OfController {
-        OfController {
-            controller: self.controller,
-        }
+    fn label(&self) -> Labels<1> {
+        of(self.controller)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 
 /// How long the API server may take to begin its answer, the client's own retries included. The default client has no
 /// such limit, and would hang for as long as a stalled server keeps the connection open.
-const BEGIN_TO_ANSWER: Duration = Duration::from_secs(60);
+const BEGIN_TO_ANSWER: Duration = Duration::from_mins(1);
 
 /// Adds counting and the limit to a client's service.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
 };
 
 /// A moment on the candidate's own clock, see [`crate::clock::Clock`].
@@ -41,7 +41,7 @@ impl Rules {
         attempt: Duration::from_secs(3),
     };
     /// Another version's duration is respected, but not for ever.
-    const LONGEST: Duration = Duration::from_secs(300);
+    const LONGEST: Duration = Duration::from_mins(5);
 }
 
 /// What to do next.
@@ -71,13 +71,21 @@ pub(crate) struct Held {
     pub(crate) number: u64,
 }
 
+/// The lease as last read or written.
+#[derive(Debug, Clone)]
+enum Known {
+    /// Must be read first.
+    Unknown,
+    Absent,
+    Present(Box<Lease>),
+}
+
 /// The state of a candidate.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     me: String,
     rules: Rules,
-    /// The lease as last read or written; outer `None`: unknown, read first.
-    known: Option<Option<Lease>>,
+    known: Known,
     /// The version of the lease that must stay unchanged before we may take it, since when on our clock, for how long.
     rival: Option<(String, Moment, Duration)>,
     /// The UID of the lease last seen: another one means that somebody deleted it meanwhile.
@@ -95,7 +103,7 @@ impl Candidate {
         Self {
             me,
             rules,
-            known: None,
+            known: Known::Unknown,
             rival: None,
             object: None,
             held: None,
@@ -121,17 +129,20 @@ impl Candidate {
             // While holding, wake up at the deadline at the latest.
             return Step::Sleep(self.held.map_or(wait, |held| wait.min(held.until.saturating_sub(now))));
         }
-        let Some(known) = self.known.clone() else {
-            return Step::Read;
+        let none = Lease::default();
+        let known = match &self.known {
+            Known::Unknown => return Step::Read,
+            Known::Absent => &none,
+            Known::Present(lease) => lease,
         };
-        let holder = known.as_ref().and_then(holder);
+        let holder = holder(known);
         let renew = holder == Some(&self.me) && self.held.is_some();
         let waiting = |(_, since, wait): &(_, Moment, Duration)| now.saturating_sub(*since) < *wait;
         if !renew && self.rival.as_ref().is_some_and(waiting) {
             // Look again later: only a fresh read may lead to a take-over.
             return self.rest(now);
         }
-        let lease = self.next_lease(known.unwrap_or_default(), renew, wall);
+        let lease = self.next_lease(known, renew, wall);
         let number = transitions(&lease);
         self.writing = Some((number, renew));
         Step::Write(Box::new(lease))
@@ -146,13 +157,13 @@ impl Candidate {
         let holder = lease.as_ref().and_then(holder);
         match &lease {
             Some(lease) if holder.is_some_and(|name| *name != self.me) || self.is_replaced(lease) => {
-                self.wait(lease, now)
+                self.wait(lease, now);
             }
             Some(_) if holder.is_some() => {}
             // Given back: free at once. Absent: created at once, and then `wrote` waits if it had been there before.
             _ => (self.held, self.rival) = (None, None),
         }
-        self.known = Some(lease);
+        self.known = lease.map_or(Known::Absent, |lease| Known::Present(Box::new(lease)));
     }
 
     /// A write ended. `sent` is the moment before it was sent, `now` the moment after its end.
@@ -162,7 +173,7 @@ impl Candidate {
         match answer {
             Ok(lease) if self.is_replaced(&lease) => {
                 self.wait(&lease, now);
-                self.known = Some(Some(lease));
+                self.known = Known::Present(Box::new(lease));
             }
             Ok(lease) => {
                 let until = sent + self.rules.renew_deadline;
@@ -176,11 +187,11 @@ impl Candidate {
                 }
                 self.rival = None;
                 self.object.clone_from(&lease.metadata.uid);
-                self.known = Some(Some(lease));
+                self.known = Known::Present(Box::new(lease));
             }
             // Somebody wrote: read at once who. While it is us (a lost answer, a label set by hand), the term goes on.
             Err(Failure::Outdated) => {
-                self.known = None;
+                self.known = Known::Unknown;
                 self.pause = now + self.rules.retry / 20;
             }
             Err(Failure::Unknown) => self.failed(now),
@@ -189,7 +200,10 @@ impl Candidate {
 
     /// The write that gives the lease back, if it is known to be ours. Call [`Candidate::resign`] and stop working first.
     pub(crate) fn release(&self, wall: Timestamp) -> Option<Lease> {
-        let mut lease = self.known.clone().flatten().filter(|l| holder(l) == Some(&self.me))?;
+        let Known::Present(lease) = &self.known else {
+            return None;
+        };
+        let mut lease = Some(lease).filter(|l| holder(l) == Some(&self.me))?.as_ref().clone();
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = None;
             spec.renew_time = Some(MicroTime(wall));
@@ -199,7 +213,7 @@ impl Candidate {
 
     /// Whether the lease must be read before it can be released.
     pub(crate) fn is_uncertain(&self) -> bool {
-        self.known.is_none()
+        matches!(self.known, Known::Unknown)
     }
 
     /// Whether this is another lease than the one seen before: somebody deleted that one, and whoever held it may not
@@ -220,7 +234,7 @@ impl Candidate {
     }
 
     fn failed(&mut self, now: Moment) {
-        self.known = None;
+        self.known = Known::Unknown;
         // A holder has little time left.
         self.pause = now
             + if self.held.is_some() {
@@ -231,12 +245,12 @@ impl Candidate {
     }
 
     fn rest(&mut self, now: Moment) -> Step {
-        self.known = None;
+        self.known = Known::Unknown;
         self.pause = now + self.rules.retry;
         Step::Sleep(self.rules.retry)
     }
 
-    fn next_lease(&self, old: Lease, renew: bool, wall: Timestamp) -> Lease {
+    fn next_lease(&self, old: &Lease, renew: bool, wall: Timestamp) -> Lease {
         let spec = old.spec.clone().unwrap_or_default();
         let taken = if renew {
             spec.acquire_time.clone()
@@ -244,15 +258,12 @@ impl Candidate {
             Some(MicroTime(wall))
         };
         Lease {
-            metadata: ObjectMeta {
-                managed_fields: None,
-                ..old.metadata.clone()
-            },
+            metadata: old.metadata.clone(),
             spec: Some(LeaseSpec {
                 acquire_time: taken,
                 holder_identity: Some(self.me.clone()),
                 lease_duration_seconds: Some(i32::try_from(self.rules.duration.as_secs()).unwrap_or(i32::MAX)),
-                lease_transitions: Some(i32::try_from(transitions(&old) + u64::from(!renew)).unwrap_or(1)),
+                lease_transitions: Some(i32::try_from(transitions(old) + u64::from(!renew)).unwrap_or(1)),
                 renew_time: Some(MicroTime(wall)),
                 ..spec
             }),

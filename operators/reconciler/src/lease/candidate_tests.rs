@@ -96,7 +96,7 @@ fn a_longer_duration_in_the_lease_is_respected_a_shorter_one_not() {
         other.spec.as_mut().unwrap().lease_duration_seconds = Some(given);
         let mut c = candidate();
         c.read(Ok(Some(other.clone())), s(0));
-        assert!(matches!(c.step(s(until) - s(1), wall()), Step::Sleep(_)));
+        assert!(matches!(c.step(s(until - 1), wall()), Step::Sleep(_)));
         c.read(Ok(Some(other)), s(until));
         assert!(matches!(c.step(s(until + 2), wall()), Step::Write(_)), "{given}");
     }

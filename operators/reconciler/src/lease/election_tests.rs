@@ -79,7 +79,7 @@ impl Server {
             identity: name.into(),
             clock: Clock::given(move || begin.elapsed() + *skew.lock().unwrap()),
             metrics: metrics.clone(),
-            heartbeat: Health::default().heartbeat("lease", Duration::from_secs(60)),
+            heartbeat: Health::default().heartbeat("lease", Duration::from_mins(1)),
         });
         (leadership, running, faults, metrics)
     }
@@ -108,7 +108,7 @@ async fn the_first_leads_the_second_waits_and_takes_over_at_once_after_a_clean_e
     let (a, running, _, metrics) = server.candidate("a", &no_skew());
     let term = within(1, &a).await;
     let (b, ..) = server.candidate("b", &no_skew());
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert!(term.is_current() && b.term().is_none() && master(&metrics));
     running.release().await;
     assert!(!term.is_current() && !master(&metrics));
@@ -132,7 +132,7 @@ async fn a_leader_whose_server_is_silent_stops_before_another_leads_and_comes_ba
     assert!(silent.elapsed() <= Duration::from_secs(20), "{:?}", silent.elapsed());
     assert!(!master(&metrics) && a.term().is_none());
     faults.clear();
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert!(
         a.term().is_none() && next.is_current(),
         "the old leader waits, in the same process"
@@ -147,7 +147,7 @@ async fn renewals_whose_answers_are_lost_do_not_end_the_term() {
     for nth in [1, 3, 5, 7] {
         faults.add(When::write(nth), Fault::FailAfter);
     }
-    sleep(Duration::from_secs(120)).await;
+    sleep(Duration::from_mins(2)).await;
     assert!(term.is_current());
 }
 
@@ -159,7 +159,7 @@ async fn conflicts_throttling_and_server_errors_in_between_do_not_end_the_term()
     for (nth, code) in [(1, 409), (4, 429), (7, 500), (8, 503)] {
         faults.add(When::write(nth), Fault::Refuse(code));
     }
-    sleep(Duration::from_secs(120)).await;
+    sleep(Duration::from_mins(2)).await;
     assert!(term.is_current());
 }
 
@@ -171,7 +171,7 @@ async fn a_process_that_was_suspended_knows_at_its_first_look_that_its_term_is_o
     let term = within(1, &a).await;
     assert!(term.check().is_ok());
     // The boot clock jumps; no timer has fired and no task has run.
-    *skew.lock().unwrap() = Duration::from_secs(3600);
+    *skew.lock().unwrap() = Duration::from_hours(1);
     assert_eq!(term.check(), Err(super::Ended));
     let mut called = false;
     assert_eq!(term.within(async { called = true }).await, Err(super::Ended));
@@ -195,7 +195,7 @@ async fn a_server_that_is_away_at_the_start_is_waited_for() {
     let server = Server::default();
     let (a, _running, faults, _) = server.candidate("a", &no_skew());
     faults.add(When::always(), Fault::FailBefore);
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_mins(10)).await;
     assert!(a.term().is_none());
     faults.clear();
     within(5, &a).await;
@@ -237,7 +237,7 @@ async fn each_term_is_told_once_to_those_who_follow_terms() {
     let second = terms.next().await.unwrap();
     assert!(second.number() > first.number());
     assert!(
-        tokio::time::timeout(Duration::from_secs(60), terms.next())
+        tokio::time::timeout(Duration::from_mins(1), terms.next())
             .await
             .is_err()
     );

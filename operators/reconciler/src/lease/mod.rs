@@ -25,7 +25,7 @@ pub use self::term::{Ended, Leadership, Term};
 use crate::{clock::Clock, health::Heartbeat, metrics::Metrics};
 
 /// The lease loop may be silent for this long before the process counts as stuck; its requests end after 3 s.
-pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(60);
+pub(crate) const MAX_SILENCE: Duration = Duration::from_mins(1);
 
 /// A client of its own for the lease: the operator's client retries, and may wait for minutes on a stalled server.
 pub(crate) fn client(mut config: Config) -> kube::Result<Client> {
@@ -85,10 +85,10 @@ impl Election {
         tracing::info!(lease = self.name, identity = self.identity, "waiting for the lease");
         loop {
             self.heartbeat.beat();
-            let step = candidate.step(self.clock.now(), Timestamp::now());
+            let next = candidate.step(self.clock.now(), Timestamp::now());
             self.publish(&current, candidate.held(self.clock.now()));
             // A request is never cut off by the end: its outcome decides what there is to release.
-            match step {
+            match next {
                 Step::Sleep(time) => {
                     tokio::select! {
                         () = tokio::time::sleep(jittered(time, candidate.held(self.clock.now()).is_some())) => {}

@@ -32,7 +32,7 @@ impl ReconcileError for Bad {
     fn retry(&self) -> Retry {
         match self {
             Self::Soon => Retry::Backoff,
-            Self::Later => Retry::After(Duration::from_secs(60)),
+            Self::Later => Retry::After(Duration::from_mins(1)),
             Self::Never => Retry::OnChange,
         }
     }
@@ -123,9 +123,9 @@ fn errors_become_requeues() {
     assert_eq!(requeue(Retry::Backoff, 4, 1.0), Action::requeue(Duration::from_secs(8)));
     assert_eq!(
         requeue(Retry::Backoff, 99, 1.0),
-        Action::requeue(Duration::from_secs(300))
+        Action::requeue(Duration::from_mins(5))
     );
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     assert_eq!(requeue(Retry::After(minute), 9, 0.0), Action::requeue(minute));
     assert_eq!(
         requeue(Retry::After(minute), 9, 1.0),
@@ -184,14 +184,14 @@ async fn events_tell_a_new_reason_and_a_failure_after_success_but_no_repetition(
     let results = |n| match n {
         1..=3 | 6.. => Err(Bad::Later),
         4 => Err(Bad::Never),
-        _ => Ok(Action::requeue(Duration::from_secs(60))),
+        _ => Ok(Action::requeue(Duration::from_mins(1))),
     };
     let feed = world.feed.clone();
     let poke: ConfigMap = serde_json::from_value(json!({ "metadata": { "name": "a", "namespace": "home" } })).unwrap();
     let work = async {
         tokio::join!(with(&mut world, &process, &runs, results), async {
             // Wakes the object from its terminal error.
-            sleep(Duration::from_secs(600)).await;
+            sleep(Duration::from_mins(10)).await;
             feed.unbounded_send(Ok(poke)).unwrap();
         });
     };
@@ -322,16 +322,16 @@ async fn a_standby_does_nothing_a_new_leader_reconciles_all_and_a_lost_term_stop
         reconcile,
     );
     let play = async {
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         assert_eq!(counts(), (0, 0));
         throne.give();
         sleep(Duration::from_secs(1)).await;
         assert_eq!(counts(), (2, 0));
         throne.take();
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         assert_eq!(counts(), (2, 0));
         throne.give();
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         assert_eq!(counts(), (4, 2));
     };
     tokio::select! { () = run => unreachable!(), () = play => {} }

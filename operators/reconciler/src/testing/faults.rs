@@ -184,18 +184,20 @@ impl Faults {
         for watch in watches {
             let mut watch = lock(&watch);
             change(&mut watch);
-            watch.waker.take().map(Waker::wake);
+            if let Some(waker) = watch.waker.take() {
+                waker.wake();
+            }
         }
     }
 
     fn fault(&self, method: &Method, path: &str) -> Option<Fault> {
         let mut hit = None;
         for (when, fault) in &mut lock(&self.0).rules {
-            if hit.is_some() || !when.fits(method, path) {
+            if !when.fits(method, path) {
                 continue;
             }
-            if when.nth <= 1 {
-                hit = (when.nth == 1 || when.each).then_some(*fault);
+            if when.nth == 1 || (when.nth == 0 && when.each) {
+                hit = hit.or(Some(*fault));
             }
             when.nth = when.nth.saturating_sub(1);
         }
@@ -378,3 +380,6 @@ impl Stream for WatchStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,11 +33,13 @@ use serde_json::{Value, json};
 #[must_use]
 pub struct Script(VecDeque<Call>);
 
+type Check = Box<dyn FnOnce(&Value) + Send>;
+
 struct Call {
     method: &'static str,
     /// With a query, it must be exactly this; without, any query will do.
     path: String,
-    body: Option<Box<dyn FnOnce(&Value) + Send>>,
+    body: Option<Check>,
     code: u16,
     answer: Value,
 }

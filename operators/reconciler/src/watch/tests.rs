@@ -50,9 +50,9 @@ impl Server {
             let response = if let Some(code) = state.refuse {
                 whole(code, &refusal(code, "Refused"))
             } else if uri.contains("watch=true") {
-                let (feed, fed) = mpsc::unbounded_channel::<Value>();
+                let (feed, fodder) = mpsc::unbounded_channel::<Value>();
                 state.feed = Some(feed);
-                let lines = stream::unfold(fed, |mut fed| async { fed.recv().await.map(|v| (v, fed)) });
+                let lines = stream::unfold(fodder, |mut f| async { f.recv().await.map(|v| (v, f)) });
                 let frames = lines.map(|v| Ok::<_, tower::BoxError>(Frame::data(Bytes::from(format!("{v}\n")))));
                 Response::new(StreamBody::new(frames).boxed_unsync())
             } else {
@@ -66,7 +66,7 @@ impl Server {
         ClientBuilder::new(service, "default").with_layer(faults).build()
     }
 
-    fn feed(&self, type_: &str, object: Value) {
+    fn feed(&self, type_: &str, object: &Value) {
         self.0
             .lock()
             .unwrap()
@@ -161,14 +161,14 @@ async fn a_watch_that_is_cut_resumes_silently_and_one_that_is_forbidden_later_sa
     assert_eq!(words(&mut updates).await, ["done"]);
     faults.cut_watches();
     assert_eq!(words(&mut updates).await, Vec::<String>::new());
-    server.feed("ADDED", object("a", 2));
+    server.feed("ADDED", &object("a", 2));
     assert_eq!(words(&mut updates).await, ["apply a@2"]);
     server.refuse(Some(403));
     faults.cut_watches();
     assert_eq!(words(&mut updates).await, ["Forbidden"]);
     server.refuse(None);
     assert_eq!(words(&mut updates).await, Vec::<String>::new());
-    server.feed("DELETED", object("a", 3));
+    server.feed("DELETED", &object("a", 3));
     assert_eq!(words(&mut updates).await, ["recovered", "delete a"]);
 }
 
@@ -198,7 +198,7 @@ async fn held_back_events_arrive_later_all_or_only_the_latest_and_old_ones_can_c
     ] {
         faults.hold_watches();
         for (name, version) in [("a", 1), ("a", 2), ("b", 3)] {
-            server.feed("MODIFIED", object(name, version));
+            server.feed("MODIFIED", &object(name, version));
         }
         assert_eq!(words(&mut updates).await, Vec::<String>::new());
         faults.release_watches(how);
