@@ -64,6 +64,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
             zone_calls.clone(),
         ),
         at_work: std::sync::Mutex::default(),
+        zones_changed: tokio::sync::Notify::new(),
         zone_calls,
         record_calls,
     });
@@ -77,6 +78,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         }
     }
     watches.spawn(sweep(Arc::clone(&context)));
+    watches.spawn(reconcile::outside::watch(Arc::clone(&context)));
 
     let gate = process.health.gate("dnszones listed");
     let updates = watch(
@@ -179,7 +181,7 @@ async fn sweep(context: Arc<Context>) {
     let mut terms = std::pin::pin!(context.leadership.terms());
     while let Some(term) = terms.next().await {
         term.ended().await;
-        context.at_work().clear();
+        context.at_work().retain(|_, handle| handle.term.is_current());
         context.metrics.clear_zones();
     }
 }

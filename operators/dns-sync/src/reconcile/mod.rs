@@ -1,5 +1,6 @@
 //! The reconcilers of DNSZone and DNSRecord, and what they share.
 mod error;
+pub mod outside;
 pub mod record;
 pub mod secrets;
 pub mod tell;
@@ -9,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hearth_reconciler::events::Events;
-use hearth_reconciler::lease::Leadership;
+use hearth_reconciler::lease::{Leadership, Term};
 use kube::Client;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::{mpsc, watch};
@@ -52,6 +53,8 @@ pub struct Context {
     pub secrets: secrets::Secrets,
     /// Zones at work, by DNSZone.
     pub(crate) at_work: Mutex<HashMap<String, Handle>>,
+    /// Told when the set of zones at work changes.
+    pub(crate) zones_changed: tokio::sync::Notify,
     /// Asks for a reconcile of a DNSZone.
     pub(crate) zone_calls: mpsc::UnboundedSender<ObjectRef<DNSZone>>,
     /// Asks for a reconcile of a DNSRecord.
@@ -95,7 +98,7 @@ pub(crate) struct Handle {
     pub(crate) orders: watch::Sender<Order>,
     pub(crate) task: tokio::task::JoinHandle<()>,
     /// The term for which it was started.
-    pub(crate) term: u64,
+    pub(crate) term: Term,
     /// What cannot be changed while it works: another value needs another actor.
     pub(crate) identity: Identity,
     pub(crate) found: crate::provider::route53::Found,
@@ -138,6 +141,7 @@ impl Context {
 
     /// Every DNSRecord is looked at again: the set of zones has changed.
     pub(crate) fn call_records(&self) {
+        self.zones_changed.notify_one();
         for facts in self.world.all() {
             if facts.key.kind == crate::source::SourceKind::Record {
                 self.record_calls.call(&facts.key);

@@ -109,7 +109,7 @@ async fn work(zone: &Arc<DNSZone>, context: &Arc<Context>, status: &DNSZoneStatu
         return Err(Obstacle::Waiting("NotLeading", "another replica leads".to_owned()));
     };
     let running = context.at_work().get(&name).is_some_and(|handle| {
-        handle.identity == identity && handle.term == term.number() && !handle.task.is_finished()
+        handle.identity == identity && handle.term.is_current() && !handle.task.is_finished()
     });
     if running {
         instruct(zone, context, &name);
@@ -175,7 +175,7 @@ async fn work(zone: &Arc<DNSZone>, context: &Arc<Context>, status: &DNSZoneStatu
         shared,
         orders,
         task: tokio::spawn(actor.run()),
-        term: term.number(),
+        term: term.clone(),
         identity,
         found,
         handled: zone.annotations().get(RECONCILE_AT).cloned(),
@@ -183,6 +183,7 @@ async fn work(zone: &Arc<DNSZone>, context: &Arc<Context>, status: &DNSZoneStatu
     };
     context.at_work().insert(name, handle);
     context.accounts.retain_used();
+    context.zones_changed.notify_one();
     // Others may have to yield, or take relative names no longer.
     for other in context
         .zones
