@@ -68,7 +68,7 @@ pub(crate) fn up(home: &Home, options: &UpOptions) -> Result<()> {
     tools::ensure("helm")?;
     progress.done("tools are there");
 
-    let _held = tools::lock(&home.0)?;
+    let _held = home.lock()?;
     let before = match home.load()? {
         Some(settings) => settings,
         None => Settings::new(network::free_slot()?),
@@ -249,11 +249,8 @@ pub(crate) fn wipe_etcd(home: &Home) -> Result<()> {
 
 /// Removes all that the cluster has made, also after interruptions and when its settings are lost.
 pub(crate) fn down(home: &Home) -> Result<()> {
-    let Some(settings) = home.load()? else {
-        remove_home(home)?;
-        return remove_lock(home);
-    };
-    let held = tools::lock(&home.0)?;
+    let _held = home.lock()?;
+    let Some(settings) = home.load()? else { return remove_home(home) };
     for component in Component::ALL.into_iter().rev() {
         component.stop(home)?;
     }
@@ -280,22 +277,16 @@ pub(crate) fn down(home: &Home) -> Result<()> {
         cgroups::remove(&group)?;
     }
     network::remove_base(plan)?;
-    remove_home(home)?;
-    drop(held);
-    remove_lock(home)
+    remove_home(home)
 }
 
 fn remove_home(home: &Home) -> Result<()> {
     match fs::remove_dir_all(&home.0) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("failed to remove {}", home.0.display()))
+            return Err(error).with_context(|| format!("failed to remove {}", home.0.display()));
         }
-        _ => Ok(()),
+        _ => {}
     }
-}
-
-fn remove_lock(home: &Home) -> Result<()> {
-    let _ = fs::remove_file(home.0.with_extension("lock"));
     if std::env::var_os("HEARTH_CLUSTER_HOME").is_none() {
         // The directory that holds only clusters; it stays when another one is in it.
         let _ = home.0.parent().map(fs::remove_dir);

@@ -142,7 +142,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::LoadImage { file } => load_image(&file)?,
         Command::Node { action, names } => node_action(&home, action, &names)?,
         Command::Stop { components } => {
-            let _held = tools::lock(&home.0)?;
+            let _held = home.lock()?;
             chosen(&components)
                 .into_iter()
                 .rev()
@@ -162,7 +162,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Start { components } => start(&home, &chosen(&components))?,
         Command::Blackout => blackout(&home)?,
         Command::WipeEtcd => {
-            let _held = tools::lock(&home.0)?;
+            let _held = home.lock()?;
             lifecycle::wipe_etcd(&home)?;
         }
     }
@@ -212,7 +212,7 @@ pub(crate) fn host_address() -> Result<String> {
 pub(crate) fn load_image(file: &Path) -> Result<()> {
     let home = Home::locate()?;
     let settings = home.existing()?;
-    let _held = tools::lock(&home.0)?;
+    let _held = home.lock()?;
     let name = node::file_name(file)?;
     ensure!(
         Path::new(name).extension().is_some_and(|end| end == "tar"),
@@ -240,7 +240,7 @@ fn tool(name: &str) -> Result<PathBuf> {
 
 fn node_action(home: &Home, action: NodeAction, names: &[String]) -> Result<()> {
     let settings = home.existing()?;
-    let _held = tools::lock(&home.0)?;
+    let _held = home.lock()?;
     for name in names {
         let machine = Machine {
             home,
@@ -270,7 +270,7 @@ fn node_action(home: &Home, action: NodeAction, names: &[String]) -> Result<()> 
 
 fn start(home: &Home, components: &[Component]) -> Result<()> {
     let (settings, tools) = (home.existing()?, Tools::ensure()?);
-    let _held = tools::lock(&home.0)?;
+    let _held = home.lock()?;
     for component in components {
         component.start(home, &settings, &tools.kubernetes)?;
     }
@@ -286,7 +286,7 @@ fn start(home: &Home, components: &[Component]) -> Result<()> {
 
 fn blackout(home: &Home) -> Result<()> {
     let settings = home.existing()?;
-    let _held = tools::lock(&home.0)?;
+    let _held = home.lock()?;
     for component in Component::ALL {
         component.stop(home)?;
     }

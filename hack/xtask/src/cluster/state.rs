@@ -177,6 +177,12 @@ impl Home {
         self.0.join("nodes").join(name)
     }
 
+    /// Held by whoever changes the cluster. It lies in the cache, because `down` removes the state while others wait.
+    pub(crate) fn lock(&self) -> Result<std::fs::File> {
+        let name = tools::short_hash([self.0.as_os_str().as_encoded_bytes()]);
+        tools::lock(&tools::cache()?.join(format!("cluster-{name}")))
+    }
+
     fn settings(&self) -> PathBuf {
         self.0.join("cluster.json")
     }
