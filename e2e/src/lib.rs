@@ -6,4 +6,5 @@ pub mod objects;
 pub mod process;
 pub mod route53;
 pub mod surroundings;
+pub mod table;
 pub mod wait;

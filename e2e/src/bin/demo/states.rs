@@ -1,0 +1,96 @@
+//! Where each record comes from and what became of it, as the cluster tells it.
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use hearth_e2e::bed::Zone;
+use hearth_e2e::objects::get;
+use hearth_e2e::wait::until;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use serde_json::Value;
+
+use crate::home::{NAMESPACE, Picture, host, manifests};
+
+/// The rows of the table.
+pub(crate) struct States {
+    rows: Vec<Vec<String>>,
+}
+
+impl States {
+    /// Reads the status of the DNSRecords and the events of the Service that does not get its name. A Service or Ingress has no
+    /// status of ours: its record is published when the owner record names it.
+    pub(crate) async fn read(client: &Client, zone: &Zone, answers: &Picture) -> Result<Self> {
+        let mut records = BTreeMap::new();
+        for object in manifests()?.iter().filter(|object| object["kind"] == "DNSRecord") {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let state = until(&format!("DNSRecord {name} is published"), super::story::LIMIT, || async {
+                let now = get(client, object).await?;
+                let state = state_in(&now, &zone.name);
+                ensure!(state.as_deref() == Some("Published"), "it is {state:?}");
+                Ok(state)
+            })
+            .await?;
+            records.insert(format!("dnsrecord/{NAMESPACE}/{name}"), state);
+        }
+        let conflict = until("the Service files has the event Conflicted", super::story::LIMIT, || conflict(client, "files")).await?;
+        let mut rows = Vec::new();
+        for ((label, kind), set) in &answers.0 {
+            let (source, state) = match &set.resource {
+                Some(resource) => (shown(resource)?, records.get(resource).map_or("Published", String::as_str)),
+                None if label == "files" => (format!("Service {NAMESPACE}/files"), conflict.as_str()),
+                None => ("somebody else".to_owned(), "foreign, untouched"),
+            };
+            rows.push(vec![host(label), kind.clone(), source, state.to_owned(), set.values.join(", ")]);
+        }
+        Ok(Self { rows })
+    }
+
+    /// The rows, ordered by name.
+    pub(crate) fn rows(self) -> Vec<Vec<String>> {
+        self.rows
+    }
+}
+
+fn state_in(record: &Value, zone: &str) -> Option<String> {
+    let zones = record.pointer("/status/zones")?.as_array()?;
+    let found = zones.iter().find(|state| state["zone"] == zone)?;
+    found["state"].as_str().map(ToOwned::to_owned)
+}
+
+async fn conflict(client: &Client, service: &str) -> Result<Option<String>> {
+    let api: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
+    let events = api.list(&ListParams::default()).await?;
+    let about = |event: &&Event| event.regarding.as_ref().is_some_and(|object| object.kind.as_deref() == Some("Service") && object.name.as_deref() == Some(service));
+    Ok(events.iter().filter(about).filter_map(|event| event.reason.clone()).find(|reason| reason == "Conflicted"))
+}
+
+/// `service/hearth-demo/photos` as people write it.
+fn shown(resource: &str) -> Result<String> {
+    let (kind, object) = resource.split_once('/').context("an owner record names no object")?;
+    let kind = match kind {
+        "service" => "Service",
+        "ingress" => "Ingress",
+        "dnsrecord" => "DNSRecord",
+        other => other,
+    };
+    Ok(format!("{kind} {object}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_shown_as_people_write_them() {
+        assert_eq!(shown("dnsrecord/hearth-demo/vpn").unwrap(), "DNSRecord hearth-demo/vpn");
+        assert!(shown("nothing").is_err());
+    }
+
+    #[test]
+    fn the_state_is_that_of_the_zone() {
+        let record = serde_json::json!({"status": {"zones": [{"zone": "other", "state": "Failed"}, {"zone": "demo", "state": "Published"}]}});
+        assert_eq!(state_in(&record, "demo").as_deref(), Some("Published"));
+        assert_eq!(state_in(&record, "none"), None);
+    }
+}
