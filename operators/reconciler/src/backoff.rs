@@ -22,33 +22,33 @@ pub fn delay(failures: u32, jitter: f64) -> Duration {
 
 /// What is known about an object that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failing {
+pub(crate) struct Failing {
     /// The object's UID: a new object of the same name starts afresh.
     uid: String,
     /// Failures in a row.
-    pub failures: u32,
+    pub(crate) failures: u32,
     /// Failures in a row with the same reason.
-    pub same: u32,
+    pub(crate) same: u32,
     /// The last failure's reason.
     reason: &'static str,
 }
 
 /// The objects that fail now. An object leaves on success and when it is deleted.
 #[derive(Debug)]
-pub struct Failures<Key>(Mutex<HashMap<Key, Failing>>);
+pub(crate) struct Failures<Key>(Mutex<HashMap<Key, Failing>>);
 
 /// Beyond this many failing objects, those that do not exist any more are looked for at each new one.
 const SWEEP_ABOVE: usize = 128;
 
 impl<Key: Hash + Eq> Failures<Key> {
     /// Nothing fails.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::default())
     }
 
     /// Notes a failure and returns the object's record. `exists` bounds the map: it is asked about the other keys
     /// when there are many.
-    pub fn note(&self, key: Key, uid: &str, reason: &'static str, exists: impl Fn(&Key) -> bool) -> Failing {
+    pub(crate) fn note(&self, key: Key, uid: &str, reason: &'static str, exists: impl Fn(&Key) -> bool) -> Failing {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= SWEEP_ABOVE && map.len().is_power_of_two() && !map.contains_key(&key) {
             map.retain(|key, _| exists(key));
@@ -74,7 +74,7 @@ impl<Key: Hash + Eq> Failures<Key> {
     }
 
     /// Forgets an object: it succeeded, or it is gone. True if it had failed.
-    pub fn forget<Q>(&self, key: &Q) -> bool
+    pub(crate) fn forget<Q>(&self, key: &Q) -> bool
     where
         Key: std::borrow::Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -86,20 +86,9 @@ impl<Key: Hash + Eq> Failures<Key> {
             .is_some()
     }
 
-    /// How many objects fail now.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Whether no object fails.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl<Key: Hash + Eq> Default for Failures<Key> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

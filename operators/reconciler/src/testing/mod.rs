@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A process around any client, always leading: what [`crate::start::start`] returns, without sockets and signals.
-/// Events go to the same client; drop them with [`crate::events::Events`]' own queue by not answering.
+/// Events go to the same client. Needs a Tokio runtime.
 pub fn process(client: Client) -> Process {
     Process {
         events: Events::new(client.clone(), "test", "test-0"),
