@@ -229,11 +229,11 @@ pub(crate) fn short_hash(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> S
         hash.update((part.as_ref().len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize()
+    let digest = hash.finalize();
+    digest
         .iter()
         .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The value of a one-line directive of `go.mod`.

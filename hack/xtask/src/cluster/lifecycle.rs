@@ -11,7 +11,7 @@ use super::node::Machine;
 use super::plan::{AddressPlan, DNS_SERVICE};
 use super::process::Record;
 use super::ready::{PATIENCE, await_apiserver, await_nodes, kubectl};
-use super::state::{Home, Settings, UpOptions};
+use super::state::{Home, Settings, UpOptions, write_whole};
 use super::{certificates, cgroups, network};
 use crate::{image, tools};
 
@@ -93,8 +93,8 @@ pub(crate) fn up(home: &Home, options: &UpOptions) -> Result<()> {
     }
     network::ensure_base(&settings)?;
     certificates::ensure_control_plane(home, settings.addresses())?;
-    system_image(home, &pause, "pause")?;
-    system_image(home, &coredns, "coredns")?;
+    system_image(home, &settings, &pause, "pause")?;
+    system_image(home, &settings, &coredns, "coredns")?;
     start_control_plane(home, &settings, &tools)?;
     progress.done(&format!(
         "API server answers at https://{}:6443",
@@ -164,15 +164,25 @@ fn installed(program: &str) -> bool {
         .any(|dir| dir.join(program).is_file())
 }
 
-/// An image that every node imports when it is switched on.
-fn system_image(home: &Home, binary: &Path, program: &str) -> Result<()> {
-    let archive = home.images().join(format!("{program}.tar"));
-    let newer =
-        |a: &Path, b: &Path| Some(fs::metadata(a).ok()?.modified().ok()? > fs::metadata(b).ok()?.modified().ok()?);
-    if newer(&archive, binary) == Some(true) {
+/// An image that every node imports when it is switched on, or now; packed once and kept beside the tool.
+fn system_image(home: &Home, settings: &Settings, binary: &Path, program: &str) -> Result<()> {
+    let (packed, archive) = (
+        binary.with_file_name("image.tar"),
+        home.images().join(format!("{program}.tar")),
+    );
+    if !packed.exists() {
+        image::pack(binary, program, &packed)?;
+    }
+    let content = fs::read(&packed)?;
+    if fs::read(&archive).is_ok_and(|present| present == content) {
         return Ok(());
     }
-    image::pack(binary, program, &archive)
+    fs::create_dir_all(home.images())?;
+    write_whole(&archive, &content)?;
+    settings
+        .nodes
+        .iter()
+        .try_for_each(|node| Machine { home, settings, node }.import(&archive))
 }
 
 pub(crate) fn start_control_plane(home: &Home, settings: &Settings, tools: &Tools) -> Result<()> {
@@ -250,7 +260,9 @@ pub(crate) fn wipe_etcd(home: &Home) -> Result<()> {
 /// Removes all that the cluster has made, also after interruptions and when its settings are lost.
 pub(crate) fn down(home: &Home) -> Result<()> {
     let _held = home.lock()?;
-    let Some(settings) = home.load()? else { return remove_home(home) };
+    let Some(settings) = home.load()? else {
+        return remove_home(home);
+    };
     for component in Component::ALL.into_iter().rev() {
         component.stop(home)?;
     }

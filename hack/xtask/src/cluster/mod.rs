@@ -49,7 +49,7 @@ enum Command {
     Kubeconfig,
     /// Print the address under which pods reach servers on this machine
     HostAddress,
-    /// Print the path of a pinned tool, built first if need be: kubectl, helm, moto_server …
+    /// Print the path of a pinned tool, built first if need be: kubectl, helm, `moto_server` …
     Tool { name: String },
     /// A node's power button
     Node {
