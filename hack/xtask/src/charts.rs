@@ -33,8 +33,8 @@ pub(crate) struct Args {
     update: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<()> {
-    all(args.update)
+pub(crate) fn run(Args { update }: Args) -> Result<()> {
+    if update { all(true) } else { check() }
 }
 
 /// Every check of every chart.

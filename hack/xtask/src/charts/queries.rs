@@ -41,7 +41,7 @@ fn is_called(after: &str) -> bool {
         .any(|next| after.starts_with(next))
 }
 
-/// The names of metrics in a PromQL expression: the words that are neither keywords nor called, outside of selectors,
+/// The names of metrics in a `PromQL` expression: the words that are neither keywords nor called, outside of selectors,
 /// strings, ranges and lists of labels.
 pub(super) fn metrics_of(query: &str) -> BTreeSet<String> {
     const WORDS: [&str; 8] = ["and", "or", "unless", "bool", "offset", "inf", "nan", "atan2"];

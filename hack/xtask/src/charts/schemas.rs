@@ -95,7 +95,7 @@ fn write_schema(target: &Path, api_version: &str, kind: &str, schema: &Value) ->
     Ok(fs::write(file, serde_json::to_string(schema)?)?)
 }
 
-/// Makes an OpenAPI schema of Kubernetes a JSON schema that takes no unknown field: the API server drops those silently.
+/// Makes a schema of Kubernetes' a JSON schema that takes no unknown field: the API server drops those silently.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
