@@ -12,7 +12,7 @@ use super::plan::{AddressPlan, DNS_SERVICE};
 use super::process::Record;
 use super::ready::{PATIENCE, await_apiserver, await_nodes, kubectl};
 use super::state::{Home, Settings, UpOptions, write_whole};
-use super::{certificates, cgroups, network};
+use super::{certificates, cgroups, network, slots};
 use crate::{image, tools};
 
 const COREDNS: &str = include_str!("files/coredns.yaml");
@@ -69,10 +69,7 @@ pub(crate) fn up(home: &Home, options: &UpOptions) -> Result<()> {
     progress.done("tools are there");
 
     let _held = home.lock()?;
-    let before = match home.load()? {
-        Some(settings) => settings,
-        None => Settings::new(network::free_slot()?),
-    };
+    let before = slots::claim(home)?;
     let settings = before.with(options)?;
     home.save(&settings)?;
     for node in before.nodes.iter().filter(|node| !settings.nodes.contains(node)) {
@@ -260,28 +257,20 @@ pub(crate) fn wipe_etcd(home: &Home) -> Result<()> {
 /// Removes all that the cluster has made, also after interruptions and when its settings are lost.
 pub(crate) fn down(home: &Home) -> Result<()> {
     let _held = home.lock()?;
-    let Some(settings) = home.load()? else {
+    let Some(slot) = slots::claimed(home)? else {
         return remove_home(home);
     };
     for component in Component::ALL.into_iter().rev() {
         component.stop(home)?;
     }
-    for node in &settings.nodes {
-        Machine {
-            home,
-            settings: &settings,
-            node,
-        }
-        .off()?;
-    }
-    // What records do not know: those of a node whose removal was interrupted, say.
+    // The nodes, also one whose removal was interrupted.
     for file in fs::read_dir(home.run()).into_iter().flatten().flatten() {
         let name = file.file_name().into_string().unwrap_or_default();
         if let Some(running) = Record::find(&home.run(), name.trim_end_matches(".json")) {
             running.end()?;
         }
     }
-    let plan: AddressPlan = settings.addresses();
+    let plan = AddressPlan { slot };
     for namespace in network::namespaces(plan) {
         network::remove(&namespace)?;
     }
@@ -289,6 +278,7 @@ pub(crate) fn down(home: &Home) -> Result<()> {
         cgroups::remove(&group)?;
     }
     network::remove_base(plan)?;
+    slots::release(slot)?;
     remove_home(home)
 }
 

@@ -13,6 +13,7 @@ mod node;
 mod plan;
 mod process;
 mod ready;
+mod slots;
 mod state;
 
 use std::fs;

@@ -6,24 +6,14 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::command::line;
-use super::plan::{AddressPlan, SLOTS};
+use super::plan::AddressPlan;
 use super::state::{Node, Settings};
 
 const SWITCH: &str = "switch";
 pub(crate) const CONTROL: &str = "control";
-
-/// The first slot whose addresses nobody on this host uses.
-pub(crate) fn free_slot() -> Result<u8> {
-    let taken = line("ip -o -4 addr show")?;
-    let free = (0..SLOTS).find(|&slot| {
-        let plan = AddressPlan { slot };
-        !taken.contains(&format!("inet {}/", plan.host())) && !namespace_exists(&plan.namespace(SWITCH))
-    });
-    free.with_context(|| format!("{SLOTS} clusters run on this machine already; take one down first"))
-}
 
 /// Switch, host cable and control plane.
 pub(crate) fn ensure_base(settings: &Settings) -> Result<()> {

@@ -137,7 +137,7 @@ impl Settings {
 }
 
 /// The directory of the cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Home(pub(crate) PathBuf);
 
 impl Home {
