@@ -2,6 +2,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -72,6 +73,18 @@ impl Process {
         let fields = stat(self.pid)?;
         let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
         Ok((ticks(11) + ticks(12)) / 100.0)
+    }
+
+    /// Whether it still runs; one that has ended and was not waited for does not.
+    pub fn is_running(&self) -> bool {
+        stat(self.pid).is_ok_and(|fields| fields.first().is_some_and(|state| state != "Z") && fields.get(19) == Some(&self.started.to_string()))
+    }
+
+    /// How long ago it was started, to 10 ms.
+    pub fn age(&self) -> Result<Duration> {
+        let text = fs::read_to_string("/proc/uptime")?;
+        let uptime: f64 = text.split_whitespace().next().context("unreadable /proc/uptime")?.parse()?;
+        Ok(Duration::from_secs_f64(uptime).saturating_sub(Duration::from_millis(self.started * 10)))
     }
 }
 

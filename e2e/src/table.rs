@@ -1,7 +1,7 @@
 //! Text in columns, for people.
 
-/// The rows with their columns aligned, two spaces between them, each line indented by `indent`. Numbers, which begin with a digit
-/// in every row but the first, stand on the right.
+/// The rows with their columns aligned, two spaces between them, each line indented by `indent`. Columns of numbers only, the
+/// first row aside, stand on the right.
 pub fn columns(rows: &[Vec<String>], indent: usize) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |row: &Vec<String>, at: usize| row.get(at).cloned().unwrap_or_default();
@@ -20,7 +20,9 @@ pub fn columns(rows: &[Vec<String>], indent: usize) -> String {
             let text = cell(row, at);
             let pad = " ".repeat(width - text.chars().count());
             let gap = if at == 0 { "" } else { "  " };
-            line += &if *right { format!("{gap}{pad}{text}") } else { format!("{gap}{text}{pad}") };
+            for part in if *right { [gap, &pad, &text] } else { [gap, &text, &pad] } {
+                line.push_str(part);
+            }
         }
         out += line.trim_end();
         out.push('\n');

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// The demo's namespace in `home.yaml`.
 pub(crate) const NAMESPACE: &str = "hearth-demo";
-/// The DNSZone; its domain is `demo.example.org`.
+/// The `DNSZone`; its domain is `demo.example.org`.
 pub(crate) const ZONE: &str = "demo";
 const DOMAIN: &str = "demo.example.org";
 const MANIFESTS: &str = include_str!("home.yaml");

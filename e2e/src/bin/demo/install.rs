@@ -71,7 +71,7 @@ impl Before {
     }
 }
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Removes the zone and the sample objects, whoever left them.
 pub(crate) async fn clear(client: &Client) -> Result<()> {

@@ -1,11 +1,12 @@
 //! What the reader sees: sentences, tables, commands; pauses and colour only on a terminal.
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Stdout, Write};
 
 use anyhow::Result;
 use hearth_e2e::table::columns;
 
 /// The terminal, or what stands for it.
 pub(crate) struct Screen {
+    out: Stdout,
     colour: bool,
     pauses: bool,
     chapter: u32,
@@ -14,9 +15,10 @@ pub(crate) struct Screen {
 impl Screen {
     /// With `check` nobody sits in front of it.
     pub(crate) fn new(check: bool) -> Self {
-        let out = std::io::stdout().is_terminal();
-        let colour = out && std::env::var_os("NO_COLOR").is_none();
-        Self { colour, pauses: out && std::io::stdin().is_terminal() && !check, chapter: 0 }
+        let out = std::io::stdout();
+        let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let pauses = out.is_terminal() && std::io::stdin().is_terminal() && !check;
+        Self { out, colour, pauses, chapter: 0 }
     }
 
     /// Whether somebody reads along and answers.
@@ -31,7 +33,7 @@ impl Screen {
         }
         self.chapter += 1;
         let text = format!("{}. {title}", self.chapter);
-        put(&format!("\n{}\n", self.painted("1", &text)))
+        self.put(&format!("\n{}\n", self.painted("1", &text)))
     }
 
     /// Waits for Enter; the end of the input is as good.
@@ -39,46 +41,47 @@ impl Screen {
         if !self.pauses {
             return Ok(());
         }
-        put(&self.painted("2", &format!("\n[{what}] ")))?;
-        std::io::stdout().flush()?;
+        self.put(&self.painted("2", &format!("\n[{what}] ")))?;
         std::io::stdin().lock().read_line(&mut String::new())?;
         Ok(())
     }
 
     /// Plain sentences, broken where the width of a terminal ends.
     pub(crate) fn say(&self, text: &str) -> Result<()> {
-        put(&format!("{}\n", wrapped(text, 100)))
+        self.put(&format!("{}\n", wrapped(text, 100)))
     }
 
     /// Something that has been looked at and found so.
     pub(crate) fn seen(&self, text: &str) -> Result<()> {
-        put(&format!("  {} {text}\n", self.painted("32", "ok")))
+        self.put(&format!("  {} {text}\n", self.painted("32", "ok")))
     }
 
     /// A command that the reader may run.
     pub(crate) fn command(&self, text: &str) -> Result<()> {
-        put(&format!("  {} {text}\n", self.painted("36", "$")))
+        self.put(&format!("  {} {text}\n", self.painted("36", "$")))
     }
 
     /// Lines as they came.
     pub(crate) fn lines(&self, lines: &[String]) -> Result<()> {
-        lines.iter().try_for_each(|line| put(&format!("    {line}\n")))
+        lines.iter().try_for_each(|line| self.put(&format!("    {line}\n")))
     }
 
     /// A table, the first row its head.
     pub(crate) fn table(&self, rows: &[Vec<String>]) -> Result<()> {
         let text = columns(rows, 2);
         let (head, body) = text.split_once('\n').unwrap_or((&text, ""));
-        put(&format!("\n{}\n{body}\n", self.painted("1", head)))
+        self.put(&format!("\n{}\n{body}\n", self.painted("1", head)))
+    }
+
+    fn put(&self, text: &str) -> Result<()> {
+        let mut out = self.out.lock();
+        out.write_all(text.as_bytes())?;
+        Ok(out.flush()?)
     }
 
     fn painted(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
-}
-
-fn put(text: &str) -> Result<()> {
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 fn wrapped(text: &str, width: usize) -> String {

@@ -18,7 +18,7 @@ pub(crate) struct States {
 }
 
 impl States {
-    /// Reads the status of the DNSRecords and the events of the Service that does not get its name. A Service or Ingress has no
+    /// Reads the status of the `DNSRecord`s and the events of the Service that does not get its name. A Service or Ingress has no
     /// status of ours: its record is published when the owner record names it.
     pub(crate) async fn read(client: &Client, zone: &Zone, answers: &Picture) -> Result<Self> {
         let mut records = BTreeMap::new();

@@ -17,7 +17,7 @@ use crate::screen::Screen;
 use crate::states::States;
 
 /// Far longer than anything here takes; machines may be busy.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// The teller and what the tale is about.
 pub(crate) struct Story {
