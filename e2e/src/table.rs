@@ -8,7 +8,12 @@ pub fn columns(rows: &[Vec<String>], indent: usize) -> String {
     let shapes: Vec<(usize, bool)> = (0..count)
         .map(|at| {
             let width = rows.iter().map(|row| cell(row, at).chars().count()).max().unwrap_or(0);
-            let mut below = rows.iter().skip(1).map(|row| cell(row, at)).filter(|text| !text.is_empty()).peekable();
+            let mut below = rows
+                .iter()
+                .skip(1)
+                .map(|row| cell(row, at))
+                .filter(|text| !text.is_empty())
+                .peekable();
             let numbers = below.peek().is_some() && below.all(|text| text.parse::<f64>().is_ok());
             (width, numbers)
         })
@@ -40,8 +45,15 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [row(&["NAME", "TYPE", "MS"]), row(&["äpfel", "A", "7"]), row(&["b", "CNAME", "12.5"])];
-        assert_eq!(columns(&rows, 1), " NAME   TYPE     MS\n äpfel  A         7\n b      CNAME  12.5\n");
+        let rows = [
+            row(&["NAME", "TYPE", "MS"]),
+            row(&["äpfel", "A", "7"]),
+            row(&["b", "CNAME", "12.5"]),
+        ];
+        assert_eq!(
+            columns(&rows, 1),
+            " NAME   TYPE     MS\n äpfel  A         7\n b      CNAME  12.5\n"
+        );
     }
 
     #[test]

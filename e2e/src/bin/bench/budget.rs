@@ -20,13 +20,21 @@ impl Line {
 
     /// Its cells: figure, measured, budget, verdict.
     pub(crate) fn cells(&self) -> Vec<String> {
-        let limit = self.limit.map(|limit| format!("≤ {}", number(limit))).unwrap_or_default();
+        let limit = self
+            .limit
+            .map(|limit| format!("≤ {}", number(limit)))
+            .unwrap_or_default();
         let verdict = match (self.limit, self.is_kept()) {
             (None, _) => "",
             (Some(_), true) => "kept",
             (Some(_), false) => "BROKEN",
         };
-        vec![format!("{} ({})", self.what, self.unit).replace(" ()", ""), number(self.measured), limit, verdict.to_owned()]
+        vec![
+            format!("{} ({})", self.what, self.unit).replace(" ()", ""),
+            number(self.measured),
+            limit,
+            verdict.to_owned(),
+        ]
     }
 }
 
@@ -58,39 +66,118 @@ fn memory(objects: u32) -> Option<f64> {
 #[expect(clippy::cast_precision_loss, reason = "bytes and counts are far below 2^52")]
 pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
     let beside = &figures.beside;
-    let line = |what: &str, measured: f64, limit: Option<f64>, unit: &'static str| Line { what: what.to_owned(), measured, limit, unit };
+    let line = |what: &str, measured: f64, limit: Option<f64>, unit: &'static str| Line {
+        what: what.to_owned(),
+        measured,
+        limit,
+        unit,
+    };
     let up_to = |most: u32, limit: f64| (figures.objects <= most).then_some(limit);
     let mut lines = vec![
-        line("resident memory", figures.rss_bytes as f64 / MIB, memory(figures.objects), "MiB"),
+        line(
+            "resident memory",
+            figures.rss_bytes as f64 / MIB,
+            memory(figures.objects),
+            "MiB",
+        ),
         line("of it anonymous", figures.anon_bytes as f64 / MIB, None, "MiB"),
         line("processor time until synced", figures.cpu_seconds, None, "s"),
         line("first sync", figures.first_sync_seconds, up_to(10_000, 30.0), "s"),
     ];
     if figures.objects > 0 {
         let most = beside.least_batches + 2;
-        lines.push(line(&format!("batches of the first sync (least possible {})", beside.least_batches), beside.batches as f64, Some(most as f64), ""));
+        lines.push(line(
+            &format!("batches of the first sync (least possible {})", beside.least_batches),
+            beside.batches as f64,
+            Some(most as f64),
+            "",
+        ));
     }
-    if let (Some(p50), Some(p99), Some(calls)) = (figures.change_p50_seconds, figures.change_p99_seconds, figures.provider_calls_per_change) {
-        lines.push(line(&format!("change to provider, p50 of {}", beside.changes), p50, up_to(10_000, 0.3), "s"));
+    if let (Some(p50), Some(p99), Some(calls)) = (
+        figures.change_p50_seconds,
+        figures.change_p99_seconds,
+        figures.provider_calls_per_change,
+    ) {
+        lines.push(line(
+            &format!("change to provider, p50 of {}", beside.changes),
+            p50,
+            up_to(10_000, 0.3),
+            "s",
+        ));
         lines.push(line("change to provider, p99", p99, up_to(10_000, 1.0), "s"));
-        lines.push(line("change to provider, slowest", beside.slowest_change.unwrap_or_default(), None, "s"));
+        lines.push(line(
+            "change to provider, slowest",
+            beside.slowest_change.unwrap_or_default(),
+            None,
+            "s",
+        ));
         lines.push(line("provider calls per change", calls, Some(1.0), ""));
     }
     lines.extend([
-        line("provider calls, idle", figures.idle_provider_calls_per_minute, Some(0.0), "per minute"),
-        line("API writes, idle", figures.idle_api_writes_per_minute, Some(0.0), "per minute"),
-        line("processor, idle", beside.idle_millicores, Some(2.0), "thousandths of a core"),
-        line("restart: process ready", figures.restart_ready_seconds, up_to(1_000, 3.0), "s"),
-        line("restart: leading after a clean end", beside.leading_after_end, up_to(1_000, 3.0), "s"),
-        line("restart: leading after kill -9", beside.leading_after_kill, Some(20.0), "s"),
+        line(
+            "provider calls, idle",
+            figures.idle_provider_calls_per_minute,
+            Some(0.0),
+            "per minute",
+        ),
+        line(
+            "API writes, idle",
+            figures.idle_api_writes_per_minute,
+            Some(0.0),
+            "per minute",
+        ),
+        line(
+            "processor, idle",
+            beside.idle_millicores,
+            Some(2.0),
+            "thousandths of a core",
+        ),
+        line(
+            "restart: process ready",
+            figures.restart_ready_seconds,
+            up_to(1_000, 3.0),
+            "s",
+        ),
+        line(
+            "restart: leading after a clean end",
+            beside.leading_after_end,
+            up_to(1_000, 3.0),
+            "s",
+        ),
+        line(
+            "restart: leading after kill -9",
+            beside.leading_after_kill,
+            Some(20.0),
+            "s",
+        ),
         line("restart: writes", figures.restart_writes as f64, Some(0.0), ""),
-        line("image, uncompressed", figures.image_bytes as f64 / MIB, Some(20.0), "MiB"),
+        line(
+            "image, uncompressed",
+            figures.image_bytes as f64 / MIB,
+            Some(20.0),
+            "MiB",
+        ),
     ]);
     if let Some((bytes, seconds, calls)) = external_dns(figures.objects) {
-        lines.push(line("memory, as a share of external-dns' (at most a quarter)", figures.rss_bytes as f64 / bytes, Some(0.25), ""));
+        lines.push(line(
+            "memory, as a share of external-dns' (at most a quarter)",
+            figures.rss_bytes as f64 / bytes,
+            Some(0.25),
+            "",
+        ));
         if let (Some(p50), Some(ours)) = (figures.change_p50_seconds, figures.provider_calls_per_change) {
-            lines.push(line("time of a change, as a share of external-dns' (at most a tenth)", p50 / seconds, Some(0.1), ""));
-            lines.push(line(&format!("calls of a change, as a share of external-dns' {calls}"), ours / calls, None, ""));
+            lines.push(line(
+                "time of a change, as a share of external-dns' (at most a tenth)",
+                p50 / seconds,
+                Some(0.1),
+                "",
+            ));
+            lines.push(line(
+                &format!("calls of a change, as a share of external-dns' {calls}"),
+                ours / calls,
+                None,
+                "",
+            ));
         }
     }
     lines
@@ -118,12 +205,21 @@ pub(crate) mod tests {
             restart_ready_seconds: 0.4,
             restart_writes: 0,
             image_bytes: 8 << 20,
-            beside: Beside { batches: 4, least_batches: 3, leading_after_kill: 16.0, ..Beside::default() },
+            beside: Beside {
+                batches: 4,
+                least_batches: 3,
+                leading_after_kill: 16.0,
+                ..Beside::default()
+            },
         }
     }
 
     fn broken(figures: &Figures) -> Vec<String> {
-        lines(figures).into_iter().filter(|line| !line.is_kept()).map(|line| line.what).collect()
+        lines(figures)
+            .into_iter()
+            .filter(|line| !line.is_kept())
+            .map(|line| line.what)
+            .collect()
     }
 
     #[test]
@@ -145,25 +241,54 @@ pub(crate) mod tests {
             idle_api_writes_per_minute: 1.0,
             restart_writes: 1,
             image_bytes: 21 << 20,
-            beside: Beside { batches: 6, least_batches: 3, idle_millicores: 2.1, leading_after_kill: 20.1, ..Beside::default() },
+            beside: Beside {
+                batches: 6,
+                least_batches: 3,
+                idle_millicores: 2.1,
+                leading_after_kill: 20.1,
+                ..Beside::default()
+            },
             ..good(10_000)
         };
         assert_eq!(broken(&bad).len(), 13, "{:?}", broken(&bad));
-        let slow = Figures { restart_ready_seconds: 3.1, beside: Beside { leading_after_end: 3.1, ..good(1000).beside }, ..good(1000) };
+        let slow = Figures {
+            restart_ready_seconds: 3.1,
+            beside: Beside {
+                leading_after_end: 3.1,
+                ..good(1000).beside
+            },
+            ..good(1000)
+        };
         assert_eq!(broken(&slow).len(), 2);
     }
 
     #[test]
     fn memory_may_grow_with_the_objects() {
-        let sixteen = |objects| Figures { rss_bytes: 16 << 20, ..good(objects) };
+        let sixteen = |objects| Figures {
+            rss_bytes: 16 << 20,
+            ..good(objects)
+        };
         assert_eq!(broken(&sixteen(0)), ["resident memory"]);
         assert_eq!(broken(&sixteen(1_000)), Vec::<String>::new());
     }
 
     #[test]
     fn cells_tell_the_verdict() {
-        let line = Line { what: "a".to_owned(), measured: 2.5, limit: Some(2.0), unit: "s" };
+        let line = Line {
+            what: "a".to_owned(),
+            measured: 2.5,
+            limit: Some(2.0),
+            unit: "s",
+        };
         assert_eq!(line.cells(), ["a (s)", "2.5", "≤ 2", "BROKEN"]);
-        assert_eq!(Line { limit: None, unit: "", ..line }.cells(), ["a", "2.5", "", ""]);
+        assert_eq!(
+            Line {
+                limit: None,
+                unit: "",
+                ..line
+            }
+            .cells(),
+            ["a", "2.5", "", ""]
+        );
     }
 }

@@ -69,7 +69,12 @@ mod tests {
     #[test]
     fn percentiles_are_values_that_were_measured() {
         let values: Vec<Duration> = (1..=300).rev().map(Duration::from_millis).collect();
-        let is = |percent, expected: f64| assert!((percentile(&values, percent).unwrap() - expected).abs() < 1e-9, "{percent}");
+        let is = |percent, expected: f64| {
+            assert!(
+                (percentile(&values, percent).unwrap() - expected).abs() < 1e-9,
+                "{percent}"
+            )
+        };
         is(50, 0.150);
         is(99, 0.297);
         is(100, 0.300);

@@ -52,7 +52,12 @@ impl Numbered {
     /// Gives it another address, as a load balancer does.
     pub(crate) async fn move_to(self, client: &Client, version: u32) -> Result<()> {
         let api: Api<Service> = Api::namespaced(client.clone(), &self.namespace());
-        api.patch_status(&self.name(), &PatchParams::default(), &Patch::Merge(json!({"status": self.status(version)}))).await?;
+        api.patch_status(
+            &self.name(),
+            &PatchParams::default(),
+            &Patch::Merge(json!({"status": self.status(version)})),
+        )
+        .await?;
         Ok(())
     }
 
@@ -73,7 +78,11 @@ pub(crate) async fn services(client: &Client, count: u32, domain: &str) -> Resul
     for number in (0..count).step_by(PER_NAMESPACE as usize) {
         namespace(client, &Numbered(number).namespace(), &[]).await?;
     }
-    stream::iter(0..count).map(|number| Numbered(number).create(client, domain)).buffer_unordered(PARALLEL).try_collect().await
+    stream::iter(0..count)
+        .map(|number| Numbered(number).create(client, domain))
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await
 }
 
 /// Creates so many pods that no scheduler takes: objects that the operator must not hold.
@@ -85,7 +94,10 @@ pub(crate) async fn pods(client: &Client, count: u32) -> Result<()> {
     namespace(client, &place, &[]).await?;
     // Pods are refused before their namespace has its service account.
     let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> = Api::namespaced(client.clone(), &place);
-    until("the service account is there", Duration::from_mins(1), || async { Ok(accounts.get_opt("default").await?) }).await?;
+    until("the service account is there", Duration::from_mins(1), || async {
+        Ok(accounts.get_opt("default").await?)
+    })
+    .await?;
     let api: Api<Pod> = Api::namespaced(client.clone(), &place);
     let pod = |number: u32| {
         json!({
@@ -94,7 +106,11 @@ pub(crate) async fn pods(client: &Client, count: u32) -> Result<()> {
         })
     };
     let api = &api;
-    stream::iter(0..count).map(|number| async move { create(api, &pod(number)).await }).buffer_unordered(PARALLEL).try_collect().await
+    stream::iter(0..count)
+        .map(|number| async move { create(api, &pod(number)).await })
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await
 }
 
 async fn create<K>(api: &Api<K>, object: &Value) -> Result<()>
@@ -131,24 +147,46 @@ where
 /// Removes every object of ours, and waits until all are gone.
 pub(crate) async fn clear(client: &Client) -> Result<()> {
     let api: Api<Namespace> = Api::all(client.clone());
-    let ours = |names: Vec<Namespace>| names.into_iter().map(|namespace| namespace.name_any()).filter(|name| name.starts_with(PREFIX)).collect::<Vec<_>>();
+    let ours = |names: Vec<Namespace>| {
+        names
+            .into_iter()
+            .map(|namespace| namespace.name_any())
+            .filter(|name| name.starts_with(PREFIX))
+            .collect::<Vec<_>>()
+    };
     let names = ours(api.list(&ListParams::default()).await?.items);
     let clear = |name: String| async move {
         let parameters = (DeleteParams::default().grace_period(0), ListParams::default());
-        let pods = Api::<Pod>::namespaced(client.clone(), &name).delete_collection(&parameters.0, &parameters.1).await;
-        let services = Api::<Service>::namespaced(client.clone(), &name).delete_collection(&DeleteParams::default(), &parameters.1).await;
+        let pods = Api::<Pod>::namespaced(client.clone(), &name)
+            .delete_collection(&parameters.0, &parameters.1)
+            .await;
+        let services = Api::<Service>::namespaced(client.clone(), &name)
+            .delete_collection(&DeleteParams::default(), &parameters.1)
+            .await;
         // A request that ended for its length has done its part; the namespace's deletion does the rest.
         drop((pods, services));
-        Api::<Namespace>::all(client.clone()).delete(&name, &DeleteParams::default()).await.map(drop).or_else(|error| match error {
-            kube::Error::Api(status) if matches!(status.code, 404 | 409) => Ok(()),
-            other => Err(other),
-        })
+        Api::<Namespace>::all(client.clone())
+            .delete(&name, &DeleteParams::default())
+            .await
+            .map(drop)
+            .or_else(|error| match error {
+                kube::Error::Api(status) if matches!(status.code, 404 | 409) => Ok(()),
+                other => Err(other),
+            })
     };
-    stream::iter(names).map(clear).buffer_unordered(4).try_collect::<()>().await?;
-    until("the namespaces of the measurement are gone", Duration::from_mins(15), || async {
-        let left = ours(api.list(&ListParams::default()).await?.items);
-        Ok(left.is_empty().then_some(()))
-    })
+    stream::iter(names)
+        .map(clear)
+        .buffer_unordered(4)
+        .try_collect::<()>()
+        .await?;
+    until(
+        "the namespaces of the measurement are gone",
+        Duration::from_mins(15),
+        || async {
+            let left = ours(api.list(&ListParams::default()).await?.items);
+            Ok(left.is_empty().then_some(()))
+        },
+    )
     .await
     .context("cleaning up")
 }
@@ -160,8 +198,14 @@ mod tests {
     #[test]
     fn services_have_names_and_addresses_of_their_own() {
         let (first, last) = (Numbered(0), Numbered(9_999));
-        assert_eq!((first.namespace(), last.namespace()), ("hearth-bench-0".to_owned(), "hearth-bench-19".to_owned()));
-        assert_eq!((last.name(), last.label()), ("service-09999".to_owned(), "s09999".to_owned()));
+        assert_eq!(
+            (first.namespace(), last.namespace()),
+            ("hearth-bench-0".to_owned(), "hearth-bench-19".to_owned())
+        );
+        assert_eq!(
+            (last.name(), last.label()),
+            ("service-09999".to_owned(), "s09999".to_owned())
+        );
         assert_eq!(last.address(0), "10.64.39.15");
         assert_ne!(last.address(1), last.address(0));
     }

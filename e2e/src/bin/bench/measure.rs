@@ -35,32 +35,55 @@ pub(crate) async fn first_sync(bench: &Bench, zone: &Zone, objects: u32) -> Resu
     let mark = control.mark();
     let begin = Instant::now();
     bench.replicas(1).await?;
-    let last = until(&format!("{objects} Services are published"), Duration::from_mins(10), || async {
-        let calls = control.calls_since(mark);
-        let published: usize = calls.iter().filter(|call| call.applied).map(creates).sum();
-        let looked = calls.iter().any(|call| call.operation == Operation::ListResourceRecordSets && call.status == 200);
-        ensure!(looked && published >= objects as usize, "{published} are");
-        Ok(calls.into_iter().next_back())
-    })
+    let last = until(
+        &format!("{objects} Services are published"),
+        Duration::from_mins(10),
+        || async {
+            let calls = control.calls_since(mark);
+            let published: usize = calls.iter().filter(|call| call.applied).map(creates).sum();
+            let looked = calls
+                .iter()
+                .any(|call| call.operation == Operation::ListResourceRecordSets && call.status == 200);
+            ensure!(looked && published >= objects as usize, "{published} are");
+            Ok(calls.into_iter().next_back())
+        },
+    )
     .await?;
     zone.condition("InSync", "True", "", Duration::from_mins(1)).await?;
     let process = of_pod(&bench.operator.pod().await?, bench.operator.name)?;
     let cpu_seconds = process.cpu_seconds()?;
     let sets = zone.sets()?;
-    ensure!(sets.len() == 2 * objects as usize, "{} record sets for {objects} Services and their owner records", sets.len());
+    ensure!(
+        sets.len() == 2 * objects as usize,
+        "{} record sets for {objects} Services and their owner records",
+        sets.len()
+    );
     let batches = control.writes_since(mark).len();
-    Ok(FirstSync { took: last.at + last.took - begin, cpu_seconds, batches, least_batches: least_batches(&sets), process })
+    Ok(FirstSync {
+        took: last.at + last.took - begin,
+        cpu_seconds,
+        batches,
+        least_batches: least_batches(&sets),
+        process,
+    })
 }
 
 /// How many addresses a batch created.
 fn creates(call: &Call) -> usize {
-    call.edits.iter().filter(|edit| edit.action == Action::Create && edit.kind == "A").count()
+    call.edits
+        .iter()
+        .filter(|edit| edit.action == Action::Create && edit.kind == "A")
+        .count()
 }
 
 /// No fewer requests can carry these sets, however they are cut.
 fn least_batches(sets: &[RecordSet]) -> usize {
     let records: usize = sets.iter().map(|set| set.values.len()).sum();
-    let characters: usize = sets.iter().flat_map(|set| &set.values).map(|value| value.chars().count()).sum();
+    let characters: usize = sets
+        .iter()
+        .flat_map(|set| &set.values)
+        .map(|value| value.chars().count())
+        .sum();
     records.div_ceil(MOST_RECORDS).max(characters.div_ceil(MOST_CHARACTERS))
 }
 
@@ -114,18 +137,29 @@ pub(crate) async fn changes(bench: &Bench, zone: &Zone, objects: u32, count: u32
         service.move_to(&bench.bed.client, 1 + step).await?;
         let told = Instant::now();
         let name = zone.host(&service.label());
-        let call = arrival(control, mark, &name).await.with_context(|| format!("change {step} of {name}"))?;
+        let call = arrival(control, mark, &name)
+            .await
+            .with_context(|| format!("change {step} of {name}"))?;
         latencies.push(call.at.saturating_duration_since(told));
         // Out of step with the batch window.
         tokio::time::sleep(Duration::from_millis(50 + u64::from(step) * 37 % 250)).await;
     }
-    Ok(Changes { latencies, calls: calls_of(zone, control.calls_since(all)).len() })
+    Ok(Changes {
+        latencies,
+        calls: calls_of(zone, control.calls_since(all)).len(),
+    })
 }
 
 async fn arrival(control: &hearth_e2e::route53::Control, mark: Mark, name: &str) -> Result<Call> {
     let end = Instant::now() + Duration::from_mins(1);
     loop {
-        let hit = |call: &Call| call.applied && call.edits.iter().any(|edit| edit.action == Action::Create && edit.name.trim_end_matches('.') == name);
+        let hit = |call: &Call| {
+            call.applied
+                && call
+                    .edits
+                    .iter()
+                    .any(|edit| edit.action == Action::Create && edit.name.trim_end_matches('.') == name)
+        };
         if let Some(call) = control.calls_since(mark).into_iter().find(hit) {
             return Ok(call);
         }

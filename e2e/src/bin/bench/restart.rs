@@ -33,7 +33,12 @@ pub(crate) struct Restarts {
 pub(crate) async fn restarts(bench: &Bench, zone: &Zone) -> Result<Restarts> {
     let (ready, leading_after_end, first) = end(bench, zone).await?;
     let (leading_after_kill, second) = kill(bench, zone).await?;
-    Ok(Restarts { ready, leading_after_end, leading_after_kill, writes: first + second })
+    Ok(Restarts {
+        ready,
+        leading_after_end,
+        leading_after_kill,
+        writes: first + second,
+    })
 }
 
 async fn end(bench: &Bench, zone: &Zone) -> Result<(Duration, Duration, u64)> {
@@ -42,10 +47,21 @@ async fn end(bench: &Bench, zone: &Zone) -> Result<(Duration, Duration, u64)> {
     let mark = bench.bed.control.mark();
     let pods: Api<Pod> = Api::namespaced(bench.bed.client.clone(), NAMESPACE);
     pods.delete(&old.name_any(), &DeleteParams::default()).await?;
-    let pod = until("the new pod", LIMIT, || async { Ok(bench.operator.pods().await?.into_iter().find(|pod| pod.uid() != old.uid())) }).await?;
+    let pod = until("the new pod", LIMIT, || async {
+        Ok(bench
+            .operator
+            .pods()
+            .await?
+            .into_iter()
+            .find(|pod| pod.uid() != old.uid()))
+    })
+    .await?;
     let process = started(bench, &pod, None).await?;
     let both = async {
-        until("the old process has ended", LIMIT, || async { Ok((!old_process.is_running()).then_some(())) }).await?;
+        until("the old process has ended", LIMIT, || async {
+            Ok((!old_process.is_running()).then_some(()))
+        })
+        .await?;
         let begin = Instant::now();
         taken(bench, &old_holder).await?;
         anyhow::Ok(begin.elapsed())
@@ -103,7 +119,10 @@ async fn writes(bench: &Bench, zone: &Zone, pod: &str, mark: Mark) -> Result<u64
     let control = &bench.bed.control;
     until("the zone has been looked at", LIMIT, || async {
         let calls = calls_of(zone, control.calls_since(mark));
-        Ok(calls.iter().any(|call| call.operation == Operation::ListResourceRecordSets && call.status == 200).then_some(()))
+        Ok(calls
+            .iter()
+            .any(|call| call.operation == Operation::ListResourceRecordSets && call.status == 200)
+            .then_some(()))
     })
     .await?;
     tokio::time::sleep(SETTLE).await;
@@ -111,6 +130,10 @@ async fn writes(bench: &Bench, zone: &Zone, pod: &str, mark: Mark) -> Result<u64
     let told = bench.told_writes(pod).await?;
     ensure!(told >= 0.0 && told.fract() == 0.0, "the operator counts {told} writes");
     let provider = control.writes_since(mark).len();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number, as was made sure")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small whole number, as was made sure"
+    )]
     Ok(told as u64 + u64::try_from(provider)?)
 }

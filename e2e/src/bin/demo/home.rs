@@ -17,7 +17,10 @@ pub(crate) const FILE: &str = "e2e/src/bin/demo/home.yaml";
 
 /// The sample manifests.
 pub(crate) fn manifests() -> Result<Vec<Value>> {
-    MANIFESTS.split("\n---\n").map(|text| serde_saphyr::from_str(text).context(FILE)).collect()
+    MANIFESTS
+        .split("\n---\n")
+        .map(|text| serde_saphyr::from_str(text).context(FILE))
+        .collect()
 }
 
 /// One manifest.
@@ -47,14 +50,20 @@ impl Picture {
     /// What the manifests of `home.yaml` come to.
     pub(crate) fn wanted() -> Self {
         let mut picture = Self::default();
-        let mut add = |label: &str, kind: &str, resource: &str, values: &[&str]| picture.set(label, kind, Some(resource), values);
+        let mut add =
+            |label: &str, kind: &str, resource: &str, values: &[&str]| picture.set(label, kind, Some(resource), values);
         add("photos", "A", "service/hearth-demo/photos", &["192.0.2.10"]);
         add("films", "A", "service/hearth-demo/films", &["192.0.2.11"]);
         add("films", "AAAA", "service/hearth-demo/films", &["2001:db8::11"]);
         add("wiki", "A", "ingress/hearth-demo/wiki", &["192.0.2.20"]);
         add("vpn", "A", "dnsrecord/hearth-demo/vpn", &["198.51.100.7"]);
         add("www", "CNAME", "dnsrecord/hearth-demo/www", &["wiki.demo.example.org"]);
-        add("_minecraft._tcp", "SRV", "dnsrecord/hearth-demo/game", &["0 5 25565 vpn.demo.example.org"]);
+        add(
+            "_minecraft._tcp",
+            "SRV",
+            "dnsrecord/hearth-demo/game",
+            &["0 5 25565 vpn.demo.example.org"],
+        );
         picture
     }
 
@@ -70,7 +79,13 @@ impl Picture {
     pub(crate) fn set(&mut self, label: &str, kind: &str, resource: Option<&str>, values: &[&str]) {
         let mut values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
         values.sort_unstable();
-        self.0.insert((label.to_owned(), kind.to_owned()), Set { values, resource: resource.map(ToOwned::to_owned) });
+        self.0.insert(
+            (label.to_owned(), kind.to_owned()),
+            Set {
+                values,
+                resource: resource.map(ToOwned::to_owned),
+            },
+        );
     }
 
     /// Both.
@@ -81,7 +96,10 @@ impl Picture {
 
     /// What a zone holds, with each owner record laid to the set that it marks.
     pub(crate) fn of(sets: &[RecordSet]) -> Self {
-        let marks: BTreeMap<&str, String> = sets.iter().filter_map(|set| Some((set.name.trim_end_matches('.'), resource(set)?))).collect();
+        let marks: BTreeMap<&str, String> = sets
+            .iter()
+            .filter_map(|set| Some((set.name.trim_end_matches('.'), resource(set)?)))
+            .collect();
         let mut picture = Self::default();
         for set in sets.iter().filter(|set| resource(set).is_none() && !is_base(set)) {
             let label = label(&set.name);
@@ -94,27 +112,51 @@ impl Picture {
 
     /// The lines of `status.plan` that would make it so from nothing, sorted.
     pub(crate) fn plan(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.0.iter().map(|((label, kind), set)| format!("CREATE {} {kind}: {}", host(label), set.values.join(", "))).collect();
+        let mut lines: Vec<String> = self
+            .0
+            .iter()
+            .map(|((label, kind), set)| format!("CREATE {} {kind}: {}", host(label), set.values.join(", ")))
+            .collect();
         lines.sort_unstable();
         lines
     }
 
     /// How it differs from another; empty if it does not.
     pub(crate) fn difference(&self, other: &Self) -> Vec<String> {
-        let keys = self.0.keys().chain(other.0.keys().filter(|key| !self.0.contains_key(key)));
+        let keys = self
+            .0
+            .keys()
+            .chain(other.0.keys().filter(|key| !self.0.contains_key(key)));
         let differing = keys.filter(|&key| self.0.get(key) != other.0.get(key));
-        differing.map(|key| format!("{} {}: {:?}, not {:?}", host(&key.0), key.1, self.0.get(key), other.0.get(key))).collect()
+        differing
+            .map(|key| {
+                format!(
+                    "{} {}: {:?}, not {:?}",
+                    host(&key.0),
+                    key.1,
+                    self.0.get(key),
+                    other.0.get(key)
+                )
+            })
+            .collect()
     }
 }
 
 /// A label with the demo's domain; empty: the domain itself.
 pub(crate) fn host(label: &str) -> String {
-    if label.is_empty() { DOMAIN.to_owned() } else { format!("{label}.{DOMAIN}") }
+    if label.is_empty() {
+        DOMAIN.to_owned()
+    } else {
+        format!("{label}.{DOMAIN}")
+    }
 }
 
 fn label(name: &str) -> String {
     let name = name.trim_end_matches('.');
-    name.strip_suffix(DOMAIN).unwrap_or(name).trim_end_matches('.').to_owned()
+    name.strip_suffix(DOMAIN)
+        .unwrap_or(name)
+        .trim_end_matches('.')
+        .to_owned()
 }
 
 /// The object that an owner record of the demo's names.
@@ -165,6 +207,8 @@ mod tests {
     fn a_plan_has_a_line_for_each_set() {
         let plan = Picture::wanted().plan();
         assert_eq!(plan.len(), 7);
-        assert!(plan.contains(&"CREATE _minecraft._tcp.demo.example.org SRV: 0 5 25565 vpn.demo.example.org".to_owned()));
+        assert!(
+            plan.contains(&"CREATE _minecraft._tcp.demo.example.org SRV: 0 5 25565 vpn.demo.example.org".to_owned())
+        );
     }
 }

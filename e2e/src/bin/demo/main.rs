@@ -37,18 +37,26 @@ async fn main() -> Result<ExitCode> {
     let bed = Bed::new(surroundings).await?;
     let operator = Operator::install(&bed.surroundings, &bed.client, "dns-sync", &before.values()).await?;
 
-    let mut story = Story { screen, bed, operator: operator.clone() };
+    let mut story = Story {
+        screen,
+        bed,
+        operator: operator.clone(),
+    };
     let told = story.tell().await;
     let cleaned = if cli.check || told.is_ok() && story.screen.is_attended() {
         before.restore(&operator).await
     } else {
-        story.screen.say("What the demo has made is still in the cluster; the next demo, or `cargo xtask cluster down`, removes it.")
+        story.screen.say(
+            "What the demo has made is still in the cluster; the next demo, or `cargo xtask cluster down`, removes it.",
+        )
     };
     if let Err(error) = &told {
         story.screen.say(&format!("This is not as it should be: {error:#}"))?;
     }
     if let Err(error) = &cleaned {
-        story.screen.say(&format!("What the demo has made could not be removed: {error:#}"))?;
+        story
+            .screen
+            .say(&format!("What the demo has made could not be removed: {error:#}"))?;
     }
     let good = told.is_ok() && cleaned.is_ok();
     if good {

@@ -18,7 +18,12 @@ impl Screen {
         let out = std::io::stdout();
         let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let pauses = out.is_terminal() && std::io::stdin().is_terminal() && !check;
-        Self { out, colour, pauses, chapter: 0 }
+        Self {
+            out,
+            colour,
+            pauses,
+            chapter: 0,
+        }
     }
 
     /// Whether somebody reads along and answers.
@@ -80,7 +85,11 @@ impl Screen {
     }
 
     fn painted(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

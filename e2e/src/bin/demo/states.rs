@@ -24,24 +24,42 @@ impl States {
         let mut records = BTreeMap::new();
         for object in manifests()?.iter().filter(|object| object["kind"] == "DNSRecord") {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            let state = until(&format!("DNSRecord {name} is published"), super::story::LIMIT, || async {
-                let now = get(client, object).await?;
-                let state = state_in(&now, &zone.name);
-                ensure!(state.as_deref() == Some("Published"), "it is {state:?}");
-                Ok(state)
-            })
+            let state = until(
+                &format!("DNSRecord {name} is published"),
+                super::story::LIMIT,
+                || async {
+                    let now = get(client, object).await?;
+                    let state = state_in(&now, &zone.name);
+                    ensure!(state.as_deref() == Some("Published"), "it is {state:?}");
+                    Ok(state)
+                },
+            )
             .await?;
             records.insert(format!("dnsrecord/{NAMESPACE}/{name}"), state);
         }
-        let conflict = until("the Service files has the event Conflicted", super::story::LIMIT, || conflict(client, "files")).await?;
+        let conflict = until(
+            "the Service files has the event Conflicted",
+            super::story::LIMIT,
+            || conflict(client, "files"),
+        )
+        .await?;
         let mut rows = Vec::new();
         for ((label, kind), set) in &answers.0 {
             let (source, state) = match &set.resource {
-                Some(resource) => (shown(resource)?, records.get(resource).map_or("Published", String::as_str)),
+                Some(resource) => (
+                    shown(resource)?,
+                    records.get(resource).map_or("Published", String::as_str),
+                ),
                 None if label == "files" => (format!("Service {NAMESPACE}/files"), conflict.as_str()),
                 None => ("somebody else".to_owned(), "foreign, untouched"),
             };
-            rows.push(vec![host(label), kind.clone(), source, state.to_owned(), set.values.join(", ")]);
+            rows.push(vec![
+                host(label),
+                kind.clone(),
+                source,
+                state.to_owned(),
+                set.values.join(", "),
+            ]);
         }
         Ok(Self { rows })
     }
@@ -61,8 +79,17 @@ fn state_in(record: &Value, zone: &str) -> Option<String> {
 async fn conflict(client: &Client, service: &str) -> Result<Option<String>> {
     let api: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
     let events = api.list(&ListParams::default()).await?;
-    let about = |event: &&Event| event.regarding.as_ref().is_some_and(|object| object.kind.as_deref() == Some("Service") && object.name.as_deref() == Some(service));
-    Ok(events.iter().filter(about).filter_map(|event| event.reason.clone()).find(|reason| reason == "Conflicted"))
+    let about = |event: &&Event| {
+        event
+            .regarding
+            .as_ref()
+            .is_some_and(|object| object.kind.as_deref() == Some("Service") && object.name.as_deref() == Some(service))
+    };
+    Ok(events
+        .iter()
+        .filter(about)
+        .filter_map(|event| event.reason.clone())
+        .find(|reason| reason == "Conflicted"))
 }
 
 /// `service/hearth-demo/photos` as people write it.

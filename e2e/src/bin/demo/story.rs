@@ -46,12 +46,22 @@ impl Story {
         self.operator.ready(1, LIMIT).await?;
         let screen = &mut self.screen;
         screen.chapter("A cluster, an operator, a Route 53")?;
-        screen.say("dns-sync publishes the names of a cluster's Services, Ingresses and DNSRecords at a DNS provider.")?;
+        screen
+            .say("dns-sync publishes the names of a cluster's Services, Ingresses and DNSRecords at a DNS provider.")?;
         screen.seen(&format!("Kubernetes {} answers", version.git_version))?;
-        screen.seen(&format!("dns-sync is installed by its chart and ready: pod {}", pod.name_any()))?;
-        screen.seen(&format!("moto plays Route 53 at {}, behind a layer that enforces Route 53's rules", self.bed.strict.endpoint()))?;
+        screen.seen(&format!(
+            "dns-sync is installed by its chart and ready: pod {}",
+            pod.name_any()
+        ))?;
+        screen.seen(&format!(
+            "moto plays Route 53 at {}, behind a layer that enforces Route 53's rules",
+            self.bed.strict.endpoint()
+        ))?;
         screen.say("Look along in another terminal:")?;
-        screen.command(&format!("export KUBECONFIG={}", self.bed.surroundings.kubeconfig.display()))?;
+        screen.command(&format!(
+            "export KUBECONFIG={}",
+            self.bed.surroundings.kubeconfig.display()
+        ))?;
         if self.bed.surroundings.control.is_some() {
             screen.command("alias kubectl=$(cargo xtask cluster tool kubectl)")?;
         }
@@ -61,11 +71,14 @@ impl Story {
     async fn observe(&mut self) -> Result<Zone> {
         self.screen.chapter("Observe: what would happen")?;
         let sources = json!({"namespaces": [NAMESPACE]});
-        let spec = json!({"policy": "Observe", "sources": {"services": sources, "ingresses": sources, "records": sources}});
+        let spec =
+            json!({"policy": "Observe", "sources": {"services": sources, "ingresses": sources, "records": sources}});
         let zone = self.bed.unapplied_zone(ZONE, spec).await?;
         for ((label, kind), set) in &Picture::foreign().0 {
             let values: Vec<&str> = set.values.iter().map(String::as_str).collect();
-            self.bed.control.put(&zone.id, RecordSet::simple(&host(label), kind, 3600, &values))?;
+            self.bed
+                .control
+                .put(&zone.id, RecordSet::simple(&host(label), kind, 3600, &values))?;
         }
         namespace(&self.bed.client, NAMESPACE, &[]).await?;
         let objects = manifests()?;
@@ -85,13 +98,23 @@ impl Story {
         })
         .await?;
         self.is(&zone, &Picture::foreign()).await?;
-        ensure!(self.bed.control.writes_since(mark).is_empty(), "something was written under policy Observe");
+        ensure!(
+            self.bed.control.writes_since(mark).is_empty(),
+            "something was written under policy Observe"
+        );
         let screen = &self.screen;
         screen.say(&format!("{} sample objects ({FILE}) and a DNSZone with policy Observe are applied. The zone's status tells the plan:", objects.len()))?;
-        screen.command(&format!("kubectl get dnszone {ZONE} --output jsonpath='{{range .status.plan[*]}}{{@}}{{\"\\n\"}}{{end}}'"))?;
+        screen.command(&format!(
+            "kubectl get dnszone {ZONE} --output jsonpath='{{range .status.plan[*]}}{{@}}{{\"\\n\"}}{{end}}'"
+        ))?;
         screen.lines(&plan)?;
-        screen.seen("Route 53 got no write at all; what somebody else has in the zone (mail, and the name files) is as it was")?;
-        screen.seen(&format!("{} is not in the plan: the Service files wants the name, but a record of somebody else's holds it", host("files")))?;
+        screen.seen(
+            "Route 53 got no write at all; what somebody else has in the zone (mail, and the name files) is as it was",
+        )?;
+        screen.seen(&format!(
+            "{} is not in the plan: the Service files wants the name, but a record of somebody else's holds it",
+            host("files")
+        ))?;
         Ok(zone)
     }
 
@@ -102,29 +125,51 @@ impl Story {
         zone.change(json!({"policy": "Sync"})).await?;
         self.becomes(zone, picture).await?;
         let calls = self.bed.control.writes_since(mark);
-        let took = calls.last().map(|call| call.at + call.took - begin).context("no call was made")?;
+        let took = calls
+            .last()
+            .map(|call| call.at + call.took - begin)
+            .context("no call was made")?;
         ensure!(calls.iter().all(|call| call.applied), "Route 53 refused a batch");
         let records = Picture::wanted().0.len();
         zone.condition("Ready", "True", "Publishing", LIMIT).await?;
         let screen = &self.screen;
-        screen.command(&format!("kubectl patch dnszone {ZONE} --type merge --patch '{{\"spec\":{{\"policy\":\"Sync\"}}}}'"))?;
-        let batches = if calls.len() == 1 { "one call".to_owned() } else { format!("{} calls", calls.len()) };
-        screen.seen(&format!("{records} records, each with its owner record, were written in {batches} within {} ms", took.as_millis()))?;
+        screen.command(&format!(
+            "kubectl patch dnszone {ZONE} --type merge --patch '{{\"spec\":{{\"policy\":\"Sync\"}}}}'"
+        ))?;
+        let batches = if calls.len() == 1 {
+            "one call".to_owned()
+        } else {
+            format!("{} calls", calls.len())
+        };
+        screen.seen(&format!(
+            "{records} records, each with its owner record, were written in {batches} within {} ms",
+            took.as_millis()
+        ))?;
         screen.seen("the records of somebody else are as they were")
     }
 
     async fn table(&mut self, zone: &Zone, picture: &Picture) -> Result<()> {
         self.screen.chapter("Every record, its source, its state")?;
         let answers = self.answers(zone).await?;
-        ensure!(answers == *picture, "Route 53 differs: {:?}", answers.difference(picture));
+        ensure!(
+            answers == *picture,
+            "Route 53 differs: {:?}",
+            answers.difference(picture)
+        );
         let states = States::read(&self.bed.client, zone, &answers).await?;
-        let mut rows = vec![["NAME", "TYPE", "SOURCE", "STATE", "ROUTE 53 ANSWERS"].map(str::to_owned).to_vec()];
+        let mut rows = vec![
+            ["NAME", "TYPE", "SOURCE", "STATE", "ROUTE 53 ANSWERS"]
+                .map(str::to_owned)
+                .to_vec(),
+        ];
         for row in states.rows() {
             rows.push(row);
         }
         let screen = &self.screen;
         screen.table(&rows)?;
-        screen.say("Conflicted is told to the object itself, as an event, and nothing is taken over. See for yourself:")?;
+        screen.say(
+            "Conflicted is told to the object itself, as an event, and nothing is taken over. See for yourself:",
+        )?;
         screen.command("kubectl get dnszones,dnsrecords --all-namespaces")?;
         screen.command(&format!("kubectl --namespace {NAMESPACE} describe service files"))
     }
@@ -139,12 +184,17 @@ impl Story {
         let told = Instant::now();
         self.becomes(zone, picture).await?;
         let calls = made_by(self.bed.control.calls_since(mark));
-        let [call] = calls.as_slice() else { anyhow::bail!("one call was expected, not {}", calls.len()) };
+        let [call] = calls.as_slice() else {
+            anyhow::bail!("one call was expected, not {}", calls.len())
+        };
         let took = call.at.saturating_duration_since(told);
         let screen = &self.screen;
         screen.say("The load balancer gives the Service photos another address, 192.0.2.110:")?;
         screen.seen(&format!("{} ms after the API server knew, the change was at Route 53 (200 ms of them wait for companions: batchWindow)", took.as_millis()))?;
-        screen.seen(&format!("it took one call, which listed nothing and named exactly what it replaced:{}", edits(call)))
+        screen.seen(&format!(
+            "it took one call, which listed nothing and named exactly what it replaced:{}",
+            edits(call)
+        ))
     }
 
     async fn outage(&mut self, zone: &Zone, picture: &mut Picture) -> Result<()> {
@@ -153,14 +203,17 @@ impl Story {
         let mark = self.bed.control.mark();
         self.bed.control.down().await;
         let mut films = manifest("Service", "films")?;
-        films["status"]["loadBalancer"]["ingress"] = json!([{"ip": "192.0.2.111", "ipMode": "VIP"}, {"ip": "2001:db8::11", "ipMode": "VIP"}]);
+        films["status"]["loadBalancer"]["ingress"] =
+            json!([{"ip": "192.0.2.111", "ipMode": "VIP"}, {"ip": "2001:db8::11", "ipMode": "VIP"}]);
         apply(&self.bed.client, &films).await?;
         apply(&self.bed.client, &music()).await?;
         picture.set("films", "A", Some("service/hearth-demo/films"), &["192.0.2.111"]);
         picture.set("music", "A", Some("service/hearth-demo/music"), &["192.0.2.13"]);
         let reason = zone.condition("Reachable", "False", "", LIMIT).await;
         let pending = until("two changes wait", LIMIT, || async {
-            let count = zone.now().await?["status"]["records"]["pending"].as_i64().unwrap_or_default();
+            let count = zone.now().await?["status"]["records"]["pending"]
+                .as_i64()
+                .unwrap_or_default();
             Ok((count >= 2).then_some(count))
         })
         .await;
@@ -173,20 +226,34 @@ impl Story {
         let back = Instant::now();
         let (reason, pending) = (reason?, pending?);
         ready?;
-        ensure!(held == before, "the zone changed during the outage: {:?}", held.difference(&before));
+        ensure!(
+            held == before,
+            "the zone changed during the outage: {:?}",
+            held.difference(&before)
+        );
         self.becomes(zone, picture).await?;
         let took = back.elapsed();
         zone.condition("Reachable", "True", "Reachable", LIMIT).await?;
-        ensure!(self.operator.pod().await?.uid() == pod.uid() && self.operator.restarts().await? == restarts, "the operator was restarted");
+        ensure!(
+            self.operator.pod().await?.uid() == pod.uid() && self.operator.restarts().await? == restarts,
+            "the operator was restarted"
+        );
         let lost = lost(&self.bed.control.writes_since(mark));
         ensure!(lost.is_empty(), "records were deleted: {lost:?}");
         let screen = &self.screen;
-        screen.say("Route 53 refused every connection. Meanwhile films got another address, and a new Service, music, came.")?;
+        screen.say(
+            "Route 53 refused every connection. Meanwhile films got another address, and a new Service, music, came.",
+        )?;
         screen.command(&format!("kubectl describe dnszone {ZONE}"))?;
         screen.seen(&format!("Reachable=False: {reason}"))?;
-        screen.seen(&format!("Ready stayed True, the operator kept running, {pending} changes waited; not one record was lost"))?;
+        screen.seen(&format!(
+            "Ready stayed True, the operator kept running, {pending} changes waited; not one record was lost"
+        ))?;
         screen.say("Then Route 53 came back:")?;
-        screen.seen(&format!("{:.1} s later both changes had arrived, and nothing was deleted on the way", took.as_secs_f64()))
+        screen.seen(&format!(
+            "{:.1} s later both changes had arrived, and nothing was deleted on the way",
+            took.as_secs_f64()
+        ))
     }
 
     async fn removal(&mut self, zone: &Zone, picture: &mut Picture) -> Result<()> {
@@ -203,7 +270,11 @@ impl Story {
         ensure!(marks == 0, "the owner record of music is still there");
         let screen = &self.screen;
         screen.command(&format!("kubectl --namespace {NAMESPACE} delete service music"))?;
-        screen.seen(&format!("{} ms later its record and its owner record were gone, and nothing else:{}", took.as_millis(), edits(call)))?;
+        screen.seen(&format!(
+            "{} ms later its record and its owner record were gone, and nothing else:{}",
+            took.as_millis(),
+            edits(call)
+        ))?;
         screen.say("Only what carries this cluster's owner mark is ever deleted. More than 30 % of a zone at once waits for your consent.")
     }
 
@@ -213,7 +284,9 @@ impl Story {
         screen.chapter("How to go on")?;
         screen.say("On your own cluster, with your own zone: begin with Observe, read the plan, then Sync.")?;
         screen.command("helm dependency build charts/dns-sync")?;
-        screen.command("helm install dns-sync charts/dns-sync --namespace hearth-system --create-namespace --set clusterName=home")?;
+        screen.command(
+            "helm install dns-sync charts/dns-sync --namespace hearth-system --create-namespace --set clusterName=home",
+        )?;
         screen.command("kubectl apply --filename charts/dns-sync/examples/observe.yaml")?;
         screen.say("The chart's values are in charts/dns-sync/README.md, metrics and alerts in docs/observability.md, and docs/ has the rest.")?;
         if local {
@@ -221,7 +294,8 @@ impl Story {
             screen.command("cargo xtask cluster down")?;
         }
         screen.say("")?;
-        screen.pause("Route 53 stays as long as you look around; Enter removes what the demo has made, Ctrl-C leaves it")
+        screen
+            .pause("Route 53 stays as long as you look around; Enter removes what the demo has made, Ctrl-C leaves it")
     }
 
     /// What Route 53 answers to its own API.
@@ -233,8 +307,17 @@ impl Story {
             .resource_record_sets()
             .iter()
             .map(|set| {
-                let values: Vec<&str> = set.resource_records().iter().map(aws_sdk_route53::types::ResourceRecord::value).collect();
-                RecordSet::simple(set.name(), set.r#type().as_str(), set.ttl().unwrap_or_default(), &values)
+                let values: Vec<&str> = set
+                    .resource_records()
+                    .iter()
+                    .map(aws_sdk_route53::types::ResourceRecord::value)
+                    .collect();
+                RecordSet::simple(
+                    set.name(),
+                    set.r#type().as_str(),
+                    set.ttl().unwrap_or_default(),
+                    &values,
+                )
             })
             .collect();
         Ok(Picture::of(&sets))
@@ -248,7 +331,10 @@ impl Story {
 
     /// Waits until Route 53 answers exactly this.
     async fn becomes(&self, zone: &Zone, picture: &Picture) -> Result<()> {
-        until("Route 53 answers as it should", LIMIT, || async { self.is(zone, picture).await.map(Some) }).await
+        until("Route 53 answers as it should", LIMIT, || async {
+            self.is(zone, picture).await.map(Some)
+        })
+        .await
     }
 }
 
@@ -262,16 +348,31 @@ fn made_by(mut calls: Vec<Call>) -> Vec<Call> {
 fn edits(call: &Call) -> String {
     call.edits.iter().fold(String::new(), |mut text, edit| {
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n       {} {} {}", edit.action.as_str(), edit.name.trim_end_matches('.'), edit.kind);
+        let _ = write!(
+            text,
+            "\n       {} {} {}",
+            edit.action.as_str(),
+            edit.name.trim_end_matches('.'),
+            edit.kind
+        );
         text
     })
 }
 
 /// What was deleted and not made again by the same call.
 fn lost(calls: &[Call]) -> Vec<String> {
-    let made = |call: &Call, name: &str, kind: &str| call.edits.iter().any(|edit| edit.action != Action::Delete && edit.name == name && edit.kind == kind);
-    let gone = calls.iter().filter(|call| call.applied).flat_map(|call| call.edits.iter().map(move |edit| (call, edit)));
-    gone.filter(|(call, edit)| edit.action == Action::Delete && !made(call, &edit.name, &edit.kind)).map(|(_, edit)| format!("{} {}", edit.name, edit.kind)).collect()
+    let made = |call: &Call, name: &str, kind: &str| {
+        call.edits
+            .iter()
+            .any(|edit| edit.action != Action::Delete && edit.name == name && edit.kind == kind)
+    };
+    let gone = calls
+        .iter()
+        .filter(|call| call.applied)
+        .flat_map(|call| call.edits.iter().map(move |edit| (call, edit)));
+    gone.filter(|(call, edit)| edit.action == Action::Delete && !made(call, &edit.name, &edit.kind))
+        .map(|(_, edit)| format!("{} {}", edit.name, edit.kind))
+        .collect()
 }
 
 /// A Service that is not in the sample manifests.
