@@ -124,7 +124,7 @@ impl Zone {
     /// Record sets of the zone, NS and SOA of the apex aside.
     pub fn sets(&self) -> Result<Vec<RecordSet>> {
         let all = self.control.records(&self.id)?;
-        Ok(all.into_iter().filter(|set| !matches!(set.kind.as_str(), "SOA") && !(set.kind == "NS" && set.name == self.domain)).collect())
+        Ok(all.into_iter().filter(|set| !(matches!(set.kind.as_str(), "SOA" | "NS") && set.name.trim_end_matches('.') == self.domain)).collect())
     }
 
     /// The DNSZone as it is now.

@@ -46,6 +46,13 @@ struct Standing {
     listing: Option<HashSet<ObjectKey>>,
 }
 
+impl Standing {
+    /// While a list is under way after a gap, what is known is the past: it proves nothing about what has gone.
+    fn is_complete(&self) -> bool {
+        self.listed && self.failing.is_none() && self.listing.is_none()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     objects: HashMap<ObjectKey, Arc<Facts>>,
@@ -191,10 +198,7 @@ impl Inner {
                 .map(|(_, standing)| standing)
                 .peekable();
             let known = of_kind.peek().is_some();
-            complete.set(
-                kind,
-                known && of_kind.all(|standing| standing.listed && standing.failing.is_none()),
-            );
+            complete.set(kind, known && of_kind.all(Standing::is_complete));
         }
         complete
     }
@@ -236,3 +240,6 @@ impl Inner {
         self.listeners.retain(|listener| listener.send(notice.clone()).is_ok());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,8 +48,18 @@ pub(crate) struct Case {
 const LIMIT: Duration = Duration::from_secs(900);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
+async fn main() -> ExitCode {
+    // Errors are written for people: what was tried and what came, without the way through the code.
+    match run(Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
     let wanted = |case: &Case| cli.words.is_empty() || cli.words.iter().any(|word| case.name.contains(word.as_str()));
     let cases: Vec<Case> = dns::cases().into_iter().filter(wanted).collect();
     let mut out = std::io::stdout();

@@ -102,7 +102,8 @@ pub(crate) struct Handle {
     /// What cannot be changed while it works: another value needs another actor.
     pub(crate) identity: Identity,
     pub(crate) found: crate::provider::route53::Found,
-    pub(crate) handled: Option<String>,
+    /// The last value of the annotation that asks for a look.
+    pub(crate) asked: Option<String>,
     pub(crate) domain: String,
 }
 

@@ -22,6 +22,10 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
         name: record.name_any().into(),
     };
     let outcomes = gather(&key, &context);
+    // What an earlier process or term has reported stays true until every zone has looked and planned.
+    if !decided(&outcomes, &context) && is_current(&record) {
+        return Ok(Action::await_change());
+    }
     let status = describe(&record, outcomes, Timestamp::now());
     let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), &key.namespace);
     report(&api, MANAGER, &record, &status).await.map_err(Error::Status)?;
@@ -33,6 +37,8 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
 struct Outcome {
     zone: String,
     looked: bool,
+    /// The present wish has been planned.
+    decided: bool,
     names: Vec<String>,
     verdicts: Vec<(crate::zone::image::SetKey, Verdict)>,
     defect: Option<(&'static str, String)>,
@@ -51,6 +57,7 @@ fn gather(key: &ObjectKey, context: &Context) -> Vec<Outcome> {
         outcomes.push(Outcome {
             zone: zone.clone(),
             looked,
+            decided: !state.is_undecided(key),
             names: names.iter().map(ToString::to_string).collect(),
             verdicts: verdicts.to_vec(),
             defect: defects.first().map(|defect| (defect.reason, defect.message.clone())),
@@ -58,6 +65,27 @@ fn gather(key: &ObjectKey, context: &Context) -> Vec<Outcome> {
     }
     outcomes.sort_by(|a, b| a.zone.cmp(&b.zone));
     outcomes
+}
+
+/// Whether every zone that takes DNSRecords is at work or cannot be, and has an answer for this one.
+fn decided(outcomes: &[Outcome], context: &Context) -> bool {
+    let zones = context.zones.state();
+    let mut takers = zones.iter().filter(|zone| zone.spec.sources.records.is_some() && !zone.spec.suspend);
+    takers.all(|zone| {
+        let name = zone.name_any();
+        let stalled = zone.status.as_ref().is_some_and(|status| conditions::get(&status.conditions, conditions::STALLED).is_some());
+        let at_work = context.at_work().get(&name).map(|handle| handle.shared.standing().looked);
+        let answered = outcomes.iter().filter(|outcome| outcome.zone == name).all(|outcome| outcome.decided);
+        match at_work {
+            Some(looked) => looked && answered,
+            None => stalled,
+        }
+    })
+}
+
+/// Whether the status speaks of the present spec.
+fn is_current(record: &DNSRecord) -> bool {
+    record.status.as_ref().is_some_and(|status| Some(status.observed_generation) == record.metadata.generation && !status.conditions.is_empty())
 }
 
 fn describe(record: &DNSRecord, outcomes: Vec<Outcome>, now: Timestamp) -> DNSRecordStatus {

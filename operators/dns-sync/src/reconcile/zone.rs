@@ -28,6 +28,8 @@ use crate::zone::state::State;
 const SHOWN: usize = 20;
 /// After an error that only a person mends, and that no watch would tell us of.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
+/// While the provider cannot be reached: the line is back sooner than anybody tells us.
+const KNOCK_AGAIN: Duration = Duration::from_secs(15);
 
 /// What stands in the way of working.
 enum Obstacle {
@@ -56,13 +58,23 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
     } else {
         match work(&zone, &context, &status).await {
             Ok(()) => describe(&zone, &context, &mut status, now),
+            // What an earlier process or term has reported stays true until something new is known.
+            Err(Obstacle::Waiting("ReadingCredentials" | "NotLeading", _)) if was_ready(&zone) => return Ok(Action::await_change()),
             Err(Obstacle::Waiting(reason, message)) => {
-                conditions::reconciling(&mut status.conditions, reason, &message, generation, now);
-                action = Action::requeue(LOOK_AGAIN);
+                let outage = matches!(reason, "Unreachable" | "Throttled" | "Busy");
+                if outage && was_ready(&zone) {
+                    // Ready stays through an outage; nothing that was published has gone.
+                    conditions::set(&mut status.conditions, "Reachable", false, reason, &message, generation, now);
+                } else {
+                    conditions::reconciling(&mut status.conditions, reason, &message, generation, now);
+                    unknown(&mut status, reason, &message, generation, now);
+                }
+                action = Action::requeue(if outage { KNOCK_AGAIN } else { LOOK_AGAIN });
             }
             Err(Obstacle::Stalled(reason, message)) => {
                 stop(&context, &name, &zone.spec.domain);
                 conditions::stalled(&mut status.conditions, reason, &message, generation, now);
+                unknown(&mut status, reason, &message, generation, now);
                 action = Action::requeue(LOOK_AGAIN);
             }
         }
@@ -71,6 +83,20 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
     let api: Api<DNSZone> = Api::all(context.client.clone());
     report(&api, MANAGER, &zone, &status).await.map_err(Error::Status)?;
     Ok(action)
+}
+
+/// Whether the status says Ready of the present spec.
+fn was_ready(zone: &DNSZone) -> bool {
+    let Some(status) = &zone.status else { return false };
+    let ready = conditions::get(&status.conditions, conditions::READY);
+    ready.is_some_and(|ready| ready.status == "True" && ready.reason != "Suspended" && ready.observed_generation == zone.metadata.generation)
+}
+
+/// While the zone is not worked on, nobody knows how it stands.
+fn unknown(status: &mut DNSZoneStatus, reason: &str, message: &str, generation: Option<i64>, now: Timestamp) {
+    for type_ in ["InSync", "Reachable"] {
+        conditions::set(&mut status.conditions, type_, Status::Unknown, reason, message, generation, now);
+    }
 }
 
 fn stop(context: &Context, name: &str, domain: &str) {
@@ -178,7 +204,7 @@ async fn work(zone: &Arc<DNSZone>, context: &Arc<Context>, status: &DNSZoneStatu
         term: term.clone(),
         identity,
         found,
-        handled: zone.annotations().get(RECONCILE_AT).cloned(),
+        asked: zone.annotations().get(RECONCILE_AT).cloned(),
         domain: zone.spec.domain.clone(),
     };
     context.at_work().insert(name, handle);
@@ -291,8 +317,8 @@ fn instruct(zone: &DNSZone, context: &Context, name: &str) {
         return;
     };
     let asked = zone.annotations().get(RECONCILE_AT).cloned();
-    let look = asked != handle.handled && asked.is_some();
-    handle.handled = asked;
+    let look = asked.is_some() && asked != handle.asked;
+    handle.asked = asked;
     handle.orders.send_if_modified(|order| {
         let other = !order.config.same(&config);
         order.config = Arc::new(config);
@@ -309,10 +335,20 @@ fn describe(zone: &DNSZone, context: &Context, status: &mut DNSZoneStatus, now: 
     };
     status.zone_id = Some(handle.found.zone_id.clone());
     status.name_servers.clone_from(&handle.found.name_servers);
-    status.last_handled_reconcile_at = handle.handled.clone().or(status.last_handled_reconcile_at.take());
     let generation = zone.metadata.generation;
     let standing = handle.shared.standing().clone();
+    // Echoed when the look that was asked for has been done, so that one can wait for it.
+    if standing.looked && standing.looks >= handle.orders.borrow().look && handle.asked.is_some() {
+        status.last_handled_reconcile_at.clone_from(&handle.asked);
+    }
     let state = handle.shared.state();
+    if !standing.looked && was_ready(zone) {
+        // The beginning of a term says nothing new, but that the provider may be away.
+        if standing.error.is_some() {
+            reachable(&standing, status, generation, now);
+        }
+        return;
+    }
     if !standing.looked {
         let (reason, message) = match &standing.error {
             None => ("Looking", "the zone is being listed for the first time".to_owned()),

@@ -50,8 +50,10 @@ impl Shared {
 /// How it goes with the provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The zone has been listed in this term.
+    /// The zone has been listed and planned in this term.
     pub looked: bool,
+    /// [`Order::look`] as it was when the last look began.
+    pub looks: u64,
     /// The last call's error; `None` after a success.
     pub error: Option<ProviderError>,
 }
@@ -115,6 +117,8 @@ struct Turn {
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two announcements of the zone's status.
 const ANNOUNCE: Duration = Duration::from_secs(1);
+/// The longest pause that a provider may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(900);
 /// More suspects than this are cheaper looked at by listing the zone.
 const READ_AT_MOST: usize = 8;
 
@@ -139,6 +143,8 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         let order = self.orders.borrow_and_update().clone();
         let mut asked = order.look;
         self.fill();
+        // What was ordered between the actor's making and its beginning.
+        self.reconfigure(&order.config, &mut turn);
         loop {
             let now = self.world.now();
             if now >= turn.not_before {
@@ -152,6 +158,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             let now = self.world.now();
             if self.batch_due(&mut turn, now) {
                 self.send(&mut turn).await;
+                self.planned(&mut turn);
                 turn.news = true;
                 continue;
             }
@@ -216,16 +223,17 @@ impl<P: Provider, A: Audience> Actor<P, A> {
 
     /// Lists the zone.
     async fn look(&mut self, turn: &mut Turn) {
+        let asked = self.orders.borrow().look;
         let result = self.provider.list().await;
         match result {
             Ok(image) => {
+                self.shared.standing().looks = asked;
                 self.shared.state().looked(image);
                 turn.suspects.clear();
                 turn.look = false;
                 let interval = self.shared.state().config.drift_interval;
                 turn.next_look = self.world.now() + interval.mul_f64(0.9 + 0.2 * fastrand::f64());
                 self.succeeded(turn);
-                self.shared.standing().looked = true;
             }
             Err(error) => self.failed(error, turn),
         }
@@ -250,10 +258,20 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         }
     }
 
+    /// The zone has been listed and all of it planned: from now on the state says something. Before, it would report
+    /// that nothing is parked, and forget what was when the process ends.
+    fn planned(&self, turn: &mut Turn) {
+        let mut standing = self.shared.standing();
+        if !standing.looked && !turn.look && self.shared.state().image.is_some() {
+            standing.looked = true;
+            turn.news = true;
+        }
+    }
+
     fn succeeded(&self, turn: &mut Turn) {
         (turn.failures, turn.not_before) = (0, Mono::ZERO);
         let mut standing = self.shared.standing();
-        turn.news |= standing.error.take().is_some() || !standing.looked;
+        turn.news |= standing.error.take().is_some();
         self.metrics.success(jiff::Timestamp::now().as_duration().as_secs_f64());
     }
 
@@ -264,7 +282,11 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             _ => Duration::from_secs(300),
         };
         let pause = Duration::from_secs(1 << (turn.failures - 1).min(9)).min(longest);
-        turn.not_before = self.world.now() + pause.mul_f64(0.7 + 0.6 * fastrand::f64());
+        let asked = match error {
+            ProviderError::Throttled(Some(pause)) => pause.min(LONGEST_ASKED),
+            _ => Duration::ZERO,
+        };
+        turn.not_before = self.world.now() + pause.mul_f64(0.7 + 0.6 * fastrand::f64()).max(asked);
         let mut standing = self.shared.standing();
         if standing.error.as_ref().map(ProviderError::reason) != Some(error.reason()) {
             tracing::warn!(zone = &*self.zone(), reason = error.reason(), %error, "provider call failed; it is tried again");
@@ -285,6 +307,8 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         let state = self.shared.state();
         if !state.has_work(now) {
             turn.batch_since = None;
+            drop(state);
+            self.planned(turn);
             return false;
         }
         let sources: Vec<_> = state
@@ -360,3 +384,6 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

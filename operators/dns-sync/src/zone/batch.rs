@@ -1,4 +1,6 @@
 //! Cuts the changes of many names into batches that Route 53 takes, and finds the culprit of a refused one.
+use std::collections::HashSet;
+
 use super::image::Change;
 use crate::name::Name;
 
@@ -55,20 +57,20 @@ fn weight(group: &Group) -> (usize, usize) {
 /// The groups that the provider's messages speak of, by position. Route 53 quotes names as `name='foo.example.org.'`
 /// or bare, with octal escapes; owner records count for their group.
 pub fn blamed(groups: &[Group], messages: &[String]) -> Vec<usize> {
-    let mut words: Vec<String> = Vec::new();
+    let mut words: HashSet<String> = HashSet::new();
     for message in messages {
         for word in
             message.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '[' | ']' | ',' | '(' | ')' | '='))
         {
             let word = word.trim_end_matches([':', ';']).trim_end_matches('.');
             if word.contains('.') {
-                words.push(
+                words.insert(
                     crate::name::decode_route53(word).map_or_else(|_| word.to_lowercase(), |name| name.to_string()),
                 );
             }
         }
     }
-    let named = |name: &Name| words.iter().any(|word| word == name.as_str());
+    let named = |name: &Name| words.contains(name.as_str());
     let found = groups.iter().enumerate();
     found
         .filter(|(_, group)| named(&group.name) || group.changes.iter().any(|change| named(&change.key.name)))
@@ -78,7 +80,7 @@ pub fn blamed(groups: &[Group], messages: &[String]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::image::{Action, SetKey};
+    use super::super::image::{Action, Content, RecordSet, Routing, SetKey};
     use super::*;
     use crate::data::RecordType;
 
@@ -89,7 +91,10 @@ mod tests {
             changes: vec![Change {
                 action: Action::Create,
                 key: SetKey::simple(&name, RecordType::A),
-                set: super::super::plan::simple(values),
+                set: RecordSet {
+                    content: Content::Values { ttl: 300, values },
+                    routing: Routing::Simple,
+                },
             }],
             name,
         }

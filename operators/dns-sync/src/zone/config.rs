@@ -206,6 +206,7 @@ impl Config {
             zone_id: &self.zone_id,
             ttl: self.spec.ttl.and_then(|ttl| u32::try_from(ttl).ok()),
             record_types: &self.record_types,
+            filter: &self.filter,
         }
     }
 
@@ -232,13 +233,18 @@ impl Config {
 
     /// Whether it is proven that nothing wants a record any more whose owner record names `resource`.
     pub fn gone(&self, resource: Option<&str>, complete: &Complete) -> Gone {
-        let listed = |kind: SourceKind| self.reach.sources.contains(&kind) && complete.of(kind);
         let Some(resource) = resource else {
-            // The mark names no object, so any of the sources may have wanted it.
-            return if self.wanted_sources().all(listed) {
-                Gone::Proven
-            } else {
-                Gone::Unlisted
+            // The mark names no object, so any object of any source may have wanted it.
+            let everywhere = |kind: SourceKind| {
+                self.reach.sources.contains(&kind) && self.namespaces(kind).is_some_and(<[_]>::is_empty)
+            };
+            return match (
+                KINDS.into_iter().all(everywhere),
+                KINDS.into_iter().all(|kind| complete.of(kind)),
+            ) {
+                (true, true) if self.reach.namespaces.is_empty() => Gone::Proven,
+                (true, false) if self.reach.namespaces.is_empty() => Gone::Unlisted,
+                _ => Gone::Unwatched,
             };
         };
         let Some(object) = ObjectKey::from_resource(resource) else {

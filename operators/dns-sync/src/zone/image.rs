@@ -136,7 +136,7 @@ fn canonical(record_type: RecordType, values: &[Box<str>]) -> Vec<Box<str>> {
 /// The sets at one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameSets {
-    /// Sets of types that we know.
+    /// Sets of types that we know, sorted by type and identifier.
     pub sets: Vec<(RecordType, Option<Box<str>>, RecordSet)>,
     /// Whether there are sets of other types too (SOA, PTR, DS …); a CNAME cannot stand beside them.
     pub other_types: bool,
@@ -193,9 +193,14 @@ impl Image {
     /// Adds one set that the provider told.
     pub fn insert(&mut self, key: SetKey, set: RecordSet) {
         let at = self.names.entry(key.name).or_default();
-        at.sets
-            .retain(|(record_type, id, _)| !(*record_type == key.record_type && *id == key.set_identifier));
-        at.sets.push((key.record_type, key.set_identifier, set));
+        // Sorted, so that what we wrote and what the provider lists compare equal whatever their order.
+        let place = at
+            .sets
+            .binary_search_by(|(record_type, id, _)| (record_type, id).cmp(&(&key.record_type, &key.set_identifier)));
+        match place {
+            Ok(at_place) => at.sets[at_place].2 = set,
+            Err(at_place) => at.sets.insert(at_place, (key.record_type, key.set_identifier, set)),
+        }
     }
 
     /// Notes a set of a type that is not managed here.

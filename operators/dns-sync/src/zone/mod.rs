@@ -8,3 +8,5 @@ pub mod owner;
 pub mod plan;
 pub mod resolve;
 pub mod state;
+#[cfg(test)]
+pub(crate) mod strict;

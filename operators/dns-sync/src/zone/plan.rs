@@ -1,14 +1,19 @@
 //! What should be done at one name. Pure: wishes, the zone's image and the rules in, changes and verdicts out.
 use std::cmp::Ordering;
 
-use super::image::{Action, Change, Content, Image, RecordSet, Routing, SetKey};
-use super::owner::{Mark, Marks, Owner, heritage, heritage_at, mark};
-use super::resolve::{self, Desired};
+use super::image::{Action, Change, Image, RecordSet, Routing, SetKey};
+use super::owner::{Marks, Owner, heritage};
+use super::resolve;
 use crate::crd::zone::{Policy, RegistryKind};
 use crate::data::RecordType;
+use crate::filter::NameFilter;
 use crate::name::Name;
-use crate::ownership::txt::{Form, render};
 use crate::source::ObjectKey;
+
+mod place;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// The zone's rules.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +30,8 @@ pub struct Rules<'a> {
     pub ttl: Option<u32>,
     /// The types that may be managed.
     pub record_types: &'a [RecordType],
+    /// The names that may be managed; the others are never touched, whoever made them.
+    pub filter: &'a NameFilter,
 }
 
 /// Whether the wish of an object for a name has gone for good, as far as this process can know.
@@ -34,7 +41,7 @@ pub enum Gone {
     Proven,
     /// The source is switched off, or does not cover the object's namespace, or is not known: a person must confirm.
     Unwatched,
-    /// The source could not be listed yet.
+    /// It cannot be told yet: the source could not be listed, or what the object names cannot be read.
     Unlisted,
 }
 
@@ -53,6 +60,18 @@ pub enum Verdict {
     Foreign(Option<Box<str>>),
     /// It cannot be published: reason and message.
     Failed(&'static str, String),
+}
+
+/// The target of an alias is not in the zone yet.
+pub const ALIAS_TARGET_NOT_FOUND: &str = "AliasTargetNotFound";
+/// Something else stands where the owner record would have to be.
+pub const OWNERSHIP_NAME_TAKEN: &str = "OwnershipNameTaken";
+
+impl Verdict {
+    /// Whether a change at another name of the zone may mend it.
+    pub fn waits_for_another_name(&self) -> bool {
+        matches!(self, Self::Failed(ALIAS_TARGET_NOT_FOUND | OWNERSHIP_NAME_TAKEN, _))
+    }
 }
 
 /// The wishes for one name: of an object, with its place in the order of precedence.
@@ -77,8 +96,8 @@ pub struct NamePlan {
     pub deletes: Vec<(SetKey, Vec<Change>)>,
     /// Removals that need a person's word, likewise.
     pub unwatched: Vec<(SetKey, Vec<Change>)>,
-    /// Removals that wait for a source to be listed.
-    pub unlisted: usize,
+    /// Sets that seem unwanted, but it cannot be told yet.
+    pub unlisted: Vec<SetKey>,
     /// By claim and set.
     pub verdicts: Vec<(ObjectKey, SetKey, Verdict)>,
     /// Sets that we own here, before the changes.
@@ -99,29 +118,71 @@ pub fn plan(
 ) -> NamePlan {
     let present = present(name, image, rules);
     let mut out = NamePlan {
-        owned: present.iter().filter(|at| matches!(at.owner, Owner::Ours(_))).count(),
-        foreign: present
-            .iter()
-            .filter(|at| !matches!(at.owner, Owner::Ours(_)) && !at.is_mark)
-            .count(),
+        owned: present.iter().filter(|at| at.is_ours()).count(),
+        foreign: present.iter().filter(|at| !at.is_ours() && !at.is_mark).count(),
         ..NamePlan::default()
     };
-    let resolved = resolve::resolve(name, claims, &present, image, rules);
+    if !rules.filter.admits(name) {
+        return out;
+    }
+    let absent = absent(claims, &present, &gone);
+    let resolved = if absent.is_empty() {
+        resolve::resolve(name, claims, &present, image, rules)
+    } else {
+        out.unlisted.extend(absent.iter().map(|(_, key)| key.clone()));
+        let all: Vec<Claim> = claims
+            .iter()
+            .cloned()
+            .chain(absent.into_iter().map(|(claim, _)| claim))
+            .collect();
+        resolve::resolve(name, &all, &present, image, rules)
+    };
     out.verdicts = resolved.losers;
 
     let mut kept: Vec<SetKey> = resolved.held_keys;
     let mut replaced: Vec<SetKey> = Vec::new();
     for desired in resolved.winners {
-        let verdict = place(&desired, &present, image, rules, &mut out, &mut replaced);
         kept.push(desired.key.clone());
+        let placed = place::place(&desired, &present, image, rules);
+        match placed.verdict {
+            Verdict::Pending => replaced.extend(placed.in_the_way),
+            // What cannot be published must not take down what is there.
+            _ => kept.extend(placed.in_the_way),
+        }
+        for change in placed.changes {
+            if !out.writes.contains(&change) {
+                out.writes.push(change);
+            }
+        }
+        out.withheld.extend(placed.withheld);
         for object in &desired.objects {
             out.verdicts
-                .push((object.clone(), desired.key.clone(), verdict.clone()));
+                .push((object.clone(), desired.key.clone(), placed.verdict.clone()));
         }
     }
-    remove(&present, &kept, &replaced, image, rules, gone, &mut out);
+    let spared: Vec<SetKey> = kept.into_iter().chain(replaced).collect();
+    remove(&present, &spared, image, rules, gone, &mut out);
     out.writes.sort_by(deletes_first);
     out
+}
+
+/// Sets whose holder cannot be known yet: they are held for it, or another object would take the name in its absence.
+fn absent(claims: &[Claim], present: &[Present], gone: &impl Fn(Option<&str>) -> Gone) -> Vec<(Claim, SetKey)> {
+    let holders = present.iter().filter_map(|at| Some((at, at.holder()?)));
+    holders
+        .filter(|(_, holder)| gone(Some(holder)) == Gone::Unlisted)
+        .filter_map(|(at, holder)| {
+            let object = ObjectKey::from_resource(holder)?;
+            let known = claims.iter().any(|claim| claim.object == object);
+            let claim = Claim {
+                object,
+                created: i64::MIN,
+                endpoint: None,
+                set_identifier: at.key.set_identifier.clone(),
+            };
+            (!known).then(|| (claim, at.key.clone()))
+        })
+        .collect()
 }
 
 /// One set that is at the name now.
@@ -135,6 +196,21 @@ pub struct Present {
     pub owner: Owner,
     /// It is itself an owner record.
     pub is_mark: bool,
+}
+
+impl Present {
+    /// Whether it is marked as ours.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.owner, Owner::Ours(_))
+    }
+
+    /// The object of ours that it was made for, as its owner record says.
+    pub fn holder(&self) -> Option<&str> {
+        match &self.owner {
+            Owner::Ours(mark) => mark.resource.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 fn present(name: &Name, image: &Image, rules: &Rules) -> Vec<Present> {
@@ -161,118 +237,6 @@ fn present(name: &Name, image: &Image, rules: &Rules) -> Vec<Present> {
     .collect()
 }
 
-/// Decides on one wish that won its name.
-fn place(
-    desired: &Desired,
-    present: &[Present],
-    image: &Image,
-    rules: &Rules,
-    out: &mut NamePlan,
-    replaced: &mut Vec<SetKey>,
-) -> Verdict {
-    if let Some(blocker) = blocker(desired, present, image) {
-        return blocker;
-    }
-    let current = present.iter().find(|at| at.key == desired.key);
-    let wanted = desired.content(current.map(|at| &at.set), rules.ttl);
-    if let Some(Present {
-        set,
-        owner: Owner::Ours(found),
-        ..
-    }) = current
-    {
-        if set.same(desired.key.record_type, &wanted) {
-            return Verdict::Published;
-        }
-        let mut changes = vec![delete(&desired.key, set), create(&desired.key, &wanted)];
-        if let Err(message) = remark(desired, &wanted, Some((found, set)), image, rules, &mut changes) {
-            return Verdict::Failed("OwnershipNameInvalid", message);
-        }
-        let line = format!(
-            "UPDATE {}: {} instead of {}",
-            desired.key,
-            wanted.summary(),
-            set.summary()
-        );
-        return permit(
-            matches!(rules.policy, Policy::UpsertOnly | Policy::Sync),
-            changes,
-            line,
-            rules,
-            out,
-        );
-    }
-    let mut changes = vec![create(&desired.key, &wanted)];
-    if rules.registry == RegistryKind::TXT {
-        match remark(desired, &wanted, None, image, rules, &mut changes) {
-            Ok(None) => {}
-            Ok(Some(verdict)) => return verdict,
-            Err(message) => return Verdict::Failed("OwnershipNameInvalid", message),
-        }
-    }
-    // What stands in the way and is ours goes in the same batch: CNAME and address, simple and weighted.
-    let in_the_way: Vec<&Present> = present
-        .iter()
-        .filter(|at| matches!(at.owner, Owner::Ours(_)) && excludes(&at.key, &at.set, &desired.key, &wanted))
-        .collect();
-    let permitted = match rules.policy {
-        Policy::Observe => false,
-        Policy::CreateOnly => in_the_way.is_empty(),
-        Policy::UpsertOnly | Policy::Sync => true,
-    };
-    for at in &in_the_way {
-        if !replaced.contains(&at.key) {
-            changes.extend(removal(at, image));
-            replaced.push(at.key.clone());
-        }
-    }
-    let line = format!("CREATE {}: {}", desired.key, wanted.summary());
-    permit(permitted, changes, line, rules, out)
-}
-
-fn permit(permitted: bool, changes: Vec<Change>, line: String, rules: &Rules, out: &mut NamePlan) -> Verdict {
-    if permitted {
-        for change in changes {
-            if !out.writes.contains(&change) {
-                out.writes.push(change);
-            }
-        }
-        Verdict::Pending
-    } else {
-        out.withheld.push(line);
-        Verdict::Held(rules.policy)
-    }
-}
-
-/// A foreign record that the wish would have to overwrite or that DNS does not permit beside it.
-fn blocker(desired: &Desired, present: &[Present], image: &Image) -> Option<Verdict> {
-    let foreign = present
-        .iter()
-        .filter(|at| !at.is_mark && !matches!(at.owner, Owner::Ours(_)))
-        .find(|at| {
-            at.key == desired.key
-                || excludes(&at.key, &at.set, &desired.key, &desired.sample())
-                || is_address(at.key.record_type)
-                    && is_address(desired.key.record_type)
-                    && at.key.set_identifier == desired.key.set_identifier
-        });
-    if let Some(at) = foreign {
-        let owner = match &at.owner {
-            Owner::Other(owner) => Some(owner.clone()),
-            _ => None,
-        };
-        return Some(Verdict::Foreign(owner));
-    }
-    // A CNAME stands alone (RFC 1034 section 3.6.2): neither beside owner records of another name nor beside other types.
-    let alone = desired.key.record_type == RecordType::Cname;
-    let marks_here = present.iter().any(|at| at.is_mark);
-    (alone && (image.at(&desired.key.name).other_types || marks_here)).then_some(Verdict::Foreign(None))
-}
-
-fn is_address(record_type: RecordType) -> bool {
-    matches!(record_type, RecordType::A | RecordType::Aaaa | RecordType::Cname)
-}
-
 /// Whether two different sets cannot stand at one name together.
 pub fn excludes(left: &SetKey, left_set: &RecordSet, right: &SetKey, right_set: &RecordSet) -> bool {
     if left == right {
@@ -284,104 +248,38 @@ pub fn excludes(left: &SetKey, left_set: &RecordSet, right: &SetKey, right_set: 
     one_is_cname || routing_mixed
 }
 
-/// Adds what makes the owner record say that the set is ours. `Some(verdict)` when another owner's record is in its place.
-fn remark(
-    desired: &Desired,
-    wanted: &RecordSet,
-    found: Option<(&Mark, &RecordSet)>,
-    image: &Image,
-    rules: &Rules,
-    changes: &mut Vec<Change>,
-) -> Result<Option<Verdict>, String> {
-    let name = rules
-        .marks
-        .affix
-        .written(&desired.key.name, desired.key.record_type, rules.marks.apex)?;
-    let key = SetKey {
-        name,
-        record_type: RecordType::Txt,
-        set_identifier: desired.key.set_identifier.clone(),
-    };
-    let value = render(rules.marks.owner_id, &desired.resource);
-    let new = mark(value, &wanted.routing);
-    let Some(old) = image.get(&key) else {
-        // Nothing may stand at the mark's own name that excludes it, or the whole batch would be refused for ever.
-        let clash = image.at(&key.name).sets.iter().find(|(record_type, id, set)| {
-            let there = SetKey {
-                name: key.name.clone(),
-                record_type: *record_type,
-                set_identifier: id.clone(),
-            };
-            excludes(&there, set, &key, &new)
-        });
-        if clash.is_some() {
-            return Ok(Some(Verdict::Failed(
-                "OwnershipNameTaken",
-                format!(
-                    "the owner record {} cannot be written: another record of that name excludes it; choose another spec.registry.prefix",
-                    key.name
-                ),
-            )));
-        }
-        changes.push(create(&key, &new));
-        return Ok(None);
-    };
-    let present = heritage_at(image, &key.name, key.set_identifier.as_deref());
-    match present.as_ref().map(|heritage| heritage.owner.as_deref()) {
-        Some(Some(owner)) if owner == rules.marks.owner_id => {
-            let same_resource = present.and_then(|heritage| heritage.resource).as_deref() == Some(&desired.resource);
-            // The routing of the mark follows its set; its text only when it names another object.
-            if !same_resource || old.routing != wanted.routing || found.is_none() && !old.same(RecordType::Txt, &new) {
-                changes.push(delete(&key, old));
-                changes.push(create(&key, &new));
-            }
-            Ok(None)
-        }
-        Some(Some(owner)) => Ok(Some(Verdict::Foreign(Some(owner.into())))),
-        _ => Ok(Some(Verdict::Foreign(None))),
-    }
-}
-
 /// Decides on the sets that nobody wants.
 fn remove(
     present: &[Present],
-    kept: &[SetKey],
-    replaced: &[SetKey],
+    spared: &[SetKey],
     image: &Image,
     rules: &Rules,
     gone: impl Fn(Option<&str>) -> Gone,
     out: &mut NamePlan,
 ) {
-    for at in present {
-        let Owner::Ours(found) = &at.owner else { continue };
+    for at in present.iter().filter(|at| at.is_ours()) {
         let managed = rules.record_types.contains(&at.key.record_type) && at.set.routing != Routing::Unmanaged;
-        if !managed || kept.contains(&at.key) || replaced.contains(&at.key) {
+        if !managed || spared.contains(&at.key) {
             continue;
         }
-        let line = format!("DELETE {}: {}", at.key, at.set.summary());
         if rules.policy != Policy::Sync {
-            out.withheld.push(line);
+            out.withheld.push(format!("DELETE {}: {}", at.key, at.set.summary()));
             continue;
         }
-        match gone(found.resource.as_deref()) {
-            Gone::Proven => out.deletes.push((at.key.clone(), removal(at, image))),
-            Gone::Unwatched => out.unwatched.push((at.key.clone(), removal(at, image))),
-            Gone::Unlisted => out.unlisted += 1,
+        match gone(at.holder()) {
+            Gone::Proven => out.deletes.push((at.key.clone(), removal(at, image, rules))),
+            Gone::Unwatched => out.unwatched.push((at.key.clone(), removal(at, image, rules))),
+            Gone::Unlisted => out.unlisted.push(at.key.clone()),
         }
     }
 }
 
-/// The set and, when it is of today's form, its owner record. Old forms stay: one such record may stand for several sets.
-fn removal(at: &Present, image: &Image) -> Vec<Change> {
+/// The set and the owner records that are for it alone.
+fn removal(at: &Present, image: &Image, rules: &Rules) -> Vec<Change> {
     let mut changes = vec![delete(&at.key, &at.set)];
-    if let Owner::Ours(Mark {
-        txt,
-        form: Form::Current | Form::InZoneApex,
-        ..
-    }) = &at.owner
-    {
+    for name in rules.marks.only_for(image, &at.key, &at.set) {
         let key = SetKey {
-            name: txt.clone(),
+            name,
             record_type: RecordType::Txt,
             set_identifier: at.key.set_identifier.clone(),
         };
@@ -410,12 +308,4 @@ fn delete(key: &SetKey, set: &RecordSet) -> Change {
 
 fn deletes_first(left: &Change, right: &Change) -> Ordering {
     (left.action == Action::Create).cmp(&(right.action == Action::Create))
-}
-
-/// Content of values without routing; for comparisons of what may stand together.
-pub fn simple(values: Box<[Box<str>]>) -> RecordSet {
-    RecordSet {
-        content: Content::Values { ttl: 300, values },
-        routing: Routing::Simple,
-    }
 }

@@ -1,7 +1,6 @@
 //! Who gets a name that several objects want: the present holder, then the oldest object, then the first by name.
 use super::image::{Content, Image, RecordSet, Routing, SetKey};
-use super::owner::Owner;
-use super::plan::{Claim, Present, Rules, Verdict, excludes};
+use super::plan::{ALIAS_TARGET_NOT_FOUND, Claim, Present, Rules, Verdict, excludes};
 use crate::data::RecordType;
 use crate::name::Name;
 use crate::provider::route53::alias::load_balancer_zone;
@@ -102,8 +101,7 @@ pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image
                 Ok(all) => candidates.extend(all.into_iter().map(|desired| candidate(claim, desired, present, false))),
                 Err(verdict) => {
                     // What cannot be published now must not take down what was published before.
-                    out.held_keys
-                        .extend(held(claim, endpoint.set_identifier.as_ref(), present).map(|one| one.desired.key));
+                    candidates.extend(held(claim, endpoint.set_identifier.as_ref(), present));
                     let key = SetKey {
                         name: name.clone(),
                         record_type: endpoint.record_type,
@@ -161,10 +159,9 @@ pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image
 
 fn candidate(claim: &Claim, desired: Desired, present: &[Present], held: bool) -> Candidate {
     let resource = &desired.resource;
-    let holder = present.iter().any(|at| {
-        at.key.set_identifier == desired.key.set_identifier
-            && matches!(&at.owner, Owner::Ours(found) if found.resource.as_deref() == Some(resource))
-    });
+    let holder = present
+        .iter()
+        .any(|at| at.key.set_identifier == desired.key.set_identifier && at.holder() == Some(resource));
     Candidate {
         holder,
         created: claim.created,
@@ -181,10 +178,9 @@ fn held<'a>(
 ) -> impl Iterator<Item = Candidate> + 'a {
     let resource = claim.object.resource();
     let mine = resource.clone();
-    let own = present.iter().filter(move |at| {
-        at.key.set_identifier.as_ref() == set_identifier
-            && matches!(&at.owner, Owner::Ours(found) if found.resource.as_deref() == Some(&mine))
-    });
+    let own = present
+        .iter()
+        .filter(move |at| at.key.set_identifier.as_ref() == set_identifier && at.holder() == Some(&mine));
     own.map(move |at| Candidate {
         holder: true,
         created: claim.created,
@@ -232,6 +228,10 @@ fn expand(
         RecordType::Cname => vec![RecordType::A, RecordType::Aaaa],
         one => vec![one],
     };
+    let families: Vec<RecordType> = families
+        .into_iter()
+        .filter(|family| rules.record_types.contains(family))
+        .collect();
     let target = endpoint
         .values
         .first()
@@ -274,9 +274,9 @@ fn expand(
             let found: Vec<RecordType> = families.into_iter().filter(|family| has(*family)).collect();
             if found.is_empty() {
                 return Err(Verdict::Failed(
-                    "AliasTargetNotFound",
+                    ALIAS_TARGET_NOT_FOUND,
                     format!(
-                        "alias target {target} has no record of a fitting type in the zone yet; it is tried again when the zone is looked at"
+                        "alias target {target} has no record of a fitting type in the zone yet; it is tried again when it has"
                     ),
                 ));
             }
@@ -303,17 +303,26 @@ fn expand(
 }
 
 /// Services that want addresses at one name share it, as with external-dns; the first by name is the one that is named.
-fn merge_services(candidates: Vec<Candidate>) -> Vec<Candidate> {
+/// One that has no address at the moment holds nothing that the others supply.
+fn merge_services(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let (mut without, mut supplied): (Vec<SetKey>, Vec<SetKey>) = (Vec::new(), Vec::new());
+    for one in candidates.iter().filter(|one| is_service(one)) {
+        if one.held {
+            without.push(one.desired.key.clone());
+        } else if has_addresses(one) {
+            supplied.push(one.desired.key.clone());
+        }
+    }
+    candidates.retain(|one| !(one.held && is_service(one) && supplied.contains(&one.desired.key)));
+    for one in candidates
+        .iter_mut()
+        .filter(|one| is_service(one) && has_addresses(one))
+    {
+        one.holder |= without.contains(&one.desired.key);
+    }
     let mut merged: Vec<Candidate> = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        let addresses = matches!(candidate.desired.key.record_type, RecordType::A | RecordType::Aaaa)
-            && matches!(candidate.desired.answer, Answer::Values(_));
-        let is_service = |one: &Candidate| {
-            one.desired
-                .objects
-                .iter()
-                .all(|object| object.kind == SourceKind::Service)
-        };
+        let addresses = has_addresses(&candidate);
         let partner = merged.iter_mut().find(|other| {
             addresses
                 && !candidate.held
@@ -349,4 +358,14 @@ fn merge_services(candidates: Vec<Candidate>) -> Vec<Candidate> {
             .unwrap_or_default();
     }
     merged
+}
+
+fn is_service(one: &Candidate) -> bool {
+    let mut objects = one.desired.objects.iter();
+    objects.all(|object| object.kind == SourceKind::Service)
+}
+
+fn has_addresses(one: &Candidate) -> bool {
+    matches!(one.desired.key.record_type, RecordType::A | RecordType::Aaaa)
+        && matches!(one.desired.answer, Answer::Values(_))
 }

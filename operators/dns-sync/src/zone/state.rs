@@ -3,13 +3,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::batch::Group;
-use super::config::{Complete, Config};
-use super::guard::{self, Guard};
-use super::image::{Change, Image, NameSets, SetKey};
-use super::plan::{self, Claim, NamePlan, Verdict};
+use super::config::Config;
+use super::guard::Guard;
+use super::image::{Image, NameSets, SetKey};
+use super::plan::{Claim, Verdict};
 use crate::name::Name;
 use crate::source::ObjectKey;
-use crate::source::endpoints::{Defect, Held, Wanted, wanted};
+use crate::source::endpoints::{Defect, Endpoint, Wanted, wanted};
 use crate::source::facts::Facts;
 
 /// Monotonic time since the process began.
@@ -26,21 +26,49 @@ pub struct State {
     pub guard: Guard,
     /// Deletes that wait for a confirmation.
     pub parked: BTreeMap<SetKey, Park>,
-    /// Deletes were parked when an earlier process ended: those that the first look finds stay parked.
+    /// Deletes were parked when an earlier process ended: those that the first plan finds stay parked.
     pub park_all: bool,
+    /// Sets that `park_all` found, while it could not be told whether they are unwanted.
+    doubtful: BTreeSet<SetKey>,
+    /// A confirmation that has not been used. It came after the deletes were parked; an old one means nothing.
+    armed: Option<String>,
+    /// Confirmed deletes that have not been carried out.
+    released: BTreeSet<SetKey>,
+    /// Deletes whose call's outcome is unknown; the guard counts those that turn out to be carried out.
+    uncertain: BTreeSet<SetKey>,
     claims: HashMap<Name, Vec<Claim>>,
     names: HashMap<ObjectKey, Vec<Name>>,
     defects: HashMap<ObjectKey, Vec<Defect>>,
     dirty: BTreeMap<Name, Option<Mono>>,
-    in_flight: HashMap<Name, Option<Mono>>,
+    in_flight: HashMap<Name, Flight>,
     summaries: HashMap<Name, Summary>,
     totals: Totals,
     lines: BTreeMap<Name, Vec<String>>,
     verdicts: HashMap<ObjectKey, Vec<(SetKey, Verdict)>>,
     trouble: HashMap<Name, Trouble>,
-    empty_since: HashMap<(ObjectKey, Name), Mono>,
-    released: BTreeSet<SetKey>,
+    /// Names that were blamed in a batch with others: they go alone until it is known whether they are at fault.
+    suspected: BTreeSet<Name>,
+    /// Names that a change at another name may mend.
+    awaiting: BTreeSet<Name>,
+    empty: HashMap<ObjectKey, BTreeMap<Name, Empty>>,
     changed: BTreeSet<ObjectKey>,
+}
+
+/// What was sent for a name.
+#[derive(Debug, Default)]
+struct Flight {
+    /// When the first event came that it answers.
+    since: Option<Mono>,
+    /// Deletes that count for the guard.
+    deletes: Vec<SetKey>,
+}
+
+/// Since when an object's name has no address.
+#[derive(Clone, Copy, Debug)]
+enum Empty {
+    Since(Mono),
+    /// For longer than it is kept.
+    Over,
 }
 
 /// Why a delete waits for a confirmation.
@@ -58,6 +86,8 @@ struct Trouble {
     failures: u32,
     not_before: Mono,
     message: String,
+    /// What the refused change touched.
+    names: Vec<Name>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +120,15 @@ pub struct Totals {
     pub unlisted: i64,
 }
 
+/// What one object wants of the zone.
+#[derive(Default)]
+struct Wishes {
+    claims: Vec<(Name, Claim)>,
+    /// Names of claims that are held for want of an address.
+    empty: BTreeSet<Name>,
+    defects: Vec<Defect>,
+}
+
 /// What the actor shall send now.
 #[derive(Debug, Default)]
 pub struct Work {
@@ -106,6 +145,10 @@ impl State {
             guard,
             parked: BTreeMap::new(),
             park_all: false,
+            doubtful: BTreeSet::new(),
+            armed: None,
+            released: BTreeSet::new(),
+            uncertain: BTreeSet::new(),
             claims: HashMap::new(),
             names: HashMap::new(),
             defects: HashMap::new(),
@@ -116,69 +159,89 @@ impl State {
             lines: BTreeMap::new(),
             verdicts: HashMap::new(),
             trouble: HashMap::new(),
-            empty_since: HashMap::new(),
-            released: BTreeSet::new(),
+            suspected: BTreeSet::new(),
+            awaiting: BTreeSet::new(),
+            empty: HashMap::new(),
             changed: BTreeSet::new(),
         }
     }
 
     /// Takes over an object's present wishes; `None`: it has gone. `since`: when the event came, for the latency.
     pub fn set_object(&mut self, key: &ObjectKey, facts: Option<&Facts>, now: Mono, since: Option<Mono>) {
-        let (claims, defects) = match facts {
-            Some(facts) => self.claims_of(facts),
-            None => (Vec::new(), Vec::new()),
-        };
-        for name in self.names.remove(key).unwrap_or_default() {
-            let all = self.claims.get_mut(&name);
+        let wishes = facts.map(|facts| self.wishes(facts)).unwrap_or_default();
+        let before = self.names.remove(key).unwrap_or_default();
+        for name in &before {
+            let all = self.claims.get_mut(name);
             let left = all.map_or(0, |all| {
                 all.retain(|claim| claim.object != *key);
                 all.len()
             });
             if left == 0 {
-                self.claims.remove(&name);
+                self.claims.remove(name);
             }
-            self.touch(name, since);
+            self.touch(name.clone(), since);
         }
-        let mut names: Vec<Name> = Vec::with_capacity(claims.len());
-        let mut empty: Vec<Name> = Vec::new();
-        for (name, claim) in claims {
-            if claim.endpoint.is_none() {
-                empty.push(name.clone());
-            }
-            self.claims.entry(name.clone()).or_default().push(claim);
+        let mut names: Vec<Name> = Vec::with_capacity(wishes.claims.len());
+        let mut empty: BTreeMap<Name, Empty> = BTreeMap::new();
+        let mut known = self.empty.remove(key).unwrap_or_default();
+        for (name, claim) in wishes.claims {
             self.touch(name.clone(), since);
             if !names.contains(&name) {
-                names.push(name);
+                names.push(name.clone());
             }
+            if claim.endpoint.is_none() && wishes.empty.contains(&name) {
+                let since = known.remove(&name).unwrap_or(Empty::Since(now));
+                empty.insert(name.clone(), since);
+                if matches!(since, Empty::Over) {
+                    continue;
+                }
+            }
+            self.claims.entry(name).or_default().push(claim);
         }
-        self.empty_since
-            .retain(|(object, name), _| object != key || empty.contains(name));
-        for name in empty {
-            self.empty_since.entry((key.clone(), name)).or_insert(now);
-        }
-        if self.defects.get(key).map_or(&[][..], Vec::as_slice) != defects.as_slice() {
-            self.changed.insert(key.clone());
+        if !empty.is_empty() {
+            self.empty.insert(key.clone(), empty);
         }
         // Verdicts of names that the object no longer wants are no longer its business.
+        let mut changed = !before.is_empty() && before != names;
         if let Some(verdicts) = self.verdicts.get_mut(key) {
             verdicts.retain(|(set, _)| names.contains(&set.name));
             if verdicts.is_empty() {
                 self.verdicts.remove(key);
             }
+            changed = true;
+        }
+        if !names.is_empty() {
+            self.names.insert(key.clone(), names);
+        }
+        if self.set_defects(key, wishes.defects) || changed {
             self.changed.insert(key.clone());
         }
+    }
+
+    /// Takes over what is wrong with an object; true when that is new.
+    fn set_defects(&mut self, key: &ObjectKey, defects: Vec<Defect>) -> bool {
+        let was_vague = self.is_vague(key);
+        let new = self.defects.get(key).map_or(&[][..], Vec::as_slice) != defects.as_slice();
         if defects.is_empty() {
             self.defects.remove(key);
         } else {
             self.defects.insert(key.clone(), defects);
         }
-        if !names.is_empty() {
-            self.names.insert(key.clone(), names);
+        // What was held for what the object might mean can be told now.
+        if was_vague && !self.is_vague(key) {
+            self.reconsider_deletes();
         }
+        new
+    }
+
+    /// Whether the object names something that cannot be read, so that nobody knows which names it no longer wants.
+    fn is_vague(&self, key: &ObjectKey) -> bool {
+        let mut defects = self.defects.get(key).into_iter().flatten();
+        defects.any(|defect| defect.name.is_none() && matches!(defect.reason, "InvalidHostname" | "InvalidTemplate"))
     }
 
     /// The object's wishes by name. What is wrong with a name holds what was published there before.
-    fn claims_of(&self, facts: &Facts) -> (Vec<(Name, Claim)>, Vec<Defect>) {
+    fn wishes(&self, facts: &Facts) -> Wishes {
         let Wanted {
             endpoints,
             held,
@@ -186,42 +249,38 @@ impl State {
             suspended,
             ..
         } = wanted(facts, &self.config.view());
-        let hold = |name: Name, set_identifier: Option<Box<str>>| {
-            (
-                name,
-                Claim {
-                    object: facts.key.clone(),
-                    created: facts.created,
-                    endpoint: None,
-                    set_identifier,
-                },
-            )
+        let claim = |set_identifier: Option<Box<str>>, endpoint: Option<Endpoint>| Claim {
+            object: facts.key.clone(),
+            created: facts.created,
+            endpoint,
+            set_identifier,
         };
         let mut claims: Vec<(Name, Claim)> = Vec::with_capacity(endpoints.len() + held.len());
         for endpoint in endpoints {
-            if suspended {
-                claims.push(hold(endpoint.name, endpoint.set_identifier));
-                continue;
-            }
-            let claim = Claim {
-                object: facts.key.clone(),
-                created: facts.created,
-                set_identifier: endpoint.set_identifier.clone(),
-                endpoint: Some(endpoint.clone()),
-            };
-            claims.push((endpoint.name, claim));
+            let (name, set_identifier) = (endpoint.name.clone(), endpoint.set_identifier.clone());
+            claims.push((name, claim(set_identifier, (!suspended).then_some(endpoint))));
         }
+        // Only an address that is not there is a question of time; a fault or a suspension is not.
+        let faultless = |name: &Name| {
+            defects
+                .iter()
+                .all(|defect| defect.name.as_ref().is_some_and(|of| of != name))
+        };
+        let empty = held
+            .iter()
+            .filter(|held| !suspended && faultless(&held.name))
+            .map(|held| held.name.clone())
+            .collect();
         claims.extend(
             held.into_iter()
-                .map(|Held { name, set_identifier }| hold(name, set_identifier)),
+                .map(|held| (held.name, claim(held.set_identifier, None))),
         );
-        let faulty: Vec<Name> = defects.iter().filter_map(|defect| defect.name.clone()).collect();
-        for name in faulty {
-            if !claims.iter().any(|(claimed, _)| *claimed == name) {
-                claims.push(hold(name, None));
+        for name in defects.iter().filter_map(|defect| defect.name.as_ref()) {
+            if !claims.iter().any(|(claimed, _)| claimed == name) {
+                claims.push((name.clone(), claim(None, None)));
             }
         }
-        (claims, defects)
+        Wishes { claims, empty, defects }
     }
 
     fn touch(&mut self, name: Name, since: Option<Mono>) {
@@ -238,12 +297,16 @@ impl State {
 
     /// Takes over a full look at the zone; every name is considered anew.
     pub fn looked(&mut self, image: Image) {
+        if let Some(old) = &self.image {
+            let same = |trouble: &Trouble| trouble.names.iter().all(|name| old.at(name) == image.at(name));
+            self.trouble.retain(|_, trouble| same(trouble));
+        }
         let names: Vec<Name> = image.iter().map(|(name, _)| name.clone()).collect();
         self.image = Some(image);
-        let known: Vec<Name> = self.summaries.keys().chain(self.claims.keys()).cloned().collect();
-        for name in names.into_iter().chain(known) {
+        for name in names {
             self.touch(name, None);
         }
+        self.touch_known();
     }
 
     /// Takes over what was read at one name; true when it was not what we thought.
@@ -258,10 +321,20 @@ impl State {
         if config.limits != self.config.limits {
             self.parked.retain(|_, why| *why != Park::Guard);
         }
+        if config.empty_after != self.config.empty_after {
+            self.empty.clear();
+        }
+        if config.confirmed != self.config.confirmed {
+            self.armed.clone_from(&config.confirmed);
+        }
         self.config = config;
         self.trouble.clear();
-        let all: Vec<Name> = self.summaries.keys().chain(self.claims.keys()).cloned().collect();
-        for name in all {
+        self.touch_known();
+    }
+
+    fn touch_known(&mut self) {
+        let known: Vec<Name> = self.summaries.keys().chain(self.claims.keys()).cloned().collect();
+        for name in known {
             self.touch(name, None);
         }
     }
@@ -291,149 +364,21 @@ impl State {
 
     /// When something is due by time alone: a refused name's next try, an empty target's end.
     pub fn next_due(&self) -> Option<Mono> {
-        let tries = self
-            .dirty
-            .keys()
-            .filter_map(|name| self.trouble.get(name))
-            .map(|trouble| trouble.not_before);
-        let empties = self
-            .config
-            .empty_after
-            .into_iter()
-            .flat_map(|after| self.empty_since.values().map(move |since| *since + after));
+        let waiting = self.trouble.iter().filter(|(name, _)| self.dirty.contains_key(*name));
+        let tries = waiting.map(|(_, trouble)| trouble.not_before);
+        let empties = self.config.empty_after.into_iter().flat_map(|after| {
+            let all = self.empty.values().flat_map(BTreeMap::values);
+            all.filter_map(move |empty| match empty {
+                Empty::Since(since) => Some(*since + after),
+                Empty::Over => None,
+            })
+        });
         tries.chain(empties).min()
-    }
-
-    /// Plans every due name and says what to send. `at` is wall-clock time in seconds since 1970, for the guard.
-    pub fn prepare(&mut self, now: Mono, at: i64, complete: &Complete) -> Work {
-        self.expire_empty(now);
-        let Some(image) = self.image.take() else {
-            return Work::default();
-        };
-        let due: Vec<(Name, Option<Mono>)> = self
-            .dirty
-            .iter()
-            .filter(|(name, _)| self.due(name, now))
-            .map(|(name, since)| (name.clone(), *since))
-            .collect();
-        let mut work = Work::default();
-        let mut open: Vec<(SetKey, Vec<Change>)> = Vec::new();
-        let mut released: Vec<(SetKey, Vec<Change>)> = Vec::new();
-        for (name, _) in &due {
-            self.dirty.remove(name);
-            let claims = self.claims.get(name).map_or(&[][..], Vec::as_slice);
-            let found = plan::plan(name, claims, &image, &self.config.rules(), |resource| {
-                self.config.gone(resource, complete)
-            });
-            self.note(name, &found);
-            if !found.writes.is_empty() {
-                work.groups.push(Group {
-                    name: name.clone(),
-                    changes: found.writes,
-                });
-            }
-            let before: BTreeMap<SetKey, Park> = self
-                .parked
-                .iter()
-                .filter(|(key, _)| key.name == *name)
-                .map(|(key, why)| (key.clone(), *why))
-                .collect();
-            self.parked.retain(|key, _| key.name != *name);
-            for (key, changes) in found.deletes {
-                if self.released.contains(&key) {
-                    released.push((key, changes));
-                } else if self.park_all || before.get(&key) == Some(&Park::Guard) {
-                    self.parked.insert(key, Park::Guard);
-                } else {
-                    open.push((key, changes));
-                }
-            }
-            for (key, changes) in found.unwatched {
-                if self.released.contains(&key) {
-                    released.push((key, changes));
-                } else {
-                    self.parked.insert(key, Park::Unwatched);
-                }
-            }
-        }
-        self.park_all = false;
-        self.image = Some(image);
-        let owned = usize::try_from(self.totals.owned).unwrap_or(0);
-        if self.guard.admits(open.len(), owned, at, &self.config.limits) {
-            released.extend(open);
-        } else {
-            self.parked.extend(open.into_iter().map(|(key, _)| (key, Park::Guard)));
-        }
-        work.add_deletes(released);
-        self.release_confirmed();
-        let sent: BTreeSet<&Name> = work.groups.iter().map(|group| &group.name).collect();
-        self.in_flight
-            .extend(due.into_iter().filter(|(name, _)| sent.contains(name)));
-        work
-    }
-
-    /// A person has confirmed exactly the parked set: it goes with the next batch.
-    fn release_confirmed(&mut self) {
-        let Some(confirmed) = &self.config.confirmed else {
-            return;
-        };
-        if self.parked.is_empty() || *confirmed != self.parked_hash() {
-            return;
-        }
-        for key in std::mem::take(&mut self.parked).into_keys() {
-            self.touch(key.name.clone(), None);
-            self.released.insert(key);
-        }
-    }
-
-    /// The hash that confirms the present parked set.
-    pub fn parked_hash(&self) -> String {
-        guard::hash(self.parked.keys())
-    }
-
-    fn expire_empty(&mut self, now: Mono) {
-        let Some(after) = self.config.empty_after else { return };
-        let over: Vec<(ObjectKey, Name)> = self
-            .empty_since
-            .iter()
-            .filter(|(_, since)| **since + after <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for (object, name) in over {
-            self.empty_since.remove(&(object.clone(), name.clone()));
-            if let Some(claims) = self.claims.get_mut(&name) {
-                claims.retain(|claim| claim.object != object || claim.endpoint.is_some());
-            }
-            self.touch(name, None);
-        }
-    }
-}
-
-impl Work {
-    /// Deletes go with the other changes of their name, before them.
-    fn add_deletes(&mut self, deletes: Vec<(SetKey, Vec<Change>)>) {
-        let mut at: HashMap<Name, usize> = self
-            .groups
-            .iter()
-            .enumerate()
-            .map(|(position, group)| (group.name.clone(), position))
-            .collect();
-        for (key, changes) in deletes {
-            let position = *at.entry(key.name.clone()).or_insert(self.groups.len());
-            if position == self.groups.len() {
-                self.groups.push(Group {
-                    name: key.name,
-                    changes,
-                });
-            } else if let Some(group) = self.groups.get_mut(position) {
-                let more: Vec<Change> = changes
-                    .into_iter()
-                    .filter(|change| !group.changes.contains(change))
-                    .collect();
-                group.changes.splice(0..0, more);
-            }
-        }
     }
 }
 
 mod outcome;
+mod prepare;
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ async fn told(stage: &Stage) -> Result<()> {
     let zone = stage.bed.zone("told", json!({})).await?;
     let long = "x".repeat(64);
     let cases = [
-        ("family", json!({"name": "family", "zone": "told", "type": "A", "targets": ["2001:db8::1"]}), "IPv4"),
+        ("family", json!({"name": "family", "zone": "told", "type": "A", "targets": ["2001:db8::1"]}), "AAAA"),
         ("label", json!({"name": long, "zone": "told", "type": "A", "targets": ["192.0.2.1"]}), "63"),
         ("mx", json!({"name": "mx", "zone": "told", "type": "MX", "targets": ["mail"]}), ""),
         ("apex", json!({"name": "@", "zone": "told", "type": "CNAME", "targets": ["a.example.net"]}), "apex"),

@@ -1,19 +1,17 @@
 //! Sending: batches, and what is done when one is refused. One bad record never holds up the others.
 use super::{Actor, Audience, Group, Provider, ProviderError, READ_AT_MOST, Turn};
 use crate::zone::batch::{blamed, cut};
-use crate::zone::image::{Action, Change};
+use crate::zone::image::{Action, Change, SetKey};
 
 impl<P: Provider, A: Audience> Actor<P, A> {
     /// Plans what is due and sends it. Stops at the first error that concerns the zone and not a record.
     pub(super) async fn send(&mut self, turn: &mut Turn) {
         let at = jiff::Timestamp::now().as_second();
         let complete = self.world.complete();
-        let (healthy, refused): (Vec<Group>, Vec<Group>) = {
+        let (alone, healthy): (Vec<Group>, Vec<Group>) = {
             let mut state = self.shared.state();
             let work = state.prepare(self.world.now(), at, &complete);
-            work.groups
-                .into_iter()
-                .partition(|group| state.failures(&group.name) == 0)
+            work.groups.into_iter().partition(|group| state.goes_alone(&group.name))
         };
         let (mut batches, oversized) = cut(healthy);
         for group in oversized {
@@ -23,7 +21,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             );
         }
         // What was refused before goes alone, so that it is blamed alone.
-        batches.extend(refused.into_iter().map(|group| vec![group]));
+        batches.extend(alone.into_iter().map(|group| vec![group]));
         let mut waiting = batches.into_iter();
         while let Some(batch) = waiting.next() {
             if let Err(error) = self.send_batch(batch, turn).await {
@@ -38,40 +36,76 @@ impl<P: Provider, A: Audience> Actor<P, A> {
     /// Sends one batch; a refused one is cut until the culprits are alone.
     async fn send_batch(&mut self, batch: Vec<Group>, turn: &mut Turn) -> Result<(), ProviderError> {
         let mut open = vec![batch];
-        while let Some(mut groups) = open.pop() {
+        while let Some(groups) = open.pop() {
             let changes: Vec<Change> = groups.iter().flat_map(|group| group.changes.iter().cloned()).collect();
-            match self.provider.change(&changes).await {
+            let result = match self.provider.change(&changes).await {
                 Ok(()) => {
                     self.accept(&groups);
                     self.succeeded(turn);
+                    Ok(())
                 }
-                Err(ProviderError::Refused(messages)) => {
-                    let culprits = blamed(&groups, &messages);
-                    if groups.len() == 1 || !culprits.is_empty() {
-                        let guilty: Vec<Group> = if groups.len() == 1 {
-                            std::mem::take(&mut groups)
-                        } else {
-                            culprits.into_iter().rev().map(|at| groups.remove(at)).collect()
-                        };
-                        if let Err(error) = self.reconsider(guilty, &messages, turn).await {
-                            self.shared.state().postponed(&groups);
-                            open.iter().for_each(|groups| self.shared.state().postponed(groups));
-                            return Err(error);
-                        }
-                        if !groups.is_empty() {
-                            open.push(groups);
-                        }
-                    } else {
-                        let second = groups.split_off(groups.len() / 2);
-                        open.extend([second, groups]);
-                    }
-                }
+                Err(ProviderError::Refused(messages)) => self.cut_refused(groups, &messages, &mut open, turn).await,
                 Err(error) => {
                     if error.outcome_unknown() {
                         turn.suspects.extend(Self::names_of(&groups));
+                        self.shared.state().lost(&groups);
+                    } else {
+                        self.shared.state().postponed(&groups);
                     }
-                    open.push(groups);
-                    open.iter().for_each(|groups| self.shared.state().postponed(groups));
+                    Err(error)
+                }
+            };
+            if let Err(error) = result {
+                open.iter().for_each(|groups| self.shared.state().postponed(groups));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the culprits out of a refused batch, or halves it where no message says who they are. What the messages
+    /// name is only suspected: they name targets of aliases and the zone itself too.
+    async fn cut_refused(
+        &mut self,
+        mut groups: Vec<Group>,
+        messages: &[String],
+        open: &mut Vec<Vec<Group>>,
+        turn: &mut Turn,
+    ) -> Result<(), ProviderError> {
+        if let [group] = groups.as_slice() {
+            // One that was read or listed just now is at fault without another look.
+            if self.shared.state().is_suspected(&group.name) || !self.reread(group).await? {
+                self.refuse(group, &messages.join("; "));
+            }
+            return Ok(());
+        }
+        let culprits = blamed(&groups, messages);
+        if culprits.is_empty() {
+            let second = groups.split_off(groups.len() / 2);
+            open.extend([second, groups]);
+            return Ok(());
+        }
+        let guilty: Vec<Group> = culprits.into_iter().rev().map(|at| groups.remove(at)).collect();
+        if !groups.is_empty() {
+            open.push(groups);
+        }
+        if guilty.len() > READ_AT_MOST {
+            let mut state = self.shared.state();
+            state.suspect(&guilty);
+            state.postponed(&guilty);
+            turn.look = true;
+            return Ok(());
+        }
+        let mut guilty = guilty.into_iter();
+        while let Some(group) = guilty.next() {
+            match self.reread(&group).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.shared.state().suspect(std::slice::from_ref(&group));
+                    open.insert(0, vec![group]);
+                }
+                Err(error) => {
+                    self.shared.state().postponed(guilty.as_slice());
                     return Err(error);
                 }
             }
@@ -79,45 +113,30 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         Ok(())
     }
 
-    /// Reads refused names again: when the zone is not what we thought, they are planned anew; else they are at fault.
-    async fn reconsider(
-        &mut self,
-        guilty: Vec<Group>,
-        messages: &[String],
-        turn: &mut Turn,
-    ) -> Result<(), ProviderError> {
-        if guilty.len() > READ_AT_MOST {
-            self.shared.state().postponed(&guilty);
-            turn.look = true;
-            return Ok(());
-        }
-        for at in 0..guilty.len() {
-            let mut differs = false;
-            for name in Self::names_of(&guilty[at..=at]) {
-                match self.provider.read(&name).await {
-                    Ok(sets) => differs |= self.shared.state().read(&name, sets),
-                    Err(error) => {
-                        self.shared.state().postponed(&guilty[at..]);
-                        return Err(error);
-                    }
+    /// Reads again what a refused change was about. True: the zone is not what we thought, and the name is planned anew.
+    async fn reread(&mut self, group: &Group) -> Result<bool, ProviderError> {
+        let mut differs = false;
+        for name in Self::names_of(std::slice::from_ref(group)) {
+            match self.provider.read(&name).await {
+                Ok(sets) => differs |= self.shared.state().read(&name, sets),
+                Err(error) => {
+                    self.shared.state().postponed(std::slice::from_ref(group));
+                    return Err(error);
                 }
             }
-            let group = &guilty[at];
-            if differs {
-                tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last look; planning anew");
-                self.shared.state().postponed(std::slice::from_ref(group));
-            } else {
-                self.refuse(group, &messages.join("; "));
-            }
         }
-        Ok(())
+        if differs {
+            tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last look; planning anew");
+            self.shared.state().postponed(std::slice::from_ref(group));
+        }
+        Ok(differs)
     }
 
     fn refuse(&self, group: &Group, message: &str) {
         tracing::warn!(zone = &*self.zone(), name = %group.name, message, "the provider refuses a record");
         self.shared
             .state()
-            .refused(&group.name, message, self.world.now(), fastrand::f64());
+            .refused(group, message, self.world.now(), fastrand::f64());
         self.count(std::slice::from_ref(group), "error");
     }
 
@@ -149,13 +168,13 @@ impl<P: Provider, A: Audience> Actor<P, A> {
                     .iter()
                     .filter(|change| crate::zone::owner::heritage(&change.set).is_none())
             };
-            let old = |key| records().any(|other| other.action == Action::Delete && other.key == key);
-            let new = |key| records().any(|other| other.action == Action::Create && other.key == key);
+            let old = |key: &SetKey| records().any(|other| other.action == Action::Delete && other.key == *key);
+            let new = |key: &SetKey| records().any(|other| other.action == Action::Create && other.key == *key);
             for change in records() {
                 match change.action {
-                    Action::Create if old(change.key.clone()) => updated += 1,
+                    Action::Create if old(&change.key) => updated += 1,
                     Action::Create => created += 1,
-                    Action::Delete if !new(change.key.clone()) => deleted += 1,
+                    Action::Delete if !new(&change.key) => deleted += 1,
                     Action::Delete => {}
                 }
             }

@@ -1,7 +1,9 @@
 //! What became of names: verdicts, counts, results of batches, and what the status shows of them.
-use super::{Change, Group, Mono, Name, NamePlan, ObjectKey, SetKey, State, Summary, Totals, Trouble, Verdict};
+use super::{Mono, Name, ObjectKey, SetKey, State, Summary, Totals, Trouble, Verdict};
 use crate::source::endpoints::Defect;
-use crate::zone::image::Action;
+use crate::zone::batch::Group;
+use crate::zone::image::{Action, Change};
+use crate::zone::plan::NamePlan;
 
 /// Waits after a refusal: 30 s, doubled up to an hour. A change of the object or a look that finds the zone different
 /// asks again at once.
@@ -37,7 +39,7 @@ impl State {
                     .count(),
             ),
             failed: by(|verdict| matches!(verdict, Verdict::Failed(..))) + u32::from(trouble.is_some()),
-            unlisted: count(plan.unlisted),
+            unlisted: count(plan.unlisted.len()),
         };
         self.totals.subtract(self.summaries.remove(name).unwrap_or_default());
         self.totals.add(summary);
@@ -56,6 +58,15 @@ impl State {
             self.lines.remove(name);
         } else {
             self.lines.insert(name.clone(), lines);
+        }
+        if plan
+            .verdicts
+            .iter()
+            .any(|(_, _, verdict)| verdict.waits_for_another_name())
+        {
+            self.awaiting.insert(name.clone());
+        } else {
+            self.awaiting.remove(name);
         }
         self.judge(name, &plan.verdicts, trouble.as_deref());
     }
@@ -104,64 +115,91 @@ impl State {
         for group in groups {
             for change in &group.changes {
                 image.apply(change);
-            }
-            deleted += deleted_sets(group);
-            for change in &group.changes {
-                self.released.remove(&change.key);
+                if change.action == Action::Delete {
+                    self.released.remove(&change.key);
+                }
             }
             self.trouble.remove(&group.name);
-            answered.extend(self.in_flight.remove(&group.name).flatten());
+            self.suspected.remove(&group.name);
+            let flight = self.in_flight.remove(&group.name).unwrap_or_default();
+            answered.extend(flight.since);
+            // What a person has confirmed does not count: the guard is for what nobody has looked at.
+            deleted += flight.deletes.len();
             self.touch(group.name.clone(), None);
         }
         self.image = Some(image);
         self.guard.record(deleted, at, &self.config.limits);
+        for name in std::mem::take(&mut self.awaiting) {
+            self.touch(name, None);
+        }
         answered
     }
 
-    /// The provider refused this name; it is tried again alone, later.
-    pub fn refused(&mut self, name: &Name, message: &str, now: Mono, jitter: f64) {
+    /// The provider refused what was to be done at this name; it is tried again alone, later.
+    pub fn refused(&mut self, group: &Group, message: &str, now: Mono, jitter: f64) {
+        let name = &group.name;
         self.in_flight.remove(name);
-        let failures = self.trouble.get(name).map_or(0, |trouble| trouble.failures) + 1;
+        self.suspected.remove(name);
+        let failures = self.failures(name) + 1;
         let wait = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(7)).min(LAST_RETRY);
-        let not_before = now + wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
-        self.trouble.insert(
-            name.clone(),
-            Trouble {
-                failures,
-                not_before,
-                message: message.to_owned(),
-            },
-        );
+        let trouble = Trouble {
+            failures,
+            not_before: now + wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0)),
+            message: message.to_owned(),
+            names: group.changes.iter().map(|change| change.key.name.clone()).collect(),
+        };
+        self.trouble.insert(name.clone(), trouble);
         self.dirty.entry(name.clone()).or_insert(None);
-        let objects: Vec<ObjectKey> = self
-            .claims
-            .get(name)
-            .into_iter()
-            .flatten()
-            .map(|claim| claim.object.clone())
-            .collect();
+        let wanting = self.claims.get(name).into_iter().flatten();
+        let objects: Vec<ObjectKey> = wanting.map(|claim| claim.object.clone()).collect();
         for object in objects {
-            let verdicts = self.verdicts.entry(object.clone()).or_default();
-            for (key, verdict) in verdicts.iter_mut().filter(|(key, _)| key.name == *name) {
-                debug_assert!(key.name == *name);
+            let verdicts = self.verdicts.get_mut(&object).into_iter().flatten();
+            for (_, verdict) in verdicts.filter(|(key, verdict)| key.name == *name && *verdict == Verdict::Pending) {
                 *verdict = Verdict::Failed("Refused", message.to_owned());
+                self.changed.insert(object.clone());
             }
-            self.changed.insert(object);
         }
-        if let Some(summary) = self.summaries.get_mut(name) {
-            self.totals.subtract(*summary);
-            summary.failed = 1;
-            self.totals.add(*summary);
-        }
+        let summary = self.summaries.entry(name.clone()).or_default();
+        self.totals.subtract(*summary);
+        summary.failed = summary.failed.max(1);
+        self.totals.add(*summary);
     }
 
     /// The call did not go through; the names wait for the next try with their events' times.
     pub fn postponed(&mut self, groups: &[Group]) {
         for group in groups {
-            let since = self.in_flight.remove(&group.name).flatten();
+            let since = self.in_flight.remove(&group.name).and_then(|flight| flight.since);
             let first = self.dirty.entry(group.name.clone()).or_insert(since);
-            *first = first.or(since);
+            *first = match (*first, since) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
         }
+    }
+
+    /// Nobody knows whether the call went through.
+    pub fn lost(&mut self, groups: &[Group]) {
+        for group in groups {
+            let flight = self.in_flight.get_mut(&group.name);
+            let deletes = flight.map(|flight| std::mem::take(&mut flight.deletes));
+            self.uncertain.extend(deletes.into_iter().flatten());
+        }
+        self.postponed(groups);
+    }
+
+    /// These names were blamed for the refusal of a batch; from now on they go alone.
+    pub fn suspect(&mut self, groups: &[Group]) {
+        self.suspected.extend(groups.iter().map(|group| group.name.clone()));
+    }
+
+    /// Whether the name is under suspicion, so that a refusal now proves it guilty.
+    pub fn is_suspected(&self, name: &Name) -> bool {
+        self.suspected.contains(name)
+    }
+
+    /// Whether the name must not share a batch.
+    pub fn goes_alone(&self, name: &Name) -> bool {
+        self.is_suspected(name) || self.failures(name) > 0
     }
 
     /// How many times in a row the provider has refused the name.
@@ -174,9 +212,9 @@ impl State {
         self.totals
     }
 
-    /// Objects with defects (they count as failed too).
+    /// Objects with defects that keep them from being published; they count as failed too.
     pub fn defective(&self) -> usize {
-        self.defects.len()
+        self.defects.values().filter(|defects| defects.iter().any(|defect| !defect.is_note())).count()
     }
 
     /// The plan's first lines and the number of the others.
@@ -193,6 +231,15 @@ impl State {
             self.defects.get(object).map_or(&[], Vec::as_slice),
             self.names.get(object).map_or(&[], Vec::as_slice),
         )
+    }
+
+    /// Whether names of the object wait to be planned, and nothing is known of them yet.
+    pub fn is_undecided(&self, object: &ObjectKey) -> bool {
+        let names = self.names.get(object).map_or(&[][..], Vec::as_slice);
+        let told = self.verdicts.get(object).map_or(&[][..], Vec::as_slice);
+        names
+            .iter()
+            .any(|name| self.dirty.contains_key(name) && !told.iter().any(|(key, _)| key.name == *name))
     }
 
     /// The objects of which something new is to be said, once.
@@ -213,23 +260,8 @@ fn line(change: &Change) -> String {
     format!("{verb} {}: {}", change.key, change.set.summary())
 }
 
-/// Sets that went without a replacement, owner records aside.
-fn deleted_sets(group: &Group) -> usize {
-    let creates_here = |name: &Name| {
-        group
-            .changes
-            .iter()
-            .any(|change| change.action == Action::Create && change.key.name == *name)
-    };
-    let gone = group
-        .changes
-        .iter()
-        .filter(|change| change.action == Action::Delete && !is_mark(change));
-    gone.filter(|change| !creates_here(&change.key.name)).count()
-}
-
 impl Totals {
-    fn add(&mut self, summary: Summary) {
+    pub(super) fn add(&mut self, summary: Summary) {
         self.shift(summary, 1);
     }
 

@@ -1,0 +1,297 @@
+//! The actor against a provider as strict as Route 53 that counts calls and fails in every way. Time is tokio's, paused.
+use std::collections::VecDeque;
+
+use hearth_reconciler::health::Health;
+use hearth_reconciler::lease::Leadership;
+use hearth_reconciler::testing::Throne;
+use hearth_reconciler::watch::Update;
+use kube::runtime::watcher::Event;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::crd::DNSRecord;
+use crate::metrics::Metrics;
+use crate::source::SourceKind;
+use crate::source::facts::Facts;
+use crate::world::Scope;
+use crate::zone::config::Reach;
+use crate::zone::guard::Guard;
+use crate::zone::image::{Change, Image, NameSets};
+use crate::zone::strict::{self, set};
+
+mod crashes;
+mod outages;
+mod refusals;
+mod work;
+
+/// What the next call meets.
+#[derive(Clone, Debug)]
+enum Fault {
+    /// It fails and does nothing.
+    Fails(ProviderError),
+    /// It is carried out, but its answer does not arrive.
+    AnswerLost,
+    /// Somebody makes a record just before.
+    Foreign(&'static str),
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    zone: Image,
+    calls: Vec<String>,
+    batches: Vec<usize>,
+    /// For the next calls; one each.
+    faults: VecDeque<Option<Fault>>,
+    /// For all calls, until it is taken away.
+    down: Option<ProviderError>,
+    /// Names that are refused for their content, and whether the message says so.
+    bad: Vec<String>,
+    silent: bool,
+    /// The call of this number hangs, and all after it.
+    stops_at: Option<usize>,
+}
+
+/// Clones share it.
+#[derive(Clone, Debug, Default)]
+struct Fake(Arc<Mutex<Account>>);
+
+impl Fake {
+    fn lock(&self) -> MutexGuard<'_, Account> {
+        self.0.lock().unwrap()
+    }
+
+    /// Counts the call and meets its fault; true: the answer is lost.
+    async fn call(&self, what: String) -> Result<bool, ProviderError> {
+        sleep(Duration::from_millis(20)).await;
+        let (fault, down, stopped) = {
+            let mut account = self.lock();
+            account.calls.push(what);
+            let number = account.calls.len();
+            let fault = account.faults.pop_front().flatten();
+            let stopped = account.stops_at.is_some_and(|at| number >= at);
+            (fault, account.down.clone(), stopped)
+        };
+        if let Some(error) = down {
+            return Err(error);
+        }
+        match fault {
+            _ if stopped => std::future::pending().await,
+            None => Ok(false),
+            Some(Fault::Fails(error)) => Err(error),
+            Some(Fault::AnswerLost) => Ok(true),
+            Some(Fault::Foreign(text)) => {
+                let (key, set) = set(text);
+                self.lock().zone.insert(key, set);
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn unreachable() -> ProviderError {
+    ProviderError::Unreachable("HTTP 503".to_owned())
+}
+
+impl Provider for Fake {
+    async fn list(&self) -> Result<Image, ProviderError> {
+        let lost = self.call("list".to_owned()).await?;
+        if lost {
+            Err(unreachable())
+        } else {
+            Ok(self.lock().zone.clone())
+        }
+    }
+
+    async fn read(&self, name: &Name) -> Result<NameSets, ProviderError> {
+        let lost = self.call(format!("read {name}")).await?;
+        if lost {
+            Err(unreachable())
+        } else {
+            Ok(self.lock().zone.at(name).clone())
+        }
+    }
+
+    async fn change(&self, changes: &[Change]) -> Result<(), ProviderError> {
+        let lost = self.call(format!("change {}", changes.len())).await?;
+        let mut account = self.lock();
+        account.batches.push(changes.len());
+        let bad: Vec<String> = changes
+            .iter()
+            .map(|change| change.key.name.to_string())
+            .filter(|name| account.bad.contains(name))
+            .collect();
+        if !bad.is_empty() {
+            let told = |name: &String| match account.silent {
+                true => "Invalid Resource Record: FATAL problem".to_owned(),
+                false => format!("FATAL problem: DomainLabelEmpty encountered with '{name}.'"),
+            };
+            return Err(ProviderError::Refused(bad.iter().map(told).collect()));
+        }
+        strict::change(&mut account.zone, changes).map_err(ProviderError::Refused)?;
+        if lost { Err(unreachable()) } else { Ok(()) }
+    }
+}
+
+/// Notes who was told what.
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<(usize, Vec<ObjectKey>)>>);
+
+impl Audience for Ear {
+    fn zone_changed(&self) {
+        self.0.lock().unwrap().0 += 1;
+    }
+
+    fn objects_changed(&self, objects: &[ObjectKey]) {
+        self.0.lock().unwrap().1.extend_from_slice(objects);
+    }
+}
+
+const SCOPE: Scope = Scope {
+    kind: SourceKind::Record,
+    position: 0,
+};
+
+/// A cluster, a provider, and the operator between them.
+struct Stage {
+    world: Arc<World>,
+    fake: Fake,
+    ear: Ear,
+    shared: Arc<Shared>,
+    orders: watch::Sender<Order>,
+    task: tokio::task::JoinHandle<()>,
+    guard: Guard,
+}
+
+fn config(yaml: &str) -> Config {
+    let spec = format!("{{domain: example.org, route53: {{}}, sources: {{records: {{}}}}, {yaml}}}");
+    let reach = Arc::new(Reach {
+        sources: vec![SourceKind::Record],
+        namespaces: Vec::new(),
+    });
+    Config::new(
+        "home",
+        strict::ZONE_ID,
+        &serde_saphyr::from_str(&spec).unwrap(),
+        "home",
+        &reach,
+    )
+    .unwrap()
+}
+
+const SYNC: &str = "policy: Sync, deleteGuard: {maxPercent: 100}";
+
+fn new_world() -> Arc<World> {
+    let mut registry = prometheus_client::registry::Registry::default();
+    Arc::new(World::new([SCOPE], Metrics::register(&mut registry)))
+}
+
+impl Stage {
+    /// A listed cluster and an actor that has looked.
+    async fn begin(yaml: &str, records: &[DNSRecord], fake: Fake) -> Self {
+        let world = new_world();
+        let stage = Self::around(world, yaml, fake, &Leadership::always(), Guard::default()).await;
+        stage.list(records);
+        stage.rest().await;
+        stage
+    }
+
+    async fn around(world: Arc<World>, yaml: &str, fake: Fake, leadership: &Leadership, guard: Guard) -> Self {
+        let config = config(yaml);
+        let shared = Arc::new(Shared::new(State::new(config.clone(), guard.clone())));
+        let (orders, receiver) = watch::channel(Order {
+            config: Arc::new(config),
+            look: 0,
+        });
+        let mut registry = prometheus_client::registry::Registry::default();
+        let ear = Ear::default();
+        let actor = Actor {
+            shared: Arc::clone(&shared),
+            provider: fake.clone(),
+            notices: world.listen(),
+            world: Arc::clone(&world),
+            term: leadership.acquired().await,
+            orders: receiver,
+            audience: ear.clone(),
+            metrics: Metrics::register(&mut registry).zone("home"),
+        };
+        let task = tokio::spawn(actor.run());
+        Self {
+            world,
+            fake,
+            ear,
+            shared,
+            orders,
+            task,
+            guard,
+        }
+    }
+
+    /// The operator ends here and another process begins with the same cluster and provider.
+    async fn restart(self, yaml: &str, records: &[DNSRecord]) -> Self {
+        self.task.abort();
+        let _ = self.task.await;
+        let Self { fake, guard, .. } = self;
+        let next = Self::around(new_world(), yaml, fake, &Leadership::always(), guard).await;
+        next.list(records);
+        next.rest().await;
+        next
+    }
+
+    fn take(&self, update: &Update<DNSRecord>) {
+        self.world
+            .take(SCOPE, update, Facts::of_record, &Health::default().gate("x"));
+    }
+
+    fn list(&self, records: &[DNSRecord]) {
+        self.take(&Update::Event(Event::Init));
+        records
+            .iter()
+            .for_each(|one| self.take(&Update::Event(Event::InitApply(one.clone()))));
+        self.take(&Update::Event(Event::InitDone));
+    }
+
+    fn put(&self, record: &DNSRecord) {
+        self.take(&Update::Event(Event::Apply(record.clone())));
+    }
+
+    fn drop(&self, record: &DNSRecord) {
+        self.take(&Update::Event(Event::Delete(record.clone())));
+    }
+
+    /// Long enough for everything that is due at once.
+    async fn rest(&self) {
+        sleep(Duration::from_secs(8)).await;
+    }
+
+    fn lines(&self) -> Vec<String> {
+        strict::lines(&self.fake.lock().zone)
+    }
+
+    fn records(&self) -> Vec<String> {
+        self.lines()
+            .into_iter()
+            .filter(|line| !line.contains(" mark "))
+            .collect()
+    }
+
+    /// The calls since the last time.
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.fake.lock().calls)
+    }
+
+    fn ask_for_a_look(&self) {
+        self.orders.send_modify(|order| order.look += 1);
+    }
+}
+
+/// A DNSRecord that wants an address for the name of the same text.
+fn record(name: &str, address: &str) -> DNSRecord {
+    let spec = format!("{{name: '{name}', type: A, targets: ['{address}']}}");
+    let mut record = DNSRecord::new(name, serde_saphyr::from_str(&spec).unwrap());
+    record.metadata.namespace = Some("n".to_owned());
+    record
+}
+
+fn some(count: usize) -> Vec<DNSRecord> {
+    (0..count).map(|n| record(&format!("r{n}"), "192.0.2.1")).collect()
+}

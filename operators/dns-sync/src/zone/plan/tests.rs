@@ -1,0 +1,160 @@
+//! Wishes against images, in short text form; see [`strict`](crate::zone::strict) for the form of records.
+use super::*;
+use crate::ownership::txt::Affix;
+use crate::source::endpoints::{AliasWish, Endpoint};
+use crate::zone::image::Action;
+use crate::zone::strict::{self, ZONE_ID, image, mark_at, marked, name, set};
+
+mod aliases;
+mod conflicts;
+mod marks;
+mod policies;
+mod property;
+mod routing;
+mod takeover;
+
+/// Who we are in these tests.
+const US: &str = "home";
+
+/// What decides besides wishes and image.
+pub(crate) struct Zone {
+    pub(crate) policy: Policy,
+    pub(crate) registry: RegistryKind,
+    pub(crate) affix: Affix,
+    pub(crate) types: Vec<RecordType>,
+    pub(crate) filter: NameFilter,
+    pub(crate) ttl: Option<u32>,
+    pub(crate) gone: Gone,
+    pub(crate) apex: Name,
+}
+
+pub(crate) fn zone(policy: Policy) -> Zone {
+    Zone {
+        policy,
+        registry: RegistryKind::TXT,
+        affix: Affix::new(None),
+        types: RecordType::ALL.to_vec(),
+        filter: NameFilter::default(),
+        ttl: None,
+        gone: Gone::Proven,
+        apex: name("@"),
+    }
+}
+
+pub(crate) fn affix(prefix: &str, suffix: &str, wildcard: &str) -> Affix {
+    Affix::new(Some(&crate::crd::zone::Registry {
+        prefix: Some(prefix.to_owned()),
+        suffix: Some(suffix.to_owned()),
+        wildcard_replacement: Some(wildcard.to_owned()),
+        ..Default::default()
+    }))
+}
+
+impl Zone {
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules {
+            marks: Marks {
+                affix: &self.affix,
+                owner_id: US,
+                apex: &self.apex,
+            },
+            policy: self.policy,
+            registry: self.registry,
+            zone_id: ZONE_ID,
+            ttl: self.ttl,
+            record_types: &self.types,
+            filter: &self.filter,
+        }
+    }
+
+    fn plan(&self, at: &str, claims: &[Claim], image: &Image) -> NamePlan {
+        plan(&name(at), claims, image, &self.rules(), |_| self.gone)
+    }
+
+    /// The plan's lines; see [`lines`].
+    fn lines(&self, at: &str, claims: &[Claim], image: &Image) -> Vec<String> {
+        lines(&self.plan(at, claims, image))
+    }
+
+    /// Carries the plan of one name out under all of Route 53's rules and says what the zone holds then. What is left to
+    /// do afterwards must be nothing.
+    #[track_caller]
+    fn publish(&self, at: &str, claims: &[Claim], before: &Image) -> Vec<String> {
+        let plan = self.plan(at, claims, before);
+        let mut after = before.clone();
+        let deletes = plan.deletes.iter().flat_map(|(_, changes)| changes.clone());
+        let changes: Vec<Change> = plan.writes.iter().cloned().chain(deletes).collect();
+        strict::change(&mut after, &changes).unwrap();
+        let left = self.plan(at, claims, &after);
+        assert!(
+            left.writes.is_empty() && left.deletes.is_empty(),
+            "left to do: {left:#?}"
+        );
+        strict::lines(&after)
+    }
+}
+
+/// `service/web/front foo A 192.0.2.1 ttl=60 set=blue weight=5 created=7`. Further words: `held` instead of type and
+/// value; `auto`, `yes` for aliases.
+pub(crate) fn claim(text: &str) -> Claim {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let option = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    let set_identifier: Option<Box<str>> = option("set").map(Into::into);
+    let evaluate_target_health = true;
+    let endpoint = (words[2] != "held").then(|| Endpoint {
+        name: name(words[1]),
+        record_type: RecordType::parse(words[2]).unwrap(),
+        set_identifier: set_identifier.clone(),
+        weight: option("weight").map(|weight| weight.parse().unwrap()),
+        values: words[3]
+            .split('|')
+            .map(|value| value.replace('~', " ").into())
+            .collect(),
+        ttl: option("ttl").map(|ttl| ttl.parse().unwrap()),
+        alias: match () {
+            () if words.contains(&"auto") => AliasWish::Auto { evaluate_target_health },
+            () if words.contains(&"yes") => AliasWish::Yes { evaluate_target_health },
+            () => AliasWish::No,
+        },
+    });
+    Claim {
+        object: ObjectKey::from_resource(words[0]).unwrap(),
+        created: option("created").map_or(0, |created| created.parse().unwrap()),
+        endpoint,
+        set_identifier,
+    }
+}
+
+fn claims<const N: usize>(texts: [&str; N]) -> Vec<Claim> {
+    texts.into_iter().map(claim).collect()
+}
+
+/// `- set`, `+ set` for writes; `x set` for deletes, `? set` for those that need a person, `… set` for those that cannot
+/// be told; `held: line` for what the policy withholds; then verdicts, `object TYPE verdict`.
+fn lines(plan: &NamePlan) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let change = |mark: &str, change: &Change| format!("{mark} {}", strict::text(&change.key, &change.set));
+    for write in &plan.writes {
+        let sign = if write.action == Action::Create { "+" } else { "-" };
+        lines.push(change(sign, write));
+    }
+    lines.extend(plan.deletes.iter().flat_map(|(_, all)| all).map(|one| change("x", one)));
+    lines.extend(
+        plan.unwatched
+            .iter()
+            .flat_map(|(_, all)| all)
+            .map(|one| change("?", one)),
+    );
+    lines.extend(plan.unlisted.iter().map(|key| format!("… {key}")));
+    lines.extend(plan.withheld.iter().map(|line| format!("held: {line}")));
+    for (object, key, verdict) in &plan.verdicts {
+        let verdict = match verdict {
+            Verdict::Conflict(winner) => format!("loses to {}", winner.resource()),
+            Verdict::Foreign(owner) => format!("foreign {}", owner.as_deref().unwrap_or("-")),
+            Verdict::Failed(reason, _) => (*reason).to_owned(),
+            other => format!("{other:?}"),
+        };
+        lines.push(format!("{} {} {verdict}", object.resource(), key.record_type.as_str()));
+    }
+    lines
+}

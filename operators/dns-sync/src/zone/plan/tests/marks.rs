@@ -1,0 +1,338 @@
+//! Ownership: who may touch what, and what is written to prove it.
+use super::*;
+
+#[test]
+fn a_new_name_is_made_together_with_its_owner_record() {
+    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &wish, &Image::default()),
+        [
+            "+ foo A 192.0.2.1",
+            "+ _owner.a.foo mark service/web/front",
+            "service/web/front A Pending"
+        ]
+    );
+}
+
+#[test]
+fn a_change_deletes_the_exact_old_set_and_leaves_a_fitting_mark_alone() {
+    let old = image(marked("foo A 192.0.2.1|192.0.2.2 ttl=60", US, "service/web/front"));
+    let wish = claims(["service/web/front foo A 192.0.2.3"]);
+    let plan = zone(Policy::Sync).plan("foo", &wish, &old);
+    assert_eq!(
+        lines(&plan),
+        [
+            "- foo A 192.0.2.1, 192.0.2.2",
+            "+ foo A 192.0.2.3",
+            "service/web/front A Pending"
+        ]
+    );
+    assert_eq!(plan.writes[0].set, set("foo A 192.0.2.1|192.0.2.2 ttl=60").1);
+}
+
+#[test]
+fn spelling_is_no_change() {
+    let here = image(marked("foo AAAA 2001:0db8:0:0:0:0:0:1", US, "service/web/front"));
+    let wish = claims(["service/web/front foo AAAA 2001:db8::1"]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &wish, &here),
+        ["service/web/front AAAA Published"]
+    );
+    let here = image(marked("foo CNAME Target.Example.NET.", US, "service/web/front"));
+    let wish = claims(["service/web/front foo CNAME target.example.net"]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &wish, &here),
+        ["service/web/front CNAME Published"]
+    );
+}
+
+#[test]
+fn a_time_to_live_that_nobody_wishes_keeps() {
+    let here = image(marked("foo A 192.0.2.1 ttl=77", US, "service/web/front"));
+    let unset = claims(["service/web/front foo A 192.0.2.1"]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &unset, &here),
+        ["service/web/front A Published"]
+    );
+    let wished = claims(["service/web/front foo A 192.0.2.1 ttl=60"]);
+    assert_eq!(zone(Policy::Sync).plan("foo", &wished, &here).writes.len(), 2);
+    let of_zone = Zone {
+        ttl: Some(60),
+        ..zone(Policy::Sync)
+    };
+    assert_eq!(of_zone.plan("foo", &unset, &here).writes.len(), 2);
+}
+
+#[test]
+fn another_resource_alone_is_no_reason_to_write_but_goes_along_with_a_change() {
+    let here = image(marked("foo A 192.0.2.1", US, "service/web/old"));
+    let same = claims(["service/web/new foo A 192.0.2.1"]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &same, &here),
+        ["service/web/new A Published"]
+    );
+    let other = claims(["service/web/new foo A 192.0.2.2"]);
+    assert_eq!(
+        zone(Policy::Sync).publish("foo", &other, &here),
+        ["_owner.a.foo mark service/web/new", "foo A 192.0.2.2"]
+    );
+}
+
+#[test]
+fn what_is_not_marked_or_marked_by_another_is_never_touched() {
+    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    for (here, owner) in [
+        (image([set("foo A 198.51.100.1")]), "-"),
+        (image([set("foo A 192.0.2.1")]), "-"),
+        (image(marked("foo A 198.51.100.1", "other", "service/a/b")), "other"),
+        (image([set("foo CNAME x.example.net")]), "-"),
+        (
+            image(marked("foo CNAME x.example.net", "other", "service/a/b")),
+            "other",
+        ),
+        (image([set("foo AAAA 2001:db8::1")]), "-"),
+    ] {
+        let lines = zone(Policy::Sync).lines("foo", &wish, &here);
+        assert_eq!(lines, [format!("service/web/front A foreign {owner}")]);
+        assert!(zone(Policy::Sync).lines("foo", &[], &here).is_empty());
+    }
+}
+
+#[test]
+fn our_address_is_kept_up_beside_a_foreign_one_of_the_other_family() {
+    let here = image(
+        marked("foo A 192.0.2.1", US, "service/web/front")
+            .into_iter()
+            .chain(marked("foo AAAA 2001:db8::1", "b", "x")),
+    );
+    let wish = claims([
+        "service/web/front foo A 192.0.2.2",
+        "service/web/front foo AAAA 2001:db8::2",
+    ]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &wish, &here),
+        [
+            "- foo A 192.0.2.1",
+            "+ foo A 192.0.2.2",
+            "service/web/front A Pending",
+            "service/web/front AAAA foreign b"
+        ]
+    );
+}
+
+#[test]
+fn a_foreign_text_where_the_mark_would_be_means_nothing_is_made() {
+    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    let like = set("foo A 192.0.2.1");
+    for (there, verdict) in [
+        (mark_at("_owner.a.foo", "other", "service/a/b", &like), "foreign other"),
+        (set("_owner.a.foo TXT \"random\""), "foreign -"),
+        (set("_owner.a.foo TXT \"heritage=external-dns\""), "foreign -"),
+        (set("_owner.a.foo CNAME x.example.net"), OWNERSHIP_NAME_TAKEN),
+    ] {
+        let lines = zone(Policy::Sync).lines("foo", &wish, &image([there]));
+        assert_eq!(lines, [format!("service/web/front A {verdict}")]);
+    }
+}
+
+#[test]
+fn an_orphaned_mark_of_ours_is_adopted() {
+    let like = set("foo A 192.0.2.1");
+    let here = image([mark_at("_owner.a.foo", US, "service/web/front", &like)]);
+    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &wish, &here),
+        ["+ foo A 192.0.2.1", "service/web/front A Pending"]
+    );
+    let here = image([mark_at("_owner.a.foo", US, "service/web/old", &like)]);
+    assert_eq!(
+        zone(Policy::Sync).publish("foo", &wish, &here),
+        ["_owner.a.foo mark service/web/front", "foo A 192.0.2.1"]
+    );
+}
+
+#[test]
+fn only_the_first_value_of_a_text_is_a_mark() {
+    let heritage = render_at("service/web/front");
+    let second = set(&format!("_owner.a.foo TXT \"random\"|{heritage}"));
+    let first = set(&format!("_owner.a.foo TXT {heritage}|\"random\""));
+    let record = set("foo A 192.0.2.1");
+    assert!(
+        zone(Policy::Sync)
+            .plan("foo", &[], &image([record.clone(), second]))
+            .deletes
+            .is_empty()
+    );
+    assert_eq!(
+        zone(Policy::Sync)
+            .plan("foo", &[], &image([record, first]))
+            .deletes
+            .len(),
+        1
+    );
+}
+
+fn render_at(resource: &str) -> String {
+    crate::ownership::txt::render(US, resource).to_string()
+}
+
+#[test]
+fn spaces_and_another_heritage_are_no_mark() {
+    for text in [
+        "\"heritage=external-dns,~external-dns/owner=home\"",
+        "\"heritage=mate,external-dns/owner=home\"",
+    ] {
+        let here = image([set("foo A 192.0.2.1"), set(&format!("_owner.a.foo TXT {text}"))]);
+        assert!(zone(Policy::Sync).lines("foo", &[], &here).is_empty());
+    }
+}
+
+#[test]
+fn a_record_wished_at_the_place_of_a_mark_is_refused() {
+    let here = image(marked("foo A 192.0.2.1", US, "service/web/front"));
+    let wish = claims(["dnsrecord/web/x _owner.a.foo TXT \"mine\""]);
+    assert_eq!(
+        zone(Policy::Sync).lines("_owner.a.foo", &wish, &here),
+        [format!("dnsrecord/web/x TXT {OWNERSHIP_NAME_TAKEN}")]
+    );
+}
+
+#[test]
+fn the_apex_has_a_mark_inside_the_zone() {
+    let wish = claims(["service/web/front @ A 192.0.2.1"]);
+    assert_eq!(
+        zone(Policy::Sync).publish("@", &wish, &Image::default()),
+        ["_owner.a mark service/web/front", "@ A 192.0.2.1"]
+    );
+    let bare = Zone {
+        affix: affix("", "", ""),
+        ..zone(Policy::Sync)
+    };
+    let made = bare.publish("@", &wish, &Image::default());
+    assert_eq!(made, ["_owner.a mark service/web/front", "@ A 192.0.2.1"]);
+    let here = image(marked("@ A 192.0.2.1", US, "service/web/front"));
+    assert_eq!(bare.plan("@", &[], &here).deletes[0].1.len(), 2);
+}
+
+#[test]
+fn a_team_is_not_the_team() {
+    let zone = Zone {
+        affix: affix("", "", ""),
+        ..zone(Policy::Sync)
+    };
+    let team = set("team A 192.0.2.1");
+    let here = image([
+        team.clone(),
+        set("a-team A 192.0.2.2"),
+        mark_at("a-team", US, "service/web/team", &team),
+    ]);
+    assert!(zone.lines("a-team", &[], &here).is_empty());
+    let deleted = zone.plan("team", &[], &here).deletes;
+    assert_eq!(deleted[0].1.len(), 2);
+}
+
+#[test]
+fn old_forms_prove_ownership_and_todays_form_is_written_with_the_next_change() {
+    let zone = Zone {
+        affix: affix("", "", ""),
+        ..zone(Policy::Sync)
+    };
+    let record = set("foo A 192.0.2.1");
+    let here = image([record.clone(), mark_at("foo", US, "service/web/front", &record)]);
+    let same = claims(["service/web/front foo A 192.0.2.1"]);
+    assert_eq!(zone.lines("foo", &same, &here), ["service/web/front A Published"]);
+    let other = claims(["service/web/front foo A 192.0.2.2"]);
+    assert_eq!(
+        zone.publish("foo", &other, &here),
+        [
+            "a-foo mark service/web/front",
+            "foo A 192.0.2.2",
+            "foo mark service/web/front"
+        ]
+    );
+    let six = set("foo AAAA 2001:db8::1");
+    let here = image([six.clone(), mark_at("foo", US, "service/web/front", &six)]);
+    assert!(
+        zone.lines("foo", &[], &here).is_empty(),
+        "AAAA never had an untyped mark"
+    );
+}
+
+#[test]
+fn no_mark_is_left_that_would_make_us_owner_of_a_later_record_of_the_name() {
+    let zone = Zone {
+        affix: affix("", "", ""),
+        ..zone(Policy::Sync)
+    };
+    let record = set("foo A 192.0.2.1");
+    let marks = ["foo", "a-foo"].map(|at| mark_at(at, US, "service/web/front", &record));
+    let here = image([record].into_iter().chain(marks));
+    assert_eq!(zone.publish("foo", &[], &here), [""; 0]);
+
+    // While another type may have its mark there, the untyped one stays.
+    let (record, text) = (set("foo A 192.0.2.1"), set("foo MX 10~mail.example.net"));
+    let here = image([record.clone(), text, mark_at("foo", US, "service/web/front", &record)]);
+    let wish = claims(["service/web/front foo MX 10~mail.example.net"]);
+    assert_eq!(
+        zone.publish("foo", &wish, &here),
+        [
+            "foo TXT".replace(" TXT", " MX 10 mail.example.net"),
+            "foo mark service/web/front".to_owned()
+        ]
+        .into_iter()
+        .rev()
+        .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_name_too_long_for_its_mark_is_not_made() {
+    let label = "x".repeat(60);
+    let zone = Zone {
+        affix: affix("", "", ""),
+        ..zone(Policy::Sync)
+    };
+    let wish = claims([&format!("service/web/front {label} CNAME x.example.net")]);
+    assert_eq!(
+        zone.lines(&label, &wish, &Image::default()),
+        ["service/web/front CNAME OwnershipNameInvalid"]
+    );
+}
+
+#[test]
+fn one_mark_never_stands_for_a_wildcard_and_its_replacement() {
+    let zone = Zone {
+        affix: affix("", "", "any"),
+        ..zone(Policy::Sync)
+    };
+    let star = set("* A 192.0.2.1");
+    let ours = [star.clone(), mark_at("a-any", US, "service/web/star", &star)];
+    let alone = image(ours.clone());
+    assert_eq!(zone.plan("*", &[], &alone).deletes.len(), 1);
+    let wish = claims(["service/web/any any A 192.0.2.2"]);
+    assert_eq!(
+        zone.lines("any", &wish, &alone),
+        [format!("service/web/any A {OWNERSHIP_NAME_TAKEN}")]
+    );
+    // Somebody made `any` by hand: the mark proves nothing about either now.
+    let both = image(ours.into_iter().chain([set("any A 198.51.100.1")]));
+    assert!(zone.lines("any", &[], &both).is_empty());
+    assert!(zone.lines("*", &[], &both).is_empty());
+}
+
+#[test]
+fn excluded_names_and_types_are_never_touched() {
+    let here = image(marked("foo A 192.0.2.1", US, "service/web/front"));
+    let filter = NameFilter::new(&[], &["foo.example.org".to_owned()]).unwrap();
+    let excluded = Zone {
+        filter,
+        ..zone(Policy::Sync)
+    };
+    assert!(excluded.lines("foo", &[], &here).is_empty());
+    assert_eq!(excluded.plan("foo", &[], &here).owned, 1);
+    let types = Zone {
+        types: vec![RecordType::Cname],
+        ..zone(Policy::Sync)
+    };
+    assert!(types.lines("foo", &[], &here).is_empty());
+}

@@ -1,0 +1,215 @@
+//! Random wishes against random zones: rules that hold whatever happens.
+use super::*;
+use std::collections::BTreeMap;
+
+const NAMES: [&str; 7] = ["foo", "bar", "a-foo", "*", "any", "@", "_owner.a.foo"];
+const OBJECTS: [&str; 6] = [
+    "service/a/x",
+    "service/b/y",
+    "ingress/a/x",
+    "ingress/b/y",
+    "dnsrecord/a/x",
+    "dnsrecord/b/y",
+];
+const RECORDS: [&str; 11] = [
+    "A 192.0.2.1",
+    "A 192.0.2.1|192.0.2.2 ttl=60",
+    "A 192.0.2.3 set=blue weight=1",
+    "A 192.0.2.4 set=green weight=2",
+    "AAAA 2001:db8::1",
+    "AAAA 2001:db8::2 set=blue weight=1",
+    "CNAME x.example.net",
+    "CNAME y.example.net set=blue weight=7",
+    "TXT \"hello\"",
+    "MX 10~mail.example.net",
+    "A 198.51.100.1",
+];
+
+fn pick<'a>(random: &mut fastrand::Rng, from: &[&'a str]) -> &'a str {
+    from[random.usize(..from.len())]
+}
+
+/// A zone with records of ours, of others and of nobody that Route 53 would permit.
+fn any_image(random: &mut fastrand::Rng, affix: &Affix, apex: &Name) -> Image {
+    let mut image = Image::default();
+    for _ in 0..random.usize(..12) {
+        let at = pick(random, &NAMES);
+        let record = pick(random, &RECORDS);
+        let unmanaged = if record.contains("set=") && random.u8(..4) == 0 {
+            " unmanaged"
+        } else {
+            ""
+        };
+        let (key, set) = set(&format!("{at} {record}{unmanaged}"));
+        let candidates = affix.candidates(&key.name, key.record_type, false, apex);
+        let mut changes = vec![create(&key, &set)];
+        if random.u8(..4) > 0 {
+            let owner = if random.u8(..3) > 0 { US } else { "other" };
+            let txt = SetKey {
+                name: candidates[random.usize(..candidates.len())].name.clone(),
+                record_type: RecordType::Txt,
+                set_identifier: key.set_identifier.clone(),
+            };
+            let value = crate::ownership::txt::render(owner, pick(random, &OBJECTS));
+            changes.push(create(&txt, &crate::zone::owner::mark(value, &set.routing)));
+        }
+        if unmanaged.is_empty() {
+            let _ = strict::change(&mut image, &changes);
+        } else if changes.iter().all(|change| image.at(&change.key.name).is_empty()) {
+            changes.iter().for_each(|change| image.apply(change));
+        }
+    }
+    image
+}
+
+fn any_claims(random: &mut fastrand::Rng) -> BTreeMap<Name, Vec<Claim>> {
+    let mut all: BTreeMap<Name, Vec<Claim>> = BTreeMap::new();
+    for _ in 0..random.usize(..8) {
+        let at = pick(random, &NAMES[..6]);
+        let what = if random.u8(..5) == 0 {
+            "held"
+        } else {
+            pick(random, &RECORDS)
+        };
+        let claim = claim(&format!(
+            "{} {at} {what} created={}",
+            pick(random, &OBJECTS),
+            random.u8(..3)
+        ));
+        all.entry(name(at)).or_default().push(claim);
+    }
+    all
+}
+
+fn any_zone(random: &mut fastrand::Rng) -> Zone {
+    let affixes = [
+        Affix::new(None),
+        affix("", "", ""),
+        affix("", "", "any"),
+        affix("txt.", "", ""),
+        affix("%{record_type}", "", ""),
+    ];
+    Zone {
+        policy: [Policy::Observe, Policy::CreateOnly, Policy::UpsertOnly, Policy::Sync][random.usize(..4)],
+        affix: affixes[random.usize(..affixes.len())].clone(),
+        gone: [Gone::Proven, Gone::Proven, Gone::Unlisted, Gone::Unwatched][random.usize(..4)],
+        ..zone(Policy::Sync)
+    }
+}
+
+fn names(image: &Image, claims: &BTreeMap<Name, Vec<Claim>>) -> Vec<Name> {
+    let mut all: Vec<Name> = image
+        .iter()
+        .map(|(name, _)| name)
+        .chain(claims.keys())
+        .cloned()
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// One name after the other, as the zone's state does it; what is sent goes through the strict model.
+fn apply_all(zone: &Zone, claims: &BTreeMap<Name, Vec<Claim>>, image: &mut Image) -> usize {
+    let mut changed = 0;
+    for name in names(image, claims) {
+        let wishes = claims.get(&name).map_or(&[][..], Vec::as_slice);
+        let plan = plan(&name, wishes, image, &zone.rules(), |_| zone.gone);
+        let before = image.clone();
+        let mut group = plan.writes.clone();
+        for (_, deletes) in &plan.deletes {
+            let new: Vec<Change> = deletes
+                .iter()
+                .filter(|change| !group.contains(change))
+                .cloned()
+                .collect();
+            group.splice(0..0, new);
+        }
+        if group.is_empty() {
+            continue;
+        }
+        permitted(zone, &plan, &group);
+        only_ours(zone, &before, &group);
+        strict::change(image, &group).unwrap_or_else(|messages| {
+            panic!(
+                "{name}: {messages:?}\n{group:#?}\n{:#?}\n{wishes:#?}",
+                strict::lines(&before)
+            )
+        });
+        changed += group.len();
+    }
+    changed
+}
+
+/// Nothing that exists and is not marked as ours is changed or deleted, and nothing is made without a mark.
+fn only_ours(zone: &Zone, image: &Image, group: &[Change]) {
+    let rules = zone.rules();
+    let mut after = image.clone();
+    if let Err(messages) = strict::change(&mut after, group) {
+        panic!("{messages:?}\n{group:#?}\n{:#?}", strict::lines(image));
+    }
+    for change in group {
+        let is_mark = change.key.record_type == RecordType::Txt && heritage(&change.set).is_some();
+        match change.action {
+            Action::Delete if is_mark => assert_eq!(heritage(&change.set).unwrap().owner.as_deref(), Some(US)),
+            Action::Delete => {
+                let owner = rules.marks.owner(image, &change.key, &change.set);
+                assert!(matches!(owner, Owner::Ours(_)), "{change:?}");
+                assert_ne!(change.set.routing, Routing::Unmanaged);
+            }
+            Action::Create if is_mark => {}
+            Action::Create => {
+                let owner = rules.marks.owner(&after, &change.key, &change.set);
+                assert!(matches!(owner, Owner::Ours(_)), "made without ownership: {change:?}");
+            }
+        }
+    }
+}
+
+fn permitted(zone: &Zone, plan: &NamePlan, group: &[Change]) {
+    let deletes = |change: &&Change| change.action == Action::Delete && heritage(&change.set).is_none();
+    match zone.policy {
+        Policy::Observe => assert!(group.is_empty()),
+        Policy::CreateOnly => assert_eq!(group.iter().filter(deletes).count(), 0),
+        Policy::UpsertOnly => assert!(plan.deletes.is_empty() && plan.unwatched.is_empty()),
+        Policy::Sync => {}
+    }
+}
+
+#[test]
+fn what_is_planned_is_permitted_touches_only_ours_and_leaves_nothing_to_do() {
+    for seed in 0..600 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let zone = any_zone(&mut random);
+        let mut image = any_image(&mut random, &zone.affix, &zone.apex);
+        let claims = any_claims(&mut random);
+        let start = image.clone();
+        // Names that wait for each other's owner records take a second round.
+        let rounds: Vec<usize> = (0..4).map(|_| apply_all(&zone, &claims, &mut image)).collect();
+        assert_eq!(
+            rounds[3],
+            0,
+            "seed {seed}: {rounds:?}\n{:#?}\n{:#?}",
+            strict::lines(&start),
+            strict::lines(&image)
+        );
+    }
+}
+
+#[test]
+fn verdicts_tell_every_object_what_became_of_its_wish() {
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let zone = any_zone(&mut random);
+        let image = any_image(&mut random, &zone.affix, &zone.apex);
+        for (name, wishes) in any_claims(&mut random) {
+            let plan = plan(&name, &wishes, &image, &zone.rules(), |_| zone.gone);
+            for wish in wishes.iter().filter(|wish| wish.endpoint.is_some()) {
+                assert!(
+                    plan.verdicts.iter().any(|(object, _, _)| *object == wish.object),
+                    "seed {seed}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Planning what is due, and which of the deletes may go.
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::{Empty, Flight, Mono, Park, State, Work};
+use crate::data::RecordType;
+use crate::name::Name;
+use crate::source::ObjectKey;
+use crate::zone::batch::Group;
+use crate::zone::config::Complete;
+use crate::zone::guard;
+use crate::zone::image::{Change, Image, SetKey};
+use crate::zone::plan::{self, Gone, NamePlan};
+
+/// A set and the changes that remove it.
+type Delete = (SetKey, Vec<Change>);
+
+/// The deletes of one preparation.
+#[derive(Default)]
+struct Deletes {
+    /// The guard decides, on all of them together.
+    open: Vec<Delete>,
+    /// A person has confirmed them.
+    released: Vec<Delete>,
+}
+
+impl State {
+    /// Plans every due name and says what to send. `at` is wall-clock time in seconds since 1970, for the guard.
+    pub fn prepare(&mut self, now: Mono, at: i64, complete: &Complete) -> Work {
+        self.expire_empty(now);
+        let Some(image) = self.image.take() else {
+            return Work::default();
+        };
+        self.count_uncertain(&image, at);
+        if self.park_all {
+            self.armed.clone_from(&self.config.confirmed);
+        }
+        let due = self.take_due(now);
+        let mut since: HashMap<Name, Option<Mono>> = HashMap::new();
+        let mut work = Work::default();
+        let mut deletes = Deletes::default();
+        let mut touched: HashSet<Name> = HashSet::new();
+        for (name, first) in due {
+            let claims = self.claims.get(&name).map_or(&[][..], Vec::as_slice);
+            let mut found = plan::plan(&name, claims, &image, &self.config.rules(), |resource| {
+                self.gone(resource, complete)
+            });
+            // Two names that want one owner record: the second is planned when the first has it.
+            if found.writes.iter().any(|change| touched.contains(&change.key.name)) {
+                self.dirty.insert(name, first);
+                continue;
+            }
+            touched.extend(found.writes.iter().map(|change| change.key.name.clone()));
+            if found.writes.is_empty() && found.deletes.is_empty() && found.unwatched.is_empty() {
+                self.trouble.remove(&name);
+                self.suspected.remove(&name);
+            }
+            self.note(&name, &found);
+            self.sort_deletes(&name, &mut found, &mut deletes);
+            if !found.writes.is_empty() {
+                work.groups.push(Group {
+                    name: name.clone(),
+                    changes: found.writes,
+                });
+            }
+            if first.is_some() {
+                since.insert(name, first);
+            }
+        }
+        self.park_all = false;
+        self.image = Some(image);
+        let counted = self.guarded(deletes, at, &mut work);
+        self.release_confirmed();
+        for group in &work.groups {
+            let flight = Flight {
+                since: since.get(&group.name).copied().flatten(),
+                deletes: Vec::new(),
+            };
+            self.in_flight.insert(group.name.clone(), flight);
+        }
+        for key in counted {
+            self.in_flight.entry(key.name.clone()).or_default().deletes.push(key);
+        }
+        work
+    }
+
+    /// Claims of names that have had no address for too long end.
+    fn expire_empty(&mut self, now: Mono) {
+        let Some(after) = self.config.empty_after else { return };
+        let mut over: Vec<(ObjectKey, Name)> = Vec::new();
+        for (object, names) in &mut self.empty {
+            for (name, empty) in names {
+                if matches!(empty, Empty::Since(since) if *since + after <= now) {
+                    *empty = Empty::Over;
+                    over.push((object.clone(), name.clone()));
+                }
+            }
+        }
+        for (object, name) in over {
+            if let Some(claims) = self.claims.get_mut(&name) {
+                claims.retain(|claim| claim.object != object || claim.endpoint.is_some());
+            }
+            self.touch(name, None);
+        }
+    }
+
+    fn take_due(&mut self, now: Mono) -> BTreeMap<Name, Option<Mono>> {
+        if self.trouble.is_empty() {
+            return std::mem::take(&mut self.dirty);
+        }
+        let (due, later) = std::mem::take(&mut self.dirty)
+            .into_iter()
+            .partition(|(name, _)| self.due(name, now));
+        self.dirty = later;
+        due
+    }
+
+    fn gone(&self, resource: Option<&str>, complete: &Complete) -> Gone {
+        let object = resource.and_then(ObjectKey::from_resource);
+        match self.config.gone(resource, complete) {
+            // It exists, and what it names cannot be read: it may well mean this.
+            Gone::Proven if object.is_some_and(|object| self.is_vague(&object)) => Gone::Unlisted,
+            gone => gone,
+        }
+    }
+
+    /// The guard counts deletes of which it turned out that they were carried out.
+    fn count_uncertain(&mut self, image: &Image, at: i64) {
+        let uncertain = std::mem::take(&mut self.uncertain);
+        let done = uncertain.iter().filter(|key| image.get(key).is_none()).count();
+        self.guard.record(done, at, &self.config.limits);
+    }
+
+    /// Which of a name's deletes wait for a person, which are confirmed, and which the guard has to decide on.
+    fn sort_deletes(&mut self, name: &Name, found: &mut NamePlan, deletes: &mut Deletes) {
+        let before = take_of(&mut self.parked, name);
+        let confirmed: BTreeSet<SetKey> = take_of_set(&mut self.released, name);
+        for (key, changes) in std::mem::take(&mut found.deletes) {
+            if confirmed.contains(&key) {
+                self.released.insert(key.clone());
+                deletes.released.push((key, changes));
+            } else if self.park_all || self.doubtful.remove(&key) || before.get(&key) == Some(&Park::Guard) {
+                self.parked.insert(key, Park::Guard);
+            } else {
+                deletes.open.push((key, changes));
+            }
+        }
+        for (key, changes) in std::mem::take(&mut found.unwatched) {
+            if confirmed.contains(&key) {
+                self.released.insert(key.clone());
+                deletes.released.push((key, changes));
+            } else {
+                self.parked.insert(key, Park::Unwatched);
+            }
+        }
+        let still_doubtful = take_of_set(&mut self.doubtful, name);
+        for key in std::mem::take(&mut found.unlisted) {
+            if confirmed.contains(&key) {
+                self.released.insert(key);
+            } else if let Some(why) = before.get(&key) {
+                self.parked.insert(key, *why);
+            } else if self.park_all || still_doubtful.contains(&key) {
+                self.doubtful.insert(key);
+            }
+        }
+    }
+
+    /// Adds the deletes that may go to the work, and parks the others. Returns those that count for the guard.
+    fn guarded(&mut self, deletes: Deletes, at: i64, work: &mut Work) -> Vec<SetKey> {
+        let Deletes { open, mut released } = deletes;
+        let owned = usize::try_from(self.totals.owned).unwrap_or(0);
+        let mut counted = Vec::new();
+        if self.guard.admits(open.len(), owned, at, &self.config.limits) {
+            counted.extend(open.iter().map(|(key, _)| key.clone()));
+            released.extend(open);
+        } else {
+            self.parked.extend(open.into_iter().map(|(key, _)| (key, Park::Guard)));
+        }
+        work.add_deletes(released);
+        counted
+    }
+
+    /// A person has confirmed exactly the parked set: it goes with the next batch. A confirmation is good for once.
+    fn release_confirmed(&mut self) {
+        if self.parked.is_empty() && self.doubtful.is_empty() {
+            self.armed = None;
+        }
+        if self.parked.is_empty() || self.armed.as_ref() != Some(&self.parked_hash()) {
+            return;
+        }
+        self.armed = None;
+        for key in std::mem::take(&mut self.parked).into_keys() {
+            self.touch(key.name.clone(), None);
+            self.released.insert(key);
+        }
+    }
+
+    /// The hash that confirms the present parked set.
+    pub fn parked_hash(&self) -> String {
+        guard::hash(self.parked.keys())
+    }
+}
+
+/// The first key that a name can have.
+fn first_of(name: &Name) -> SetKey {
+    SetKey::simple(name, RecordType::A)
+}
+
+fn take_of(all: &mut BTreeMap<SetKey, Park>, name: &Name) -> BTreeMap<SetKey, Park> {
+    let of_name = all.range(first_of(name)..).take_while(|(key, _)| key.name == *name);
+    let taken: BTreeMap<SetKey, Park> = of_name.map(|(key, why)| (key.clone(), *why)).collect();
+    for key in taken.keys() {
+        all.remove(key);
+    }
+    taken
+}
+
+fn take_of_set(all: &mut BTreeSet<SetKey>, name: &Name) -> BTreeSet<SetKey> {
+    let of_name = all.range(first_of(name)..).take_while(|key| key.name == *name);
+    let taken: BTreeSet<SetKey> = of_name.cloned().collect();
+    for key in &taken {
+        all.remove(key);
+    }
+    taken
+}
+
+impl Work {
+    /// Deletes go with the other changes of their name, before them.
+    fn add_deletes(&mut self, deletes: Vec<Delete>) {
+        let mut at: HashMap<Name, usize> = self
+            .groups
+            .iter()
+            .enumerate()
+            .map(|(position, group)| (group.name.clone(), position))
+            .collect();
+        for (key, changes) in deletes {
+            let position = *at.entry(key.name.clone()).or_insert(self.groups.len());
+            if position == self.groups.len() {
+                self.groups.push(Group {
+                    name: key.name,
+                    changes,
+                });
+            } else if let Some(group) = self.groups.get_mut(position) {
+                let more: Vec<Change> = changes
+                    .into_iter()
+                    .filter(|change| !group.changes.contains(change))
+                    .collect();
+                group.changes.splice(0..0, more);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Ten thousand names must not be a matter of seconds. The limit is generous, since tests run on
+//! busy machines; without optimisation a thousand have to do.
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const NAMES: usize = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
+
+fn timed<T>(what: &str, limit: Duration, work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let done = work();
+    let took = begun.elapsed();
+    println!("{what}: {took:?}");
+    assert!(took < limit, "{what} took {took:?}");
+    done
+}
+
+#[test]
+fn ten_thousand_names_are_planned_quickly() {
+    let limit = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 1 });
+    let objects: Vec<Facts> = (0..NAMES)
+        .map(|n| service(&format!("s{n}"), &format!("s{n}.example.org"), Some("192.0.2.1")))
+        .collect();
+    let mut bench = Bench::new("policy: Sync, emptyTarget: {policy: Delete, after: 1h}");
+    timed("objects", limit, || objects.iter().for_each(|facts| bench.put(facts)));
+    let work = timed("first plan", limit, || bench.state.prepare(bench.now, bench.at(), &ALL));
+    assert_eq!(work.groups.len(), NAMES);
+    for group in &work.groups {
+        strict::change_quickly(&mut bench.provider, &group.changes);
+    }
+    timed("accepted", limit, || bench.state.accepted(&work.groups, EPOCH));
+    timed("second plan", limit, || bench.settle());
+    timed("look", limit, || bench.look());
+    timed("ten thousand wake-ups", limit, || {
+        for _ in 0..NAMES {
+            assert!(!bench.state.has_work(bench.now) && bench.state.next_due().is_none());
+        }
+    });
+    timed("all lose their address", limit, || {
+        for n in 0..NAMES {
+            bench.put(&service(&format!("s{n}"), &format!("s{n}.example.org"), None));
+        }
+        bench.settle()
+    });
+    bench.now += Duration::from_secs(3600);
+    timed("all park", limit, || bench.look());
+    assert_eq!(bench.state.parked.len(), NAMES);
+    timed("a look while all are parked", limit, || bench.look());
+    timed("all are confirmed", limit, || bench.confirm(&[]));
+    let work = timed("release", limit, || {
+        bench.state.prepare(bench.now, EPOCH, &ALL);
+        bench.state.prepare(bench.now, EPOCH, &ALL)
+    });
+    assert_eq!(work.groups.len(), NAMES);
+    timed("all are refused", limit, || {
+        for group in &work.groups {
+            bench.state.refused(group, "no", bench.now, 0.5);
+        }
+    });
+    timed("a hundred wake-ups with all in trouble", limit, || {
+        for _ in 0..100 {
+            assert!(!bench.state.has_work(bench.now) && bench.state.next_due().is_some());
+        }
+    });
+}
