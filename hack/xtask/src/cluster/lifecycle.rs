@@ -135,7 +135,7 @@ fn count(number: usize, one: &str, many: &str) -> String {
 fn check_machine() -> Result<()> {
     ensure!(
         cfg!(target_os = "linux"),
-        "the cluster is made of Linux namespaces; elsewhere use kind (hack/kind.yaml)"
+        "the cluster is made of Linux namespaces; elsewhere use kind and give its --kubeconfig"
     );
     let root = run("id", &["-u"])?.trim() == "0";
     ensure!(
