@@ -52,9 +52,9 @@ impl Stage {
 
     fn begin(&self, scope: Scope, names: &[&str]) {
         self.event(scope, Event::Init);
-        names
-            .iter()
-            .for_each(|name| self.event(scope, Event::InitApply(record(name, "192.0.2.1"))));
+        for name in names {
+            self.event(scope, Event::InitApply(record(name, "192.0.2.1")));
+        }
     }
 
     fn list(&self, scope: Scope, names: &[&str]) {

@@ -118,7 +118,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two announcements of the zone's status.
 const ANNOUNCE: Duration = Duration::from_secs(1);
 /// The longest pause that a provider may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(900);
+const LONGEST_ASKED: Duration = Duration::from_mins(15);
 /// More suspects than this are cheaper looked at by listing the zone.
 const READ_AT_MOST: usize = 8;
 
@@ -279,7 +279,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         turn.failures = turn.failures.saturating_add(1);
         let longest = match error {
             ProviderError::Throttled(_) | ProviderError::Busy => Duration::from_secs(30),
-            _ => Duration::from_secs(300),
+            _ => Duration::from_mins(5),
         };
         let pause = Duration::from_secs(1 << (turn.failures - 1).min(9)).min(longest);
         let asked = match error {
@@ -345,7 +345,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             at = at.min(turn.announced + ANNOUNCE);
         }
         at.saturating_sub(now)
-            .clamp(Duration::from_millis(1), Duration::from_secs(60))
+            .clamp(Duration::from_millis(1), Duration::from_mins(1))
     }
 
     /// Tells reporters what is new: objects at once, the zone at most once a second.

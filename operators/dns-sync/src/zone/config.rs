@@ -116,7 +116,7 @@ impl Config {
                         )
                     }),
             };
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_hours(24);
         let empty = spec
             .empty_target
             .as_ref()
@@ -147,7 +147,7 @@ impl Config {
                 "driftInterval",
                 spec.drift_interval.as_ref(),
                 day / 96,
-                Duration::from_secs(60),
+                Duration::from_mins(1),
                 day * 7,
             )?,
             batch_window: duration(
@@ -155,7 +155,7 @@ impl Config {
                 spec.batch_window.as_ref(),
                 Duration::from_millis(200),
                 Duration::ZERO,
-                Duration::from_secs(60),
+                Duration::from_mins(1),
             )?,
             limits: Limits::of(spec.delete_guard.as_ref()),
             empty_after,
@@ -201,8 +201,7 @@ impl Config {
                 .spec
                 .registry
                 .as_ref()
-                .map(|registry| registry.kind)
-                .unwrap_or(RegistryKind::TXT),
+                .map_or(RegistryKind::TXT, |registry| registry.kind),
             zone_id: &self.zone_id,
             ttl: self.spec.ttl.and_then(|ttl| u32::try_from(ttl).ok()),
             record_types: &self.record_types,

@@ -29,7 +29,7 @@ impl Limits {
                 .and_then(|guard| guard.window.as_deref())
                 .and_then(crate::duration::parse)
                 .filter(|window| *window >= Duration::from_secs(12))
-                .unwrap_or(Duration::from_secs(3600)),
+                .unwrap_or(Duration::from_hours(1)),
         }
     }
 }
@@ -126,7 +126,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         max_percent: 30,
         min_records: 3,
-        window: Duration::from_secs(3600),
+        window: Duration::from_hours(1),
     };
 
     /// Deletes one per second until the guard says no; how many went.

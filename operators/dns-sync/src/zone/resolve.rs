@@ -101,7 +101,7 @@ pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image
                 Ok(all) => candidates.extend(all.into_iter().map(|desired| candidate(claim, desired, present, false))),
                 Err(verdict) => {
                     // What cannot be published now must not take down what was published before.
-                    candidates.extend(held(claim, endpoint.set_identifier.as_ref(), present));
+                    candidates.extend(held(claim, endpoint.set_identifier.as_deref(), present));
                     let key = SetKey {
                         name: name.clone(),
                         record_type: endpoint.record_type,
@@ -110,7 +110,7 @@ pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image
                     out.losers.push((claim.object.clone(), key, verdict));
                 }
             },
-            None => candidates.extend(held(claim, claim.set_identifier.as_ref(), present)),
+            None => candidates.extend(held(claim, claim.set_identifier.as_deref(), present)),
         }
     }
     candidates = merge_services(candidates);
@@ -173,14 +173,14 @@ fn candidate(claim: &Claim, desired: Desired, present: &[Present], held: bool) -
 /// An object without an address holds exactly the sets that are its own now.
 fn held<'a>(
     claim: &'a Claim,
-    set_identifier: Option<&'a Box<str>>,
+    set_identifier: Option<&'a str>,
     present: &'a [Present],
 ) -> impl Iterator<Item = Candidate> + 'a {
     let resource = claim.object.resource();
     let mine = resource.clone();
     let own = present
         .iter()
-        .filter(move |at| at.key.set_identifier.as_ref() == set_identifier && at.holder() == Some(&mine));
+        .filter(move |at| at.key.set_identifier.as_deref() == set_identifier && at.holder() == Some(&mine));
     own.map(move |at| Candidate {
         holder: true,
         created: claim.created,

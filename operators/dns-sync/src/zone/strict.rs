@@ -144,7 +144,9 @@ pub(crate) fn change(image: &mut Image, changes: &[Change]) -> Result<(), Vec<St
 
 /// Without the rules, where a test is about time.
 pub(crate) fn change_quickly(image: &mut Image, changes: &[Change]) {
-    changes.iter().for_each(|change| image.apply(change));
+    for change in changes {
+        image.apply(change);
+    }
 }
 
 fn broken_rules(image: &Image, key: &SetKey, set: &RecordSet) -> Vec<String> {

@@ -56,7 +56,9 @@ impl<P: Provider, A: Audience> Actor<P, A> {
                 }
             };
             if let Err(error) = result {
-                open.iter().for_each(|groups| self.shared.state().postponed(groups));
+                for groups in &open {
+                    self.shared.state().postponed(groups);
+                }
                 return Err(error);
             }
         }

@@ -121,9 +121,12 @@ impl Provider for Fake {
             .filter(|name| account.bad.contains(name))
             .collect();
         if !bad.is_empty() {
-            let told = |name: &String| match account.silent {
-                true => "Invalid Resource Record: FATAL problem".to_owned(),
-                false => format!("FATAL problem: DomainLabelEmpty encountered with '{name}.'"),
+            let told = |name: &String| {
+                if account.silent {
+                    "Invalid Resource Record: FATAL problem".to_owned()
+                } else {
+                    format!("FATAL problem: DomainLabelEmpty encountered with '{name}.'")
+                }
             };
             return Err(ProviderError::Refused(bad.iter().map(told).collect()));
         }
@@ -244,9 +247,9 @@ impl Stage {
 
     fn list(&self, records: &[DNSRecord]) {
         self.take(&Update::Event(Event::Init));
-        records
-            .iter()
-            .for_each(|one| self.take(&Update::Event(Event::InitApply(one.clone()))));
+        for one in records {
+            self.take(&Update::Event(Event::InitApply(one.clone())));
+        }
         self.take(&Update::Event(Event::InitDone));
     }
 

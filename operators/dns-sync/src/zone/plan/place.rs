@@ -44,26 +44,23 @@ pub(super) fn place(desired: &Desired, present: &[Present], image: &Image, rules
         return placed;
     }
     let mut changes = leaving;
-    let (line, permitted) = match current {
-        Some(at) => {
-            changes.push(delete(&at.key, &at.set));
-            let line = format!(
-                "UPDATE {}: {} instead of {}",
-                desired.key,
-                wanted.summary(),
-                at.set.summary()
-            );
-            (line, matches!(rules.policy, Policy::UpsertOnly | Policy::Sync))
-        }
-        None => {
-            let line = format!("CREATE {}: {}", desired.key, wanted.summary());
-            let permitted = match rules.policy {
-                Policy::Observe => false,
-                Policy::CreateOnly => in_the_way.is_empty(),
-                Policy::UpsertOnly | Policy::Sync => true,
-            };
-            (line, permitted)
-        }
+    let (line, permitted) = if let Some(at) = current {
+        changes.push(delete(&at.key, &at.set));
+        let line = format!(
+            "UPDATE {}: {} instead of {}",
+            desired.key,
+            wanted.summary(),
+            at.set.summary()
+        );
+        (line, matches!(rules.policy, Policy::UpsertOnly | Policy::Sync))
+    } else {
+        let line = format!("CREATE {}: {}", desired.key, wanted.summary());
+        let permitted = match rules.policy {
+            Policy::Observe => false,
+            Policy::CreateOnly => in_the_way.is_empty(),
+            Policy::UpsertOnly | Policy::Sync => true,
+        };
+        (line, permitted)
     };
     changes.push(create(&desired.key, &wanted));
     if rules.registry == RegistryKind::TXT

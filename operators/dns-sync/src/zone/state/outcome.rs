@@ -8,7 +8,7 @@ use crate::zone::plan::NamePlan;
 /// Waits after a refusal: 30 s, doubled up to an hour. A change of the object or a look that finds the zone different
 /// asks again at once.
 const FIRST_RETRY: Mono = Mono::from_secs(30);
-const LAST_RETRY: Mono = Mono::from_secs(3600);
+const LAST_RETRY: Mono = Mono::from_hours(1);
 
 impl State {
     /// Notes a name's plan: counts, plan lines and verdicts of the objects that want it.
@@ -214,7 +214,10 @@ impl State {
 
     /// Objects with defects that keep them from being published; they count as failed too.
     pub fn defective(&self) -> usize {
-        self.defects.values().filter(|defects| defects.iter().any(|defect| !defect.is_note())).count()
+        self.defects
+            .values()
+            .filter(|defects| defects.iter().any(|defect| !defect.is_note()))
+            .count()
     }
 
     /// The plan's first lines and the number of the others.

@@ -42,7 +42,7 @@ impl State {
         for (name, first) in due {
             let claims = self.claims.get(&name).map_or(&[][..], Vec::as_slice);
             let mut found = plan::plan(&name, claims, &image, &self.config.rules(), |resource| {
-                self.gone(resource, complete)
+                self.gone(resource, *complete)
             });
             // Two names that want one owner record: the second is planned when the first has it.
             if found.writes.iter().any(|change| touched.contains(&change.key.name)) {
@@ -114,9 +114,9 @@ impl State {
         due
     }
 
-    fn gone(&self, resource: Option<&str>, complete: &Complete) -> Gone {
+    fn gone(&self, resource: Option<&str>, complete: Complete) -> Gone {
         let object = resource.and_then(ObjectKey::from_resource);
-        match self.config.gone(resource, complete) {
+        match self.config.gone(resource, &complete) {
             // It exists, and what it names cannot be read: it may well mean this.
             Gone::Proven if object.is_some_and(|object| self.is_vague(&object)) => Gone::Unlisted,
             gone => gone,

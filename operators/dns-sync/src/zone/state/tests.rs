@@ -197,7 +197,9 @@ impl Bench {
 pub(super) fn zone_of(count: usize, yaml: &str) -> (Bench, Vec<Facts>) {
     let mut bench = Bench::new(yaml);
     let objects: Vec<Facts> = (0..count).map(|n| address(&format!("r{n}"), "192.0.2.1")).collect();
-    objects.iter().for_each(|facts| bench.put(facts));
+    for facts in &objects {
+        bench.put(facts);
+    }
     bench.settle();
     assert_eq!(bench.records().len(), count);
     (bench, objects)

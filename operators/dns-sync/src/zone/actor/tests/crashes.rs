@@ -61,7 +61,7 @@ async fn a_fault_of_any_kind_at_any_call_changes_nothing_about_the_end() {
             fake.lock().faults = vec![None; n].into();
             fake.lock().faults.push_back(Some(fault.clone()));
             let stage = Stage::begin(SYNC, &some(8), fake).await;
-            sleep(Duration::from_secs(120)).await;
+            sleep(Duration::from_mins(2)).await;
             assert_eq!(stage.lines(), end, "{fault:?} at call {n}");
         }
     }
@@ -113,7 +113,7 @@ async fn random_faults_and_random_events_end_where_an_undisturbed_operator_ends(
             }
         }
         stage.fake.lock().faults.clear();
-        sleep(Duration::from_secs(600)).await;
+        sleep(Duration::from_mins(10)).await;
         let expected: Vec<String> = wanted
             .values()
             .map(|one| format!("{} A {}", one.spec.name, one.spec.targets[0]))

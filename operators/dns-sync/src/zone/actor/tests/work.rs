@@ -31,9 +31,9 @@ async fn changes_within_the_window_go_together_and_soon() {
 async fn nothing_is_called_between_the_looks() {
     let stage = Stage::begin(SYNC, &some(20), Fake::default()).await;
     stage.calls();
-    sleep(Duration::from_secs(13 * 60)).await;
+    sleep(Duration::from_mins(13)).await;
     assert!(stage.calls().is_empty());
-    sleep(Duration::from_secs(5 * 60)).await;
+    sleep(Duration::from_mins(5)).await;
     assert_eq!(stage.calls(), ["list"]);
 }
 
@@ -43,7 +43,7 @@ async fn the_status_is_announced_at_most_once_a_second_and_not_without_news() {
     let told = stage.ear.0.lock().unwrap().0;
     assert!((1..=8).contains(&told), "{told}");
     let objects = stage.ear.0.lock().unwrap().1.len();
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_mins(10)).await;
     assert_eq!(stage.ear.0.lock().unwrap().0, told);
     for _ in 0..100 {
         stage.put(&record("x", "192.0.2.1"));
@@ -91,7 +91,7 @@ async fn drift_is_repaired_at_the_interval_or_on_request() {
     stage.rest().await;
     assert_eq!(stage.calls(), ["list", "change 2"]);
     vandalise("198.51.100.2");
-    sleep(Duration::from_secs(17 * 60)).await;
+    sleep(Duration::from_mins(17)).await;
     assert_eq!(stage.calls(), ["list", "change 2"]);
     assert_eq!(stage.records()[1], "r1 A 192.0.2.1");
 }

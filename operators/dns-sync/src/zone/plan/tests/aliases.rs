@@ -12,9 +12,9 @@ fn a_load_balancer_becomes_an_alias_of_both_families() {
     let (_, alias) = set(&format!("foo A {ELB} alias zone={ELB_ZONE}"));
     assert_eq!(plan.writes[0].set, alias);
     assert_eq!(zone(Policy::Sync).publish("foo", &wish, &Image::default()).len(), 4);
-    let plain = claims([&format!("service/web/front foo CNAME {ELB}")]);
+    let kept = claims([&format!("service/web/front foo CNAME {ELB}")]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &plain, &Image::default()),
+        zone(Policy::Sync).publish("foo", &kept, &Image::default()),
         [
             "_owner.cname.foo mark service/web/front".to_owned(),
             format!("foo CNAME {ELB}")

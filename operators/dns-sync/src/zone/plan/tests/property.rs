@@ -56,7 +56,9 @@ fn any_image(random: &mut fastrand::Rng, affix: &Affix, apex: &Name) -> Image {
         if unmanaged.is_empty() {
             let _ = strict::change(&mut image, &changes);
         } else if changes.iter().all(|change| image.at(&change.key.name).is_empty()) {
-            changes.iter().for_each(|change| image.apply(change));
+            for change in &changes {
+                image.apply(change);
+            }
         }
     }
     image

@@ -10,7 +10,7 @@ fn sixty_percent_one_by_one_park_from_the_thirty_first_on() {
         bench.settle();
     }
     assert_eq!((bench.records().len(), bench.state.parked.len()), (70, 30));
-    bench.now += Mono::from_secs(7200);
+    bench.now += Mono::from_hours(2);
     bench.look();
     assert_eq!(
         (bench.records().len(), bench.state.parked.len()),
@@ -119,7 +119,7 @@ fn what_was_parked_stays_parked_after_a_restart() {
     objects[..20].iter().for_each(|facts| bench.put(facts));
     bench.settle();
     assert_eq!(bench.state.parked.len(), 5);
-    bench.now += Mono::from_secs(90_000);
+    bench.now += Mono::from_hours(25);
     let left: Vec<Facts> = objects[..20].iter().chain(&objects[25..]).cloned().collect();
     let again = restarted(&bench, &left, ALL);
     assert_eq!((again.records().len(), again.state.parked.len()), (30, 5));
@@ -153,7 +153,7 @@ fn parked_deletes_stay_parked_while_a_source_is_away() {
     bench.complete = Complete { records: false, ..ALL };
     bench.state.reconsider_deletes();
     bench.settle();
-    bench.now += Mono::from_secs(90_000);
+    bench.now += Mono::from_hours(25);
     bench.complete = ALL;
     bench.state.reconsider_deletes();
     bench.settle();
@@ -179,11 +179,13 @@ fn families_and_sets_of_one_name_count_one_by_one() {
         record(&format!("w{n}"), &spec)
     };
     let sets: Vec<Facts> = (0..10).map(|n| weighted(n, "192.0.2.1")).collect();
-    sets.iter().for_each(|facts| bench.put(facts));
+    for facts in &sets {
+        bench.put(facts);
+    }
     bench.settle();
     // Each delete comes with a change of another set of the name.
-    for n in 0..9 {
-        bench.drop(&sets[n]);
+    for (n, gone) in sets[..9].iter().enumerate() {
+        bench.drop(gone);
         bench.put(&weighted(9, &format!("192.0.2.{n}")));
         bench.settle();
     }

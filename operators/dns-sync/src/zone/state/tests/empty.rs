@@ -30,12 +30,12 @@ fn it_goes_after_the_time_that_the_zone_gives_it() {
     let empty = service("front", "front.example.org", None);
     bench.put(&empty);
     bench.settle();
-    assert_eq!(bench.state.next_due(), Some(bench.now + Mono::from_secs(3600)));
-    bench.now += Mono::from_secs(3000);
+    assert_eq!(bench.state.next_due(), Some(bench.now + Mono::from_hours(1)));
+    bench.now += Mono::from_mins(50);
     bench.put(&empty); // another event does not begin the hour anew
     bench.settle();
     assert_eq!(bench.records().len(), 1);
-    bench.now += Mono::from_secs(600);
+    bench.now += Mono::from_mins(10);
     bench.state.prepare(bench.now, bench.at(), &ALL);
     bench.look();
     assert_eq!((bench.records().len(), bench.state.next_due()), (0, None));
@@ -46,10 +46,10 @@ fn an_address_that_returns_in_time_ends_it() {
     let mut bench = published(AFTER);
     bench.put(&service("front", "front.example.org", None));
     bench.settle();
-    bench.now += Mono::from_secs(3000);
+    bench.now += Mono::from_mins(50);
     bench.put(&service("front", "front.example.org", Some("192.0.2.2")));
     bench.settle();
-    bench.now += Mono::from_secs(3000);
+    bench.now += Mono::from_mins(50);
     bench.look();
     assert_eq!(
         (bench.records(), bench.state.next_due()),
@@ -64,9 +64,11 @@ fn a_parked_delete_of_an_empty_name_can_be_confirmed() {
     all(Some("192.0.2.1")).for_each(|facts| bench.put(&facts));
     bench.settle();
     let empty: Vec<Facts> = all(None).collect();
-    empty.iter().for_each(|facts| bench.put(facts));
+    for facts in &empty {
+        bench.put(facts);
+    }
     bench.settle();
-    bench.now += Mono::from_secs(3600);
+    bench.now += Mono::from_hours(1);
     bench.look();
     assert_eq!((bench.records().len(), bench.state.parked.len()), (9, 9));
     bench.confirm(&empty);

@@ -42,7 +42,7 @@ fn ten_thousand_names_are_planned_quickly() {
         }
         bench.settle()
     });
-    bench.now += Duration::from_secs(3600);
+    bench.now += Duration::from_hours(1);
     timed("all park", limit, || bench.look());
     assert_eq!(bench.state.parked.len(), NAMES);
     timed("a look while all are parked", limit, || bench.look());
