@@ -3,7 +3,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use kube::Client;
+use hearth_dns_sync::crd::DNSZone;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::install::NAMESPACE;
@@ -11,6 +14,9 @@ use crate::objects::{apply, condition, get};
 use crate::route53::{Access, Control, Moto, RecordSet, Strict, StrictHandle, client};
 use crate::surroundings::Surroundings;
 use crate::wait::until;
+
+/// On everything that a run makes, so that the next one can begin with nothing of it.
+pub const LABEL: &str = "app.kubernetes.io/created-by-hearth";
 
 /// The bed.
 pub struct Bed {
@@ -29,10 +35,17 @@ impl Bed {
     /// Starts moto on loopback and the strict layer where pods reach it.
     pub async fn new(surroundings: Surroundings) -> Result<Self> {
         let client = surroundings.client().await?;
+        clean(&client).await?;
         let moto = Moto::start().await?;
         let strict = Strict::start(SocketAddr::new(surroundings.host, 0), moto.uri()).await?;
         let control = strict.control();
-        Ok(Self { surroundings, client, strict, control, _moto: moto })
+        Ok(Self {
+            surroundings,
+            client,
+            strict,
+            control,
+            _moto: moto,
+        })
     }
 
     /// Makes a public hosted zone, a credential that may use only it, the Secret with that credential and the DNSZone.
@@ -49,8 +62,16 @@ impl Bed {
         let creator = client(&self.strict.endpoint(), "AKIACREATOR");
         self.control.allow("AKIACREATOR", Access::all());
         let reference = format!("{name}-{}", jiff::Timestamp::now().as_nanosecond());
-        let made = creator.create_hosted_zone().name(&domain).caller_reference(reference).send().await?;
-        let id = made.hosted_zone().map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned()).context("no zone was made")?;
+        let made = creator
+            .create_hosted_zone()
+            .name(&domain)
+            .caller_reference(reference)
+            .send()
+            .await?;
+        let id = made
+            .hosted_zone()
+            .map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned())
+            .context("no zone was made")?;
         let key = format!("AKIA{}", name.to_uppercase().replace('-', ""));
         self.control.allow(&key, Access::zones([id.as_str()]));
         let secret = json!({
@@ -59,7 +80,7 @@ impl Bed {
         });
         apply(&self.client, &secret).await?;
         let mut object = json!({
-            "apiVersion": "dns.hearth.home.arpa/v1alpha1", "kind": "DNSZone", "metadata": {"name": name},
+            "apiVersion": "dns.hearth.home.arpa/v1alpha1", "kind": "DNSZone", "metadata": {"name": name, "labels": {(LABEL): "e2e"}},
             "spec": {
                 "domain": domain, "policy": "Sync",
                 "route53": {"zoneID": id, "endpoint": self.strict.endpoint(), "credentialsSecretRef": {"name": format!("{name}-route53")}},
@@ -67,8 +88,40 @@ impl Bed {
             }
         });
         merge(&mut object["spec"], spec);
-        Ok(Zone { name: name.to_owned(), domain, id, key, object, secret, control: self.control.clone(), client: self.client.clone() })
+        Ok(Zone {
+            name: name.to_owned(),
+            domain,
+            id,
+            key,
+            object,
+            secret,
+            control: self.control.clone(),
+            client: self.client.clone(),
+        })
     }
+}
+
+/// Removes what an earlier run has left: its zones, then its namespaces.
+async fn clean(client: &Client) -> Result<()> {
+    let ours = ListParams::default().labels(&format!("{LABEL}=e2e"));
+    let zones: Api<DNSZone> = Api::all(client.clone());
+    match zones.delete_collection(&DeleteParams::default(), &ours).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        Err(error) => return Err(error.into()),
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    for namespace in namespaces.list(&ours).await? {
+        namespaces
+            .delete(&namespace.name_any(), &DeleteParams::default())
+            .await?;
+    }
+    until(
+        "nothing of an earlier run is left",
+        Duration::from_secs(180),
+        || async { Ok(namespaces.list(&ours).await?.items.is_empty().then_some(())) },
+    )
+    .await
 }
 
 /// A DNSZone with its hosted zone.
@@ -111,7 +164,11 @@ impl Zone {
     pub async fn holds(&self, label: &str, kind: &str, values: &[&str], limit: Duration) -> Result<()> {
         until(&format!("{} {kind} is {values:?}", self.host(label)), limit, || async {
             let now = self.values(label, kind)?;
-            if now == values { Ok(Some(())) } else { anyhow::bail!("it is {now:?}") }
+            if now == values {
+                Ok(Some(()))
+            } else {
+                anyhow::bail!("it is {now:?}")
+            }
         })
         .await
     }
@@ -124,7 +181,10 @@ impl Zone {
     /// Record sets of the zone, NS and SOA of the apex aside.
     pub fn sets(&self) -> Result<Vec<RecordSet>> {
         let all = self.control.records(&self.id)?;
-        Ok(all.into_iter().filter(|set| !(matches!(set.kind.as_str(), "SOA" | "NS") && set.name.trim_end_matches('.') == self.domain)).collect())
+        Ok(all
+            .into_iter()
+            .filter(|set| !(matches!(set.kind.as_str(), "SOA" | "NS") && set.name.trim_end_matches('.') == self.domain))
+            .collect())
     }
 
     /// The DNSZone as it is now.
@@ -151,13 +211,25 @@ impl Zone {
 }
 
 /// Waits until an object's condition has this status and reason (empty: any); its message.
-pub async fn object_condition(client: &Client, object: &Value, kind: &str, status: &str, reason: &str, limit: Duration) -> Result<String> {
-    let what = format!("{} {} has {kind}={status} {reason}", object["kind"], object["metadata"]["name"]);
+pub async fn object_condition(
+    client: &Client,
+    object: &Value,
+    kind: &str,
+    status: &str,
+    reason: &str,
+    limit: Duration,
+) -> Result<String> {
+    let what = format!(
+        "{} {} has {kind}={status} {reason}",
+        object["kind"], object["metadata"]["name"]
+    );
     until(&what, limit, || async {
         let now = get(client, object).await?;
         let current = now.pointer("/metadata/generation") == now.pointer("/status/observedGeneration");
         match condition(&now, kind) {
-            Some((value, why, message)) if current && value == status && (reason.is_empty() || why == reason) => Ok(Some(message)),
+            Some((value, why, message)) if current && value == status && (reason.is_empty() || why == reason) => {
+                Ok(Some(message))
+            }
             other => anyhow::bail!("generation seen: {current}, condition: {other:?}"),
         }
     })

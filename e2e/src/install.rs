@@ -25,11 +25,27 @@ pub struct Operator {
 
 impl Operator {
     /// Installs or upgrades; `values` are `key=value` pairs for `--set`. Waits until the pods are ready.
-    pub async fn install(surroundings: &Surroundings, client: &Client, name: &'static str, values: &[&str]) -> Result<Self> {
-        namespace(client, NAMESPACE, &[("pod-security.kubernetes.io/enforce", "restricted")]).await?;
+    pub async fn install(
+        surroundings: &Surroundings,
+        client: &Client,
+        name: &'static str,
+        values: &[&str],
+    ) -> Result<Self> {
+        namespace(
+            client,
+            NAMESPACE,
+            &[("pod-security.kubernetes.io/enforce", "restricted")],
+        )
+        .await?;
         let chart = surroundings.chart(name);
-        surroundings.helm(&["dependency", "build", "--skip-refresh", text(&chart)?]).await?;
-        let operator = Self { name, client: client.clone(), surroundings: surroundings.clone() };
+        surroundings
+            .helm(&["dependency", "build", "--skip-refresh", text(&chart)?])
+            .await?;
+        let operator = Self {
+            name,
+            client: client.clone(),
+            surroundings: surroundings.clone(),
+        };
         operator.upgrade(values).await?;
         Ok(operator)
     }
@@ -42,9 +58,20 @@ impl Operator {
     /// The same; without waiting for pods that may not become ready.
     pub async fn apply(&self, values: &[&str], wait: bool) -> Result<()> {
         let (registry, repository, tag) = image_parts(&self.surroundings.image)?;
-        let image = format!("image.registry={registry},image.repository={repository},image.tag={tag},image.pullPolicy=IfNotPresent");
+        let image = format!(
+            "image.registry={registry},image.repository={repository},image.tag={tag},image.pullPolicy=IfNotPresent"
+        );
         let chart = self.surroundings.chart(self.name);
-        let mut arguments = vec!["upgrade", "--install", self.name, text(&chart)?, "--namespace", NAMESPACE, "--set", &image];
+        let mut arguments = vec![
+            "upgrade",
+            "--install",
+            self.name,
+            text(&chart)?,
+            "--namespace",
+            NAMESPACE,
+            "--set",
+            &image,
+        ];
         for value in values {
             arguments.extend(["--set", value]);
         }
@@ -56,7 +83,18 @@ impl Operator {
 
     /// `helm uninstall`.
     pub async fn uninstall(&self) -> Result<()> {
-        self.surroundings.helm(&["uninstall", self.name, "--namespace", NAMESPACE, "--wait", "--timeout", "120s"]).await.map(drop)
+        self.surroundings
+            .helm(&[
+                "uninstall",
+                self.name,
+                "--namespace",
+                NAMESPACE,
+                "--wait",
+                "--timeout",
+                "120s",
+            ])
+            .await
+            .map(drop)
     }
 
     /// Its pods that are not going away.
@@ -64,7 +102,10 @@ impl Operator {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         let label = format!("app.kubernetes.io/instance={}", self.name);
         let pods = api.list(&ListParams::default().labels(&label)).await?;
-        Ok(pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
+        Ok(pods
+            .into_iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .collect())
     }
 
     /// The only pod.
@@ -84,14 +125,20 @@ impl Operator {
     /// How often containers were restarted.
     pub async fn restarts(&self) -> Result<i32> {
         let pods = self.pods().await?;
-        let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
+        let statuses = pods
+            .iter()
+            .filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref())
+            .flatten();
         Ok(statuses.map(|status| status.restart_count).sum())
     }
 
     /// A page of a pod's admin server, through the API server.
     pub async fn page(&self, pod: &str, path: &str) -> Result<String> {
         let uri = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/{path}");
-        Ok(self.client.request_text(http::Request::get(uri).body(Vec::new())?).await?)
+        Ok(self
+            .client
+            .request_text(http::Request::get(uri).body(Vec::new())?)
+            .await?)
     }
 
     /// One sample of a metric: the sum of all series whose line begins with the name and holds all the texts.
@@ -106,7 +153,9 @@ impl Operator {
     /// A pod's log.
     pub async fn log(&self) -> Result<String> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
-        Ok(api.logs(&self.pod().await?.name_any(), &kube::api::LogParams::default()).await?)
+        Ok(api
+            .logs(&self.pod().await?.name_any(), &kube::api::LogParams::default())
+            .await?)
     }
 
     /// Kills the pods' processes as power loss would: no signal handler, no grace. Kubernetes starts them again.
@@ -128,15 +177,22 @@ fn sum_of(text: &str, name: &str, texts: &[&str]) -> f64 {
 
 fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// Makes a namespace with these labels.
 pub async fn namespace(client: &Client, name: &str, labels: &[(&str, &str)]) -> Result<()> {
-    let labels: serde_json::Map<String, serde_json::Value> = labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+    let labels: serde_json::Map<String, serde_json::Value> = labels
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), json!(value)))
+        .collect();
     let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
     let api: Api<Namespace> = Api::all(client.clone());
-    api.patch(name, &PatchParams::apply("hearth-e2e").force(), &Patch::Apply(body)).await?;
+    api.patch(name, &PatchParams::apply("hearth-e2e").force(), &Patch::Apply(body))
+        .await?;
     Ok(())
 }
 
@@ -146,7 +202,8 @@ mod tests {
 
     #[test]
     fn samples_are_summed_by_name_and_labels() {
-        let text = "# HELP a b\na_total{zone=\"x\",r=\"ok\"} 2\na_total{zone=\"y\",r=\"ok\"} 3\na_total_more 9\nb 1.5\n";
+        let text =
+            "# HELP a b\na_total{zone=\"x\",r=\"ok\"} 2\na_total{zone=\"y\",r=\"ok\"} 3\na_total_more 9\nb 1.5\n";
         assert!((sum_of(text, "a_total", &["r=\"ok\""]) - 5.0).abs() < 1e-9);
         assert!((sum_of(text, "a_total", &["zone=\"x\""]) - 2.0).abs() < 1e-9);
         assert!((sum_of(text, "b", &[]) - 1.5).abs() < 1e-9);

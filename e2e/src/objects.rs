@@ -44,7 +44,8 @@ pub async fn create(client: &Client, object: &Value) -> Result<()> {
     let body: DynamicObject = serde_json::from_value(object.clone())?;
     api.create(&PostParams::default(), &body).await?;
     if let Some(status) = object.get("status") {
-        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({"status": status}))).await?;
+        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({"status": status})))
+            .await?;
     }
     Ok(())
 }
@@ -83,7 +84,10 @@ pub fn condition(object: &Value, kind: &str) -> Option<(String, String, String)>
 
 /// A Service of type LoadBalancer with a hostname annotation and addresses.
 pub fn load_balancer(namespace: &str, name: &str, hostname: &str, addresses: &[&str]) -> Value {
-    let ingress: Vec<Value> = addresses.iter().map(|address| json!({"ip": address, "ipMode": "VIP"})).collect();
+    let ingress: Vec<Value> = addresses
+        .iter()
+        .map(|address| json!({"ip": address, "ipMode": "VIP"}))
+        .collect();
     json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"namespace": namespace, "name": name, "annotations": {"external-dns.alpha.kubernetes.io/hostname": hostname}},

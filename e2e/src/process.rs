@@ -20,15 +20,23 @@ pub struct Process {
 pub fn of_pod(pod: &Pod, program: &str) -> Result<Process> {
     let uid = pod.uid().context("the pod has no uid")?;
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         let cgroup = fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
         if !cgroup.contains(&uid) && !cgroup.contains(&uid.replace('-', "_")) {
             continue;
         }
         let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let first = command.split(|byte| *byte == 0).next().unwrap_or_default();
-        if Path::new(&*String::from_utf8_lossy(first)).file_name().is_some_and(|name| name == program) {
-            return Ok(Process { pid, started: started(pid)? });
+        if Path::new(&*String::from_utf8_lossy(first))
+            .file_name()
+            .is_some_and(|name| name == program)
+        {
+            return Ok(Process {
+                pid,
+                started: started(pid)?,
+            });
         }
     }
     bail!("no process {program} of pod {} on this machine", pod.name_any())
@@ -52,7 +60,9 @@ impl Process {
 
     fn signal(&self, name: &str) -> Result<()> {
         ensure!(started(self.pid)? == self.started, "process {} has ended", self.pid);
-        let status = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status()?;
+        let status = Command::new("kill")
+            .args(["-s", name, &self.pid.to_string()])
+            .status()?;
         ensure!(status.success(), "kill -s {name} {} failed", self.pid);
         Ok(())
     }
@@ -61,7 +71,10 @@ impl Process {
     pub fn memory(&self) -> Result<(u64, u64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name} of process {}", self.pid))?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .with_context(|| format!("no {name} of process {}", self.pid))?;
             let kilobytes: u64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?;
             anyhow::Ok(kilobytes * 1024)
         };
@@ -71,19 +84,30 @@ impl Process {
     /// Processor time used so far, in seconds (utime and stime of proc(5); a tick is 10 ms on Linux).
     pub fn cpu_seconds(&self) -> Result<f64> {
         let fields = stat(self.pid)?;
-        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+        let ticks = |at: usize| {
+            fields
+                .get(at)
+                .and_then(|text| text.parse::<f64>().ok())
+                .unwrap_or_default()
+        };
         Ok((ticks(11) + ticks(12)) / 100.0)
     }
 
     /// Whether it still runs; one that has ended and was not waited for does not.
     pub fn is_running(&self) -> bool {
-        stat(self.pid).is_ok_and(|fields| fields.first().is_some_and(|state| state != "Z") && fields.get(19) == Some(&self.started.to_string()))
+        stat(self.pid).is_ok_and(|fields| {
+            fields.first().is_some_and(|state| state != "Z") && fields.get(19) == Some(&self.started.to_string())
+        })
     }
 
     /// How long ago it was started, to 10 ms.
     pub fn age(&self) -> Result<Duration> {
         let text = fs::read_to_string("/proc/uptime")?;
-        let uptime: f64 = text.split_whitespace().next().context("unreadable /proc/uptime")?.parse()?;
+        let uptime: f64 = text
+            .split_whitespace()
+            .next()
+            .context("unreadable /proc/uptime")?
+            .parse()?;
         Ok(Duration::from_secs_f64(uptime).saturating_sub(Duration::from_millis(self.started * 10)))
     }
 }
@@ -96,5 +120,8 @@ fn stat(pid: u32) -> Result<Vec<String>> {
 }
 
 fn started(pid: u32) -> Result<u64> {
-    stat(pid)?.get(19).and_then(|text| text.parse().ok()).context("unreadable start time")
+    stat(pid)?
+        .get(19)
+        .and_then(|text| text.parse().ok())
+        .context("unreadable start time")
 }

@@ -41,15 +41,21 @@ pub struct Surroundings {
 impl Surroundings {
     /// From the environment that `cargo xtask e2e` sets.
     pub fn from_env() -> Result<Self> {
-        let get = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set; start this with `cargo xtask e2e`"));
+        let get = |name: &str| {
+            std::env::var(name).with_context(|| format!("{name} is not set; start this with `cargo xtask e2e`"))
+        };
         let host = get(HOST_ADDRESS)?;
         Ok(Self {
             kubeconfig: get(KUBECONFIG)?.into(),
             helm: get(HELM)?.into(),
-            host: host.parse().with_context(|| format!("{HOST_ADDRESS} is {host}, not an address"))?,
+            host: host
+                .parse()
+                .with_context(|| format!("{HOST_ADDRESS} is {host}, not an address"))?,
             image: get(IMAGE)?,
             workspace: get(WORKSPACE)?.into(),
-            control: std::env::var(XTASK).ok().map(|program| ClusterControl { program: program.into() }),
+            control: std::env::var(XTASK).ok().map(|program| ClusterControl {
+                program: program.into(),
+            }),
         })
     }
 
@@ -64,12 +70,19 @@ impl Surroundings {
 
     /// The local cluster's switches; an error on a cluster that is not ours.
     pub fn control(&self) -> Result<&ClusterControl> {
-        self.control.as_ref().context("this needs the local cluster, whose parts can be stopped; run without --kubeconfig")
+        self.control
+            .as_ref()
+            .context("this needs the local cluster, whose parts can be stopped; run without --kubeconfig")
     }
 
     /// Runs helm with this cluster; its output on success.
     pub async fn helm(&self, arguments: &[&str]) -> Result<String> {
-        run(Command::new(&self.helm).args(arguments).arg("--kubeconfig").arg(&self.kubeconfig).current_dir(&self.workspace)).await
+        run(Command::new(&self.helm)
+            .args(arguments)
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .current_dir(&self.workspace))
+        .await
     }
 
     /// A chart's folder.
@@ -113,16 +126,26 @@ impl ClusterControl {
 /// Runs a program to its end; its standard output, or its errors in the error.
 pub async fn run(command: &mut Command) -> Result<String> {
     let shown = format!("{:?}", command.as_std());
-    let output = command.stdin(Stdio::null()).output().await.with_context(|| format!("cannot run {shown}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .with_context(|| format!("cannot run {shown}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{shown} failed: {}\n{text}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{shown} failed: {}\n{text}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(text)
 }
 
 /// `registry/repository:tag` in its parts.
 pub fn image_parts(image: &str) -> Result<(&str, &str, &str)> {
     let (name, tag) = image.rsplit_once(':').context("the image has no tag")?;
-    let Some((registry, repository)) = name.split_once('/') else { bail!("the image {image} has no registry") };
+    let Some((registry, repository)) = name.split_once('/') else {
+        bail!("the image {image} has no registry")
+    };
     Ok((registry, repository, tag))
 }
 

@@ -124,7 +124,6 @@ async fn release_owner(surroundings: &Surroundings) -> Result<Option<String>> {
             "list",
             "--namespace",
             SYSTEM,
-            "--all",
             "--filter",
             "^dns-sync$",
             "--output",

@@ -190,7 +190,7 @@ impl Story {
         let took = call.at.saturating_duration_since(told);
         let screen = &self.screen;
         screen.say("The load balancer gives the Service photos another address, 192.0.2.110:")?;
-        screen.seen(&format!("{} ms after the API server knew, the change was at Route 53 (200 ms of them wait for companions: batchWindow)", took.as_millis()))?;
+        screen.seen(&format!("{} ms after the API server knew, the change was at Route 53 (batchWindow lets it wait 200 ms for companions)", took.as_millis()))?;
         screen.seen(&format!(
             "it took one call, which listed nothing and named exactly what it replaced:{}",
             edits(call)
@@ -275,7 +275,7 @@ impl Story {
             took.as_millis(),
             edits(call)
         ))?;
-        screen.say("Only what carries this cluster's owner mark is ever deleted. More than 30 % of a zone at once waits for your consent.")
+        screen.say("Nothing without this cluster's owner mark was touched from beginning to end. What holds many deletes back:")
     }
 
     fn further(&mut self) -> Result<()> {

@@ -36,6 +36,11 @@ pub(crate) struct Stage {
 
 type Run = for<'a> fn(&'a Stage) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
+/// A namespace of a case; the next run removes it.
+pub(crate) async fn namespace(client: &kube::Client, name: &str) -> Result<()> {
+    hearth_e2e::install::namespace(client, name, &[(hearth_e2e::bed::LABEL, "e2e")]).await
+}
+
 /// One case.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -83,7 +88,9 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         write!(out, "{} ... ", case.name)?;
         out.flush()?;
         let start = Instant::now();
-        let result = tokio::time::timeout(LIMIT, (case.run)(&stage)).await.unwrap_or_else(|_| Err(anyhow::anyhow!("took longer than {LIMIT:?}")));
+        let result = tokio::time::timeout(LIMIT, (case.run)(&stage))
+            .await
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("took longer than {LIMIT:?}")));
         stage.bed.control.clear_faults();
         let took = start.elapsed().as_secs_f64();
         match result {
@@ -109,5 +116,9 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         writeln!(out, "{left_out} cases were left out")?;
     }
     writeln!(out, "e2e: {passed} passed, {} failed", failed.len())?;
-    Ok(if failed.is_empty() && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed.is_empty() && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

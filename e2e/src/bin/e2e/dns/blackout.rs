@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hearth_e2e::install::{Operator, namespace};
+use hearth_e2e::install::Operator;
 use hearth_e2e::objects::{apply, load_balancer};
 use hearth_e2e::route53::{Fault, Rule};
 use hearth_e2e::wait::until;
@@ -12,22 +12,42 @@ use tokio::time::{Instant, sleep};
 
 use super::faults::complete;
 use super::{LATER, VALUES, mass};
-use crate::{Case, Stage};
+use crate::{Case, Stage, namespace};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        Case { name: "the_api_server_stops_for_a_minute", local: true, run: |stage| Box::pin(away(stage, "stopped", Duration::from_secs(60))) },
-        Case { name: "the_api_server_stalls_for_a_minute", local: true, run: |stage| Box::pin(away(stage, "stalled", Duration::from_secs(60))) },
-        Case { name: "the_api_server_is_dead_for_five_minutes", local: true, run: |stage| Box::pin(away(stage, "dead", Duration::from_secs(300))) },
-        Case { name: "a_leader_asleep_in_a_batch_writes_nothing_after", local: true, run: |stage| Box::pin(asleep(stage)) },
-        Case { name: "a_wiped_cluster_is_the_same_cluster", local: true, run: |stage| Box::pin(wiped(stage)) },
+        Case {
+            name: "the_api_server_stops_for_a_minute",
+            local: true,
+            run: |stage| Box::pin(away(stage, "stopped", Duration::from_secs(60))),
+        },
+        Case {
+            name: "the_api_server_stalls_for_a_minute",
+            local: true,
+            run: |stage| Box::pin(away(stage, "stalled", Duration::from_secs(60))),
+        },
+        Case {
+            name: "the_api_server_is_dead_for_five_minutes",
+            local: true,
+            run: |stage| Box::pin(away(stage, "dead", Duration::from_secs(300))),
+        },
+        Case {
+            name: "a_leader_asleep_in_a_batch_writes_nothing_after",
+            local: true,
+            run: |stage| Box::pin(asleep(stage)),
+        },
+        Case {
+            name: "a_wiped_cluster_is_the_same_cluster",
+            local: true,
+            run: |stage| Box::pin(wiped(stage)),
+        },
     ]
 }
 
 /// Nothing is deleted, the process is not restarted over and over, and work goes on afterwards.
 async fn away(stage: &Stage, how: &'static str, time: Duration) -> Result<()> {
     let (client, control, cluster) = (&stage.bed.client, &stage.bed.control, stage.bed.surroundings.control()?);
-    namespace(client, how, &[]).await?;
+    namespace(client, how).await?;
     let zone = stage.bed.zone(how, json!({})).await?;
     mass(client, how, "b", &zone.domain, 0..20).await?;
     complete(&zone, 20, LATER).await?;
@@ -40,13 +60,25 @@ async fn away(stage: &Stage, how: &'static str, time: Duration) -> Result<()> {
     }
     sleep(time).await;
     cluster.start("apiserver").await?;
-    ensure!(control.writes_since(mark).is_empty(), "something was written while nothing could be known");
+    ensure!(
+        control.writes_since(mark).is_empty(),
+        "something was written while nothing could be known"
+    );
     // It answers several times in a row before anything is judged.
-    until("the API server is back", LATER, || async { Ok(stage.dns.pods().await.map(Some).unwrap_or_default()) }).await?;
+    until("the API server is back", LATER, || async {
+        Ok(stage.dns.pods().await.map(Some).unwrap_or_default())
+    })
+    .await?;
     let web = load_balancer(how, "after", &zone.host("after"), &["192.0.2.130"]);
-    until("the API server takes objects again", LATER, || async { apply(client, &web).await.map(Some) }).await?;
+    until("the API server takes objects again", LATER, || async {
+        apply(client, &web).await.map(Some)
+    })
+    .await?;
     zone.holds("after", "A", &["192.0.2.130"], LATER).await?;
-    ensure!(zone.sets()?.iter().filter(|set| set.kind == "A").count() == 21, "records were lost");
+    ensure!(
+        zone.sets()?.iter().filter(|set| set.kind == "A").count() == 21,
+        "records were lost"
+    );
     let more = stage.dns.restarts().await? - restarts;
     ensure!(more <= 1, "the operator was restarted {more} times");
     stage.dns.ready(1, LATER).await
@@ -58,13 +90,16 @@ async fn asleep(stage: &Stage) -> Result<()> {
     let values: Vec<&str> = VALUES.into_iter().chain(["replicaCount=2"]).collect();
     stage.dns.upgrade(&values).await?;
     stage.dns.ready(2, LATER).await?;
-    namespace(client, "asleep", &[]).await?;
+    namespace(client, "asleep").await?;
     let zone = stage.bed.zone("asleep", json!({"batchWindow": "1s"})).await?;
     zone.condition("Ready", "True", "Publishing", LATER).await?;
     let leader = until("a leader", LATER, || async {
         for pod in stage.dns.pods().await? {
             let page = stage.dns.page(&pod.name_any(), "metrics").await?;
-            if page.lines().any(|line| line.starts_with("leader_election_master_status") && line.ends_with(" 1")) {
+            if page
+                .lines()
+                .any(|line| line.starts_with("leader_election_master_status") && line.ends_with(" 1"))
+            {
                 return Ok(Some(pod));
             }
         }
@@ -76,12 +111,21 @@ async fn asleep(stage: &Stage) -> Result<()> {
     control.fault(Rule::changes(Fault::DelayMs(3000)).zone(&zone.id).times(2));
     let mark = control.mark();
     mass(client, "asleep", "s", &zone.domain, 0..200).await?;
-    until("a batch is under way", LATER, || async { Ok((!control.writes_since(mark).is_empty()).then_some(())) }).await?;
+    until("a batch is under way", LATER, || async {
+        Ok((!control.writes_since(mark).is_empty()).then_some(()))
+    })
+    .await?;
     process.suspend()?;
     let slept = Instant::now();
-    complete(&zone, 200, Duration::from_secs(50)).await.context("the standby did not take over")?;
+    complete(&zone, 200, Duration::from_secs(50))
+        .await
+        .context("the standby did not take over")?;
     let took = slept.elapsed();
-    apply(client, &load_balancer("asleep", "meanwhile", &zone.host("meanwhile"), &["192.0.2.140"])).await?;
+    apply(
+        client,
+        &load_balancer("asleep", "meanwhile", &zone.host("meanwhile"), &["192.0.2.140"]),
+    )
+    .await?;
     zone.holds("meanwhile", "A", &["192.0.2.140"], LATER).await?;
     sleep(Duration::from_secs(60).saturating_sub(slept.elapsed())).await;
     let before = control.mark();
@@ -97,25 +141,38 @@ async fn asleep(stage: &Stage) -> Result<()> {
 /// etcd is empty; the same manifests are applied again. The provider sees no write, and the records are still ours.
 async fn wiped(stage: &Stage) -> Result<()> {
     let (client, control, cluster) = (&stage.bed.client, &stage.bed.control, stage.bed.surroundings.control()?);
-    namespace(client, "wiped", &[]).await?;
+    namespace(client, "wiped").await?;
     let zone = stage.bed.zone("wiped", json!({})).await?;
     mass(client, "wiped", "w", &zone.domain, 0..20).await?;
     complete(&zone, 20, LATER).await?;
     let mark = control.mark();
     cluster.wipe_etcd().await?;
     // Flux would apply things in any order: here the zone comes first, before the objects that want its records.
-    until("the empty cluster takes the operator", Duration::from_secs(120), || async {
-        Operator::install(&stage.bed.surroundings, client, "dns-sync", &VALUES).await.map(Some)
-    })
+    until(
+        "the empty cluster takes the operator",
+        Duration::from_secs(120),
+        || async {
+            Operator::install(&stage.bed.surroundings, client, "dns-sync", &VALUES)
+                .await
+                .map(Some)
+        },
+    )
     .await?;
     apply(client, &zone.secret).await?;
     apply(client, &zone.object).await?;
-    namespace(client, "wiped", &[]).await?;
+    namespace(client, "wiped").await?;
     mass(client, "wiped", "w", &zone.domain, 0..20).await?;
     zone.condition("InSync", "True", "InSync", LATER).await?;
     let counts = zone.now().await?["status"]["records"].clone();
-    ensure!(counts["owned"] == 20 && counts["foreign"] == 0 && counts["parked"] == 0, "counts are {counts}");
+    ensure!(
+        counts["owned"] == 20 && counts["foreign"] == 0 && counts["parked"] == 0,
+        "counts are {counts}"
+    );
     let writes = control.writes_since(mark);
-    ensure!(writes.is_empty(), "the rebuilt cluster wrote {} times: {writes:?}", writes.len());
+    ensure!(
+        writes.is_empty(),
+        "the rebuilt cluster wrote {} times: {writes:?}",
+        writes.len()
+    );
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Bad input: refused with a message, or told on the object that is wrong; everything else is published.
 use anyhow::{Result, ensure};
 use hearth_e2e::bed::object_condition;
-use hearth_e2e::install::namespace;
 use hearth_e2e::objects::{apply, load_balancer, record, refusal};
 use hearth_e2e::wait::until;
 use k8s_openapi::api::events::v1::Event;
@@ -10,14 +9,30 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::{LATER, SOON};
-use crate::{Case, Stage};
+use crate::{Case, Stage, namespace};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        Case { name: "the_api_server_refuses_what_the_schema_knows", local: false, run: |stage| Box::pin(refused(stage)) },
-        Case { name: "bad_records_are_told_and_good_ones_published", local: false, run: |stage| Box::pin(told(stage)) },
-        Case { name: "bad_annotations_become_events", local: false, run: |stage| Box::pin(events(stage)) },
-        Case { name: "zones_say_what_is_wrong_with_them", local: false, run: |stage| Box::pin(zones(stage)) },
+        Case {
+            name: "the_api_server_refuses_what_the_schema_knows",
+            local: false,
+            run: |stage| Box::pin(refused(stage)),
+        },
+        Case {
+            name: "bad_records_are_told_and_good_ones_published",
+            local: false,
+            run: |stage| Box::pin(told(stage)),
+        },
+        Case {
+            name: "bad_annotations_become_events",
+            local: false,
+            run: |stage| Box::pin(events(stage)),
+        },
+        Case {
+            name: "zones_say_what_is_wrong_with_them",
+            local: false,
+            run: |stage| Box::pin(zones(stage)),
+        },
     ]
 }
 
@@ -27,62 +42,153 @@ fn zone(spec: &Value) -> Value {
 
 async fn refused(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
-    namespace(client, "bad", &[]).await?;
+    namespace(client, "bad").await?;
     let record = |spec: Value| record("bad", "bad", &spec);
     let cases = [
-        (zone(&json!({"domain": "example.org", "policy": "Sync"})), "exactly one provider must be set"),
+        (
+            zone(&json!({"domain": "example.org", "policy": "Sync"})),
+            "exactly one provider must be set",
+        ),
         (zone(&json!({"domain": "example.org", "route53": {}})), "policy"),
-        (zone(&json!({"domain": "exa mple.org", "policy": "Sync", "route53": {}})), "plain domain name"),
-        (zone(&json!({"domain": "example.org", "policy": "Sync", "route53": {}, "registry": {"kind": "None"}})), "only with policy Observe or CreateOnly"),
-        (zone(&json!({"domain": "example.org", "policy": "Sync", "route53": {}, "registry": {"prefix": "a", "suffix": "b"}})), "not both"),
-        (zone(&json!({"domain": "example.org", "policy": "Sync", "route53": {"zoneID": "nope"}})), "route53.zoneID looks like"),
-        (zone(&json!({"domain": "example.org", "policy": "Sync", "route53": {}, "emptyTarget": {"policy": "Delete"}})), "emptyTarget.after"),
-        (record(json!({"name": "x", "type": "CNAME", "targets": ["a.example.net", "b.example.net"]})), "exactly one target"),
+        (
+            zone(&json!({"domain": "exa mple.org", "policy": "Sync", "route53": {}})),
+            "plain domain name",
+        ),
+        (
+            zone(&json!({"domain": "example.org", "policy": "Sync", "route53": {}, "registry": {"kind": "None"}})),
+            "only with policy Observe or CreateOnly",
+        ),
+        (
+            zone(
+                &json!({"domain": "example.org", "policy": "Sync", "route53": {}, "registry": {"prefix": "a", "suffix": "b"}}),
+            ),
+            "not both",
+        ),
+        (
+            zone(&json!({"domain": "example.org", "policy": "Sync", "route53": {"zoneID": "nope"}})),
+            "route53.zoneID looks like",
+        ),
+        (
+            zone(
+                &json!({"domain": "example.org", "policy": "Sync", "route53": {}, "emptyTarget": {"policy": "Delete"}}),
+            ),
+            "emptyTarget.after",
+        ),
+        (
+            record(json!({"name": "x", "type": "CNAME", "targets": ["a.example.net", "b.example.net"]})),
+            "exactly one target",
+        ),
         (record(json!({"name": "x", "type": "A", "targets": []})), "targets"),
-        (record(json!({"name": "x", "type": "A", "targets": ["192.0.2.1"], "ttl": 0})), "ttl"),
+        (
+            record(json!({"name": "x", "type": "A", "targets": ["192.0.2.1"], "ttl": 0})),
+            "ttl",
+        ),
         (record(json!({"name": "x", "type": "PTR", "targets": ["x"]})), "type"),
-        (record(json!({"name": "x", "type": "A", "targets": ["192.0.2.1"], "route53": {"weight": 1}})), "setIdentifier"),
-        (record(json!({"name": "x", "type": "MX", "targets": ["10 a"], "route53": {"alias": true}})), "route53.alias"),
+        (
+            record(json!({"name": "x", "type": "A", "targets": ["192.0.2.1"], "route53": {"weight": 1}})),
+            "setIdentifier",
+        ),
+        (
+            record(json!({"name": "x", "type": "MX", "targets": ["10 a"], "route53": {"alias": true}})),
+            "route53.alias",
+        ),
     ];
     for (object, words) in cases {
         let message = refusal(client, &object).await?;
-        ensure!(message.contains(words), "{object} was refused with {message}, which lacks \"{words}\"");
+        ensure!(
+            message.contains(words),
+            "{object} was refused with {message}, which lacks \"{words}\""
+        );
     }
     Ok(())
 }
 
 async fn told(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
-    namespace(client, "told", &[]).await?;
+    namespace(client, "told").await?;
     let zone = stage.bed.zone("told", json!({})).await?;
     let long = "x".repeat(64);
     let cases = [
-        ("family", json!({"name": "family", "zone": "told", "type": "A", "targets": ["2001:db8::1"]}), "AAAA"),
-        ("label", json!({"name": long, "zone": "told", "type": "A", "targets": ["192.0.2.1"]}), "63"),
-        ("mx", json!({"name": "mx", "zone": "told", "type": "MX", "targets": ["mail"]}), ""),
-        ("apex", json!({"name": "@", "zone": "told", "type": "CNAME", "targets": ["a.example.net"]}), "apex"),
-        ("outside", json!({"name": "x.elsewhere.example.", "zone": "told", "type": "A", "targets": ["192.0.2.1"]}), ""),
-        ("alias", json!({"name": "al", "zone": "told", "type": "A", "targets": ["missing.told.example.org"], "route53": {"alias": true}}), "missing.told"),
+        (
+            "family",
+            json!({"name": "family", "zone": "told", "type": "A", "targets": ["2001:db8::1"]}),
+            "AAAA",
+        ),
+        (
+            "label",
+            json!({"name": long, "zone": "told", "type": "A", "targets": ["192.0.2.1"]}),
+            "63",
+        ),
+        (
+            "mx",
+            json!({"name": "mx", "zone": "told", "type": "MX", "targets": ["mail"]}),
+            "",
+        ),
+        (
+            "apex",
+            json!({"name": "@", "zone": "told", "type": "CNAME", "targets": ["a.example.net"]}),
+            "apex",
+        ),
+        (
+            "outside",
+            json!({"name": "x.elsewhere.example.", "zone": "told", "type": "A", "targets": ["192.0.2.1"]}),
+            "",
+        ),
+        (
+            "alias",
+            json!({"name": "al", "zone": "told", "type": "A", "targets": ["missing.told.example.org"], "route53": {"alias": true}}),
+            "missing.told",
+        ),
     ];
     for (name, spec, _) in &cases {
         apply(client, &record("told", name, spec)).await?;
     }
-    apply(client, &record("told", "good", &json!({"name": "good", "zone": "told", "type": "A", "targets": ["192.0.2.2"]}))).await?;
+    apply(
+        client,
+        &record(
+            "told",
+            "good",
+            &json!({"name": "good", "zone": "told", "type": "A", "targets": ["192.0.2.2"]}),
+        ),
+    )
+    .await?;
     zone.holds("good", "A", &["192.0.2.2"], LATER).await?;
     for (name, spec, words) in &cases {
         let message = object_condition(client, &record("told", name, spec), "Stalled", "True", "", LATER).await?;
-        ensure!(message.contains(words), "{name}: the message lacks \"{words}\": {message}");
+        ensure!(
+            message.contains(words),
+            "{name}: the message lacks \"{words}\": {message}"
+        );
     }
     // A good record that turns bad keeps what was published.
-    apply(client, &record("told", "good", &json!({"name": "good", "zone": "told", "type": "A", "targets": ["not-an-address"]}))).await?;
-    object_condition(client, &record("told", "good", &json!({})), "Stalled", "True", "", LATER).await?;
-    ensure!(zone.values("good", "A")? == ["192.0.2.2"], "a bad edit took the record down");
+    apply(
+        client,
+        &record(
+            "told",
+            "good",
+            &json!({"name": "good", "zone": "told", "type": "A", "targets": ["not-an-address"]}),
+        ),
+    )
+    .await?;
+    object_condition(
+        client,
+        &record("told", "good", &json!({})),
+        "Stalled",
+        "True",
+        "",
+        LATER,
+    )
+    .await?;
+    ensure!(
+        zone.values("good", "A")? == ["192.0.2.2"],
+        "a bad edit took the record down"
+    );
     zone.condition("Ready", "True", "Publishing", SOON).await.map(drop)
 }
 
 async fn events(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
-    namespace(client, "noted", &[]).await?;
+    namespace(client, "noted").await?;
     let zone = stage.bed.zone("noted", json!({})).await?;
     let mut bad = load_balancer("noted", "ttl", &zone.host("ttl"), &["192.0.2.3"]);
     bad["metadata"]["annotations"]["external-dns.alpha.kubernetes.io/ttl"] = json!("soon");
@@ -92,19 +198,29 @@ async fn events(stage: &Stage) -> Result<()> {
     let events: Api<Event> = Api::namespaced(client.clone(), "noted");
     let noted = until("a warning on the Service", LATER, || async {
         let all = events.list(&ListParams::default()).await?;
-        let on_service = |event: &&Event| event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some("ttl");
+        let on_service =
+            |event: &&Event| event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some("ttl");
         Ok(all.iter().find(on_service).cloned())
     })
     .await?;
     let (kind, note) = (noted.type_.unwrap_or_default(), noted.note.unwrap_or_default());
-    ensure!(kind == "Warning" && note.contains("soon"), "the event is {kind}: {note}");
+    ensure!(
+        kind == "Warning" && note.contains("soon"),
+        "the event is {kind}: {note}"
+    );
     Ok(())
 }
 
 async fn zones(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
     // Credentials that come late: waiting is a state, and the Secret is noticed at once.
-    let late = stage.bed.unapplied_zone("late", json!({"route53": {"credentialsSecretRef": {"name": "comes-late"}}})).await?;
+    let late = stage
+        .bed
+        .unapplied_zone(
+            "late",
+            json!({"route53": {"credentialsSecretRef": {"name": "comes-late"}}}),
+        )
+        .await?;
     apply(client, &late.object).await?;
     let message = late.condition("Ready", "False", "CredentialsNotFound", LATER).await?;
     ensure!(message.contains("comes-late"), "the Secret is not named: {message}");
@@ -119,8 +235,17 @@ async fn zones(stage: &Stage) -> Result<()> {
     let message = hearth_e2e::bed::object_condition(client, &twin, "Stalled", "True", "HostedZoneTaken", LATER).await?;
     ensure!(message.contains("late"), "the older zone is not named: {message}");
     // A hosted zone that does not exist.
-    let missing = stage.bed.unapplied_zone("missing", json!({"route53": {"zoneID": "Z0000000NOTHERE"}})).await?;
-    stage.bed.control.allow(&missing.key, hearth_e2e::route53::Access::all());
+    let missing = stage
+        .bed
+        .unapplied_zone("missing", json!({"route53": {"zoneID": "Z0000000NOTHERE"}}))
+        .await?;
+    stage
+        .bed
+        .control
+        .allow(&missing.key, hearth_e2e::route53::Access::all());
     apply(client, &missing.object).await?;
-    missing.condition("Stalled", "True", "HostedZoneNotFound", LATER).await.map(drop)
+    missing
+        .condition("Stalled", "True", "HostedZoneNotFound", LATER)
+        .await
+        .map(drop)
 }

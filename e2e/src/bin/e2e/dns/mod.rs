@@ -26,19 +26,36 @@ pub(crate) const LATER: Duration = Duration::from_secs(60);
 
 /// All cases in order; those that shake the cluster come last.
 pub(crate) fn cases() -> Vec<Case> {
-    [sources::cases(), ownership::cases(), guard::cases(), invalid::cases(), faults::cases(), lifecycle::cases(), blackout::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        sources::cases(),
+        ownership::cases(),
+        guard::cases(),
+        invalid::cases(),
+        faults::cases(),
+        lifecycle::cases(),
+        blackout::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Makes Services `prefix-0 …` whose names are `prefix-0.<domain> …`, many at a time.
-pub(crate) async fn mass(client: &Client, namespace: &str, prefix: &str, domain: &str, numbers: std::ops::Range<usize>) -> Result<()> {
+pub(crate) async fn mass(
+    client: &Client,
+    namespace: &str,
+    prefix: &str,
+    domain: &str,
+    numbers: std::ops::Range<usize>,
+) -> Result<()> {
     let all = numbers.map(|number| {
         let name = format!("{prefix}-{number}");
         load_balancer(namespace, &name, &format!("{name}.{domain}"), &[&address(number)])
     });
-    stream::iter(all.map(|object| async move { create(client, &object).await })).buffer_unordered(16).try_collect::<Vec<()>>().await?;
+    stream::iter(all.map(|object| async move { create(client, &object).await }))
+        .buffer_unordered(16)
+        .try_collect::<Vec<()>>()
+        .await?;
     Ok(())
 }
 

@@ -2,22 +2,41 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use hearth_e2e::install::namespace;
-use hearth_e2e::objects::{apply, delete, load_balancer, record};
 use hearth_e2e::bed::object_condition;
+use hearth_e2e::objects::{apply, delete, load_balancer, record};
 use hearth_e2e::route53::{RecordSet, Routing};
 use serde_json::json;
 
 use super::{LATER, SOON};
-use crate::{Case, Stage};
+use crate::{Case, Stage, namespace};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        Case { name: "two_zones_with_two_credentials", local: false, run: |stage| Box::pin(two_zones(stage)) },
-        Case { name: "a_takeover_from_external_dns_changes_nothing", local: false, run: |stage| Box::pin(takeover(stage)) },
-        Case { name: "a_foreign_record_that_appears_between_looks_stays", local: false, run: |stage| Box::pin(foreign(stage)) },
-        Case { name: "policies_permit_what_they_say", local: false, run: |stage| Box::pin(policies(stage)) },
-        Case { name: "two_objects_want_one_name", local: false, run: |stage| Box::pin(conflict(stage)) },
+        Case {
+            name: "two_zones_with_two_credentials",
+            local: false,
+            run: |stage| Box::pin(two_zones(stage)),
+        },
+        Case {
+            name: "a_takeover_from_external_dns_changes_nothing",
+            local: false,
+            run: |stage| Box::pin(takeover(stage)),
+        },
+        Case {
+            name: "a_foreign_record_that_appears_between_looks_stays",
+            local: false,
+            run: |stage| Box::pin(foreign(stage)),
+        },
+        Case {
+            name: "policies_permit_what_they_say",
+            local: false,
+            run: |stage| Box::pin(policies(stage)),
+        },
+        Case {
+            name: "two_objects_want_one_name",
+            local: false,
+            run: |stage| Box::pin(conflict(stage)),
+        },
     ]
 }
 
@@ -41,18 +60,39 @@ fn mark(owner: &str, resource: &str) -> String {
 
 async fn two_zones(stage: &Stage) -> Result<()> {
     let (client, control) = (&stage.bed.client, &stage.bed.control);
-    namespace(client, "two", &[]).await?;
+    namespace(client, "two").await?;
     let one = stage.bed.zone("two-a", json!({})).await?;
     let other = stage.bed.zone("two-b", json!({})).await?;
-    apply(client, &load_balancer("two", "both", &format!("{},{}", one.host("x"), other.host("x")), &["192.0.2.40"])).await?;
+    apply(
+        client,
+        &load_balancer(
+            "two",
+            "both",
+            &format!("{},{}", one.host("x"), other.host("x")),
+            &["192.0.2.40"],
+        ),
+    )
+    .await?;
     one.holds("x", "A", &["192.0.2.40"], LATER).await?;
     other.holds("x", "A", &["192.0.2.40"], LATER).await?;
     // A revoked credential stops its own zone only, says so, and a new one is noticed at once.
     control.revoke(&one.key);
-    apply(client, &load_balancer("two", "late", &format!("{},{}", one.host("y"), other.host("y")), &["192.0.2.41"])).await?;
+    apply(
+        client,
+        &load_balancer(
+            "two",
+            "late",
+            &format!("{},{}", one.host("y"), other.host("y")),
+            &["192.0.2.41"],
+        ),
+    )
+    .await?;
     other.holds("y", "A", &["192.0.2.41"], SOON).await?;
     let message = one.condition("Reachable", "False", "AccessDenied", LATER).await?;
-    ensure!(!message.contains("not-a-real-secret"), "the message shows a credential: {message}");
+    ensure!(
+        !message.contains("not-a-real-secret"),
+        "the message shows a credential: {message}"
+    );
     control.allow("AKIANEW", hearth_e2e::route53::Access::zones([one.id.as_str()]));
     let mut secret = one.secret.clone();
     secret["stringData"]["access-key-id"] = json!("AKIANEW");
@@ -64,8 +104,14 @@ async fn two_zones(stage: &Stage) -> Result<()> {
 /// Records in every form that external-dns wrote, with its default settings, and the same objects in the cluster.
 async fn takeover(stage: &Stage) -> Result<()> {
     let (client, control) = (&stage.bed.client, &stage.bed.control);
-    namespace(client, "take", &[]).await?;
-    let zone = stage.bed.unapplied_zone("take", json!({"ownerID": "old-cluster", "policy": "Observe", "registry": {"prefix": ""}})).await?;
+    namespace(client, "take").await?;
+    let zone = stage
+        .bed
+        .unapplied_zone(
+            "take",
+            json!({"ownerID": "old-cluster", "policy": "Observe", "registry": {"prefix": ""}}),
+        )
+        .await?;
     let service = |name: &str| format!("service/take/{name}");
     let sets = [
         // Today's form, the form before 0.12, the default owner's record, somebody else's, and nobody's.
@@ -74,13 +120,22 @@ async fn takeover(stage: &Stage) -> Result<()> {
         set(&zone.host("legacy"), "A", &["192.0.2.51"]),
         set(&zone.host("legacy"), "TXT", &[&mark("old-cluster", &service("legacy"))]),
         set(&zone.host("other"), "A", &["192.0.2.52"]),
-        set(&zone.host("a-other"), "TXT", &[&mark("another-cluster", &service("other"))]),
+        set(
+            &zone.host("a-other"),
+            "TXT",
+            &[&mark("another-cluster", &service("other"))],
+        ),
         set(&zone.host("nobody"), "A", &["192.0.2.53"]),
         set(&zone.host("gone"), "A", &["192.0.2.54"]),
         set(&zone.host("a-gone"), "TXT", &[&mark("old-cluster", &service("gone"))]),
     ];
     control.put_all(&zone.id, sets)?;
-    for (name, address) in [("typed", "192.0.2.50"), ("legacy", "192.0.2.51"), ("other", "192.0.2.60"), ("nobody", "192.0.2.61")] {
+    for (name, address) in [
+        ("typed", "192.0.2.50"),
+        ("legacy", "192.0.2.51"),
+        ("other", "192.0.2.60"),
+        ("nobody", "192.0.2.61"),
+    ] {
         apply(client, &load_balancer("take", name, &zone.host(name), &[address])).await?;
     }
     let before = control.mark();
@@ -91,51 +146,89 @@ async fn takeover(stage: &Stage) -> Result<()> {
         Ok((plan.as_array().map(Vec::len) == Some(1)).then(|| plan.to_string()))
     })
     .await?;
-    ensure!(plan.contains("DELETE") && plan.contains("gone.take"), "the plan is {plan}");
+    ensure!(
+        plan.contains("DELETE") && plan.contains("gone.take"),
+        "the plan is {plan}"
+    );
     // Foreign are the two that are not ours and the zone's own name servers.
     let counts = zone.now().await?["status"]["records"].clone();
-    ensure!(counts["owned"] == 3 && counts["foreign"] == 3 && counts["conflicted"] == 2, "counts are {counts}");
+    ensure!(
+        counts["owned"] == 3 && counts["foreign"] == 3 && counts["conflicted"] == 2,
+        "counts are {counts}"
+    );
     let mut zone = zone;
     zone.change(json!({"policy": "Sync"})).await?;
     zone.gone("gone", "A", LATER).await?;
     zone.gone("a-gone", "TXT", SOON).await?;
     let writes = control.writes_since(before);
-    ensure!(writes.len() == 1, "a takeover must write nothing but the delete, not {writes:?}");
-    ensure!(zone.values("other", "A")? == ["192.0.2.52"] && zone.values("nobody", "A")? == ["192.0.2.53"], "a foreign record was changed");
+    ensure!(
+        writes.len() == 1,
+        "a takeover must write nothing but the delete, not {writes:?}"
+    );
+    ensure!(
+        zone.values("other", "A")? == ["192.0.2.52"] && zone.values("nobody", "A")? == ["192.0.2.53"],
+        "a foreign record was changed"
+    );
     Ok(())
 }
 
 async fn foreign(stage: &Stage) -> Result<()> {
     let (client, control) = (&stage.bed.client, &stage.bed.control);
-    namespace(client, "alien", &[]).await?;
+    namespace(client, "alien").await?;
     let zone = stage.bed.zone("alien", json!({})).await?;
     zone.condition("InSync", "True", "", LATER).await?;
     // Behind the operator's back: the image in its memory knows nothing of these.
     control.put(&zone.id, set(&zone.host("mine"), "A", &["203.0.113.1"]))?;
-    control.put(&zone.id, set(&zone.host("_owner.a.txt"), "TXT", &[&mark("stranger", "service/x/y")]))?;
+    control.put(
+        &zone.id,
+        set(&zone.host("_owner.a.txt"), "TXT", &[&mark("stranger", "service/x/y")]),
+    )?;
     for name in ["mine", "txt", "fine"] {
-        apply(client, &record("alien", name, &json!({"name": name, "zone": "alien", "type": "A", "targets": ["192.0.2.70"]}))).await?;
+        apply(
+            client,
+            &record(
+                "alien",
+                name,
+                &json!({"name": name, "zone": "alien", "type": "A", "targets": ["192.0.2.70"]}),
+            ),
+        )
+        .await?;
     }
     zone.holds("fine", "A", &["192.0.2.70"], LATER).await?;
     for name in ["mine", "txt"] {
         let object = record("alien", name, &json!({}));
         object_condition(client, &object, "Ready", "False", "Conflicted", LATER).await?;
     }
-    ensure!(zone.values("mine", "A")? == ["203.0.113.1"], "a foreign record was overwritten");
-    ensure!(zone.values("txt", "A")?.is_empty(), "a record was made without a mark of ours");
+    ensure!(
+        zone.values("mine", "A")? == ["203.0.113.1"],
+        "a foreign record was overwritten"
+    );
+    ensure!(
+        zone.values("txt", "A")?.is_empty(),
+        "a record was made without a mark of ours"
+    );
     // Deleting our object must not delete the stranger's record.
     delete(client, &record("alien", "mine", &json!({}))).await?;
     delete(client, &record("alien", "fine", &json!({}))).await?;
     zone.gone("fine", "A", LATER).await?;
-    ensure!(zone.values("mine", "A")? == ["203.0.113.1"], "a foreign record was deleted");
+    ensure!(
+        zone.values("mine", "A")? == ["203.0.113.1"],
+        "a foreign record was deleted"
+    );
     Ok(())
 }
 
 async fn policies(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
-    namespace(client, "pol", &[]).await?;
+    namespace(client, "pol").await?;
     let mut zone = stage.bed.zone("pol", json!({"policy": "Observe"})).await?;
-    let object = |address: &str| record("pol", "x", &json!({"name": "x", "zone": "pol", "type": "A", "targets": [address]}));
+    let object = |address: &str| {
+        record(
+            "pol",
+            "x",
+            &json!({"name": "x", "zone": "pol", "type": "A", "targets": [address]}),
+        )
+    };
     apply(client, &object("192.0.2.80")).await?;
     object_condition(client, &object(""), "Ready", "True", "Observed", LATER).await?;
     ensure!(zone.sets()?.is_empty(), "Observe wrote something");
@@ -155,9 +248,15 @@ async fn policies(stage: &Stage) -> Result<()> {
 
 async fn conflict(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
-    namespace(client, "duel", &[]).await?;
+    namespace(client, "duel").await?;
     let zone = stage.bed.zone("duel", json!({})).await?;
-    let object = |name: &str, address: &str| record("duel", name, &json!({"name": "x", "zone": "duel", "type": "A", "targets": [address]}));
+    let object = |name: &str, address: &str| {
+        record(
+            "duel",
+            name,
+            &json!({"name": "x", "zone": "duel", "type": "A", "targets": [address]}),
+        )
+    };
     apply(client, &object("first", "192.0.2.90")).await?;
     zone.holds("x", "A", &["192.0.2.90"], LATER).await?;
     apply(client, &object("a-second", "192.0.2.91")).await?;
@@ -167,5 +266,14 @@ async fn conflict(stage: &Stage) -> Result<()> {
     // When the holder goes, the other gets the name.
     delete(client, &object("first", "")).await?;
     zone.holds("x", "A", &["192.0.2.91"], LATER).await?;
-    object_condition(client, &object("a-second", ""), "Ready", "True", "Published", Duration::from_secs(10)).await.map(drop)
+    object_condition(
+        client,
+        &object("a-second", ""),
+        "Ready",
+        "True",
+        "Published",
+        Duration::from_secs(10),
+    )
+    .await
+    .map(drop)
 }

@@ -3,27 +3,38 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use hearth_e2e::bed::object_condition;
-use hearth_e2e::install::namespace;
 use hearth_e2e::objects::{apply, delete, ingress, load_balancer, record};
 use serde_json::json;
 
 use super::SOON;
-use crate::{Case, Stage};
-
+use crate::{Case, Stage, namespace};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        Case { name: "a_service_is_published_changed_and_taken_back", local: false, run: |stage| Box::pin(service(stage)) },
-        Case { name: "an_ingress_is_published_changed_and_taken_back", local: false, run: |stage| Box::pin(an_ingress(stage)) },
-        Case { name: "a_dnsrecord_is_published_changed_and_taken_back", local: false, run: |stage| Box::pin(a_record(stage)) },
+        Case {
+            name: "a_service_is_published_changed_and_taken_back",
+            local: false,
+            run: |stage| Box::pin(service(stage)),
+        },
+        Case {
+            name: "an_ingress_is_published_changed_and_taken_back",
+            local: false,
+            run: |stage| Box::pin(an_ingress(stage)),
+        },
+        Case {
+            name: "a_dnsrecord_is_published_changed_and_taken_back",
+            local: false,
+            run: |stage| Box::pin(a_record(stage)),
+        },
     ]
 }
 
 async fn service(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
-    namespace(client, "svc", &[]).await?;
+    namespace(client, "svc").await?;
     let zone = stage.bed.zone("svc", json!({})).await?;
-    zone.condition("Ready", "True", "Publishing", Duration::from_secs(30)).await?;
+    zone.condition("Ready", "True", "Publishing", Duration::from_secs(30))
+        .await?;
     let mark = stage.bed.control.mark();
     let web = load_balancer("svc", "web", &zone.host("web"), &["192.0.2.10"]);
     apply(client, &web).await?;
@@ -31,9 +42,17 @@ async fn service(stage: &Stage) -> Result<()> {
     let owner = "\"heritage=external-dns,external-dns/owner=e2e,external-dns/resource=service/svc/web\"";
     zone.holds("_owner.a.web", "TXT", &[owner], SOON).await?;
     let writes = stage.bed.control.writes_since(mark);
-    ensure!(writes.len() == 1, "record and mark must be one call, not {}", writes.len());
+    ensure!(
+        writes.len() == 1,
+        "record and mark must be one call, not {}",
+        writes.len()
+    );
 
-    apply(client, &load_balancer("svc", "web", &zone.host("web"), &["192.0.2.11", "192.0.2.12"])).await?;
+    apply(
+        client,
+        &load_balancer("svc", "web", &zone.host("web"), &["192.0.2.11", "192.0.2.12"]),
+    )
+    .await?;
     zone.holds("web", "A", &["192.0.2.11", "192.0.2.12"], SOON).await?;
     delete(client, &web).await?;
     zone.gone("web", "A", SOON).await?;
@@ -42,15 +61,30 @@ async fn service(stage: &Stage) -> Result<()> {
 
 async fn an_ingress(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
-    namespace(client, "ing", &[]).await?;
-    let zone = stage.bed.zone("ing", json!({"sources": {"ingresses": {"classes": ["public"]}}})).await?;
-    zone.condition("Ready", "True", "Publishing", Duration::from_secs(30)).await?;
-    apply(client, &ingress("ing", "hidden", "internal", &zone.host("hidden"), &["192.0.2.20"])).await?;
+    namespace(client, "ing").await?;
+    let zone = stage
+        .bed
+        .zone("ing", json!({"sources": {"ingresses": {"classes": ["public"]}}}))
+        .await?;
+    zone.condition("Ready", "True", "Publishing", Duration::from_secs(30))
+        .await?;
+    apply(
+        client,
+        &ingress("ing", "hidden", "internal", &zone.host("hidden"), &["192.0.2.20"]),
+    )
+    .await?;
     let shown = ingress("ing", "shown", "public", &zone.host("shown"), &["192.0.2.21"]);
     apply(client, &shown).await?;
     zone.holds("shown", "A", &["192.0.2.21"], SOON).await?;
-    ensure!(zone.values("hidden", "A")?.is_empty(), "an ingress of another class was published");
-    apply(client, &ingress("ing", "shown", "public", &zone.host("moved"), &["192.0.2.21"])).await?;
+    ensure!(
+        zone.values("hidden", "A")?.is_empty(),
+        "an ingress of another class was published"
+    );
+    apply(
+        client,
+        &ingress("ing", "shown", "public", &zone.host("moved"), &["192.0.2.21"]),
+    )
+    .await?;
     zone.holds("moved", "A", &["192.0.2.21"], SOON).await?;
     zone.gone("shown", "A", SOON).await?;
     delete(client, &shown).await?;
@@ -59,17 +93,53 @@ async fn an_ingress(stage: &Stage) -> Result<()> {
 
 async fn a_record(stage: &Stage) -> Result<()> {
     let client = &stage.bed.client;
-    namespace(client, "rec", &[]).await?;
+    namespace(client, "rec").await?;
     let zone = stage.bed.zone("rec", json!({})).await?;
-    zone.condition("Ready", "True", "Publishing", Duration::from_secs(30)).await?;
+    zone.condition("Ready", "True", "Publishing", Duration::from_secs(30))
+        .await?;
     let kinds = [
-        ("a4", json!({"name": "a4", "zone": "rec", "type": "A", "targets": ["192.0.2.30"], "ttl": 60}), "A", "192.0.2.30"),
-        ("a6", json!({"name": "a6", "zone": "rec", "type": "AAAA", "targets": ["2001:db8:0:0::1"]}), "AAAA", "2001:db8::1"),
-        ("mx", json!({"name": "@", "zone": "rec", "type": "MX", "targets": ["10 mail.example.net"]}), "MX", "10 mail.example.net"),
-        ("txt", json!({"name": "txt", "zone": "rec", "type": "TXT", "targets": ["v=spf1 -all"]}), "TXT", "\"v=spf1 -all\""),
-        ("srv", json!({"name": "_x._tcp", "zone": "rec", "type": "SRV", "targets": ["0 50 443 a4.rec.example.org."]}), "SRV", "0 50 443 a4.rec.example.org"),
-        ("caa", json!({"name": "caa", "zone": "rec", "type": "CAA", "targets": ["0 issue \"letsencrypt.org\""]}), "CAA", "0 issue \"letsencrypt.org\""),
-        ("ns", json!({"name": "sub", "zone": "rec", "type": "NS", "targets": ["ns1.example.net", "ns2.example.net"]}), "NS", "ns1.example.net"),
+        (
+            "a4",
+            json!({"name": "a4", "zone": "rec", "type": "A", "targets": ["192.0.2.30"], "ttl": 60}),
+            "A",
+            "192.0.2.30",
+        ),
+        (
+            "a6",
+            json!({"name": "a6", "zone": "rec", "type": "AAAA", "targets": ["2001:db8:0:0::1"]}),
+            "AAAA",
+            "2001:db8::1",
+        ),
+        (
+            "mx",
+            json!({"name": "@", "zone": "rec", "type": "MX", "targets": ["10 mail.example.net"]}),
+            "MX",
+            "10 mail.example.net",
+        ),
+        (
+            "txt",
+            json!({"name": "txt", "zone": "rec", "type": "TXT", "targets": ["v=spf1 -all"]}),
+            "TXT",
+            "\"v=spf1 -all\"",
+        ),
+        (
+            "srv",
+            json!({"name": "_x._tcp", "zone": "rec", "type": "SRV", "targets": ["0 50 443 a4.rec.example.org."]}),
+            "SRV",
+            "0 50 443 a4.rec.example.org",
+        ),
+        (
+            "caa",
+            json!({"name": "caa", "zone": "rec", "type": "CAA", "targets": ["0 issue \"letsencrypt.org\""]}),
+            "CAA",
+            "0 issue \"letsencrypt.org\"",
+        ),
+        (
+            "ns",
+            json!({"name": "sub", "zone": "rec", "type": "NS", "targets": ["ns1.example.net", "ns2.example.net"]}),
+            "NS",
+            "ns1.example.net",
+        ),
     ];
     for (name, spec, _, _) in &kinds {
         apply(client, &record("rec", name, spec)).await?;
@@ -78,15 +148,29 @@ async fn a_record(stage: &Stage) -> Result<()> {
         let object = record("rec", name, spec);
         object_condition(client, &object, "Ready", "True", "Published", Duration::from_secs(10)).await?;
         let label = spec["name"].as_str().unwrap_or_default();
-        let host = if label == "@" { zone.domain.clone() } else { zone.host(label) };
+        let host = if label == "@" {
+            zone.domain.clone()
+        } else {
+            zone.host(label)
+        };
         let found = stage.bed.control.get(&zone.id, &host, kind)?;
         let found = found.map(|set| set.values).unwrap_or_default();
-        ensure!(found.iter().any(|one| one.trim_end_matches('.') == *value), "{host} {kind} is {found:?}, not {value}");
+        ensure!(
+            found.iter().any(|one| one.trim_end_matches('.') == *value),
+            "{host} {kind} is {found:?}, not {value}"
+        );
     }
-    let changed = record("rec", "a4", &json!({"name": "a4", "zone": "rec", "type": "A", "targets": ["192.0.2.31"], "ttl": 120}));
+    let changed = record(
+        "rec",
+        "a4",
+        &json!({"name": "a4", "zone": "rec", "type": "A", "targets": ["192.0.2.31"], "ttl": 120}),
+    );
     apply(client, &changed).await?;
     zone.holds("a4", "A", &["192.0.2.31"], SOON).await?;
-    ensure!(zone.at("a4", "A")?.and_then(|set| set.ttl) == Some(120), "the ttl was not changed");
+    ensure!(
+        zone.at("a4", "A")?.and_then(|set| set.ttl) == Some(120),
+        "the ttl was not changed"
+    );
     delete(client, &changed).await?;
     zone.gone("a4", "A", SOON).await
 }
