@@ -130,6 +130,15 @@ async fn writes(bench: &Bench, zone: &Zone, pod: &str, mark: Mark) -> Result<u64
     let told = bench.told_writes(pod).await?;
     ensure!(told >= 0.0 && told.fract() == 0.0, "the operator counts {told} writes");
     let provider = control.writes_since(mark).len();
+    if told > 0.0 || provider > 0 {
+        let page = bench.operator.page(pod, "metrics").await?;
+        let counted = page
+            .lines()
+            .filter(|line| line.starts_with("rest_client_requests_total{") && !line.ends_with(" 0"));
+        eprintln!("writes of the new process: {told} to the API server, {provider} to the provider");
+        counted.for_each(|line| eprintln!("  {line}"));
+        eprintln!("  the zone's status: {}", zone.now().await?["status"]);
+    }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

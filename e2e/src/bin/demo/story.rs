@@ -275,7 +275,8 @@ impl Story {
             took.as_millis(),
             edits(call)
         ))?;
-        screen.say("Nothing without this cluster's owner mark was touched from beginning to end. What holds many deletes back:")
+        screen.say("Nothing without this cluster's owner mark was touched from beginning to end. What holds many deletes back:")?;
+        screen.command("kubectl explain dnszone.spec.deleteGuard")
     }
 
     fn further(&mut self) -> Result<()> {
