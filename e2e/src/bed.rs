@@ -118,7 +118,7 @@ async fn clean(client: &Client) -> Result<()> {
     }
     until(
         "nothing of an earlier run is left",
-        Duration::from_secs(180),
+        Duration::from_mins(3),
         || async { Ok(namespaces.list(&ours).await?.items.is_empty().then_some(())) },
     )
     .await

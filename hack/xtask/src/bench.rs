@@ -20,7 +20,7 @@ pub(crate) struct Args {
     quick_build: bool,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.operator != "dns-sync" {
         bail!("there is no benchmark of {}; known: dns-sync", args.operator);
     }

@@ -13,7 +13,7 @@ pub(crate) struct Args {
     check: bool,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let was_up = args.place.kubeconfig.is_some() || cluster::is_up();
     let ready = args.place.prepare("dns-sync", "e2e")?;
     let arguments = if args.check { vec!["--check".to_owned()] } else { Vec::new() };

@@ -49,9 +49,9 @@ fn main() -> anyhow::Result<()> {
         Task::Image(args) => image::run(args),
         Task::Generate(args) => generate::run(args),
         Task::Charts(args) => charts::run(args),
-        Task::Test(args) => test::run(args),
+        Task::Test(args) => test::run(&args),
         Task::E2e(args) => e2e::run(args),
-        Task::Demo(args) => demo::run(args),
-        Task::Bench(args) => bench::run(args),
+        Task::Demo(args) => demo::run(&args),
+        Task::Bench(args) => bench::run(&args),
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     place: Place,
 }
 
-pub(crate) fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let mut steps = Steps::default();
     steps.step("format", || cargo(&["fmt", "--all", "--check"], &[]))?;
     steps.step("clippy", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[]))?;
@@ -84,8 +84,8 @@ impl Steps {
         let result = work();
         let took = start.elapsed();
         self.0.push((name, took));
-        let word = if result.is_ok() { "done" } else { "FAILED" };
-        eprintln!("== {name}: {word} in {:.0} s", took.as_secs_f64());
+        let outcome = if result.is_ok() { "done" } else { "FAILED" };
+        eprintln!("== {name}: {outcome} in {:.0} s", took.as_secs_f64());
         if result.is_err() {
             self.print();
         }

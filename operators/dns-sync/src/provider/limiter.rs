@@ -93,7 +93,7 @@ impl Limiter {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.factor = (bucket.factor / 2.0).max(SLOWEST);
         bucket.tokens = 0.0;
-        bucket.not_before = pause.map(|pause| Instant::now() + pause.min(Duration::from_secs(300)));
+        bucket.not_before = pause.map(|pause| Instant::now() + pause.min(Duration::from_mins(5)));
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
             limiter.acquire().await;
         }
         assert!(start.elapsed() >= Duration::from_millis(850), "{:?}", start.elapsed());
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let start = Instant::now();
         for _ in 0..6 {
             limiter.acquire().await;

@@ -63,7 +63,10 @@ pub struct Context {
 
 /// Asks for reconciles of DNSRecords. There is one controller for all namespaces, or one for each that is watched.
 #[derive(Clone, Debug)]
-pub struct RecordCalls(Arc<[(Option<String>, mpsc::UnboundedSender<ObjectRef<DNSRecord>>)]>);
+pub struct RecordCalls(Arc<[RecordCall]>);
+
+/// A namespace, or all of them, and who reconciles its DNSRecords.
+type RecordCall = (Option<String>, mpsc::UnboundedSender<ObjectRef<DNSRecord>>);
 
 impl RecordCalls {
     /// One channel for all namespaces (an empty list), or one for each; the receivers in the same order.

@@ -60,7 +60,13 @@ fn tell(context: &Context, zones: &[Arc<Config>], facts: &Facts) {
         names.join(", "),
         domains.join(", ")
     );
-    context.events.publish(&reference(facts), EventType::Warning, "NoMatchingZone", "Publish", &note);
+    context.events.publish(
+        &reference(facts),
+        EventType::Warning,
+        "NoMatchingZone",
+        "Publish",
+        &note,
+    );
 }
 
 /// The names of an object that at least one zone would take if they were its own, and that are no zone's.
@@ -73,7 +79,10 @@ fn outside(zones: &[Arc<Config>], facts: &Facts) -> BTreeSet<Name> {
         strange.extend(found.outside);
     }
     // A name within some zone's domain is that zone's business even if the zone does not take it.
-    strange.into_iter().filter(|name| !home.contains(name) && !zones.iter().any(|zone| name.is_within(&zone.domain))).collect()
+    strange
+        .into_iter()
+        .filter(|name| !home.contains(name) && !zones.iter().any(|zone| name.is_within(&zone.domain)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -84,7 +93,10 @@ mod tests {
 
     fn zone(domain: &str) -> Arc<Config> {
         let yaml = format!("{{domain: {domain}, policy: Sync, route53: {{}}, sources: {{services: {{}}}}}}");
-        let reach = Arc::new(Reach { sources: vec![SourceKind::Service], namespaces: Vec::new() });
+        let reach = Arc::new(Reach {
+            sources: vec![SourceKind::Service],
+            namespaces: Vec::new(),
+        });
         Arc::new(Config::new(domain, "Z1", &serde_saphyr::from_str(&yaml).unwrap(), "home", &reach).unwrap())
     }
 

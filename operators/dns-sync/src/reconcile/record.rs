@@ -23,10 +23,11 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     };
     let outcomes = gather(&key, &context);
     // What an earlier process or term has reported stays true until every zone has looked and planned.
-    if !decided(&outcomes, &context) && is_current(&record) {
+    let decided = decided(&outcomes, &context);
+    if !decided && is_current(&record) {
         return Ok(Action::await_change());
     }
-    let status = describe(&record, outcomes, Timestamp::now());
+    let status = describe(&record, &outcomes, decided, Timestamp::now());
     let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), &key.namespace);
     report(&api, MANAGER, &record, &status).await.map_err(Error::Status)?;
     Ok(Action::await_change())
@@ -70,12 +71,23 @@ fn gather(key: &ObjectKey, context: &Context) -> Vec<Outcome> {
 /// Whether every zone that takes DNSRecords is at work or cannot be, and has an answer for this one.
 fn decided(outcomes: &[Outcome], context: &Context) -> bool {
     let zones = context.zones.state();
-    let mut takers = zones.iter().filter(|zone| zone.spec.sources.records.is_some() && !zone.spec.suspend);
+    let mut takers = zones
+        .iter()
+        .filter(|zone| zone.spec.sources.records.is_some() && !zone.spec.suspend);
     takers.all(|zone| {
         let name = zone.name_any();
-        let stalled = zone.status.as_ref().is_some_and(|status| conditions::get(&status.conditions, conditions::STALLED).is_some());
-        let at_work = context.at_work().get(&name).map(|handle| handle.shared.standing().looked);
-        let answered = outcomes.iter().filter(|outcome| outcome.zone == name).all(|outcome| outcome.decided);
+        let stalled = zone
+            .status
+            .as_ref()
+            .is_some_and(|status| conditions::get(&status.conditions, conditions::STALLED).is_some());
+        let at_work = context
+            .at_work()
+            .get(&name)
+            .map(|handle| handle.shared.standing().looked);
+        let answered = outcomes
+            .iter()
+            .filter(|outcome| outcome.zone == name)
+            .all(|outcome| outcome.decided);
         match at_work {
             Some(looked) => looked && answered,
             None => stalled,
@@ -85,10 +97,12 @@ fn decided(outcomes: &[Outcome], context: &Context) -> bool {
 
 /// Whether the status speaks of the present spec.
 fn is_current(record: &DNSRecord) -> bool {
-    record.status.as_ref().is_some_and(|status| Some(status.observed_generation) == record.metadata.generation && !status.conditions.is_empty())
+    record.status.as_ref().is_some_and(|status| {
+        Some(status.observed_generation) == record.metadata.generation && !status.conditions.is_empty()
+    })
 }
 
-fn describe(record: &DNSRecord, outcomes: Vec<Outcome>, now: Timestamp) -> DNSRecordStatus {
+fn describe(record: &DNSRecord, outcomes: &[Outcome], decided: bool, now: Timestamp) -> DNSRecordStatus {
     let mut status = record.status.clone().unwrap_or_default();
     let generation = record.metadata.generation;
     status.observed_generation = generation.unwrap_or_default();
@@ -109,11 +123,14 @@ fn describe(record: &DNSRecord, outcomes: Vec<Outcome>, now: Timestamp) -> DNSRe
     }
     status.zones = outcomes.iter().map(zone_state).collect();
     let first = |state: &str| status.zones.iter().find(|zone| zone.state == state);
-    if status.zones.is_empty() {
+    if status.zones.is_empty() && !decided {
+        let message = "a DNSZone that could take this record has not looked at its zone yet";
+        conditions::reconciling(&mut status.conditions, "WaitingForZone", message, generation, now);
+    } else if status.zones.is_empty() {
         let message = "no DNSZone takes this record: none that is at work contains its name, has spec.sources.records and admits its namespace, labels and type";
         conditions::stalled(&mut status.conditions, "NoZone", message, generation, now);
     } else if let Some(bad) = first("Failed") {
-        let reason = outcomes.iter().find_map(|outcome| outcome.reason()).unwrap_or("Failed");
+        let reason = outcomes.iter().find_map(Outcome::reason).unwrap_or("Failed");
         let message = bad.message.clone();
         conditions::stalled(&mut status.conditions, reason, &message, generation, now);
     } else if let Some(bad) = first("Conflicted") {
@@ -158,10 +175,7 @@ impl Outcome {
 }
 
 fn zone_state(outcome: &Outcome) -> ZoneState {
-    let bad = outcome
-        .verdicts
-        .iter()
-        .find_map(|(key, verdict)| trouble(key, verdict).map(|(reason, message)| (reason, message)));
+    let bad = outcome.verdicts.iter().find_map(|(key, verdict)| trouble(key, verdict));
     let (state, message) = match (&outcome.defect, bad) {
         (Some((_, message)), _) => ("Failed", message.clone()),
         (None, Some(("Conflicted", message))) => ("Conflicted", message),

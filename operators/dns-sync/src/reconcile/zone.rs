@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_reconciler::conditions::{self, Status};
+use hearth_reconciler::lease::Term;
 use hearth_reconciler::report::report;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -12,22 +12,22 @@ use tokio::sync::watch;
 
 use super::tell::Teller;
 use super::{Context, Error, Handle, Identity, MANAGER};
-use crate::crd::zone::{DNSZoneStatus, Parked, RecordCounts};
+use crate::crd::zone::{DNSZoneStatus, Route53};
 use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
-use crate::metrics::CONDITIONS;
 use crate::provider::ProviderError;
 use crate::provider::route53::account::SecretData;
 use crate::reconcile::secrets::Known;
-use crate::source::SourceKind;
-use crate::zone::actor::{Actor, Order, Shared, Standing};
+use crate::zone::actor::{Actor, Order, Shared};
 use crate::zone::config::Config;
 use crate::zone::guard::Guard;
 use crate::zone::state::State;
 
-/// Plan lines and parked records that a status shows.
-const SHOWN: usize = 20;
+mod status;
+
+use status::{Writer, denied, export, was_ready};
+
 /// After an error that only a person mends, and that no watch would tell us of.
-const LOOK_AGAIN: Duration = Duration::from_secs(300);
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
 /// While the provider cannot be reached: the line is back sooner than anybody tells us.
 const KNOCK_AGAIN: Duration = Duration::from_secs(15);
 
@@ -42,61 +42,45 @@ enum Obstacle {
 /// One pass.
 pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Action, Error> {
     let name = zone.name_any();
-    let mut status = zone.status.clone().unwrap_or_default();
-    let generation = zone.metadata.generation;
-    status.observed_generation = generation.unwrap_or_default();
-    let (now, mut action) = (Timestamp::now(), Action::await_change());
+    let mut writer = Writer::new(&zone, Timestamp::now());
+    let mut action = Action::await_change();
     if zone.spec.suspend {
         stop(&context, &name, &zone.spec.domain);
-        conditions::ready(
-            &mut status.conditions,
-            "Suspended",
-            "spec.suspend is set; nothing is looked at or written",
-            generation,
-            now,
-        );
+        let message = "spec.suspend is set; nothing is looked at or written";
+        writer.ready("Suspended", message);
+        writer.unknown("Suspended", message);
     } else {
-        match work(&zone, &context, &status).await {
-            Ok(()) => describe(&zone, &context, &mut status, now),
+        match work(&zone, &context, &writer.status).await {
+            Ok(()) => writer.describe(&zone, &context),
             // What an earlier process or term has reported stays true until something new is known.
-            Err(Obstacle::Waiting("ReadingCredentials" | "NotLeading", _)) if was_ready(&zone) => return Ok(Action::await_change()),
+            Err(Obstacle::Waiting("ReadingCredentials" | "NotLeading", _)) if was_ready(&zone) => {
+                return Ok(Action::await_change());
+            }
             Err(Obstacle::Waiting(reason, message)) => {
                 let outage = matches!(reason, "Unreachable" | "Throttled" | "Busy");
                 if outage && was_ready(&zone) {
-                    // Ready stays through an outage; nothing that was published has gone.
-                    conditions::set(&mut status.conditions, "Reachable", false, reason, &message, generation, now);
+                    // Ready stays through an outage: nothing that was published has gone.
+                    writer.set("Reachable", false, reason, &message);
                 } else {
-                    conditions::reconciling(&mut status.conditions, reason, &message, generation, now);
-                    unknown(&mut status, reason, &message, generation, now);
+                    writer.reconciling(reason, &message);
+                    writer.unknown(reason, &message);
                 }
                 action = Action::requeue(if outage { KNOCK_AGAIN } else { LOOK_AGAIN });
             }
             Err(Obstacle::Stalled(reason, message)) => {
                 stop(&context, &name, &zone.spec.domain);
-                conditions::stalled(&mut status.conditions, reason, &message, generation, now);
-                unknown(&mut status, reason, &message, generation, now);
+                writer.stalled(reason, &message);
+                writer.unknown(reason, &message);
                 action = Action::requeue(LOOK_AGAIN);
             }
         }
-        export(&zone, &context, &status);
+        export(&zone, &context, &writer.status);
     }
     let api: Api<DNSZone> = Api::all(context.client.clone());
-    report(&api, MANAGER, &zone, &status).await.map_err(Error::Status)?;
+    report(&api, MANAGER, &zone, &writer.status)
+        .await
+        .map_err(Error::Status)?;
     Ok(action)
-}
-
-/// Whether the status says Ready of the present spec.
-fn was_ready(zone: &DNSZone) -> bool {
-    let Some(status) = &zone.status else { return false };
-    let ready = conditions::get(&status.conditions, conditions::READY);
-    ready.is_some_and(|ready| ready.status == "True" && ready.reason != "Suspended" && ready.observed_generation == zone.metadata.generation)
-}
-
-/// While the zone is not worked on, nobody knows how it stands.
-fn unknown(status: &mut DNSZoneStatus, reason: &str, message: &str, generation: Option<i64>, now: Timestamp) {
-    for type_ in ["InSync", "Reachable"] {
-        conditions::set(&mut status.conditions, type_, Status::Unknown, reason, message, generation, now);
-    }
 }
 
 fn stop(context: &Context, name: &str, domain: &str) {
@@ -107,7 +91,7 @@ fn stop(context: &Context, name: &str, domain: &str) {
 }
 
 /// Sees to it that the zone's actor works with the present spec and credentials.
-async fn work(zone: &Arc<DNSZone>, context: &Arc<Context>, status: &DNSZoneStatus) -> Result<(), Obstacle> {
+async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) -> Result<(), Obstacle> {
     let name = zone.name_any();
     let Some(route53) = &zone.spec.route53 else {
         return Err(Obstacle::Stalled(
@@ -134,15 +118,31 @@ async fn work(zone: &Arc<DNSZone>, context: &Arc<Context>, status: &DNSZoneStatu
     let Some(term) = context.leadership.term() else {
         return Err(Obstacle::Waiting("NotLeading", "another replica leads".to_owned()));
     };
-    let running = context.at_work().get(&name).is_some_and(|handle| {
-        handle.identity == identity && handle.term.is_current() && !handle.task.is_finished()
-    });
+    let running = context
+        .at_work()
+        .get(&name)
+        .is_some_and(|handle| handle.identity == identity && handle.term.is_current() && !handle.task.is_finished());
     if running {
         instruct(zone, context, &name);
         return Ok(());
     }
+    start(zone, context, status, route53, identity, secret.as_ref(), &term).await
+}
+
+/// Finds the hosted zone and sets an actor to work on it.
+async fn start(
+    zone: &DNSZone,
+    context: &Arc<Context>,
+    status: &DNSZoneStatus,
+    route53: &Route53,
+    identity: Identity,
+    secret: Option<&SecretVersion>,
+    term: &Term,
+) -> Result<(), Obstacle> {
+    let name = zone.name_any();
+    let stalled = |(reason, message)| Obstacle::Stalled(reason, message);
     let metrics = context.metrics.zone(&name);
-    let data = secret.as_ref().map(|(_, data)| SecretData(data));
+    let data = secret.map(|(_, data)| SecretData(data));
     let account = context
         .accounts
         .get(route53, data)
@@ -207,7 +207,16 @@ async fn work(zone: &Arc<DNSZone>, context: &Arc<Context>, status: &DNSZoneStatu
         asked: zone.annotations().get(RECONCILE_AT).cloned(),
         domain: zone.spec.domain.clone(),
     };
-    context.at_work().insert(name, handle);
+    context.at_work().insert(name.clone(), handle);
+    // The DNSZone may have gone while the provider was asked.
+    if context
+        .zones
+        .get(&ObjectRef::from_obj(zone))
+        .is_none_or(|now| now.uid() != zone.uid())
+    {
+        context.forget(&name);
+        return Ok(());
+    }
     context.accounts.retain_used();
     context.zones_changed.notify_one();
     // Others may have to yield, or take relative names no longer.
@@ -248,12 +257,7 @@ fn credentials(context: &Context, zone: &str, secret: &str) -> Result<SecretVers
 fn unreachable_zone(error: ProviderError) -> Obstacle {
     let reason = error.reason();
     match error {
-        ProviderError::Denied { operation, code } => Obstacle::Waiting(
-            reason,
-            format!(
-                "Route 53 denies {operation} ({code}); check the credentials and their IAM policy. It is tried again every few minutes and when the Secret changes"
-            ),
-        ),
+        ProviderError::Denied { operation, code } => Obstacle::Waiting(reason, denied(operation, &code)),
         ProviderError::NoSuchZone => Obstacle::Stalled(
             reason,
             "the hosted zone does not exist in this account; correct spec.route53.zoneID".to_owned(),
@@ -325,237 +329,4 @@ fn instruct(zone: &DNSZone, context: &Context, name: &str) {
         order.look += u64::from(look);
         other || look
     });
-}
-
-/// The status of a zone at work.
-fn describe(zone: &DNSZone, context: &Context, status: &mut DNSZoneStatus, now: Timestamp) {
-    let at_work = context.at_work();
-    let Some(handle) = at_work.get(&zone.name_any()) else {
-        return;
-    };
-    status.zone_id = Some(handle.found.zone_id.clone());
-    status.name_servers.clone_from(&handle.found.name_servers);
-    let generation = zone.metadata.generation;
-    let standing = handle.shared.standing().clone();
-    // Echoed when the look that was asked for has been done, so that one can wait for it.
-    if standing.looked && standing.looks >= handle.orders.borrow().look && handle.asked.is_some() {
-        status.last_handled_reconcile_at.clone_from(&handle.asked);
-    }
-    let state = handle.shared.state();
-    if !standing.looked && was_ready(zone) {
-        // The beginning of a term says nothing new, but that the provider may be away.
-        if standing.error.is_some() {
-            reachable(&standing, status, generation, now);
-        }
-        return;
-    }
-    if !standing.looked {
-        let (reason, message) = match &standing.error {
-            None => ("Looking", "the zone is being listed for the first time".to_owned()),
-            Some(error) => (
-                error.reason(),
-                format!("the zone could not be listed yet: {error}; it is tried again"),
-            ),
-        };
-        conditions::reconciling(&mut status.conditions, reason, &message, generation, now);
-        reachable(&standing, status, generation, now);
-        return;
-    }
-    let totals = state.totals();
-    let failed = totals.failed + i64::try_from(state.defective()).unwrap_or(0);
-    status.records = Some(RecordCounts {
-        desired: totals.desired,
-        owned: totals.owned,
-        foreign: totals.foreign,
-        pending: totals.pending,
-        conflicted: totals.conflicted,
-        failed,
-        parked: i64::try_from(state.parked.len()).unwrap_or(i64::MAX),
-    });
-    (status.plan, status.plan_omitted) = state.plan_lines(SHOWN);
-    status.recent_deletes = state.guard.buckets().to_vec();
-    status.parked = (!state.parked.is_empty()).then(|| Parked {
-        hash: state.parked_hash(),
-        count: i64::try_from(state.parked.len()).unwrap_or(i64::MAX),
-        records: state.parked.keys().take(SHOWN).map(ToString::to_string).collect(),
-    });
-    let (parked, message) = match &status.parked {
-        None => (false, "no deletes wait".to_owned()),
-        Some(parked) => (
-            true,
-            format!(
-                "{} deletes wait for a person; if they are meant: kubectl annotate dnszone {} {CONFIRM_DELETES}={} --overwrite",
-                parked.count,
-                zone.name_any(),
-                parked.hash
-            ),
-        ),
-    };
-    let reason = if parked { "ConfirmationNeeded" } else { "NothingParked" };
-    conditions::set(
-        &mut status.conditions,
-        "DeletesParked",
-        parked,
-        reason,
-        &message,
-        generation,
-        now,
-    );
-    drop(state);
-
-    let counts = status.records.unwrap_or_default();
-    let observes = zone.spec.policy == crate::crd::zone::Policy::Observe;
-    let (in_sync, reason, message) = match counts {
-        RecordCounts { failed: 1.., .. } => (
-            false,
-            "RecordsFailed",
-            format!(
-                "{} records cannot be published; their objects have events that say why",
-                counts.failed
-            ),
-        ),
-        RecordCounts { conflicted: 1.., .. } => (
-            false,
-            "Conflicted",
-            format!("{} records are held by others", counts.conflicted),
-        ),
-        RecordCounts { parked: 1.., .. } => (
-            false,
-            "DeletesParked",
-            format!("{} deletes wait for a confirmation", counts.parked),
-        ),
-        RecordCounts { pending: 1.., .. } if observes => (
-            false,
-            "Observed",
-            format!("{} changes would be made; see status.plan", counts.pending),
-        ),
-        RecordCounts { pending: 1.., .. } => (false, "Pending", format!("{} changes wait", counts.pending)),
-        _ => (true, "InSync", "the zone is as the cluster wants it".to_owned()),
-    };
-    conditions::set(
-        &mut status.conditions,
-        "InSync",
-        in_sync,
-        reason,
-        &message,
-        generation,
-        now,
-    );
-    reachable(&standing, status, generation, now);
-    sources(zone, context, status, generation, now);
-
-    // One bad record or an outage does not make the zone unready, denied access does: nothing can be published then.
-    match &standing.error {
-        Some(ProviderError::Denied { operation, code }) => {
-            let message = format!(
-                "Route 53 denies {operation} ({code}); check the credentials and their IAM policy. It is tried again every few minutes and when the Secret changes"
-            );
-            conditions::stalled(&mut status.conditions, "AccessDenied", &message, generation, now);
-        }
-        Some(ProviderError::NoSuchZone) => {
-            let message = "the hosted zone does not exist any more; nothing is deleted from the cluster's side. Restore it, or correct spec.route53.zoneID";
-            conditions::stalled(&mut status.conditions, "HostedZoneNotFound", message, generation, now);
-        }
-        _ if observes => conditions::ready(
-            &mut status.conditions,
-            "Observing",
-            "the policy is Observe: nothing is written; status.plan shows what would be",
-            generation,
-            now,
-        ),
-        _ => conditions::ready(
-            &mut status.conditions,
-            "Publishing",
-            "the zone is kept as the cluster wants it",
-            generation,
-            now,
-        ),
-    }
-}
-
-fn reachable(standing: &Standing, status: &mut DNSZoneStatus, generation: Option<i64>, now: Timestamp) {
-    let (value, reason, message) = match &standing.error {
-        None if standing.looked => (Status::True, "Reachable", "the provider answers".to_owned()),
-        None => (
-            Status::Unknown,
-            "NotAsked",
-            "the provider has not been asked yet".to_owned(),
-        ),
-        Some(error @ (ProviderError::Throttled(_) | ProviderError::Busy)) => {
-            (Status::True, error.reason(), format!("{error}; it is tried again"))
-        }
-        Some(error) => (
-            Status::False,
-            error.reason(),
-            format!("{error}; it is tried again, and nothing is lost meanwhile"),
-        ),
-    };
-    conditions::set(
-        &mut status.conditions,
-        "Reachable",
-        value,
-        reason,
-        &message,
-        generation,
-        now,
-    );
-}
-
-/// Whether every source that the zone asks for is watched and listed.
-fn sources(zone: &DNSZone, context: &Context, status: &mut DNSZoneStatus, generation: Option<i64>, now: Timestamp) {
-    let spec = &zone.spec.sources;
-    let asked = [
-        (SourceKind::Service, spec.services.is_some()),
-        (SourceKind::Ingress, spec.ingresses.is_some()),
-        (SourceKind::Record, spec.records.is_some()),
-    ];
-    let mut missing = Vec::new();
-    let complete = context.world.complete();
-    for (kind, _) in asked.into_iter().filter(|(_, on)| *on) {
-        let source = kind.source();
-        if !context.reach.sources.contains(&kind) {
-            missing.push(format!(
-                "{source}: not enabled in this installation; set the chart's value sources.{source}=true"
-            ));
-        } else if let Some((reason, _)) = context.world.failing(kind) {
-            missing.push(format!(
-                "{source}: cannot be listed ({reason}); records from it stay as they are"
-            ));
-        } else if !complete.of(kind) {
-            missing.push(format!("{source}: not listed yet"));
-        }
-    }
-    let (value, reason, message) = if missing.is_empty() {
-        (true, "Complete", "every source is listed".to_owned())
-    } else {
-        (false, "Incomplete", missing.join("; "))
-    };
-    conditions::set(
-        &mut status.conditions,
-        "SourcesComplete",
-        value,
-        reason,
-        &message,
-        generation,
-        now,
-    );
-}
-
-fn export(zone: &DNSZone, context: &Context, status: &DNSZoneStatus) {
-    let conditions: Vec<(&'static str, &'static str)> = CONDITIONS
-        .into_iter()
-        .filter_map(|type_| {
-            let condition = conditions::get(&status.conditions, type_)?;
-            let value = match condition.status.as_str() {
-                "True" => "True",
-                "False" => "False",
-                _ => "Unknown",
-            };
-            Some((type_, value))
-        })
-        .collect();
-    context
-        .metrics
-        .zone(&zone.name_any())
-        .describe(&zone.spec.domain, zone.spec.policy.as_str(), &conditions);
 }

@@ -152,11 +152,11 @@ async fn killed(stage: &Stage) -> Result<()> {
     })
     .await?;
     stage.dns.kill().await?;
-    complete(&zone, 500, Duration::from_secs(120)).await?;
+    complete(&zone, 500, Duration::from_mins(2)).await?;
     zone.condition("InSync", "True", "InSync", LATER).await?;
     let counts = zone.now().await?["status"]["records"].clone();
     ensure!(
-        counts["owned"] == 500 && counts["foreign"] == 0,
+        counts["owned"] == 500 && counts["failed"] == 0,
         "ownership was lost: {counts}"
     );
     Ok(())

@@ -22,7 +22,7 @@ pub(crate) const VALUES: [&str; 2] = ["clusterName=e2e", "logging.format=json"];
 /// A change in the cluster is at the provider within this.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// What needs a restart, a backoff or a look.
-pub(crate) const LATER: Duration = Duration::from_secs(60);
+pub(crate) const LATER: Duration = Duration::from_mins(1);
 
 /// All cases in order; those that shake the cluster come last.
 pub(crate) fn cases() -> Vec<Case> {

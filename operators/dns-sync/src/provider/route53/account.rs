@@ -84,7 +84,7 @@ impl Accounts {
         // enough: the same key or role is the same account.
         let whose = match (&key.role, &key.credentials) {
             (Some((role, _)), _) => role.split(':').nth(4).unwrap_or(role).to_owned(),
-            (None, Some(digest)) => digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+            (None, Some(digest)) => format!("{:x?}", digest.get(..8).unwrap_or_default()),
             (None, None) => "pod identity".to_owned(),
         };
         let limiter = {

@@ -76,7 +76,7 @@ impl Account {
         }
         let private = zone
             .and_then(|zone| zone.config())
-            .is_some_and(|config| config.private_zone());
+            .is_some_and(aws_sdk_route53::types::HostedZoneConfig::private_zone);
         if private != (visibility == Visibility::Private) {
             let is = if private { "private" } else { "public" };
             return Ok(Err(format!(
@@ -111,7 +111,11 @@ impl Account {
             .hosted_zones()
             .iter()
             .filter(|zone| zone.name().trim_end_matches('.').eq_ignore_ascii_case(domain.as_str()))
-            .filter(|zone| zone.config().is_some_and(|config| config.private_zone()) == private)
+            .filter(|zone| {
+                zone.config()
+                    .is_some_and(aws_sdk_route53::types::HostedZoneConfig::private_zone)
+                    == private
+            })
             .map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned())
             .collect();
         let kind = if private { "private" } else { "public" };
@@ -269,18 +273,7 @@ impl Provider for HostedZone {
                 .set_start_record_identifier(identifier.take())
                 .send()
                 .await;
-            let page = match page {
-                Err(SdkError::ServiceError(service)) if service.err().code() == Some("Throttling") => {
-                    // A long listing goes on where it was when the limiter has slowed down.
-                    let error = self.account.finish(
-                        Err(SdkError::ServiceError(service)),
-                        "route53:ListResourceRecordSets",
-                        call,
-                    );
-                    return error.map(|_: ()| image);
-                }
-                page => self.account.finish(page, "route53:ListResourceRecordSets", call)?,
-            };
+            let page = self.account.finish(page, "route53:ListResourceRecordSets", call)?;
             for set in page.resource_record_sets() {
                 translate::insert(&mut image, set);
             }

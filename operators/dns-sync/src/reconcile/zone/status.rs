@@ -1,0 +1,277 @@
+//! The status of a DNSZone: what the actor knows, in counts, a plan and conditions.
+use hearth_reconciler::conditions::{self, Status};
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::super::Context;
+use crate::crd::zone::{DNSZoneStatus, Parked, Policy, RecordCounts};
+use crate::crd::{CONFIRM_DELETES, DNSZone};
+use crate::metrics::CONDITIONS;
+use crate::provider::ProviderError;
+use crate::source::SourceKind;
+use crate::zone::actor::Standing;
+use crate::zone::state::State;
+
+/// Plan lines and parked records that a status shows.
+const SHOWN: usize = 20;
+
+/// Whether the status says Ready of the present spec.
+pub(super) fn was_ready(zone: &DNSZone) -> bool {
+    let Some(status) = &zone.status else { return false };
+    conditions::get(&status.conditions, conditions::READY).is_some_and(|ready| {
+        ready.status == "True" && ready.reason != "Suspended" && ready.observed_generation == zone.metadata.generation
+    })
+}
+
+/// A status that is being written.
+pub(super) struct Writer {
+    pub(super) status: DNSZoneStatus,
+    generation: Option<i64>,
+    now: Timestamp,
+}
+
+impl Writer {
+    /// Goes on from the present status.
+    pub(super) fn new(zone: &DNSZone, now: Timestamp) -> Self {
+        let mut status = zone.status.clone().unwrap_or_default();
+        status.observed_generation = zone.metadata.generation.unwrap_or_default();
+        Self {
+            status,
+            generation: zone.metadata.generation,
+            now,
+        }
+    }
+
+    pub(super) fn ready(&mut self, reason: &str, message: &str) {
+        conditions::ready(&mut self.status.conditions, reason, message, self.generation, self.now);
+    }
+
+    pub(super) fn reconciling(&mut self, reason: &str, message: &str) {
+        conditions::reconciling(&mut self.status.conditions, reason, message, self.generation, self.now);
+    }
+
+    pub(super) fn stalled(&mut self, reason: &str, message: &str) {
+        conditions::stalled(&mut self.status.conditions, reason, message, self.generation, self.now);
+    }
+
+    pub(super) fn set(&mut self, type_: &str, value: impl Into<Status>, reason: &str, message: &str) {
+        conditions::set(
+            &mut self.status.conditions,
+            type_,
+            value,
+            reason,
+            message,
+            self.generation,
+            self.now,
+        );
+    }
+
+    /// While the zone is not worked on, nobody knows how it stands.
+    pub(super) fn unknown(&mut self, reason: &str, message: &str) {
+        for type_ in ["InSync", "Reachable"] {
+            self.set(type_, Status::Unknown, reason, message);
+        }
+    }
+
+    /// The status of a zone at work.
+    pub(super) fn describe(&mut self, zone: &DNSZone, context: &Context) {
+        let at_work = context.at_work();
+        let Some(handle) = at_work.get(&zone.name_any()) else {
+            return;
+        };
+        self.status.zone_id = Some(handle.found.zone_id.clone());
+        self.status.name_servers.clone_from(&handle.found.name_servers);
+        let standing = handle.shared.standing().clone();
+        if !standing.looked {
+            self.beginning(zone, &standing);
+            return;
+        }
+        // Echoed when the look that was asked for has been done, so that one can wait for it.
+        if standing.looks >= handle.orders.borrow().look && handle.asked.is_some() {
+            self.status.last_handled_reconcile_at.clone_from(&handle.asked);
+        }
+        self.counts(&handle.shared.state());
+        self.parked(&zone.name_any());
+        self.in_sync(zone.spec.policy);
+        self.reachable(&standing);
+        self.sources(zone, context);
+        self.working(zone.spec.policy, &standing);
+    }
+
+    /// Before the first look of a term. What an earlier one has reported stays, but the provider may be away.
+    fn beginning(&mut self, zone: &DNSZone, standing: &Standing) {
+        if was_ready(zone) {
+            if standing.error.is_some() {
+                self.reachable(standing);
+            }
+            return;
+        }
+        match &standing.error {
+            None => self.reconciling("Looking", "the zone is being listed for the first time"),
+            Some(error) => {
+                self.reconciling(
+                    error.reason(),
+                    &format!("the zone could not be listed yet: {error}; it is tried again"),
+                );
+            }
+        }
+        self.reachable(standing);
+    }
+
+    fn counts(&mut self, state: &State) {
+        let totals = state.totals();
+        let parked = i64::try_from(state.parked.len()).unwrap_or(i64::MAX);
+        self.status.records = Some(RecordCounts {
+            desired: totals.desired,
+            owned: totals.owned,
+            foreign: totals.foreign,
+            pending: totals.pending,
+            conflicted: totals.conflicted,
+            failed: totals.failed + i64::try_from(state.defective()).unwrap_or(0),
+            parked,
+        });
+        (self.status.plan, self.status.plan_omitted) = state.plan_lines(SHOWN);
+        self.status.recent_deletes = state.guard.buckets().to_vec();
+        self.status.parked = (parked > 0).then(|| Parked {
+            hash: state.parked_hash(),
+            count: parked,
+            records: state.parked.keys().take(SHOWN).map(ToString::to_string).collect(),
+        });
+    }
+
+    fn parked(&mut self, zone: &str) {
+        match self.status.parked.clone() {
+            None => self.set("DeletesParked", false, "NothingParked", "no deletes wait"),
+            Some(Parked { hash, count, .. }) => {
+                let message = format!(
+                    "{count} deletes wait for a person; if they are meant: kubectl annotate dnszone {zone} {CONFIRM_DELETES}={hash} --overwrite"
+                );
+                self.set("DeletesParked", true, "ConfirmationNeeded", &message);
+            }
+        }
+    }
+
+    fn in_sync(&mut self, policy: Policy) {
+        let counts = self.status.records.unwrap_or_default();
+        let (reason, message) = match counts {
+            RecordCounts {
+                failed: failed @ 1.., ..
+            } => (
+                "RecordsFailed",
+                format!("{failed} records cannot be published; their objects have events that say why"),
+            ),
+            RecordCounts {
+                conflicted: held @ 1.., ..
+            } => ("Conflicted", format!("{held} records are held by others")),
+            RecordCounts {
+                parked: parked @ 1.., ..
+            } => ("DeletesParked", format!("{parked} deletes wait for a confirmation")),
+            RecordCounts {
+                pending: pending @ 1.., ..
+            } if policy == Policy::Observe => ("Observed", format!("{pending} changes would be made; see status.plan")),
+            RecordCounts {
+                pending: pending @ 1.., ..
+            } => ("Pending", format!("{pending} changes wait")),
+            _ => ("InSync", "the zone is as the cluster wants it".to_owned()),
+        };
+        self.set("InSync", reason == "InSync", reason, &message);
+    }
+
+    fn reachable(&mut self, standing: &Standing) {
+        match &standing.error {
+            None if standing.looked => self.set("Reachable", true, "Reachable", "the provider answers"),
+            None => self.set(
+                "Reachable",
+                Status::Unknown,
+                "NotAsked",
+                "the provider has not been asked yet",
+            ),
+            Some(error @ (ProviderError::Throttled(_) | ProviderError::Busy)) => {
+                self.set(
+                    "Reachable",
+                    true,
+                    error.reason(),
+                    &format!("{error}; it is tried again"),
+                );
+            }
+            Some(error) => {
+                self.set(
+                    "Reachable",
+                    false,
+                    error.reason(),
+                    &format!("{error}; it is tried again, and nothing is lost meanwhile"),
+                );
+            }
+        }
+    }
+
+    /// Whether every source that the zone asks for is watched and listed.
+    fn sources(&mut self, zone: &DNSZone, context: &Context) {
+        let spec = &zone.spec.sources;
+        let asked = [
+            (SourceKind::Service, spec.services.is_some()),
+            (SourceKind::Ingress, spec.ingresses.is_some()),
+            (SourceKind::Record, spec.records.is_some()),
+        ];
+        let complete = context.world.complete();
+        let missing: Vec<String> = asked
+            .into_iter()
+            .filter(|(_, on)| *on)
+            .filter_map(|(kind, _)| {
+                let source = kind.source();
+                if !context.reach.sources.contains(&kind) {
+                    return Some(format!(
+                        "{source}: not enabled in this installation; set the chart's value sources.{source}=true"
+                    ));
+                }
+                if let Some((reason, _)) = context.world.failing(kind) {
+                    return Some(format!(
+                        "{source}: cannot be listed ({reason}); records from it stay as they are"
+                    ));
+                }
+                (!complete.of(kind)).then(|| format!("{source}: not listed yet"))
+            })
+            .collect();
+        if missing.is_empty() {
+            self.set("SourcesComplete", true, "Complete", "every source is listed");
+        } else {
+            self.set("SourcesComplete", false, "Incomplete", &missing.join("; "));
+        }
+    }
+
+    /// One bad record or an outage does not make the zone unready; denied access does: nothing can be published then.
+    fn working(&mut self, policy: Policy, standing: &Standing) {
+        match &standing.error {
+            Some(ProviderError::Denied { operation, code }) => self.stalled("AccessDenied", &denied(operation, code)),
+            Some(ProviderError::NoSuchZone) => self.stalled(
+                "HostedZoneNotFound",
+                "the hosted zone does not exist any more; nothing is deleted from the cluster's side. Restore it, or correct spec.route53.zoneID",
+            ),
+            _ if policy == Policy::Observe => {
+                self.ready("Observing", "the policy is Observe: nothing is written; status.plan shows what would be");
+            }
+            _ => self.ready("Publishing", "the zone is kept as the cluster wants it"),
+        }
+    }
+}
+
+/// What to do about refused access.
+pub(super) fn denied(operation: &str, code: &str) -> String {
+    format!(
+        "Route 53 denies {operation} ({code}); check the credentials and their IAM policy. It is tried again every few minutes and when the Secret changes"
+    )
+}
+
+/// The zone's conditions as metrics.
+pub(super) fn export(zone: &DNSZone, context: &Context, status: &DNSZoneStatus) {
+    let value = |type_: &'static str| {
+        let condition = conditions::get(&status.conditions, type_)?;
+        let known = ["True", "False"].into_iter().find(|value| *value == condition.status);
+        Some((type_, known.unwrap_or("Unknown")))
+    };
+    let conditions: Vec<(&'static str, &'static str)> = CONDITIONS.into_iter().filter_map(value).collect();
+    context
+        .metrics
+        .zone(&zone.name_any())
+        .describe(&zone.spec.domain, zone.spec.policy.as_str(), &conditions);
+}
