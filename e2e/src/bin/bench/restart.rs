@@ -31,6 +31,9 @@ pub(crate) struct Restarts {
 
 /// Deletes the pod, then kills the process of the new one.
 pub(crate) async fn restarts(bench: &Bench, zone: &Zone) -> Result<Restarts> {
+    // What the last change leaves to be told must not fall to the new process.
+    tokio::time::sleep(SETTLE).await;
+    zone.condition("InSync", "True", "", LIMIT).await?;
     let (ready, leading_after_end, first) = end(bench, zone).await?;
     let (leading_after_kill, second) = kill(bench, zone).await?;
     Ok(Restarts {
