@@ -359,7 +359,7 @@ pub struct DNSZoneStatus {
     /// The last value of the annotation `dns.hearth.home.arpa/reconcile-at` that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// Ready, InSync, Reachable, DeletesParked; Reconciling and Stalled while true.
+    /// Ready, InSync, Reachable, SourcesComplete, DeletesParked; Reconciling and Stalled while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
