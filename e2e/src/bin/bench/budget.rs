@@ -158,27 +158,32 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
             "MiB",
         ),
     ]);
-    if let Some((bytes, seconds, calls)) = external_dns(figures.objects) {
-        lines.push(line(
-            "memory, as a share of external-dns' (at most a quarter)",
-            figures.rss_bytes as f64 / bytes,
-            Some(0.25),
-            "",
-        ));
-        if let (Some(p50), Some(ours)) = (figures.change_p50_seconds, figures.provider_calls_per_change) {
-            lines.push(line(
-                "time of a change, as a share of external-dns' (at most a tenth)",
-                p50 / seconds,
-                Some(0.1),
-                "",
-            ));
-            lines.push(line(
-                &format!("calls of a change, as a share of external-dns' {calls}"),
-                ours / calls,
-                None,
-                "",
-            ));
-        }
+    lines.extend(beside_external_dns(figures));
+    lines
+}
+
+/// At least four times smaller and ten times faster.
+#[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
+fn beside_external_dns(figures: &Figures) -> Vec<Line> {
+    let Some((bytes, seconds, calls)) = external_dns(figures.objects) else {
+        return Vec::new();
+    };
+    let line = |what: &str, measured: f64, limit: Option<f64>| Line {
+        what: what.to_owned(),
+        measured,
+        limit,
+        unit: "",
+    };
+    let mut lines = vec![line(
+        "memory, as a share of external-dns' (at most a quarter)",
+        figures.rss_bytes as f64 / bytes,
+        Some(0.25),
+    )];
+    if let (Some(p50), Some(ours)) = (figures.change_p50_seconds, figures.provider_calls_per_change) {
+        let share = "time of a change, as a share of external-dns' (at most a tenth)";
+        lines.push(line(share, p50 / seconds, Some(0.1)));
+        let share = format!("calls of a change, as a share of external-dns' {calls}");
+        lines.push(line(&share, ours / calls, None));
     }
     lines
 }
