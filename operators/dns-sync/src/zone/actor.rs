@@ -279,6 +279,8 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         turn.failures = turn.failures.saturating_add(1);
         let longest = match error {
             ProviderError::Throttled(_) | ProviderError::Busy => Duration::from_secs(30),
+            // When the provider, or the way to it, is back, a minute is soon enough.
+            ProviderError::Unreachable(_) => Duration::from_mins(1),
             _ => Duration::from_mins(5),
         };
         let pause = Duration::from_secs(1 << (turn.failures - 1).min(9)).min(longest);

@@ -51,6 +51,8 @@ pub struct State {
     /// Names that a change at another name may mend.
     awaiting: BTreeSet<Name>,
     empty: HashMap<ObjectKey, BTreeMap<Name, Empty>>,
+    /// Which generation of an object's spec the verdicts speak of.
+    generations: HashMap<ObjectKey, i64>,
     changed: BTreeSet<ObjectKey>,
 }
 
@@ -162,6 +164,7 @@ impl State {
             suspected: BTreeSet::new(),
             awaiting: BTreeSet::new(),
             empty: HashMap::new(),
+            generations: HashMap::new(),
             changed: BTreeSet::new(),
         }
     }
@@ -204,11 +207,16 @@ impl State {
         // Verdicts of names that the object no longer wants are no longer its business.
         let mut changed = !before.is_empty() && before != names;
         if let Some(verdicts) = self.verdicts.get_mut(key) {
-            verdicts.retain(|(set, _)| names.contains(&set.name));
+            // Those of names that it still wants speak of what it wanted before an event.
+            verdicts.retain(|(set, _)| since.is_none() && names.contains(&set.name));
             if verdicts.is_empty() {
                 self.verdicts.remove(key);
             }
             changed = true;
+        }
+        match facts.and_then(|facts| facts.generation).filter(|_| !names.is_empty()) {
+            Some(generation) => _ = self.generations.insert(key.clone(), generation),
+            None => _ = self.generations.remove(key),
         }
         if !names.is_empty() {
             self.names.insert(key.clone(), names);

@@ -199,6 +199,8 @@ impl Stage {
     }
 
     async fn around(world: Arc<World>, yaml: &str, fake: Fake, leadership: &Leadership, guard: Guard) -> Self {
+        // The actor's jitter; its runtime has this thread only.
+        fastrand::seed(7);
         let config = config(yaml);
         let shared = Arc::new(Shared::new(State::new(config.clone(), guard.clone())));
         let (orders, receiver) = watch::channel(Order {

@@ -245,6 +245,12 @@ impl State {
             .any(|name| self.dirty.contains_key(name) && !told.iter().any(|(key, _)| key.name == *name))
     }
 
+    /// Whether what is known of the object is older than this generation of its spec: then there is nothing to say yet.
+    pub fn is_behind(&self, object: &ObjectKey, generation: Option<i64>) -> bool {
+        let known = self.generations.get(object);
+        known.is_some_and(|known| generation.is_some_and(|generation| *known < generation))
+    }
+
     /// The objects of which something new is to be said, once.
     pub fn take_changed(&mut self) -> Vec<ObjectKey> {
         std::mem::take(&mut self.changed).into_iter().collect()

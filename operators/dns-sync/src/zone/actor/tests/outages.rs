@@ -33,8 +33,8 @@ async fn throttling_and_a_busy_zone_are_waited_out() {
 async fn a_pause_that_the_provider_asks_for_is_kept() {
     let stage = Stage::begin(SYNC, &[], Fake::default()).await;
     stage.calls();
-    stage.fake.lock().faults = [Some(Fault::Fails(ProviderError::Throttled(Some(Duration::from_secs(
-        120,
+    stage.fake.lock().faults = [Some(Fault::Fails(ProviderError::Throttled(Some(Duration::from_mins(
+        2,
     )))))]
     .into();
     stage.put(&record("r1", "192.0.2.9"));
@@ -84,10 +84,10 @@ async fn an_outage_of_ten_minutes_loses_nothing() {
     }
     stage.drop(&record("r2", "192.0.2.1"));
     let calls = stage.calls();
-    assert!((3..=20).contains(&calls.len()), "{}", calls.len());
+    assert!((8..=30).contains(&calls.len()), "{}", calls.len());
     assert_eq!(stage.shared.standing().error, Some(unreachable()));
     stage.fake.lock().down = None;
-    sleep(Duration::from_mins(5)).await;
+    sleep(Duration::from_secs(90)).await;
     assert_eq!(stage.records().len(), 12);
     assert!(stage.records().contains(&"r1 A 192.0.2.9".to_owned()));
     assert_eq!(stage.shared.standing().error, None);

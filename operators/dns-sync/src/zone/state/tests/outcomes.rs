@@ -154,6 +154,33 @@ fn objects_are_told_of_once_and_only_what_is_new() {
 }
 
 #[test]
+fn nothing_is_said_of_a_changed_object_before_the_change_is_planned() {
+    let mut bench = Bench::new("policy: Sync");
+    let at = |generation, value: &str| {
+        let mut facts = address("r", value);
+        facts.generation = Some(generation);
+        facts
+    };
+    let first = at(1, "192.0.2.1");
+    bench.put(&first);
+    bench.settle();
+    assert!(
+        bench.state.is_behind(&first.key, Some(2)),
+        "the event is still on its way"
+    );
+    bench.put(&at(2, "192.0.2.2"));
+    assert!(!bench.state.is_behind(&first.key, Some(2)) && bench.state.is_undecided(&first.key));
+    assert!(bench.state.outcome(&first.key).0.is_empty());
+    let work = bench.state.prepare(bench.now, bench.at(), &ALL);
+    assert!(matches!(bench.state.outcome(&first.key).0, [(_, Verdict::Pending)]));
+    bench.state.postponed(&work.groups);
+    bench.settle();
+    assert!(matches!(bench.state.outcome(&first.key).0, [(_, Verdict::Published)]));
+    bench.drop(&first);
+    assert!(!bench.state.is_behind(&first.key, Some(9)));
+}
+
+#[test]
 fn the_latency_of_an_event_counts_from_the_first_that_was_not_answered() {
     let mut bench = Bench::new("policy: Sync");
     let first = bench.now;
