@@ -255,7 +255,7 @@ pub(crate) mod tests {
             },
             ..good(10_000)
         };
-        assert_eq!(broken(&bad).len(), 13, "{:?}", broken(&bad));
+        assert_eq!(broken(&bad).len(), 14, "{:?}", broken(&bad));
         let slow = Figures {
             restart_ready_seconds: 3.1,
             beside: Beside {
