@@ -1,18 +1,21 @@
 //! Lean watches that do not end: pruned before anything is cached, patient with a server that is away, and outspoken
 //! about what is wrong.
 
+use std::time::Duration;
+
 use futures::{Stream, StreamExt, future::Either, stream};
 use kube::{
     Api, Resource, ResourceExt,
     runtime::{
         WatchStreamExt,
         reflector::store::Writer,
+        utils::{Backoff, ResetTimerBackoff},
         watcher::{self, Event},
     },
 };
 use serde::de::DeserializeOwned;
 
-use crate::health::Gate;
+use crate::{backoff, health::Gate};
 
 /// What a watch says.
 #[derive(Debug)]
@@ -32,7 +35,8 @@ pub enum Update<K> {
     Recovered,
 }
 
-/// Watches for ever, with kube's backoff (0.8 s to 30 s, with jitter). managedFields and the last-applied annotation are
+/// Watches for ever, with a jittered backoff of at most 8 s: kube's own goes up to a minute, which is long after a power
+/// cut, and a small cluster's API server bears it. managedFields and the last-applied annotation are
 /// dropped, then `slim` drops what the caller does not need (`|_| ()` for nothing).
 ///
 /// A lost connection whose watch resumes is no failure: what is cached stays right, only late.
@@ -41,7 +45,8 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
     let events = kube::runtime::watcher(api, config)
-        .default_backoff()
+        // Each list begins with an event that says nothing of success, so only time resets the backoff.
+        .backoff(ResetTimerBackoff::new(Patience::default(), Duration::from_mins(2)))
         .modify(move |object| {
             object.managed_fields_mut().clear();
             object
@@ -50,6 +55,28 @@ where
             slim(object);
         });
     tell(events)
+}
+
+/// The longest pause of a watch that does not work.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// Failures in a row of a watch.
+#[derive(Debug, Default)]
+struct Patience(u32);
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0 = self.0.saturating_add(1);
+        Some(backoff::delay(self.0, fastrand::f64()).min(LONGEST_PAUSE))
+    }
+}
+
+impl Backoff for Patience {
+    fn reset(&mut self) {
+        self.0 = 0;
+    }
 }
 
 /// Watches one object by its name, for example a Secret that another object refers to. RBAC can be narrowed to that name
