@@ -1,5 +1,6 @@
 //! The objects to measure with: Services as users have them, and pods that must not matter.
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -40,9 +41,9 @@ impl Numbered {
         format!("s{:05}", self.0)
     }
 
-    /// An address of 10.0.0.0/8; another for each `version`.
-    pub(crate) fn address(self, version: u32) -> String {
-        format!("10.{}.{}.{}", 64 + version % 128, self.0 >> 8, self.0 & 255)
+    /// An address from 10.0.0.0 on; another for each `version`.
+    pub(crate) fn address(self, version: u32) -> Ipv4Addr {
+        Ipv4Addr::from((10 << 24) + (version << 16) + self.0)
     }
 
     fn status(self, version: u32) -> Value {
@@ -206,7 +207,7 @@ mod tests {
             (last.name(), last.label()),
             ("service-09999".to_owned(), "s09999".to_owned())
         );
-        assert_eq!(last.address(0), "10.64.39.15");
-        assert_ne!(last.address(1), last.address(0));
+        assert_eq!(last.address(0), Ipv4Addr::new(10, 0, 39, 15));
+        assert_eq!(last.address(300), Ipv4Addr::new(11, 44, 39, 15));
     }
 }
