@@ -116,11 +116,9 @@ async fn clean(client: &Client) -> Result<()> {
             .delete(&namespace.name_any(), &DeleteParams::default())
             .await?;
     }
-    until(
-        "nothing of an earlier run is left",
-        Duration::from_mins(3),
-        || async { Ok(namespaces.list(&ours).await?.items.is_empty().then_some(())) },
-    )
+    until("nothing of an earlier run is left", Duration::from_mins(3), || async {
+        Ok(namespaces.list(&ours).await?.items.is_empty().then_some(()))
+    })
     .await
 }
 

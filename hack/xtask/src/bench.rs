@@ -24,12 +24,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.operator != "dns-sync" {
         bail!("there is no benchmark of {}; known: dns-sync", args.operator);
     }
-    let ready = args.place.prepare(&args.operator, if args.quick_build { "e2e" } else { "release" })?;
+    let ready = args
+        .place
+        .prepare(&args.operator, if args.quick_build { "e2e" } else { "release" })?;
     let scales: Vec<String> = args.scales.iter().map(ToString::to_string).collect();
     let mut arguments = vec!["--scales".to_owned(), scales.join(",")];
     if args.json {
         arguments.push("--json".to_owned());
     }
-    ensure!(ready.run("bench", &arguments)?, "a budget was broken, or the measurement failed");
+    ensure!(
+        ready.run("bench", &arguments)?,
+        "a budget was broken, or the measurement failed"
+    );
     Ok(())
 }

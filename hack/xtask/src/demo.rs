@@ -16,7 +16,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let was_up = args.place.kubeconfig.is_some() || cluster::is_up();
     let ready = args.place.prepare("dns-sync", "e2e")?;
-    let arguments = if args.check { vec!["--check".to_owned()] } else { Vec::new() };
+    let arguments = if args.check {
+        vec!["--check".to_owned()]
+    } else {
+        Vec::new()
+    };
     let told = ready.run("demo", &arguments)?;
     if args.check && !was_up {
         cluster::down()?;

@@ -37,7 +37,9 @@ impl Place {
         let archive = image::build(operator, profile)?;
         self.load(&archive)?;
         let kubeconfig = match &self.kubeconfig {
-            Some(file) => file.canonicalize().with_context(|| format!("--kubeconfig {}", file.display()))?,
+            Some(file) => file
+                .canonicalize()
+                .with_context(|| format!("--kubeconfig {}", file.display()))?,
             None => cluster::kubeconfig_path()?,
         };
         let host = match &self.host_address {
@@ -69,7 +71,11 @@ impl Place {
             (Some(_), Some(command)) => {
                 let mut words = command.split_whitespace();
                 let program = words.next().context("--load is empty")?;
-                let status = Command::new(program).args(words).arg(archive).status().with_context(|| format!("cannot run {program}"))?;
+                let status = Command::new(program)
+                    .args(words)
+                    .arg(archive)
+                    .status()
+                    .with_context(|| format!("cannot run {program}"))?;
                 ensure!(status.success(), "{command} {} failed", archive.display());
                 Ok(())
             }
@@ -81,8 +87,12 @@ impl Ready {
     /// Runs one of the programs of the `e2e` crate to its end; whether it succeeded.
     pub(crate) fn run(&self, program: &str, arguments: &[String]) -> Result<bool> {
         let mut command = Command::new(env!("CARGO"));
-        command.args(["run", "--quiet", "--package", "hearth-e2e", "--bin", program, "--"]).args(arguments);
-        command.current_dir(tools::workspace()).envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        command
+            .args(["run", "--quiet", "--package", "hearth-e2e", "--bin", program, "--"])
+            .args(arguments);
+        command
+            .current_dir(tools::workspace())
+            .envs(self.environment.iter().map(|(name, value)| (*name, value)));
         Ok(command.status().context("cannot run cargo")?.success())
     }
 }
@@ -90,6 +100,8 @@ impl Ready {
 /// The address that this machine would use towards the outside; nothing is sent to find it.
 fn default_source_address() -> Result<String> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
-    socket.connect("198.18.0.1:9").context("this machine has no route; give --host-address")?;
+    socket
+        .connect("198.18.0.1:9")
+        .context("this machine has no route; give --host-address")?;
     Ok(socket.local_addr()?.ip().to_string())
 }

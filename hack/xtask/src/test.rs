@@ -20,10 +20,26 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut steps = Steps::default();
     steps.step("format", || cargo(&["fmt", "--all", "--check"], &[]))?;
-    steps.step("clippy", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[]))?;
+    steps.step("clippy", || {
+        cargo(
+            &[
+                "clippy",
+                "--quiet",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ],
+            &[],
+        )
+    })?;
     steps.step("unit tests", || {
         let moto = tools::python_venv(&Path::new(tools::workspace()).join("hack/tools/moto/requirements.txt"))?;
-        cargo(&["test", "--quiet", "--workspace"], &[("HEARTH_MOTO", moto.as_os_str())])
+        cargo(
+            &["test", "--quiet", "--workspace"],
+            &[("HEARTH_MOTO", moto.as_os_str())],
+        )
     })?;
     steps.step("dependencies", deny)?;
     steps.step("charts", charts::check)?;
@@ -48,8 +64,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result<()> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(arguments).current_dir(tools::workspace()).envs(environment.iter().copied());
-    ensure!(command.status().context("cannot run cargo")?.success(), "cargo {} failed", arguments.join(" "));
+    command
+        .args(arguments)
+        .current_dir(tools::workspace())
+        .envs(environment.iter().copied());
+    ensure!(
+        command.status().context("cannot run cargo")?.success(),
+        "cargo {} failed",
+        arguments.join(" ")
+    );
     Ok(())
 }
 
@@ -57,19 +80,38 @@ fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result
 /// Licences and advisories are cargo-deny's own business (`cargo deny check`).
 fn deny() -> Result<()> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--workspace", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .args([
+            "tree",
+            "--workspace",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
         .current_dir(tools::workspace())
         .output()
         .context("cannot run cargo tree")?;
     let tree = String::from_utf8_lossy(&output.stdout);
     for banned in ["aws-lc-sys ", "aws-lc-rs ", "openssl-sys ", "native-tls ", "chrono "] {
-        ensure!(!tree.lines().any(|line| line.starts_with(banned)), "{banned}is in the dependency tree; deny.toml says why it must not be");
+        ensure!(
+            !tree.lines().any(|line| line.starts_with(banned)),
+            "{banned}is in the dependency tree; deny.toml says why it must not be"
+        );
     }
     for once in ["kube ", "k8s-openapi ", "rustls ", "hyper ", "ring "] {
-        let mut versions: Vec<&str> = tree.lines().filter(|line| line.starts_with(once)).filter_map(|line| line.split_whitespace().nth(1)).collect();
+        let mut versions: Vec<&str> = tree
+            .lines()
+            .filter(|line| line.starts_with(once))
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .collect();
         versions.sort_unstable();
         versions.dedup();
-        ensure!(versions.len() == 1, "{once}stands in the dependency tree as {versions:?}; one is wanted");
+        ensure!(
+            versions.len() == 1,
+            "{once}stands in the dependency tree as {versions:?}; one is wanted"
+        );
     }
     Ok(())
 }

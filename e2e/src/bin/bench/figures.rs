@@ -73,7 +73,7 @@ mod tests {
             assert!(
                 (percentile(&values, percent).unwrap() - expected).abs() < 1e-9,
                 "{percent}"
-            )
+            );
         };
         is(50, 0.150);
         is(99, 0.297);

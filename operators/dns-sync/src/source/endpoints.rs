@@ -62,7 +62,10 @@ pub struct Defect {
 impl Defect {
     /// The object is published all the same; the defect is only to be told.
     pub fn is_note(&self) -> bool {
-        matches!(self.reason, "AnnotationConflict" | "InvalidAccess" | "InvalidAnnotation" | "InvalidTTL")
+        matches!(
+            self.reason,
+            "AnnotationConflict" | "InvalidAccess" | "InvalidAnnotation" | "InvalidTTL"
+        )
     }
 
     /// A defect of the whole object.
