@@ -21,7 +21,7 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
         namespace: record.namespace().unwrap_or_default().into(),
         name: record.name_any().into(),
     };
-    let outcomes = gather(&key, &context);
+    let outcomes = gather(&key, record.metadata.generation, &context);
     // What an earlier process or term has reported stays true until every zone has looked and planned.
     let decided = decided(&outcomes, &context);
     if !decided && is_current(&record) {
@@ -45,20 +45,27 @@ struct Outcome {
     defect: Option<(&'static str, String)>,
 }
 
-fn gather(key: &ObjectKey, context: &Context) -> Vec<Outcome> {
+fn gather(key: &ObjectKey, generation: Option<i64>, context: &Context) -> Vec<Outcome> {
     let at_work = context.at_work();
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (zone, handle) in at_work.iter() {
         let looked = handle.shared.standing().looked;
         let state = handle.shared.state();
+        // What is known of an older spec is no answer to this one.
+        let behind = state.is_behind(key, generation);
         let (verdicts, defects, names) = state.outcome(key);
+        let (verdicts, defects) = if behind {
+            (&[][..], &[][..])
+        } else {
+            (verdicts, defects)
+        };
         if names.is_empty() && defects.is_empty() {
             continue;
         }
         outcomes.push(Outcome {
             zone: zone.clone(),
             looked,
-            decided: !state.is_undecided(key),
+            decided: !behind && !state.is_undecided(key),
             names: names.iter().map(ToString::to_string).collect(),
             verdicts: verdicts.to_vec(),
             defect: defects.first().map(|defect| (defect.reason, defect.message.clone())),

@@ -2,6 +2,7 @@
 mod blackout;
 mod faults;
 mod guard;
+mod identity;
 mod invalid;
 mod lifecycle;
 mod ownership;
@@ -29,6 +30,7 @@ pub(crate) fn cases() -> Vec<Case> {
     [
         sources::cases(),
         ownership::cases(),
+        identity::cases(),
         guard::cases(),
         invalid::cases(),
         faults::cases(),

@@ -144,7 +144,7 @@ impl Writer {
             None => self.set("DeletesParked", false, "NothingParked", "no deletes wait"),
             Some(Parked { hash, count, .. }) => {
                 let message = format!(
-                    "{count} deletes wait for a person; if they are meant: kubectl annotate dnszone {zone} {CONFIRM_DELETES}={hash} --overwrite"
+                    "{count} deletes wait for a person; if they are meant: kubectl annotate dnszone {zone} {CONFIRM_DELETES}={hash} --overwrite (remove the annotation first if it says so already)"
                 );
                 self.set("DeletesParked", true, "ConfirmationNeeded", &message);
             }
