@@ -108,7 +108,6 @@ impl Bench {
                 .scale(objects)
                 .await
                 .with_context(|| format!("at {objects} objects"))?;
-            self.clear().await?;
             let lines = budget::lines(&figures);
             broken.extend(
                 lines
@@ -128,6 +127,7 @@ impl Bench {
             } else {
                 writeln!(std::io::stdout(), "{table}")?;
             }
+            self.clear().await?;
         }
         for line in &broken {
             eprintln!("broken: {line}");
