@@ -8,9 +8,10 @@ use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
 use super::tell::trouble;
+use super::zone::is_stalled;
 use super::{Context, Error, MANAGER};
 use crate::crd::record::{DNSRecordStatus, ZoneState};
-use crate::crd::{DNSRecord, RECONCILE_AT};
+use crate::crd::{DNSRecord, DNSZone, RECONCILE_AT};
 use crate::source::{ObjectKey, SourceKind};
 use crate::zone::plan::Verdict;
 
@@ -23,7 +24,7 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     };
     let outcomes = gather(&key, record.metadata.generation, &context);
     // What an earlier process or term has reported stays true until every zone has looked and planned.
-    let decided = decided(&outcomes, &context);
+    let decided = decided(&record, &outcomes, &context);
     if !decided && is_current(&record) {
         return Ok(Action::await_change());
     }
@@ -75,31 +76,34 @@ fn gather(key: &ObjectKey, generation: Option<i64>, context: &Context) -> Vec<Ou
     outcomes
 }
 
-/// Whether every zone that takes DNSRecords is at work or cannot be, and has an answer for this one.
-fn decided(outcomes: &[Outcome], context: &Context) -> bool {
-    let zones = context.zones.state();
-    let mut takers = zones
+/// Whether there is an answer: each zone that speaks of the record has planned it, and each zone that did so before (or,
+/// when none ever did, each that takes DNSRecords at all) has looked or cannot.
+fn decided(record: &DNSRecord, outcomes: &[Outcome], context: &Context) -> bool {
+    let named: Vec<&str> = record
+        .status
         .iter()
-        .filter(|zone| zone.spec.sources.records.is_some() && !zone.spec.suspend);
-    takers.all(|zone| {
-        let name = zone.name_any();
-        let stalled = zone
-            .status
-            .as_ref()
-            .is_some_and(|status| conditions::get(&status.conditions, conditions::STALLED).is_some());
-        let at_work = context
+        .flat_map(|status| &status.zones)
+        .map(|zone| zone.zone.as_str())
+        .collect();
+    let zones = context.zones.state();
+    let mut awaited = zones
+        .iter()
+        .filter(|zone| zone.spec.sources.records.is_some() && !zone.spec.suspend)
+        .filter(|zone| {
+            if named.is_empty() {
+                outcomes.is_empty()
+            } else {
+                named.contains(&zone.name_any().as_str())
+            }
+        });
+    let looked = |zone: &DNSZone| {
+        context
             .at_work()
-            .get(&name)
-            .map(|handle| handle.shared.standing().looked);
-        let answered = outcomes
-            .iter()
-            .filter(|outcome| outcome.zone == name)
-            .all(|outcome| outcome.decided);
-        match at_work {
-            Some(looked) => looked && answered,
-            None => stalled,
-        }
-    })
+            .get(&zone.name_any())
+            .map(|handle| handle.shared.standing().looked)
+    };
+    outcomes.iter().all(|outcome| outcome.decided)
+        && awaited.all(|zone| looked(zone).unwrap_or_else(|| is_stalled(zone)))
 }
 
 /// Whether the status speaks of the present spec.

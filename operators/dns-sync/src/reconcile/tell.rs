@@ -32,6 +32,18 @@ impl Audience for Teller {
         let _ = self.zone_calls.send(ObjectRef::new(&self.zone));
     }
 
+    fn looked(&self) {
+        // Records of other zones too: a record is answered when every zone that may take it has looked.
+        for facts in self
+            .world
+            .all()
+            .iter()
+            .filter(|facts| facts.key.kind == SourceKind::Record)
+        {
+            self.record_calls.call(&facts.key);
+        }
+    }
+
     fn objects_changed(&self, objects: &[ObjectKey]) {
         let Some(shared) = self.shared.upgrade() else { return };
         for object in objects {

@@ -26,6 +26,8 @@ mod status;
 
 use status::{Writer, denied, export, was_ready};
 
+pub(super) use status::is_stalled;
+
 /// After an error that only a person mends, and that no watch would tell us of.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
 /// While the provider cannot be reached: the line is back sooner than anybody tells us.
@@ -75,6 +77,10 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
             }
         }
         export(&zone, &context, &writer.status);
+        if is_stalled(&zone) {
+            // Records that waited for this zone need not wait any more. (The store has the status that says so.)
+            context.call_records();
+        }
     }
     let api: Api<DNSZone> = Api::all(context.client.clone());
     report(&api, MANAGER, &zone, &writer.status)

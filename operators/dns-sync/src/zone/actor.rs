@@ -64,6 +64,8 @@ pub trait Audience: Send + Sync + 'static {
     fn zone_changed(&self);
     /// Something of these objects changed.
     fn objects_changed(&self, objects: &[ObjectKey]);
+    /// The zone has been looked at and planned for the first time in this term: what waited for it can be answered.
+    fn looked(&self);
 }
 
 /// Asks the actor to do something now.
@@ -265,6 +267,8 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         if !standing.looked && !turn.look && self.shared.state().image.is_some() {
             standing.looked = true;
             turn.news = true;
+            drop(standing);
+            self.audience.looked();
         }
     }
 

@@ -23,6 +23,12 @@ pub(super) fn was_ready(zone: &DNSZone) -> bool {
     })
 }
 
+/// Whether the status says that the zone cannot be worked on before a person has mended something.
+pub(in crate::reconcile) fn is_stalled(zone: &DNSZone) -> bool {
+    let status = zone.status.as_ref();
+    status.is_some_and(|status| conditions::get(&status.conditions, conditions::STALLED).is_some())
+}
+
 /// A status that is being written.
 pub(super) struct Writer {
     pub(super) status: DNSZoneStatus,

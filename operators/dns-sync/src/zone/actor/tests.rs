@@ -144,6 +144,8 @@ impl Audience for Ear {
         self.0.lock().unwrap().0 += 1;
     }
 
+    fn looked(&self) {}
+
     fn objects_changed(&self, objects: &[ObjectKey]) {
         self.0.lock().unwrap().1.extend_from_slice(objects);
     }
