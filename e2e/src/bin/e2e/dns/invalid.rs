@@ -1,7 +1,7 @@
 //! Bad input: refused with a message, or told on the object that is wrong; everything else is published.
 use anyhow::{Result, ensure};
 use hearth_e2e::bed::object_condition;
-use hearth_e2e::objects::{apply, load_balancer, record, refusal};
+use hearth_e2e::objects::{apply, delete, load_balancer, record, refusal};
 use hearth_e2e::wait::until;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -127,7 +127,7 @@ async fn told(stage: &Stage) -> Result<()> {
         (
             "apex",
             json!({"name": "@", "zone": "told", "type": "CNAME", "targets": ["a.example.net"]}),
-            "apex",
+            "no CNAME",
         ),
         (
             "outside",
@@ -221,11 +221,12 @@ async fn zones(stage: &Stage) -> Result<()> {
             json!({"route53": {"credentialsSecretRef": {"name": "comes-late"}}}),
         )
         .await?;
+    let mut secret = late.secret.clone();
+    secret["metadata"]["name"] = json!("comes-late");
+    delete(client, &secret).await?;
     apply(client, &late.object).await?;
     let message = late.condition("Ready", "False", "CredentialsNotFound", LATER).await?;
     ensure!(message.contains("comes-late"), "the Secret is not named: {message}");
-    let mut secret = late.secret.clone();
-    secret["metadata"]["name"] = json!("comes-late");
     apply(client, &secret).await?;
     late.condition("Ready", "True", "Publishing", LATER).await?;
     // Another DNSZone for the same hosted zone.
