@@ -147,7 +147,7 @@ async fn wiped(stage: &Stage) -> Result<()> {
     complete(&zone, 20, LATER).await?;
     let mark = control.mark();
     cluster.wipe_etcd().await?;
-    // Flux would apply things in any order: here the zone comes first, before the objects that want its records.
+    // The objects come before the zone: in the other order the guard is all that protects their records.
     until(
         "the empty cluster takes the operator",
         Duration::from_mins(2),
@@ -158,10 +158,10 @@ async fn wiped(stage: &Stage) -> Result<()> {
         },
     )
     .await?;
-    apply(client, &zone.secret).await?;
-    apply(client, &zone.object).await?;
     namespace(client, "wiped").await?;
     mass(client, "wiped", "w", &zone.domain, 0..20).await?;
+    apply(client, &zone.secret).await?;
+    apply(client, &zone.object).await?;
     zone.condition("InSync", "True", "InSync", LATER).await?;
     let counts = zone.now().await?["status"]["records"].clone();
     ensure!(
