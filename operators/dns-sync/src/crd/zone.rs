@@ -353,6 +353,10 @@ pub struct DNSZoneStatus {
     /// Deletes that wait for a confirmation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// Records that were made for objects which this cluster has not had yet, as when it is being rebuilt. They are kept
+    /// until the objects come, or until their deletes are confirmed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub awaited: i64,
     /// Deletes of the guard's window, so that a restart does not forget them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent_deletes: Vec<RecentDeletes>,

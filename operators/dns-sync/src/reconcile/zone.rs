@@ -180,6 +180,10 @@ async fn start(
     let config = configure(zone, context, &found.zone_id).map_err(stalled)?;
     let mut state = State::new(config.clone(), Guard::resume(&status.recent_deletes));
     state.park_all = status.parked.is_some();
+    // A zone that has never been looked at: the cluster may be a rebuilt one, whose objects are still to come.
+    if status.records.is_none() || status.awaited > 0 {
+        state.begin_cautiously();
+    }
     let shared = Arc::new(Shared::new(state));
     let (orders, receiver) = watch::channel(Order {
         config: Arc::new(config),

@@ -230,7 +230,8 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         match result {
             Ok(image) => {
                 self.shared.standing().looks = asked;
-                self.shared.state().looked(image);
+                let world = &self.world;
+                self.shared.state().looked(image, |object| world.get(object).is_some());
                 turn.suspects.clear();
                 turn.look = false;
                 let interval = self.shared.state().config.drift_interval;

@@ -39,6 +39,9 @@ pub struct Rules<'a> {
 pub enum Gone {
     /// Its source was listed completely: nothing wants the record any more.
     Proven,
+    /// Its source was listed completely, but this cluster has never had the object: it may yet come (a cluster that is
+    /// being rebuilt), or it lives in another one with the same owner. A person must confirm.
+    Unseen,
     /// The source is switched off, or does not cover the object's namespace, or is not known: a person must confirm.
     Unwatched,
     /// It cannot be told yet: the source could not be listed, or what the object names cannot be read.
@@ -96,6 +99,8 @@ pub struct NamePlan {
     pub deletes: Vec<(SetKey, Vec<Change>)>,
     /// Removals that need a person's word, likewise.
     pub unwatched: Vec<(SetKey, Vec<Change>)>,
+    /// Removals that wait for the object that the record was made for, or a person's word, likewise.
+    pub unseen: Vec<(SetKey, Vec<Change>)>,
     /// Sets that seem unwanted, but it cannot be told yet.
     pub unlisted: Vec<SetKey>,
     /// By claim and set.
@@ -106,6 +111,13 @@ pub struct NamePlan {
     pub foreign: usize,
     /// What the policy withholds, or Observe would do.
     pub withheld: Vec<String>,
+}
+
+impl NamePlan {
+    /// All removals that nothing replaces, whether or not they may go.
+    pub fn removals(&self) -> impl Iterator<Item = &(SetKey, Vec<Change>)> {
+        self.deletes.iter().chain(&self.unwatched).chain(&self.unseen)
+    }
 }
 
 /// Decides what to do at `name`.
@@ -129,11 +141,17 @@ pub fn plan(
     let resolved = if absent.is_empty() {
         resolve::resolve(name, claims, &present, image, rules)
     } else {
-        out.unlisted.extend(absent.iter().map(|(_, key)| key.clone()));
+        for (_, at, gone) in &absent {
+            if *gone == Gone::Unlisted {
+                out.unlisted.push(at.key.clone());
+            } else if rules.policy == Policy::Sync && is_managed(at, rules) {
+                out.unseen.push((at.key.clone(), removal(at, image, rules)));
+            }
+        }
         let all: Vec<Claim> = claims
             .iter()
             .cloned()
-            .chain(absent.into_iter().map(|(claim, _)| claim))
+            .chain(absent.into_iter().map(|(claim, ..)| claim))
             .collect();
         resolve::resolve(name, &all, &present, image, rules)
     };
@@ -167,11 +185,16 @@ pub fn plan(
 }
 
 /// Sets whose holder cannot be known yet: they are held for it, or another object would take the name in its absence.
-fn absent(claims: &[Claim], present: &[Present], gone: &impl Fn(Option<&str>) -> Gone) -> Vec<(Claim, SetKey)> {
+fn absent<'a>(
+    claims: &[Claim],
+    present: &'a [Present],
+    gone: &impl Fn(Option<&str>) -> Gone,
+) -> Vec<(Claim, &'a Present, Gone)> {
     let holders = present.iter().filter_map(|at| Some((at, at.holder()?)));
     holders
-        .filter(|(_, holder)| gone(Some(holder)) == Gone::Unlisted)
-        .filter_map(|(at, holder)| {
+        .map(|(at, holder)| (at, holder, gone(Some(holder))))
+        .filter(|(_, _, gone)| matches!(gone, Gone::Unlisted | Gone::Unseen))
+        .filter_map(|(at, holder, gone)| {
             let object = ObjectKey::from_resource(holder)?;
             let known = claims.iter().any(|claim| claim.object == object);
             let claim = Claim {
@@ -180,7 +203,7 @@ fn absent(claims: &[Claim], present: &[Present], gone: &impl Fn(Option<&str>) ->
                 endpoint: None,
                 set_identifier: at.key.set_identifier.clone(),
             };
-            (!known).then(|| (claim, at.key.clone()))
+            (!known).then_some((claim, at, gone))
         })
         .collect()
 }
@@ -248,6 +271,10 @@ pub fn excludes(left: &SetKey, left_set: &RecordSet, right: &SetKey, right_set: 
     one_is_cname || routing_mixed
 }
 
+fn is_managed(at: &Present, rules: &Rules) -> bool {
+    rules.record_types.contains(&at.key.record_type) && at.set.routing != Routing::Unmanaged
+}
+
 /// Decides on the sets that nobody wants.
 fn remove(
     present: &[Present],
@@ -258,8 +285,7 @@ fn remove(
     out: &mut NamePlan,
 ) {
     for at in present.iter().filter(|at| at.is_ours()) {
-        let managed = rules.record_types.contains(&at.key.record_type) && at.set.routing != Routing::Unmanaged;
-        if !managed || spared.contains(&at.key) {
+        if !is_managed(at, rules) || spared.contains(&at.key) {
             continue;
         }
         if rules.policy != Policy::Sync {
@@ -269,6 +295,7 @@ fn remove(
         match gone(at.holder()) {
             Gone::Proven => out.deletes.push((at.key.clone(), removal(at, image, rules))),
             Gone::Unwatched => out.unwatched.push((at.key.clone(), removal(at, image, rules))),
+            Gone::Unseen => out.unseen.push((at.key.clone(), removal(at, image, rules))),
             Gone::Unlisted => out.unlisted.push(at.key.clone()),
         }
     }

@@ -36,6 +36,8 @@ pub struct State {
     released: BTreeSet<SetKey>,
     /// Deletes whose call's outcome is unknown; the guard counts those that turn out to be carried out.
     uncertain: BTreeSet<SetKey>,
+    /// Records whose objects have never been here.
+    unseen: Unseen,
     claims: HashMap<Name, Vec<Claim>>,
     names: HashMap<ObjectKey, Vec<Name>>,
     defects: HashMap<ObjectKey, Vec<Defect>>,
@@ -80,6 +82,8 @@ pub enum Park {
     Guard,
     /// Its source is off or does not cover its object.
     Unwatched,
+    /// Its object has never been in this cluster.
+    Unseen,
 }
 
 /// A name that the provider refused.
@@ -101,6 +105,7 @@ struct Summary {
     conflicted: u32,
     failed: u32,
     unlisted: u32,
+    unseen: u32,
 }
 
 /// Record sets by what they are to us.
@@ -120,6 +125,8 @@ pub struct Totals {
     pub failed: i64,
     /// Unwanted as it seems, but a source has not been listed.
     pub unlisted: i64,
+    /// Kept for objects that have never been in this cluster.
+    pub unseen: i64,
 }
 
 /// What one object wants of the zone.
@@ -151,6 +158,7 @@ impl State {
             armed: None,
             released: BTreeSet::new(),
             uncertain: BTreeSet::new(),
+            unseen: Unseen::default(),
             claims: HashMap::new(),
             names: HashMap::new(),
             defects: HashMap::new(),
@@ -172,6 +180,11 @@ impl State {
     /// Takes over an object's present wishes; `None`: it has gone. `since`: when the event came, for the latency.
     pub fn set_object(&mut self, key: &ObjectKey, facts: Option<&Facts>, now: Mono, since: Option<Mono>) {
         let wishes = facts.map(|facts| self.wishes(facts)).unwrap_or_default();
+        if facts.is_some() {
+            for name in self.unseen.meet(key) {
+                self.touch(name, None);
+            }
+        }
         let before = self.names.remove(key).unwrap_or_default();
         for name in &before {
             let all = self.claims.get_mut(name);
@@ -303,8 +316,9 @@ impl State {
         };
     }
 
-    /// Takes over a full look at the zone; every name is considered anew.
-    pub fn looked(&mut self, image: Image) {
+    /// Takes over a full look at the zone; every name is considered anew. `known`: objects that the cluster has.
+    pub fn looked(&mut self, image: Image, known: impl Fn(&ObjectKey) -> bool) {
+        self.find_unseen(&image, known);
         if let Some(old) = &self.image {
             let same = |trouble: &Trouble| trouble.names.iter().all(|name| old.at(name) == image.at(name));
             self.trouble.retain(|_, trouble| same(trouble));
@@ -387,6 +401,9 @@ impl State {
 
 mod outcome;
 mod prepare;
+mod unseen;
+
+use unseen::Unseen;
 
 #[cfg(test)]
 mod tests;

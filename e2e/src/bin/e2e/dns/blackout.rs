@@ -147,7 +147,6 @@ async fn wiped(stage: &Stage) -> Result<()> {
     complete(&zone, 20, LATER).await?;
     let mark = control.mark();
     cluster.wipe_etcd().await?;
-    // The objects come before the zone: in the other order the guard is all that protects their records.
     until(
         "the empty cluster takes the operator",
         Duration::from_mins(2),
@@ -158,11 +157,18 @@ async fn wiped(stage: &Stage) -> Result<()> {
         },
     )
     .await?;
-    namespace(client, "wiped").await?;
-    mass(client, "wiped", "w", &zone.domain, 0..20).await?;
+    // The zone comes first, and it finds records that nothing in the cluster wants yet.
     apply(client, &zone.secret).await?;
     apply(client, &zone.object).await?;
+    zone.condition("DeletesParked", "True", "ObjectsAwaited", LATER).await?;
+    namespace(client, "wiped").await?;
+    mass(client, "wiped", "w", &zone.domain, 0..10).await?;
+    // A restart in the middle of it forgets nothing.
+    stage.dns.kill().await?;
+    sleep(Duration::from_secs(20)).await;
+    mass(client, "wiped", "w", &zone.domain, 10..20).await?;
     zone.condition("InSync", "True", "InSync", LATER).await?;
+    zone.condition("DeletesParked", "False", "NothingParked", LATER).await?;
     let counts = zone.now().await?["status"]["records"].clone();
     ensure!(
         counts["owned"] == 20 && counts["failed"] == 0 && counts["parked"] == 0,

@@ -10,7 +10,7 @@ use crate::metrics::CONDITIONS;
 use crate::provider::ProviderError;
 use crate::source::SourceKind;
 use crate::zone::actor::Standing;
-use crate::zone::state::State;
+use crate::zone::state::{Park, State};
 
 /// Plan lines and parked records that a status shows.
 const SHOWN: usize = 20;
@@ -96,8 +96,12 @@ impl Writer {
         if standing.looks >= handle.orders.borrow().look && handle.asked.is_some() {
             self.status.last_handled_reconcile_at.clone_from(&handle.asked);
         }
-        self.counts(&handle.shared.state());
-        self.parked(&zone.name_any());
+        let all_unseen = {
+            let state = handle.shared.state();
+            self.counts(&state);
+            state.parked.values().all(|why| *why == Park::Unseen)
+        };
+        self.parked(&zone.name_any(), all_unseen);
         self.in_sync(zone.spec.policy);
         self.reachable(&standing);
         self.sources(zone, context);
@@ -137,6 +141,7 @@ impl Writer {
             parked,
         });
         (self.status.plan, self.status.plan_omitted) = state.plan_lines(SHOWN);
+        self.status.awaited = state.awaited();
         self.status.recent_deletes = state.guard.buckets().to_vec();
         self.status.parked = (parked > 0).then(|| Parked {
             hash: state.parked_hash(),
@@ -145,15 +150,22 @@ impl Writer {
         });
     }
 
-    fn parked(&mut self, zone: &str) {
-        match self.status.parked.clone() {
-            None => self.set("DeletesParked", false, "NothingParked", "no deletes wait"),
-            Some(Parked { hash, count, .. }) => {
-                let message = format!(
-                    "{count} deletes wait for a person; if they are meant: kubectl annotate dnszone {zone} {CONFIRM_DELETES}={hash} --overwrite (remove the annotation first if it says so already)"
-                );
-                self.set("DeletesParked", true, "ConfirmationNeeded", &message);
-            }
+    fn parked(&mut self, zone: &str, all_unseen: bool) {
+        let Some(Parked { hash, count, .. }) = self.status.parked.clone() else {
+            self.set("DeletesParked", false, "NothingParked", "no deletes wait");
+            return;
+        };
+        let confirm = format!(
+            "kubectl annotate dnszone {zone} {CONFIRM_DELETES}={hash} --overwrite (remove the annotation first if it says so already)"
+        );
+        if all_unseen {
+            let message = format!(
+                "{count} records are ours but were made for objects that this cluster has never had; they are kept until the objects come. If they will not, and no other cluster has the same owner: {confirm}"
+            );
+            self.set("DeletesParked", true, "ObjectsAwaited", &message);
+        } else {
+            let message = format!("{count} deletes wait for a person; if they are meant: {confirm}");
+            self.set("DeletesParked", true, "ConfirmationNeeded", &message);
         }
     }
 

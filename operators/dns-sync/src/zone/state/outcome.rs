@@ -40,6 +40,7 @@ impl State {
             ),
             failed: by(|verdict| matches!(verdict, Verdict::Failed(..))) + u32::from(trouble.is_some()),
             unlisted: count(plan.unlisted.len()),
+            unseen: count(plan.unseen.len()),
         };
         self.totals.subtract(self.summaries.remove(name).unwrap_or_default());
         self.totals.add(summary);
@@ -183,6 +184,7 @@ impl State {
             let flight = self.in_flight.get_mut(&group.name);
             let deletes = flight.map(|flight| std::mem::take(&mut flight.deletes));
             self.uncertain.extend(deletes.into_iter().flatten());
+            self.unseen.uncertain.insert(group.name.clone());
         }
         self.postponed(groups);
     }
@@ -210,6 +212,12 @@ impl State {
     /// The counts.
     pub fn totals(&self) -> Totals {
         self.totals
+    }
+
+    /// Records that are kept because their objects have not been seen in this cluster, or may not have been.
+    pub fn awaited(&self) -> i64 {
+        let unlisted = if self.unseen.cautious { self.totals.unlisted } else { 0 };
+        self.totals.unseen + unlisted
     }
 
     /// Objects with defects that keep them from being published; they count as failed too.
@@ -287,6 +295,7 @@ impl Totals {
             conflicted,
             failed,
             unlisted,
+            unseen,
         } = summary;
         let parts = [
             (&mut self.desired, desired),
@@ -296,6 +305,7 @@ impl Totals {
             (&mut self.conflicted, conflicted),
             (&mut self.failed, failed),
             (&mut self.unlisted, unlisted),
+            (&mut self.unseen, unseen),
         ];
         for (total, part) in parts {
             *total += sign * i64::from(part);

@@ -42,7 +42,7 @@ impl State {
         for (name, first) in due {
             let claims = self.claims.get(&name).map_or(&[][..], Vec::as_slice);
             let mut found = plan::plan(&name, claims, &image, &self.config.rules(), |resource| {
-                self.gone(resource, *complete)
+                self.gone(&name, resource, *complete)
             });
             // Two names that want one owner record: the second is planned when the first has it.
             if found.writes.iter().any(|change| touched.contains(&change.key.name)) {
@@ -50,7 +50,7 @@ impl State {
                 continue;
             }
             touched.extend(found.writes.iter().map(|change| change.key.name.clone()));
-            if found.writes.is_empty() && found.deletes.is_empty() && found.unwatched.is_empty() {
+            if found.writes.is_empty() && found.removals().next().is_none() {
                 self.trouble.remove(&name);
                 self.suspected.remove(&name);
             }
@@ -114,9 +114,10 @@ impl State {
         due
     }
 
-    fn gone(&self, resource: Option<&str>, complete: Complete) -> Gone {
+    fn gone(&self, name: &Name, resource: Option<&str>, complete: Complete) -> Gone {
         let object = resource.and_then(ObjectKey::from_resource);
         match self.config.gone(resource, &complete) {
+            Gone::Proven if self.unseen.keeps(object.as_ref(), name) => Gone::Unseen,
             // It exists, and what it names cannot be read: it may well mean this.
             Gone::Proven if object.is_some_and(|object| self.is_vague(&object)) => Gone::Unlisted,
             gone => gone,
@@ -144,12 +145,17 @@ impl State {
                 deletes.open.push((key, changes));
             }
         }
-        for (key, changes) in std::mem::take(&mut found.unwatched) {
+        let unwatched = std::mem::take(&mut found.unwatched).into_iter();
+        let unseen = std::mem::take(&mut found.unseen).into_iter();
+        let waiting = unwatched
+            .map(|delete| (delete, Park::Unwatched))
+            .chain(unseen.map(|delete| (delete, Park::Unseen)));
+        for ((key, changes), why) in waiting {
             if confirmed.contains(&key) {
                 self.released.insert(key.clone());
                 deletes.released.push((key, changes));
             } else {
-                self.parked.insert(key, Park::Unwatched);
+                self.parked.insert(key, why);
             }
         }
         let still_doubtful = take_of_set(&mut self.doubtful, name);

@@ -1,4 +1,5 @@
 //! The state of a zone from event to batch, against a zone as strict as Route 53.
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::*;
@@ -13,6 +14,7 @@ mod empty;
 mod outcomes;
 mod property;
 mod speed;
+mod unseen;
 
 pub(super) const ALL: Complete = Complete {
     services: true,
@@ -67,6 +69,8 @@ pub(super) struct Bench {
     pub(super) provider: Image,
     pub(super) complete: Complete,
     pub(super) now: Mono,
+    /// The objects that the cluster has.
+    pub(super) known: HashSet<ObjectKey>,
 }
 
 /// Wall clock at the beginning of the monotonic one.
@@ -77,21 +81,32 @@ impl Bench {
         Self::with(State::new(config(yaml), Guard::default()), Image::default())
     }
 
-    pub(super) fn with(mut state: State, provider: Image) -> Self {
-        state.looked(provider.clone());
-        Self {
+    pub(super) fn with(state: State, provider: Image) -> Self {
+        let mut bench = Self {
             state,
             provider,
             complete: ALL,
             now: Mono::from_secs(1),
-        }
+            known: HashSet::new(),
+        };
+        bench.list();
+        bench
+    }
+
+    /// A look that is not planned yet.
+    pub(super) fn list(&mut self) {
+        let known = &self.known;
+        self.state
+            .looked(self.provider.clone(), |object| known.contains(object));
     }
 
     pub(super) fn put(&mut self, facts: &Facts) {
+        self.known.insert(facts.key.clone());
         self.state.set_object(&facts.key, Some(facts), self.now, Some(self.now));
     }
 
     pub(super) fn drop(&mut self, facts: &Facts) {
+        self.known.remove(&facts.key);
         self.state.set_object(&facts.key, None, self.now, Some(self.now));
     }
 
@@ -122,7 +137,7 @@ impl Bench {
     /// A look finds what is at the provider.
     #[track_caller]
     pub(super) fn look(&mut self) -> usize {
-        self.state.looked(self.provider.clone());
+        self.list();
         self.settle()
     }
 

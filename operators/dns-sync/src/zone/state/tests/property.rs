@@ -31,7 +31,7 @@ fn step(bench: &mut Bench, random: &mut fastrand::Rng) {
                 bench.provider.insert(key, set);
             }
         }
-        6 => bench.state.looked(bench.provider.clone()),
+        6 => bench.list(),
         7 => {
             bench.complete.records = random.bool();
             bench.state.reconsider_deletes();

@@ -1,0 +1,149 @@
+//! Records of ours whose objects have never been in this cluster: a rebuilt cluster, another one with the same owner.
+use super::*;
+
+/// The zone of a cluster that was built anew: the provider still has everything, the cluster nothing.
+fn rebuilt(bench: &Bench) -> Bench {
+    let mut state = State::new(bench.state.config.clone(), Guard::default());
+    state.begin_cautiously();
+    let mut next = Bench::with(state, bench.provider.clone());
+    assert_eq!(next.settle(), 0);
+    next
+}
+
+#[test]
+fn a_rebuilt_cluster_keeps_what_its_objects_do_not_want_yet() {
+    // Three of three, and three of a thousand: the guard alone would let them go.
+    for count in [3, 20] {
+        let (bench, objects) = zone_of(count, "policy: Sync");
+        let mut next = rebuilt(&bench);
+        assert_eq!(
+            (next.state.parked.len(), next.state.awaited()),
+            (count, i64::try_from(count).unwrap())
+        );
+        for facts in objects.iter().rev() {
+            next.put(facts);
+            assert_eq!(next.settle(), 0, "nothing is written when they come");
+        }
+        assert_eq!(
+            (next.records(), next.state.parked.len(), next.state.awaited()),
+            (bench.records(), 0, 0)
+        );
+        // From then on they are like any other.
+        next.drop(&objects[0]);
+        next.settle();
+        assert_eq!(next.records().len(), count - 1);
+    }
+}
+
+#[test]
+fn an_object_that_comes_and_goes_or_wants_something_else_has_been_seen() {
+    let (bench, objects) = zone_of(20, "policy: Sync");
+    let mut next = rebuilt(&bench);
+    next.put(&objects[0]);
+    next.drop(&objects[0]);
+    next.put(&record("r1", "{name: other, type: A, targets: [192.0.2.7]}"));
+    next.settle();
+    assert_eq!((next.records().len(), next.state.parked.len()), (19, 18));
+    assert!(
+        !next
+            .records()
+            .iter()
+            .any(|line| line.starts_with("r0 ") || line.starts_with("r1 "))
+    );
+}
+
+#[test]
+fn another_object_does_not_take_the_name_before_its_holder_can_come() {
+    let (bench, objects) = zone_of(3, "policy: Sync");
+    let mut next = rebuilt(&bench);
+    let rival = record("rival", "{name: r0, type: A, targets: [192.0.2.9]}");
+    next.put(&rival);
+    assert_eq!(next.settle(), 0);
+    let (verdicts, ..) = next.state.outcome(&rival.key);
+    assert!(
+        matches!(verdicts, [(_, Verdict::Conflict(holder))] if *holder == objects[0].key),
+        "{verdicts:?}"
+    );
+    next.put(&objects[0]);
+    assert_eq!(next.settle(), 0);
+    assert_eq!(next.records(), bench.records());
+}
+
+#[test]
+fn a_person_may_say_that_they_are_not_coming() {
+    let (bench, objects) = zone_of(20, "policy: Sync");
+    let mut next = rebuilt(&bench);
+    objects[..18].iter().for_each(|facts| next.put(facts));
+    let rival = record("rival", "{name: r19, type: A, targets: [192.0.2.9]}");
+    next.put(&rival);
+    next.settle();
+    assert_eq!(next.state.parked.len(), 2);
+    let here: Vec<Facts> = objects[..18].iter().cloned().chain([rival]).collect();
+    next.confirm(&here);
+    next.settle();
+    assert_eq!((next.records().len(), next.state.parked.len()), (19, 0));
+    assert!(
+        next.lines().contains(&"r19 A 192.0.2.9".to_owned()),
+        "{:?}",
+        next.lines()
+    );
+}
+
+#[test]
+fn what_cannot_be_listed_yet_is_awaited_too() {
+    let (bench, objects) = zone_of(5, "policy: Sync");
+    let mut state = State::new(bench.state.config.clone(), Guard::default());
+    state.begin_cautiously();
+    let mut next = Bench::with(state, bench.provider.clone());
+    next.complete.records = false;
+    next.settle();
+    assert_eq!((next.state.parked.len(), next.state.awaited()), (0, 5));
+    // Listed, and still empty.
+    next.complete = ALL;
+    next.state.reconsider_deletes();
+    assert_eq!(next.settle(), 0);
+    assert_eq!((next.state.parked.len(), next.state.awaited()), (5, 5));
+    for facts in &objects {
+        next.put(facts);
+    }
+    assert_eq!((next.settle(), next.state.parked.len()), (0, 0));
+}
+
+#[test]
+fn records_of_another_cluster_with_our_owner_are_left_to_it() {
+    let (mut bench, _) = zone_of(20, "policy: Sync");
+    let theirs = [
+        "theirs A 192.0.2.66",
+        "_owner.a.theirs TXT \"heritage=external-dns,external-dns/owner=home,external-dns/resource=dnsrecord/n/theirs\"",
+    ];
+    for text in theirs {
+        let (key, set) = set(text);
+        bench.provider.insert(key, set);
+    }
+    assert_eq!(bench.look(), 0);
+    assert_eq!((bench.records().len(), bench.state.parked.len()), (21, 1));
+    bench.put(&address("theirs", "192.0.2.66"));
+    assert_eq!((bench.settle(), bench.state.parked.len()), (0, 0));
+}
+
+#[test]
+fn what_we_may_have_written_ourselves_is_ours_to_delete() {
+    let (mut bench, _) = zone_of(20, "policy: Sync");
+    let late = address("late", "192.0.2.7");
+    bench.put(&late);
+    let work = bench.state.prepare(bench.now, bench.at(), &ALL);
+    for group in &work.groups {
+        strict::change(&mut bench.provider, &group.changes).unwrap();
+    }
+    bench.state.lost(&work.groups);
+    bench.drop(&late);
+    bench.look();
+    assert_eq!((bench.records().len(), bench.state.parked.len()), (20, 0));
+}
+
+#[test]
+fn a_restart_alone_is_no_reason_to_keep_what_went_meanwhile() {
+    let (bench, objects) = zone_of(20, "policy: Sync");
+    let next = restarted(&bench, &objects[2..], ALL);
+    assert_eq!((next.records().len(), next.state.parked.len()), (18, 0));
+}

@@ -1,0 +1,88 @@
+//! Records that are marked as ours but were made for objects that this cluster has never had: those of a cluster that is
+//! being rebuilt, and of another one that calls itself by our owner's name. Their absence proves nothing.
+use std::collections::{BTreeSet, HashMap};
+
+use super::State;
+use crate::crd::zone::{Policy, RegistryKind};
+use crate::name::Name;
+use crate::source::ObjectKey;
+use crate::zone::image::{Image, SetKey};
+use crate::zone::owner::Owner;
+
+/// What is known of them.
+#[derive(Debug, Default)]
+pub(super) struct Unseen {
+    /// Nothing shows that this cluster had the zone's objects before: the first look takes nobody's absence for granted.
+    pub(super) cautious: bool,
+    /// Objects that have not come yet, with the names that are kept for them.
+    holders: HashMap<ObjectKey, BTreeSet<Name>>,
+    /// Names whose marks do not say for which object they were made.
+    nameless: BTreeSet<Name>,
+    /// Names at which a call of ours may have been carried out: what appears there is nobody else's.
+    pub(super) uncertain: BTreeSet<Name>,
+}
+
+impl Unseen {
+    /// Whether the object that the mark at `name` speaks of has never been here.
+    pub(super) fn keeps(&self, object: Option<&ObjectKey>, name: &Name) -> bool {
+        let names = object.map_or(Some(&self.nameless), |object| self.holders.get(object));
+        names.is_some_and(|names| names.contains(name))
+    }
+
+    /// The object is here; the names that were kept for it.
+    pub(super) fn meet(&mut self, object: &ObjectKey) -> BTreeSet<Name> {
+        self.holders.remove(object).unwrap_or_default()
+    }
+
+    fn keep(&mut self, object: Option<ObjectKey>, name: &Name) {
+        let names = match object {
+            None => &mut self.nameless,
+            Some(object) => self.holders.entry(object).or_default(),
+        };
+        names.insert(name.clone());
+    }
+}
+
+impl State {
+    /// From the beginning on no record is deleted or given to another object only because this process has not seen the
+    /// object that it was made for. For zones without a past in this cluster.
+    pub fn begin_cautiously(&mut self) {
+        self.unseen.cautious = true;
+    }
+
+    /// Finds what has appeared at the provider since the last look, is marked as ours, and was made for an object that is
+    /// not `known`. Without an earlier look that is everything where [`State::begin_cautiously`] was called, else nothing.
+    pub(super) fn find_unseen(&mut self, image: &Image, known: impl Fn(&ObjectKey) -> bool) {
+        let uncertain = std::mem::take(&mut self.unseen.uncertain);
+        let rules = self.config.rules();
+        let nothing = Image::default();
+        let old = match &self.image {
+            Some(old) => old,
+            None if self.unseen.cautious => &nothing,
+            None => return,
+        };
+        // Under the other policies nothing is deleted, and to change to Sync is a person's word.
+        if rules.policy != Policy::Sync || rules.registry != RegistryKind::TXT {
+            return;
+        }
+        for (name, at) in image.iter() {
+            for (record_type, set_identifier, set) in &at.sets {
+                let key = SetKey {
+                    name: name.clone(),
+                    record_type: *record_type,
+                    set_identifier: set_identifier.clone(),
+                };
+                if uncertain.contains(name) || old.get(&key).is_some() {
+                    continue;
+                }
+                let Owner::Ours(mark) = rules.marks.owner(image, &key, set) else {
+                    continue;
+                };
+                let object = mark.resource.as_deref().and_then(ObjectKey::from_resource);
+                if mark.resource.is_some() == object.is_some() && !object.as_ref().is_some_and(&known) {
+                    self.unseen.keep(object, name);
+                }
+            }
+        }
+    }
+}
