@@ -40,8 +40,6 @@ struct Standing {
     listed: bool,
     /// It does not work now: reason and message.
     failing: Option<(&'static str, String)>,
-    /// What this watch has delivered.
-    objects: HashSet<ObjectKey>,
     /// What a list under way has delivered so far.
     listing: Option<HashSet<ObjectKey>>,
 }
@@ -55,7 +53,8 @@ impl Standing {
 
 #[derive(Debug, Default)]
 struct Inner {
-    objects: HashMap<ObjectKey, Arc<Facts>>,
+    /// With the watch that delivers each.
+    objects: HashMap<ObjectKey, (Scope, Arc<Facts>)>,
     scopes: BTreeMap<Scope, Standing>,
     listeners: Vec<UnboundedSender<Notice>>,
 }
@@ -96,12 +95,16 @@ impl World {
 
     /// One object's facts.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<Facts>> {
-        self.lock().objects.get(key).cloned()
+        self.lock().objects.get(key).map(|(_, facts)| Arc::clone(facts))
     }
 
     /// All facts.
     pub fn all(&self) -> Vec<Arc<Facts>> {
-        self.lock().objects.values().cloned().collect()
+        self.lock()
+            .objects
+            .values()
+            .map(|(_, facts)| Arc::clone(facts))
+            .collect()
     }
 
     /// Which kinds are known completely.
@@ -162,7 +165,7 @@ impl World {
                 gate.open();
             }
             Update::Event(Event::Apply(object)) => inner.apply(scope, facts(object), at),
-            Update::Event(Event::Delete(object)) => inner.delete(scope, &facts(object).key, at),
+            Update::Event(Event::Delete(object)) => inner.delete(&facts(object).key, at),
             Update::Failing { reason, message } => {
                 inner.scope(scope).failing = Some((reason, message.clone()));
                 if matches!(*reason, "Forbidden" | "NotServed") {
@@ -206,19 +209,17 @@ impl Inner {
     fn apply(&mut self, scope: Scope, facts: Facts, at: Duration) {
         let key = facts.key.clone();
         if !facts.relevant() {
-            self.delete(scope, &key, at);
+            self.delete(&key, at);
             return;
         }
-        self.scope(scope).objects.insert(key.clone());
-        let same = self.objects.get(&key).is_some_and(|known| **known == facts);
+        let same = self.objects.get(&key).is_some_and(|(_, known)| **known == facts);
         if !same {
-            self.objects.insert(key.clone(), Arc::new(facts));
+            self.objects.insert(key.clone(), (scope, Arc::new(facts)));
             self.tell(&Notice::Object(key, at));
         }
     }
 
-    fn delete(&mut self, scope: Scope, key: &ObjectKey, at: Duration) {
-        self.scope(scope).objects.remove(key);
+    fn delete(&mut self, key: &ObjectKey, at: Duration) {
         if self.objects.remove(key).is_some() {
             self.tell(&Notice::Object(key.clone(), at));
         }
@@ -230,9 +231,15 @@ impl Inner {
         standing.listed = true;
         standing.failing = None;
         let Some(listing) = standing.listing.take() else { return };
-        let gone: Vec<ObjectKey> = standing.objects.difference(&listing).cloned().collect();
+        let missing = |(key, (of, _)): &(&ObjectKey, &(Scope, Arc<Facts>))| *of == scope && !listing.contains(*key);
+        let gone: Vec<ObjectKey> = self
+            .objects
+            .iter()
+            .filter(missing)
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in gone {
-            self.delete(scope, &key, at);
+            self.delete(&key, at);
         }
     }
 

@@ -88,9 +88,9 @@ impl RecordCalls {
         let to = self
             .0
             .iter()
-            .find(|(place, _)| place.as_deref().is_none_or(|place| *place == *object.namespace));
+            .find(|(place, _)| place.as_deref().is_none_or(|place| place == object.namespace()));
         if let Some((_, sender)) = to {
-            let _ = sender.send(ObjectRef::new(&object.name).within(&object.namespace));
+            let _ = sender.send(ObjectRef::new(object.name()).within(object.namespace()));
         }
     }
 }
@@ -147,7 +147,7 @@ impl Context {
     pub(crate) fn call_records(&self) {
         self.zones_changed.notify_one();
         for facts in self.world.all() {
-            if facts.key.kind == crate::source::SourceKind::Record {
+            if facts.key.kind() == crate::source::SourceKind::Record {
                 self.record_calls.call(&facts.key);
             }
         }

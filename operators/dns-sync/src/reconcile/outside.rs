@@ -38,7 +38,7 @@ pub async fn watch(context: Arc<Context>) {
                     } else {
                         some.iter().filter_map(|key| context.world.get(key)).collect()
                     };
-                    for facts in facts.iter().filter(|facts| facts.key.kind != SourceKind::Record) {
+                    for facts in facts.iter().filter(|facts| facts.key.kind() != SourceKind::Record) {
                         tell(&context, &zones, facts);
                     }
                     (all, some) = (false, BTreeSet::new());

@@ -17,11 +17,11 @@ use crate::zone::plan::Verdict;
 
 /// One pass.
 pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<Action, Error> {
-    let key = ObjectKey {
-        kind: SourceKind::Record,
-        namespace: record.namespace().unwrap_or_default().into(),
-        name: record.name_any().into(),
-    };
+    let key = ObjectKey::new(
+        SourceKind::Record,
+        &record.namespace().unwrap_or_default(),
+        &record.name_any(),
+    );
     let outcomes = gather(&key, record.metadata.generation, &context);
     // What an earlier process or term has reported stays true until every zone has looked and planned.
     let decided = decided(&record, &outcomes, &context);
@@ -29,7 +29,7 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
         return Ok(Action::await_change());
     }
     let status = describe(&record, &outcomes, decided, Timestamp::now());
-    let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), &key.namespace);
+    let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), key.namespace());
     report(&api, MANAGER, &record, &status).await.map_err(Error::Status)?;
     Ok(Action::await_change())
 }

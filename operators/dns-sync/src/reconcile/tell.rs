@@ -38,7 +38,7 @@ impl Audience for Teller {
             .world
             .all()
             .iter()
-            .filter(|facts| facts.key.kind == SourceKind::Record)
+            .filter(|facts| facts.key.kind() == SourceKind::Record)
         {
             self.record_calls.call(&facts.key);
         }
@@ -47,7 +47,7 @@ impl Audience for Teller {
     fn objects_changed(&self, objects: &[ObjectKey]) {
         let Some(shared) = self.shared.upgrade() else { return };
         for object in objects {
-            if object.kind == SourceKind::Record {
+            if object.kind() == SourceKind::Record {
                 self.record_calls.call(object);
             }
             let Some(facts) = self.world.get(object) else { continue };
@@ -95,7 +95,7 @@ pub(crate) fn trouble(key: &SetKey, verdict: &Verdict) -> Option<(&'static str, 
 
 /// The object as events name it.
 pub(crate) fn reference(facts: &Facts) -> ObjectReference {
-    let (api_version, kind) = match facts.key.kind {
+    let (api_version, kind) = match facts.key.kind() {
         SourceKind::Service => ("v1", "Service"),
         SourceKind::Ingress => ("networking.k8s.io/v1", "Ingress"),
         SourceKind::Record => ("dns.hearth.home.arpa/v1alpha1", "DNSRecord"),
@@ -103,8 +103,8 @@ pub(crate) fn reference(facts: &Facts) -> ObjectReference {
     ObjectReference {
         api_version: Some(api_version.to_owned()),
         kind: Some(kind.to_owned()),
-        namespace: Some(facts.key.namespace.to_string()),
-        name: Some(facts.key.name.to_string()),
+        namespace: Some(facts.key.namespace().to_owned()),
+        name: Some(facts.key.name().to_owned()),
         uid: Some(facts.uid.to_string()),
         ..ObjectReference::default()
     }

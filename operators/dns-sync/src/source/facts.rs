@@ -99,11 +99,11 @@ impl Facts {
     fn new(kind: SourceKind, metadata: &ObjectMeta, dns: Annotations, defects: Vec<Defect>, what: What) -> Self {
         let text = |text: &Option<String>| text.as_deref().unwrap_or_default().to_owned();
         Self {
-            key: ObjectKey {
+            key: ObjectKey::new(
                 kind,
-                namespace: text(&metadata.namespace).into(),
-                name: text(&metadata.name).into(),
-            },
+                metadata.namespace.as_deref().unwrap_or_default(),
+                metadata.name.as_deref().unwrap_or_default(),
+            ),
             uid: text(&metadata.uid).into(),
             created: metadata
                 .creation_timestamp
@@ -166,7 +166,7 @@ fn selected(facts: &Facts, zone: &ZoneView<'_>) -> bool {
             None => return false,
         },
     };
-    (namespaces.is_empty() || namespaces.iter().any(|namespace| **namespace == *facts.key.namespace))
+    (namespaces.is_empty() || namespaces.iter().any(|namespace| namespace == facts.key.namespace()))
         && labels
             .as_ref()
             .is_none_or(|selector| selector::matches(selector, &facts.labels))

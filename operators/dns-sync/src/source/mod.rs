@@ -60,42 +60,67 @@ impl SourceKind {
     }
 }
 
-/// Which object.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectKey {
-    /// Its kind.
-    pub kind: SourceKind,
-    /// Its namespace.
-    pub namespace: Arc<str>,
-    /// Its name.
-    pub name: Arc<str>,
-}
+/// Which object: the text that owner records call it by, for example `service/web/front`. Small and cheap to clone, since
+/// every index and every claim holds one.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey(Arc<str>);
 
 impl ObjectKey {
-    /// The `resource` label of its owner records, for example `service/web/front`.
-    pub fn resource(&self) -> String {
-        format!("{}/{}/{}", self.kind.prefix(), self.namespace, self.name)
+    /// The key of an object.
+    pub fn new(kind: SourceKind, namespace: &str, name: &str) -> Self {
+        Self(format!("{}/{namespace}/{name}", kind.prefix()).into())
     }
 
     /// The object that a `resource` label names, for example `service/web/front`; None: not one of our kinds.
     pub fn from_resource(resource: &str) -> Option<Self> {
         let mut parts = resource.split('/');
         let prefix = parts.next()?;
-        let kind = SourceKind::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
-        let namespace = parts.next().filter(|part| !part.is_empty())?;
-        let name = parts.next().filter(|part| !part.is_empty())?;
-        parts.next().is_none().then(|| Self {
-            kind,
-            namespace: namespace.into(),
-            name: name.into(),
-        })
+        let known = SourceKind::ALL.into_iter().any(|kind| kind.prefix() == prefix);
+        let named = parts.next().is_some_and(|namespace| !namespace.is_empty())
+            && parts.next().is_some_and(|name| !name.is_empty())
+            && parts.next().is_none();
+        (known && named).then(|| Self(resource.into()))
+    }
+
+    /// The `resource` label of its owner records.
+    pub fn resource(&self) -> &str {
+        &self.0
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> SourceKind {
+        match self.part(0) {
+            "service" => SourceKind::Service,
+            "ingress" => SourceKind::Ingress,
+            _ => SourceKind::Record,
+        }
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.part(1)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.part(2)
+    }
+
+    fn part(&self, index: usize) -> &str {
+        self.0.split('/').nth(index).unwrap_or_default()
     }
 }
 
 /// For people: `Service web/front`.
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
+        write!(f, "{} {}/{}", self.kind().as_str(), self.namespace(), self.name())
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -45,8 +45,8 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
-                Piece::Name => text.push_str(&facts.key.name),
-                Piece::Namespace => text.push_str(&facts.key.namespace),
+                Piece::Name => text.push_str(facts.key.name()),
+                Piece::Namespace => text.push_str(facts.key.namespace()),
                 Piece::Label(key) => text.push_str(
                     selector::get(&facts.labels, key).ok_or_else(|| format!("the object has no label `{key}`"))?,
                 ),

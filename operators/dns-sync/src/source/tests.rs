@@ -126,20 +126,13 @@ fn assert_wanted(zone: &Zone, facts: &Facts, expected: &[&str]) {
 
 #[test]
 fn resources_name_objects() {
-    let key = ObjectKey {
-        kind: SourceKind::Service,
-        namespace: "web".into(),
-        name: "front".into(),
-    };
+    let key = ObjectKey::new(SourceKind::Service, "web", "front");
     assert_eq!(key.resource(), "service/web/front");
     assert_eq!(key.to_string(), "Service web/front");
     for kind in SourceKind::ALL {
-        let key = ObjectKey {
-            kind,
-            namespace: "web".into(),
-            name: "front".into(),
-        };
-        assert_eq!(ObjectKey::from_resource(&key.resource()), Some(key));
+        let key = ObjectKey::new(kind, "web", "front");
+        assert_eq!((key.kind(), key.namespace(), key.name()), (kind, "web", "front"));
+        assert_eq!(ObjectKey::from_resource(key.resource()), Some(key));
     }
     for other in [
         "crd/web/front",

@@ -84,7 +84,7 @@ impl Stage {
         let notices = std::iter::from_fn(|| self.heard.try_recv().ok());
         notices
             .map(|notice| match notice {
-                Notice::Object(key, _) => key.name.to_string(),
+                Notice::Object(key, _) => key.name().to_owned(),
                 Notice::Sources => "*".to_owned(),
             })
             .collect()
@@ -95,7 +95,7 @@ impl Stage {
             .world
             .all()
             .iter()
-            .map(|facts| facts.key.name.to_string())
+            .map(|facts| facts.key.name().to_owned())
             .collect();
         names.sort();
         names

@@ -265,7 +265,11 @@ impl<P: Provider, A: Audience> Actor<P, A> {
     /// that nothing is parked, and forget what was when the process ends.
     fn planned(&self, turn: &mut Turn) {
         let mut standing = self.shared.standing();
-        if !standing.looked && !turn.look && self.shared.state().image.is_some() {
+        let all_planned = {
+            let state = self.shared.state();
+            state.image.is_some() && !state.backlog
+        };
+        if !standing.looked && !turn.look && all_planned {
             standing.looked = true;
             turn.news = true;
             drop(standing);

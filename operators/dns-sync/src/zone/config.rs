@@ -250,11 +250,11 @@ impl Config {
             return Gone::Unwatched;
         };
         let covers =
-            |namespaces: &[String]| namespaces.is_empty() || namespaces.iter().any(|one| **one == *object.namespace);
-        let watched = self.reach.sources.contains(&object.kind)
+            |namespaces: &[String]| namespaces.is_empty() || namespaces.iter().any(|one| one == object.namespace());
+        let watched = self.reach.sources.contains(&object.kind())
             && covers(&self.reach.namespaces)
-            && self.namespaces(object.kind).is_some_and(covers);
-        match (watched, complete.of(object.kind)) {
+            && self.namespaces(object.kind()).is_some_and(covers);
+        match (watched, complete.of(object.kind())) {
             (false, _) => Gone::Unwatched,
             (true, false) => Gone::Unlisted,
             (true, true) => Gone::Proven,

@@ -199,7 +199,11 @@ impl Image {
             .binary_search_by(|(record_type, id, _)| (record_type, id).cmp(&(&key.record_type, &key.set_identifier)));
         match place {
             Ok(at_place) => at.sets[at_place].2 = set,
-            Err(at_place) => at.sets.insert(at_place, (key.record_type, key.set_identifier, set)),
+            Err(at_place) => {
+                // Most names have one set; a vector's first insert would make room for four.
+                at.sets.reserve_exact(1);
+                at.sets.insert(at_place, (key.record_type, key.set_identifier, set));
+            }
         }
     }
 

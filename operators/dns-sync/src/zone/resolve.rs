@@ -177,10 +177,9 @@ fn held<'a>(
     present: &'a [Present],
 ) -> impl Iterator<Item = Candidate> + 'a {
     let resource = claim.object.resource();
-    let mine = resource.clone();
     let own = present
         .iter()
-        .filter(move |at| at.key.set_identifier.as_deref() == set_identifier && at.holder() == Some(&mine));
+        .filter(move |at| at.key.set_identifier.as_deref() == set_identifier && at.holder() == Some(resource));
     own.map(move |at| Candidate {
         holder: true,
         created: claim.created,
@@ -188,7 +187,7 @@ fn held<'a>(
         desired: Desired {
             key: at.key.clone(),
             objects: vec![claim.object.clone()],
-            resource: resource.clone(),
+            resource: resource.to_owned(),
             answer: Answer::Values(Vec::new()),
             ttl: None,
             weight: match at.set.routing {
@@ -214,7 +213,7 @@ fn expand(
             set_identifier: endpoint.set_identifier.clone(),
         },
         objects: vec![claim.object.clone()],
-        resource: claim.object.resource(),
+        resource: claim.object.resource().to_owned(),
         answer,
         ttl: endpoint.ttl,
         weight: endpoint.weight,
@@ -354,7 +353,7 @@ fn merge_services(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
             .desired
             .objects
             .first()
-            .map(ObjectKey::resource)
+            .map(|object| object.resource().to_owned())
             .unwrap_or_default();
     }
     merged
@@ -362,7 +361,7 @@ fn merge_services(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
 
 fn is_service(one: &Candidate) -> bool {
     let mut objects = one.desired.objects.iter();
-    objects.all(|object| object.kind == SourceKind::Service)
+    objects.all(|object| object.kind() == SourceKind::Service)
 }
 
 fn has_addresses(one: &Candidate) -> bool {

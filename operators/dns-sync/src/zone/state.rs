@@ -26,6 +26,8 @@ pub struct State {
     pub guard: Guard,
     /// Deletes that wait for a confirmation.
     pub parked: BTreeMap<SetKey, Park>,
+    /// The last preparation left names for the next one.
+    pub backlog: bool,
     /// Deletes were parked when an earlier process ended: those that the first plan finds stay parked.
     pub park_all: bool,
     /// Sets that `park_all` found, while it could not be told whether they are unwanted.
@@ -39,7 +41,7 @@ pub struct State {
     /// Records whose objects have never been here.
     unseen: Unseen,
     claims: HashMap<Name, Vec<Claim>>,
-    names: HashMap<ObjectKey, Vec<Name>>,
+    names: HashMap<ObjectKey, Box<[Name]>>,
     defects: HashMap<ObjectKey, Vec<Defect>>,
     dirty: BTreeMap<Name, Option<Mono>>,
     in_flight: HashMap<Name, Flight>,
@@ -143,6 +145,8 @@ struct Wishes {
 pub struct Work {
     /// By name, deletes before creates.
     pub groups: Vec<Group>,
+    /// More names wait to be planned at once.
+    pub more: bool,
 }
 
 impl State {
@@ -153,6 +157,7 @@ impl State {
             image: None,
             guard,
             parked: BTreeMap::new(),
+            backlog: false,
             park_all: false,
             doubtful: BTreeSet::new(),
             armed: None,
@@ -212,13 +217,16 @@ impl State {
                     continue;
                 }
             }
-            self.claims.entry(name).or_default().push(claim);
+            let all = self.claims.entry(name).or_default();
+            // Nearly every name has one claim; a vector's first push would make room for four.
+            all.reserve_exact(1);
+            all.push(claim);
         }
         if !empty.is_empty() {
             self.empty.insert(key.clone(), empty);
         }
         // Verdicts of names that the object no longer wants are no longer its business.
-        let mut changed = !before.is_empty() && before != names;
+        let mut changed = !before.is_empty() && *before != *names;
         if let Some(verdicts) = self.verdicts.get_mut(key) {
             // Those of names that it still wants speak of what it wanted before an event.
             verdicts.retain(|(set, _)| since.is_none() && names.contains(&set.name));
@@ -232,7 +240,7 @@ impl State {
             None => _ = self.generations.remove(key),
         }
         if !names.is_empty() {
-            self.names.insert(key.clone(), names);
+            self.names.insert(key.clone(), names.into());
         }
         if self.set_defects(key, wishes.defects) || changed {
             self.changed.insert(key.clone());

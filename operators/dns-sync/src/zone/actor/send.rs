@@ -1,5 +1,5 @@
 //! Sending: batches, and what is done when one is refused. One bad record never holds up the others.
-use super::{Actor, Audience, Group, Provider, ProviderError, READ_AT_MOST, Turn};
+use super::{Actor, Audience, Group, Mono, Provider, ProviderError, READ_AT_MOST, Turn};
 use crate::zone::batch::{blamed, cut};
 use crate::zone::image::{Action, Change, SetKey};
 
@@ -11,6 +11,8 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         let (alone, healthy): (Vec<Group>, Vec<Group>) = {
             let mut state = self.shared.state();
             let work = state.prepare(self.world.now(), at, &complete);
+            // What waits has waited for its batch window already.
+            turn.batch_since = work.more.then_some(Mono::ZERO);
             work.groups.into_iter().partition(|group| state.goes_alone(&group.name))
         };
         let (mut batches, oversized) = cut(healthy);

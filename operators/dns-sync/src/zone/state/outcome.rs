@@ -89,7 +89,7 @@ impl State {
                 })
                 // What is published needs no memory, but DNSRecords report it.
                 .filter(|(_, verdict)| {
-                    object.kind == crate::source::SourceKind::Record || *verdict != Verdict::Published
+                    object.kind() == crate::source::SourceKind::Record || *verdict != Verdict::Published
                 })
                 .collect();
             let all = self.verdicts.entry(object.clone()).or_default();
@@ -240,13 +240,13 @@ impl State {
         (
             self.verdicts.get(object).map_or(&[], Vec::as_slice),
             self.defects.get(object).map_or(&[], Vec::as_slice),
-            self.names.get(object).map_or(&[], Vec::as_slice),
+            self.names.get(object).map_or(&[], AsRef::as_ref),
         )
     }
 
     /// Whether names of the object wait to be planned, and nothing is known of them yet.
     pub fn is_undecided(&self, object: &ObjectKey) -> bool {
-        let names = self.names.get(object).map_or(&[][..], Vec::as_slice);
+        let names = self.names.get(object).map_or(&[][..], AsRef::as_ref);
         let told = self.verdicts.get(object).map_or(&[][..], Vec::as_slice);
         names
             .iter()

@@ -14,6 +14,10 @@ use crate::zone::plan::{self, Gone, NamePlan};
 /// A set and the changes that remove it.
 type Delete = (SetKey, Vec<Change>);
 
+/// Names that get changes in one preparation. More are many only when a zone is filled or everything moves at once, and
+/// what is to be changed is held in memory until it is sent.
+const AT_ONCE: usize = 1_000;
+
 /// The deletes of one preparation.
 #[derive(Default)]
 struct Deletes {
@@ -24,7 +28,8 @@ struct Deletes {
 }
 
 impl State {
-    /// Plans every due name and says what to send. `at` is wall-clock time in seconds since 1970, for the guard.
+    /// Plans what is due and says what to send: all deletes, since they are judged together, and up to a thousand names
+    /// with other changes. `at` is wall-clock time in seconds since 1970, for the guard.
     pub fn prepare(&mut self, now: Mono, at: i64, complete: &Complete) -> Work {
         self.expire_empty(now);
         let Some(image) = self.image.take() else {
@@ -40,6 +45,13 @@ impl State {
         let mut deletes = Deletes::default();
         let mut touched: HashSet<Name> = HashSet::new();
         for (name, first) in due {
+            let enough = work.groups.len() >= AT_ONCE;
+            // Where nothing is, nothing can be deleted: the guard misses nothing when the name is planned later.
+            if enough && image.at(&name).is_empty() {
+                self.dirty.insert(name, first);
+                work.more = true;
+                continue;
+            }
             let claims = self.claims.get(&name).map_or(&[][..], Vec::as_slice);
             let mut found = plan::plan(&name, claims, &image, &self.config.rules(), |resource| {
                 self.gone(&name, resource, *complete)
@@ -47,6 +59,11 @@ impl State {
             // Two names that want one owner record: the second is planned when the first has it.
             if found.writes.iter().any(|change| touched.contains(&change.key.name)) {
                 self.dirty.insert(name, first);
+                continue;
+            }
+            if enough && !found.writes.is_empty() && found.removals().next().is_none() {
+                self.dirty.insert(name, first);
+                work.more = true;
                 continue;
             }
             touched.extend(found.writes.iter().map(|change| change.key.name.clone()));
@@ -68,6 +85,7 @@ impl State {
         }
         self.park_all = false;
         self.image = Some(image);
+        self.backlog = work.more;
         let counted = self.guarded(deletes, at, &mut work);
         self.release_confirmed();
         for group in &work.groups {

@@ -36,6 +36,35 @@ fn a_refused_name_is_tried_again_later_and_later() {
 }
 
 #[test]
+fn a_zone_is_filled_a_thousand_names_at_a_time_and_deletes_are_judged_together() {
+    let (mut bench, objects) = zone_of(1200, "policy: Sync");
+    for n in 0..1500 {
+        bench.put(&address(&format!("a{n}"), "192.0.2.1"));
+    }
+    for facts in &objects {
+        bench.drop(facts);
+    }
+    let work = bench.state.prepare(bench.now, bench.at(), &ALL);
+    assert_eq!((work.groups.len(), work.more, bench.state.backlog), (1000, true, true));
+    assert_eq!(bench.state.parked.len(), 1200, "those of names that come later too");
+    for group in &work.groups {
+        strict::change(&mut bench.provider, &group.changes).unwrap();
+    }
+    bench.state.accepted(&work.groups, EPOCH);
+    let rest = bench.state.prepare(bench.now, bench.at(), &ALL);
+    assert_eq!((rest.groups.len(), rest.more, bench.state.backlog), (500, false, false));
+    for group in &rest.groups {
+        strict::change(&mut bench.provider, &group.changes).unwrap();
+    }
+    bench.state.accepted(&rest.groups, EPOCH);
+    // Changes of what is there come in the same portions.
+    for n in 0..1500 {
+        bench.put(&address(&format!("a{n}"), "192.0.2.2"));
+    }
+    assert_eq!(bench.state.prepare(bench.now, bench.at(), &ALL).groups.len(), 1000);
+}
+
+#[test]
 fn an_event_or_a_zone_that_changed_is_a_reason_to_try_at_once() {
     let mut bench = Bench::new("policy: Sync");
     bench.put(&address("bad", "192.0.2.1"));
