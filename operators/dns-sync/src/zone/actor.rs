@@ -17,6 +17,9 @@ use crate::source::ObjectKey;
 use crate::world::{Notice, World};
 
 mod send;
+mod turn;
+
+use turn::Turn;
 
 /// What the zone's and the records' reconcilers read.
 #[derive(Debug)]
@@ -97,28 +100,8 @@ pub struct Actor<P, A> {
     pub metrics: ZoneMetrics,
 }
 
-/// What the loop remembers between its turns.
-#[derive(Debug)]
-struct Turn {
-    /// The zone must be listed before anything else.
-    look: bool,
-    next_look: Mono,
-    /// Names whose last change has an unknown outcome.
-    suspects: BTreeSet<Name>,
-    /// Calls that failed in a row, and when the next may be made.
-    failures: u32,
-    not_before: Mono,
-    /// When the first event of the open batch came.
-    batch_since: Option<Mono>,
-    /// When the zone's status was last announced, and whether there is news since.
-    announced: Mono,
-    news: bool,
-}
-
 /// How long the actor waits for sources to be listed before it begins with what is known.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two announcements of the zone's status.
-const ANNOUNCE: Duration = Duration::from_secs(1);
 /// The longest pause that a provider may ask for.
 const LONGEST_ASKED: Duration = Duration::from_mins(15);
 /// More suspects than this are cheaper looked at by listing the zone.
@@ -132,16 +115,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
     }
 
     async fn work(&mut self) {
-        let mut turn = Turn {
-            look: true,
-            next_look: Mono::ZERO,
-            suspects: BTreeSet::new(),
-            failures: 0,
-            not_before: Mono::ZERO,
-            batch_since: None,
-            announced: Mono::ZERO,
-            news: true,
-        };
+        let mut turn = Turn::first();
         let order = self.orders.borrow_and_update().clone();
         let mut asked = order.look;
         self.fill();
@@ -161,7 +135,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             if self.batch_due(&mut turn, now) {
                 self.send(&mut turn).await;
                 self.planned(&mut turn);
-                turn.news = true;
+                turn.tell(self.world.now());
                 continue;
             }
             let wake = self.next_wake(&turn, now);
@@ -202,7 +176,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         }
         self.shared.state().set_config((**config).clone());
         self.fill();
-        turn.news = true;
+        turn.tell(self.world.now());
     }
 
     /// Takes over one notice and all that wait behind it.
@@ -220,7 +194,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             next = self.notices.try_recv().ok();
         }
         drop(state);
-        turn.news = true;
+        turn.tell(self.world.now());
     }
 
     /// Lists the zone.
@@ -271,7 +245,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         };
         if !standing.looked && !turn.look && all_planned {
             standing.looked = true;
-            turn.news = true;
+            turn.tell(self.world.now());
             drop(standing);
             self.audience.looked();
         }
@@ -280,7 +254,9 @@ impl<P: Provider, A: Audience> Actor<P, A> {
     fn succeeded(&self, turn: &mut Turn) {
         (turn.failures, turn.not_before) = (0, Mono::ZERO);
         let mut standing = self.shared.standing();
-        turn.news |= standing.error.take().is_some();
+        if standing.error.take().is_some() {
+            turn.tell(self.world.now());
+        }
         self.metrics.success(jiff::Timestamp::now().as_duration().as_secs_f64());
     }
 
@@ -301,7 +277,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         let mut standing = self.shared.standing();
         if standing.error.as_ref().map(ProviderError::reason) != Some(error.reason()) {
             tracing::warn!(zone = &*self.zone(), reason = error.reason(), %error, "provider call failed; it is tried again");
-            turn.news = true;
+            turn.tell(self.world.now());
         }
         standing.error = Some(error);
     }
@@ -352,8 +328,8 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         if let Some(due) = state.next_due() {
             at = at.min(due.max(turn.not_before));
         }
-        if turn.news {
-            at = at.min(turn.announced + ANNOUNCE);
+        if let Some(told) = turn.told_at(state.has_work(now)) {
+            at = at.min(told);
         }
         at.saturating_sub(now)
             .clamp(Duration::from_millis(1), Duration::from_mins(1))
@@ -364,14 +340,14 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         let now = self.world.now();
         let changed = self.shared.state().take_changed();
         if !changed.is_empty() {
-            turn.news = true;
+            turn.tell(self.world.now());
             self.audience.objects_changed(&changed);
         }
-        if !turn.news || turn.announced != Mono::ZERO && now < turn.announced + ANNOUNCE {
+        let state = self.shared.state();
+        if turn.told_at(state.has_work(now)).is_none_or(|at| now < at) {
             return;
         }
-        (turn.announced, turn.news) = (now.max(Mono::from_nanos(1)), false);
-        let state = self.shared.state();
+        (turn.announced, turn.news) = (Some(now), None);
         let totals = state.totals();
         let failed = totals.failed + i64::try_from(state.defective()).unwrap_or(0);
         let counts = [
