@@ -63,9 +63,11 @@ impl Surroundings {
     pub async fn client(&self) -> Result<Client> {
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig)?;
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        config.read_timeout = Some(std::time::Duration::from_secs(30));
+        // hyper's own read timeout would also end connections that wait in the pool, under the feet of the next request.
+        config.read_timeout = None;
         config.default_retry = false;
-        Ok(Client::try_from(config)?)
+        let limit = tower::timeout::TimeoutLayer::new(std::time::Duration::from_secs(30));
+        Ok(kube::client::ClientBuilder::try_from(config)?.with_layer(&limit).build())
     }
 
     /// The local cluster's switches; an error on a cluster that is not ours.

@@ -53,7 +53,41 @@ const REGIONS: [(&str, &str, &str); 38] = [
     ("us-west-2", "Z1H1FL5HABSF5", "Z18D5FSROUN65G"),
 ];
 
-/// The hosted zone id of a load balancer, `CloudFront` distribution or Global Accelerator, by its DNS name (any case, with
+/// Region and zone of VPC endpoints (AWS tells them per endpoint, `DescribeVpcEndpoints`; external-dns has the same);
+/// sorted by region.
+const VPC_ENDPOINTS: [(&str, &str); 29] = [
+    ("af-south-1", "Z09302161J80N9A7UTP7U"),
+    ("ap-east-1", "Z2LIHJ7PKBEMWN"),
+    ("ap-northeast-1", "Z2E726K9Y6RL4W"),
+    ("ap-northeast-2", "Z27UANNT0PRK1T"),
+    ("ap-northeast-3", "Z376B5OMM2JZL2"),
+    ("ap-south-1", "Z2KVTB3ZLFM7JR"),
+    ("ap-south-2", "Z0952991RWSF5AHIQDIY"),
+    ("ap-southeast-1", "Z18LLCSTV4NVNL"),
+    ("ap-southeast-2", "ZDK2GCRPAFKGO"),
+    ("ap-southeast-3", "Z03881013RZ9BYYZO8N5W"),
+    ("ap-southeast-4", "Z07508191CO1RNBX3X3AU"),
+    ("ca-central-1", "ZRCXCF510Y6P9"),
+    ("eu-central-1", "Z273ZU8SZ5RJPC"),
+    ("eu-central-2", "Z045369019J4FUQ4S272E"),
+    ("eu-north-1", "Z3OWWK6JFDEDGC"),
+    ("eu-south-1", "Z2A5FDNRLY7KZG"),
+    ("eu-south-2", "Z014396544HENR57XQCJ"),
+    ("eu-west-1", "Z38GZ743OKFT7T"),
+    ("eu-west-2", "Z7K1066E3PUKB"),
+    ("eu-west-3", "Z1DWHTMFP0WECP"),
+    ("me-central-1", "Z07122992YCEUCB9A9570"),
+    ("me-south-1", "Z3B95P3VBGEQGY"),
+    ("sa-east-1", "Z2LXUWEVLCVZIB"),
+    ("us-east-1", "Z7HUB22UULQXV"),
+    ("us-east-2", "ZC8PG0KIFKBRI"),
+    ("us-gov-east-1", "Z2MU5TEIGO9WXB"),
+    ("us-gov-west-1", "Z12529ZODG2B6H"),
+    ("us-west-1", "Z12I86A8N7VCZO"),
+    ("us-west-2", "Z1YSA3EXCYUU9Z"),
+];
+
+/// The hosted zone id of a load balancer, `CloudFront` distribution, Global Accelerator or VPC endpoint, by its DNS name (any case, with
 /// or without `dualstack.` and final dot). None: not one of those, or of a region that is not known here.
 pub fn load_balancer_zone(target: &str) -> Option<&'static str> {
     let target = target.trim().trim_end_matches('.').to_ascii_lowercase();
@@ -70,6 +104,10 @@ pub fn load_balancer_zone(target: &str) -> Option<&'static str> {
     let mut labels = host.rsplit('.');
     let (last, before) = (labels.next()?, labels.next()?);
     labels.next().filter(|name| !name.is_empty())?;
+    if last == "vpce" && !chinese {
+        let at = VPC_ENDPOINTS.binary_search_by(|(known, _)| (*known).cmp(before)).ok()?;
+        return Some(VPC_ENDPOINTS[at].1);
+    }
     let (region, network) = match (before, last) {
         (region, "elb") => (region, false),
         ("elb", region) => (region, true),
@@ -87,10 +125,12 @@ mod tests {
     #[test]
     fn regions_are_sorted_and_zones_differ() {
         assert!(REGIONS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(VPC_ENDPOINTS.is_sorted_by(|a, b| a.0 < b.0));
         let mut zones: Vec<&str> = REGIONS.iter().flat_map(|(_, a, n)| [*a, *n]).collect();
+        zones.extend(VPC_ENDPOINTS.map(|(_, zone)| zone));
         zones.sort_unstable();
         zones.dedup();
-        assert_eq!(zones.len(), 2 * REGIONS.len());
+        assert_eq!(zones.len(), 2 * REGIONS.len() + VPC_ENDPOINTS.len());
     }
 
     #[test]
@@ -107,6 +147,11 @@ mod tests {
             ("bar.us-gov-west-1.elb.amazonaws.com", Some("Z33AYJ8TM3BH4J")),
             ("d111111abcdef8.cloudfront.net", Some("Z2FDTNDATAQYW2")),
             ("a1234567890abcdef.awsglobalaccelerator.com", Some("Z2BJ6XQ5FK7U4H")),
+            (
+                "vpce-0a1b-2c3d.vpce-svc-4e5f.eu-central-1.vpce.amazonaws.com",
+                Some("Z273ZU8SZ5RJPC"),
+            ),
+            ("eu-central-1.vpce.amazonaws.com", None),
             ("cloudfront.net", None),
             ("eu-central-1.elb.amazonaws.com", None),
             ("bar.mars-1.elb.amazonaws.com", None),
