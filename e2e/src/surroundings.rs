@@ -67,7 +67,9 @@ impl Surroundings {
         config.read_timeout = None;
         config.default_retry = false;
         let limit = tower::timeout::TimeoutLayer::new(std::time::Duration::from_secs(30));
-        Ok(kube::client::ClientBuilder::try_from(config)?.with_layer(&limit).build())
+        Ok(kube::client::ClientBuilder::try_from(config)?
+            .with_layer(&limit)
+            .build())
     }
 
     /// The local cluster's switches; an error on a cluster that is not ours.

@@ -143,6 +143,18 @@ impl Context {
         self.call_records();
     }
 
+    /// The other DNSZones are looked at again.
+    pub(crate) fn call_zones_but(&self, zone: &DNSZone) {
+        for other in self
+            .zones
+            .state()
+            .iter()
+            .filter(|other| other.metadata.uid != zone.metadata.uid)
+        {
+            let _ = self.zone_calls.send(ObjectRef::from_obj(&**other));
+        }
+    }
+
     /// Every DNSRecord is looked at again: the set of zones has changed.
     pub(crate) fn call_records(&self) {
         self.zones_changed.notify_one();

@@ -18,7 +18,7 @@ use crate::provider::ProviderError;
 use crate::provider::route53::account::SecretData;
 use crate::reconcile::secrets::Known;
 use crate::zone::actor::{Actor, Order, Shared};
-use crate::zone::config::Config;
+use crate::zone::config::{Config, Nested};
 use crate::zone::guard::Guard;
 use crate::zone::state::State;
 
@@ -46,6 +46,10 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
     let name = zone.name_any();
     let mut writer = Writer::new(&zone, Timestamp::now());
     let mut action = Action::await_change();
+    if writer.is_new() {
+        // What the others may take depends on it.
+        context.call_zones_but(&zone);
+    }
     if zone.spec.suspend {
         stop(&context, &name, &zone.spec.domain);
         let message = "spec.suspend is set; nothing is looked at or written";
@@ -230,14 +234,7 @@ async fn start(
     context.accounts.retain_used();
     context.zones_changed.notify_one();
     // Others may have to yield, or take relative names no longer.
-    for other in context
-        .zones
-        .state()
-        .iter()
-        .filter(|other| other.name_any() != zone.name_any())
-    {
-        let _ = context.zone_calls.send(ObjectRef::from_obj(&**other));
-    }
+    context.call_zones_but(zone);
     Ok(())
 }
 
@@ -319,6 +316,9 @@ fn configure(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<Config,
         .filter(|other| other.spec.sources.records.is_some() && !other.spec.suspend)
         .count()
         <= 1;
+    let others = takers.iter().filter(|other| other.uid() != zone.uid());
+    config.nested = others.filter_map(|other| Nested::of(&zone.spec, &other.spec)).collect();
+    config.nested.sort_by(|a, b| a.domain.cmp(&b.domain));
     config.confirmed = zone.annotations().get(CONFIRM_DELETES).cloned();
     Ok(config)
 }

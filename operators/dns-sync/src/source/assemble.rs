@@ -34,7 +34,7 @@ pub(super) fn assemble(facts: &Facts, zone: &ZoneView<'_>, claims: &Claims<'_>, 
             wanted.outside.push(name.clone());
             continue;
         }
-        if !zone.filter.admits(name) {
+        if !zone.filter.admits(name) || zone.yields(name, facts.key.kind()) {
             continue;
         }
         concerned = true;

@@ -1,6 +1,7 @@
 //! What an object wants of a zone: the vocabulary between sources and plan.
+use super::SourceKind;
 pub use super::facts::wanted;
-use crate::{crd::zone::Sources, data::RecordType, filter::NameFilter, name::Name};
+use crate::{crd::zone::Sources, data::RecordType, filter::NameFilter, name::Name, zone::config::Nested};
 
 /// One record set that an object wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,4 +132,13 @@ pub struct ZoneView<'a> {
     pub record_types: &'a [RecordType],
     /// Only this zone takes `DNSRecords`, so relative names without `spec.zone` are relative to it.
     pub sole_for_records: bool,
+    /// Zones below this one that take its names away.
+    pub nested: &'a [Nested],
+}
+
+impl ZoneView<'_> {
+    /// Whether a name of an object of this kind belongs to a zone below this one.
+    pub fn yields(&self, name: &Name, kind: SourceKind) -> bool {
+        self.nested.iter().any(|nested| nested.takes(name, kind))
+    }
 }

@@ -1,6 +1,6 @@
 //! Sources: from Kubernetes objects to the record sets they want. All of it is pure; watches deliver slim objects,
 //! [`facts::Facts`] keeps what matters of each, and [`wanted`] says what it wants of one zone.
-use std::{fmt, sync::Arc};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 pub mod annotations;
 mod assemble;
@@ -62,8 +62,21 @@ impl SourceKind {
 
 /// Which object: the text that owner records call it by, for example `service/web/front`. Small and cheap to clone, since
 /// every index and every claim holds one.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ObjectKey(Arc<str>);
+
+/// By kind, namespace and name, each as a text.
+impl Ord for ObjectKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.split('/').cmp(other.0.split('/'))
+    }
+}
+
+impl PartialOrd for ObjectKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl ObjectKey {
     /// The key of an object.

@@ -117,7 +117,9 @@ impl RecordFacts {
                 ..Wanted::default()
             };
         }
-        if !zone.filter.admits(&name) || !zone.record_types.contains(&self.record_type) {
+        // A record that names its zone stays there: so one delegates, and so glue is written.
+        let yielded = self.zone.is_none() && zone.yields(&name, facts.key.kind());
+        if yielded || !zone.filter.admits(&name) || !zone.record_types.contains(&self.record_type) {
             return Wanted::default();
         }
         wanted.defects = facts.defects.to_vec();
@@ -178,7 +180,10 @@ impl RecordFacts {
             return Some(Defect::of(
                 name,
                 "ZoneNameServers",
-                format!("the name servers of {name} are the zone's own; they are Route 53's to set"),
+                format!(
+                    "the name servers of {name} are the zone's own; they are Route 53's to set. To delegate the zone, \
+                     set spec.zone to the DNSZone above it"
+                ),
             ));
         }
         let hosts = || self.values.iter().cloned().collect();

@@ -5,6 +5,7 @@ use crate::{
     data::RecordType,
     filter::NameFilter,
     name::Name,
+    zone::config::Nested,
 };
 
 mod annotated;
@@ -19,6 +20,7 @@ struct Zone {
     filter: NameFilter,
     types: Vec<RecordType>,
     sole: bool,
+    nested: Vec<Nested>,
 }
 
 const EVERYTHING: &str = "{services: {}, ingresses: {}, records: {}}";
@@ -30,6 +32,7 @@ fn zone(sources: &str) -> Zone {
         filter: NameFilter::default(),
         types: RecordType::ALL.to_vec(),
         sole: true,
+        nested: Vec::new(),
     }
 }
 
@@ -38,6 +41,7 @@ impl Zone {
         wanted(
             facts,
             &ZoneView {
+                nested: &self.nested,
                 zone: "home",
                 domain: &self.domain,
                 sources: &self.sources,
@@ -134,6 +138,8 @@ fn resources_name_objects() {
         assert_eq!((key.kind(), key.namespace(), key.name()), (kind, "web", "front"));
         assert_eq!(ObjectKey::from_resource(key.resource()), Some(key));
     }
+    let order = |left: &str, right: &str| ObjectKey::from_resource(left).cmp(&ObjectKey::from_resource(right));
+    assert!(order("ingress/z/z", "service/a/a").is_lt() && order("service/a/z", "service/a-b/a").is_lt());
     for other in [
         "crd/web/front",
         "node/front",

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::guard::Limits;
 use super::owner::Marks;
 use super::plan::{Gone, Rules};
-use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources};
+use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources, Visibility};
 use crate::data::RecordType;
 use crate::filter::NameFilter;
 use crate::name::Name;
 use crate::ownership::txt::Affix;
 use crate::source::endpoints::ZoneView;
+use crate::source::template::Template;
 use crate::source::{ObjectKey, SourceKind};
 
 /// What one zone's work needs to know.
@@ -42,10 +43,68 @@ pub struct Config {
     pub empty_after: Option<Duration>,
     /// No other zone takes DNSRecords, so relative names mean this one.
     pub sole_for_records: bool,
+    /// Zones below this one that take its names away.
+    pub nested: Vec<Nested>,
     /// The hash of the parked deletes that a person has confirmed.
     pub confirmed: Option<String>,
     /// What the operator's installation watches.
     pub reach: Arc<Reach>,
+}
+
+/// A DNSZone below another one: its names are its own, as external-dns takes the longest public zone that fits a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nested {
+    /// Its apex.
+    pub domain: Name,
+    /// The sources that it takes.
+    pub kinds: Vec<SourceKind>,
+}
+
+impl Nested {
+    /// What `other` takes away from `zone`. Private zones share: their names are answered by different networks.
+    pub fn of(zone: &DNSZoneSpec, other: &DNSZoneSpec) -> Option<Self> {
+        let is_public = |spec: &DNSZoneSpec| {
+            let visibility = spec.route53.as_ref().map(|route53| route53.visibility);
+            visibility == Some(Visibility::Public)
+        };
+        let (upper, domain) = (Name::parse(&zone.domain).ok()?, Name::parse(&other.domain).ok()?);
+        let below = domain != upper && domain.is_within(&upper);
+        (below && is_public(zone) && is_public(other)).then(|| Self {
+            domain,
+            kinds: kinds(&other.sources).collect(),
+        })
+    }
+
+    /// Whether it takes this name of an object of this kind.
+    pub fn takes(&self, name: &Name, kind: SourceKind) -> bool {
+        name.is_within(&self.domain) && self.kinds.contains(&kind)
+    }
+}
+
+/// The kinds of objects that are turned on.
+fn kinds(sources: &Sources) -> impl Iterator<Item = SourceKind> + use<> {
+    let Sources {
+        services,
+        ingresses,
+        records,
+    } = sources;
+    let on = [services.is_some(), ingresses.is_some(), records.is_some()];
+    KINDS.into_iter().zip(on).filter_map(|(kind, on)| on.then_some(kind))
+}
+
+/// The templates that give names to objects without one, with the source's name. Blank ones are none.
+fn templates(sources: &Sources) -> impl Iterator<Item = (&'static str, &str)> {
+    let services = sources
+        .services
+        .as_ref()
+        .and_then(|source| source.hostname_template.as_deref());
+    let ingresses = sources
+        .ingresses
+        .as_ref()
+        .and_then(|source| source.hostname_template.as_deref());
+    let all = [("services", services), ("ingresses", ingresses)];
+    all.into_iter()
+        .filter_map(|(source, template)| Some((source, template.filter(|text| !text.trim().is_empty())?)))
 }
 
 /// What the installation watches at all: the chart's `sources` and `watchNamespaces`.
@@ -101,6 +160,14 @@ impl Config {
         reach: &Arc<Reach>,
     ) -> Result<Self, (&'static str, String)> {
         let domain = Name::parse(&spec.domain).map_err(|error| ("InvalidDomain", format!("spec.domain: {error}")))?;
+        for (source, template) in templates(&spec.sources) {
+            Template::parse(template).map_err(|error| {
+                (
+                    "InvalidTemplate",
+                    format!("spec.sources.{source}.hostnameTemplate: {error}"),
+                )
+            })?;
+        }
         let filter = NameFilter::new(&spec.include, &spec.exclude).map_err(|error| ("InvalidFilter", error))?;
         let duration =
             |field: &str, text: Option<&String>, default: Duration, least: Duration, most: Duration| match text {
@@ -160,6 +227,7 @@ impl Config {
             limits: Limits::of(spec.delete_guard.as_ref()),
             empty_after,
             sole_for_records: true,
+            nested: Vec::new(),
             confirmed: None,
             reach: Arc::clone(reach),
             spec: spec.clone(),
@@ -172,6 +240,7 @@ impl Config {
             && self.zone_id == other.zone_id
             && self.owner_id == other.owner_id
             && self.sole_for_records == other.sole_for_records
+            && self.nested == other.nested
             && self.confirmed == other.confirmed
             && self.reach == other.reach
     }
@@ -185,6 +254,7 @@ impl Config {
             filter: &self.filter,
             record_types: &self.record_types,
             sole_for_records: self.sole_for_records,
+            nested: &self.nested,
         }
     }
 
@@ -211,13 +281,7 @@ impl Config {
 
     /// The sources that the zone asks for.
     pub fn wanted_sources(&self) -> impl Iterator<Item = SourceKind> + '_ {
-        let Sources {
-            services,
-            ingresses,
-            records,
-        } = &self.spec.sources;
-        let on = [services.is_some(), ingresses.is_some(), records.is_some()];
-        KINDS.into_iter().zip(on).filter_map(|(kind, on)| on.then_some(kind))
+        kinds(&self.spec.sources)
     }
 
     /// The namespaces that a source of this zone takes; empty: all.
@@ -230,8 +294,8 @@ impl Config {
         }
     }
 
-    /// Whether it is proven that nothing wants a record any more whose owner record names `resource`.
-    pub fn gone(&self, resource: Option<&str>, complete: &Complete) -> Gone {
+    /// Whether it is proven that nothing wants a record of this name any more whose owner record names `resource`.
+    pub fn gone(&self, name: &Name, resource: Option<&str>, complete: &Complete) -> Gone {
         let Some(resource) = resource else {
             // The mark names no object, so any object of any source may have wanted it.
             let everywhere = |kind: SourceKind| {
@@ -254,7 +318,10 @@ impl Config {
         let watched = self.reach.sources.contains(&object.kind())
             && covers(&self.reach.namespaces)
             && self.namespaces(object.kind()).is_some_and(covers);
-        match (watched, complete.of(object.kind())) {
+        // What was published here before the zone below came is that zone's business, but its own hosted zone may not
+        // answer yet.
+        let yielded = self.nested.iter().any(|nested| nested.takes(name, object.kind()));
+        match (watched && !yielded, complete.of(object.kind())) {
             (false, _) => Gone::Unwatched,
             (true, false) => Gone::Unlisted,
             (true, true) => Gone::Proven,
@@ -266,3 +333,6 @@ impl Config {
         self.spec.policy == Policy::Observe
     }
 }
+
+#[cfg(test)]
+mod tests;

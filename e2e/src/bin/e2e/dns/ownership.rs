@@ -37,7 +37,37 @@ pub(crate) fn cases() -> Vec<Case> {
             local: false,
             run: |stage| Box::pin(conflict(stage)),
         },
+        Case {
+            name: "the_zone_below_has_its_names_for_itself",
+            local: false,
+            run: |stage| Box::pin(nested(stage)),
+        },
     ]
+}
+
+/// `upper` publishes a name until `low.upper` has a DNSZone; then the new one does, and nothing is taken away.
+async fn nested(stage: &Stage) -> Result<()> {
+    let (client, control) = (&stage.bed.client, &stage.bed.control);
+    namespace(client, "nested").await?;
+    let upper = stage.bed.zone("upper", json!({})).await?;
+    let host = format!("a.low.{}", upper.domain);
+    apply(client, &load_balancer("nested", "a", &host, &["192.0.2.45"])).await?;
+    upper.holds("a.low", "A", &["192.0.2.45"], LATER).await?;
+    let mut lower = stage.bed.unapplied_zone("low.upper", json!({})).await?;
+    "low".clone_into(&mut lower.name);
+    lower.object["metadata"]["name"] = json!("low");
+    apply(client, &lower.object).await?;
+    lower.holds("a", "A", &["192.0.2.45"], LATER).await?;
+    upper
+        .condition("DeletesParked", "True", "ConfirmationNeeded", LATER)
+        .await?;
+    let mark = control.mark();
+    apply(client, &load_balancer("nested", "b", &lower.host("b"), &["192.0.2.46"])).await?;
+    lower.holds("b", "A", &["192.0.2.46"], LATER).await?;
+    tokio::time::sleep(SOON).await;
+    let writes = control.writes_since(mark);
+    ensure!(writes.len() == 1, "the upper zone wrote as well: {writes:?}");
+    upper.holds("a.low", "A", &["192.0.2.45"], LATER).await
 }
 
 /// A set as another tool would have written it.

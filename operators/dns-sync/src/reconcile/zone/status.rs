@@ -32,6 +32,7 @@ pub(in crate::reconcile) fn is_stalled(zone: &DNSZone) -> bool {
 /// A status that is being written.
 pub(super) struct Writer {
     pub(super) status: DNSZoneStatus,
+    is_new: bool,
     generation: Option<i64>,
     now: Timestamp,
 }
@@ -40,12 +41,19 @@ impl Writer {
     /// Goes on from the present status.
     pub(super) fn new(zone: &DNSZone, now: Timestamp) -> Self {
         let mut status = zone.status.clone().unwrap_or_default();
+        let is_new = zone.metadata.generation != Some(status.observed_generation);
         status.observed_generation = zone.metadata.generation.unwrap_or_default();
         Self {
             status,
+            is_new,
             generation: zone.metadata.generation,
             now,
         }
+    }
+
+    /// Whether nothing has been said of the present spec yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     pub(super) fn ready(&mut self, reason: &str, message: &str) {

@@ -1,6 +1,22 @@
 use super::*;
 
 #[test]
+fn a_record_that_names_its_zone_stays_in_it() {
+    let mut zone = zone(EVERYTHING);
+    zone.nested = vec![Nested {
+        domain: Name::parse("lab.example.org").unwrap(),
+        kinds: SourceKind::ALL.to_vec(),
+    }];
+    let ns = |zone: &str| {
+        record(&format!(
+            "{{name: lab.example.org., type: NS, targets: [ns1.example.net]{zone}}}"
+        ))
+    };
+    assert_wanted(&zone, &ns(""), &[]);
+    assert_wanted(&zone, &ns(", zone: home"), &["lab.example.org NS ns1.example.net"]);
+}
+
+#[test]
 fn names_relative_apex_and_absolute() {
     let zone = zone(EVERYTHING);
     let cases: [(&str, &[&str]); 9] = [

@@ -14,6 +14,26 @@ status: {{loadBalancer: {{ingress: [{ingress}]}}}}
 const HOST: &str = "external-dns.kubernetes.io/hostname: www.example.org";
 
 #[test]
+fn names_of_a_zone_below_are_its_own() {
+    let mut zone = zone(EVERYTHING);
+    zone.nested = vec![Nested {
+        domain: Name::parse("lab.example.org").unwrap(),
+        kinds: vec![SourceKind::Service],
+    }];
+    let host = |host: &str| {
+        service(&format!(
+            "{{metadata: {{name: a, namespace: b, annotations: {{external-dns.alpha.kubernetes.io/hostname: '{host}'}}}}, \
+             spec: {{type: LoadBalancer}}, status: {{loadBalancer: {{ingress: [{{ip: 192.0.2.1}}]}}}}}}"
+        ))
+    };
+    assert_wanted(&zone, &host("lab.example.org,a.lab.example.org"), &[]);
+    assert_wanted(&zone, &host("collab.example.org"), &["collab.example.org A 192.0.2.1"]);
+    // The zone below does not take this source, so nobody else would publish it.
+    zone.nested[0].kinds = vec![SourceKind::Ingress];
+    assert_wanted(&zone, &host("a.lab.example.org"), &["a.lab.example.org A 192.0.2.1"]);
+}
+
+#[test]
 fn a_load_balancer_with_an_address() {
     assert_wanted(
         &zone(EVERYTHING),

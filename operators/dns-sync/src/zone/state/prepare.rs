@@ -134,7 +134,7 @@ impl State {
 
     fn gone(&self, name: &Name, resource: Option<&str>, complete: Complete) -> Gone {
         let object = resource.and_then(ObjectKey::from_resource);
-        match self.config.gone(resource, &complete) {
+        match self.config.gone(name, resource, &complete) {
             Gone::Proven if self.unseen.keeps(object.as_ref(), name) => Gone::Unseen,
             // It exists, and what it names cannot be read: it may well mean this.
             Gone::Proven if object.is_some_and(|object| self.is_vague(&object)) => Gone::Unlisted,

@@ -1,0 +1,76 @@
+//! What a spec means beyond its schema.
+use super::*;
+
+fn spec(yaml: &str) -> DNSZoneSpec {
+    serde_saphyr::from_str(&format!("{{policy: Sync, {yaml}}}")).unwrap()
+}
+
+fn config(yaml: &str) -> Result<Config, (&'static str, String)> {
+    let reach = Arc::new(Reach {
+        sources: KINDS.to_vec(),
+        namespaces: Vec::new(),
+    });
+    Config::new("home", "Z1", &spec(yaml), "home", &reach)
+}
+
+const ALL: Complete = Complete {
+    services: true,
+    ingresses: true,
+    records: true,
+};
+
+#[test]
+fn a_template_that_cannot_be_read_is_the_zones_fault() {
+    let error =
+        config("domain: example.org, route53: {}, sources: {services: {hostnameTemplate: '{{.Nme}}.example.org'}}")
+            .unwrap_err();
+    assert_eq!(error.0, "InvalidTemplate");
+    assert!(
+        error.1.starts_with("spec.sources.services.hostnameTemplate: "),
+        "{}",
+        error.1
+    );
+    config("domain: example.org, route53: {}, sources: {ingresses: {hostnameTemplate: ' '}}").unwrap();
+}
+
+#[test]
+fn the_longest_public_zone_has_the_name() {
+    let upper = spec("domain: example.org, route53: {}, sources: {services: {}}");
+    let below = |yaml: &str| Nested::of(&upper, &spec(yaml)).map(|nested| nested.domain.to_string());
+    let sources = "sources: {services: {}}";
+    assert_eq!(
+        below(&format!("domain: Lab.Example.org, route53: {{}}, {sources}")).as_deref(),
+        Some("lab.example.org")
+    );
+    for other in ["example.org", "org", "collab-example.org", "example.net"] {
+        assert_eq!(
+            below(&format!("domain: {other}, route53: {{}}, {sources}")),
+            None,
+            "{other}"
+        );
+    }
+    assert_eq!(
+        below(&format!(
+            "domain: lab.example.org, route53: {{type: Private}}, {sources}"
+        )),
+        None
+    );
+    let inside = spec(&format!("domain: example.org, route53: {{type: Private}}, {sources}"));
+    let public = spec(&format!("domain: lab.example.org, route53: {{}}, {sources}"));
+    assert_eq!(Nested::of(&inside, &public), None);
+}
+
+#[test]
+fn what_was_published_before_the_zone_below_came_waits_for_a_person() {
+    let mut config = config("domain: example.org, route53: {}, sources: {services: {}, records: {}}").unwrap();
+    let gone =
+        |config: &Config, name: &str, resource: &str| config.gone(&Name::parse(name).unwrap(), Some(resource), &ALL);
+    assert_eq!(gone(&config, "a.lab.example.org", "service/b/a"), Gone::Proven);
+    config.nested = vec![Nested {
+        domain: Name::parse("lab.example.org").unwrap(),
+        kinds: vec![SourceKind::Service],
+    }];
+    assert_eq!(gone(&config, "a.lab.example.org", "service/b/a"), Gone::Unwatched);
+    assert_eq!(gone(&config, "a.lab.example.org", "dnsrecord/b/a"), Gone::Proven);
+    assert_eq!(gone(&config, "a.example.org", "service/b/a"), Gone::Proven);
+}
