@@ -138,6 +138,20 @@ async fn down(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// Waits until the zone's status says that it has so many records and nothing is left to do.
+async fn owns(zone: &Zone, count: i64) -> Result<()> {
+    until(&format!("the status tells of {count} records"), LATER, || async {
+        let counts = zone.now().await?["status"]["records"].clone();
+        ensure!(
+            counts["owned"] == count && counts["pending"] == 0 && counts["failed"] == 0,
+            "counts are {counts}"
+        );
+        Ok(Some(()))
+    })
+    .await?;
+    zone.condition("InSync", "True", "InSync", LATER).await.map(drop)
+}
+
 async fn killed(stage: &Stage) -> Result<()> {
     let (client, control) = (&stage.bed.client, &stage.bed.control);
     namespace(client, "killed").await?;
@@ -153,12 +167,8 @@ async fn killed(stage: &Stage) -> Result<()> {
     .await?;
     stage.dns.kill().await?;
     complete(&zone, 500, Duration::from_mins(2)).await?;
-    zone.condition("InSync", "True", "InSync", LATER).await?;
-    let counts = zone.now().await?["status"]["records"].clone();
-    ensure!(
-        counts["owned"] == 500 && counts["failed"] == 0,
-        "ownership was lost: {counts}"
-    );
+    // The status of before the kill stays until the zone has been looked at again.
+    owns(&zone, 500).await?;
     Ok(())
 }
 
@@ -168,7 +178,7 @@ async fn restart(stage: &Stage) -> Result<()> {
     let zone = stage.bed.zone("thousand", json!({})).await?;
     mass(client, "thousand", "t", &zone.domain, 0..1000).await?;
     complete(&zone, 1000, LATER).await?;
-    zone.condition("InSync", "True", "InSync", LATER).await?;
+    owns(&zone, 1000).await?;
     let version = zone.now().await?["metadata"]["resourceVersion"].clone();
     let mark = control.mark();
     stage.dns.kill().await?;
