@@ -24,7 +24,7 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     );
     let outcomes = gather(&key, record.metadata.generation, &context);
     // What an earlier process or term has reported stays true until every zone has looked and planned.
-    let decided = decided(&record, &outcomes, &context);
+    let decided = decided(&record, &outcomes, &takers(&context));
     if !decided && is_current(&record) {
         return Ok(Action::await_change());
     }
@@ -76,34 +76,37 @@ fn gather(key: &ObjectKey, generation: Option<i64>, context: &Context) -> Vec<Ou
     outcomes
 }
 
+/// The DNSZones that take DNSRecords, and whether each has looked at its zone or cannot.
+fn takers(context: &Context) -> Vec<(String, bool)> {
+    let at_work = context.at_work();
+    let answers = |zone: &DNSZone| {
+        let handle = at_work.get(&zone.name_any());
+        handle.map_or_else(|| is_stalled(zone), |handle| handle.shared.standing().looked)
+    };
+    let zones = context.zones.state();
+    zones
+        .iter()
+        .filter(|zone| zone.spec.sources.records.is_some() && !zone.spec.suspend)
+        .map(|zone| (zone.name_any(), answers(zone)))
+        .collect()
+}
+
 /// Whether there is an answer: each zone that speaks of the record has planned it, and each zone that did so before (or,
 /// when none ever did, each that takes DNSRecords at all) has looked or cannot.
-fn decided(record: &DNSRecord, outcomes: &[Outcome], context: &Context) -> bool {
-    let named: Vec<&str> = record
-        .status
-        .iter()
+fn decided(record: &DNSRecord, outcomes: &[Outcome], takers: &[(String, bool)]) -> bool {
+    let status = record.status.iter();
+    let named: Vec<&str> = status
         .flat_map(|status| &status.zones)
         .map(|zone| zone.zone.as_str())
         .collect();
-    let zones = context.zones.state();
-    let mut awaited = zones
-        .iter()
-        .filter(|zone| zone.spec.sources.records.is_some() && !zone.spec.suspend)
-        .filter(|zone| {
-            if named.is_empty() {
-                outcomes.is_empty()
-            } else {
-                named.contains(&zone.name_any().as_str())
-            }
-        });
-    let looked = |zone: &DNSZone| {
-        context
-            .at_work()
-            .get(&zone.name_any())
-            .map(|handle| handle.shared.standing().looked)
+    let awaited = |zone: &str| {
+        if named.is_empty() {
+            outcomes.is_empty()
+        } else {
+            named.contains(&zone)
+        }
     };
-    outcomes.iter().all(|outcome| outcome.decided)
-        && awaited.all(|zone| looked(zone).unwrap_or_else(|| is_stalled(zone)))
+    outcomes.iter().all(|outcome| outcome.decided) && takers.iter().all(|(zone, answers)| *answers || !awaited(zone))
 }
 
 /// Whether the status speaks of the present spec.
@@ -216,3 +219,6 @@ fn zone_state(outcome: &Outcome) -> ZoneState {
         message,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! What a DNSRecord says of itself, from what its zones say.
+use super::*;
+use crate::zone::image::SetKey;
+use crate::zone::strict::name;
+
+fn record(spec: &str, zones: &[&str]) -> DNSRecord {
+    let mut record = DNSRecord::new("vpn", serde_saphyr::from_str(spec).unwrap());
+    record.metadata.generation = Some(3);
+    let zone_state = |zone: &&str| ZoneState {
+        zone: (*zone).to_owned(),
+        name: String::new(),
+        state: "Published".to_owned(),
+        message: String::new(),
+    };
+    record.status = (!zones.is_empty()).then(|| DNSRecordStatus {
+        zones: zones.iter().map(zone_state).collect(),
+        ..DNSRecordStatus::default()
+    });
+    record
+}
+
+fn plain(zones: &[&str]) -> DNSRecord {
+    record("{name: vpn, type: A, targets: [192.0.2.1]}", zones)
+}
+
+fn outcome(zone: &str, verdicts: &[Verdict]) -> Outcome {
+    let key = SetKey::simple(&name("vpn"), crate::data::RecordType::A);
+    Outcome {
+        zone: zone.to_owned(),
+        looked: true,
+        decided: true,
+        names: vec!["vpn.example.org".to_owned()],
+        verdicts: verdicts.iter().map(|verdict| (key.clone(), verdict.clone())).collect(),
+        defect: None,
+    }
+}
+
+/// `Ready=True Published`, and the zones' states.
+fn told(record: &DNSRecord, outcomes: &[Outcome], decided: bool) -> (String, Vec<String>) {
+    let status = describe(record, outcomes, decided, Timestamp::UNIX_EPOCH);
+    assert_eq!(status.observed_generation, 3);
+    let mut lines: Vec<String> = status
+        .conditions
+        .iter()
+        .map(|condition| format!("{}={} {}", condition.type_, condition.status, condition.reason))
+        .collect();
+    lines.sort_unstable();
+    (
+        lines.join(", "),
+        status.zones.iter().map(|zone| zone.state.clone()).collect(),
+    )
+}
+
+#[test]
+fn states_of_zones_make_the_condition() {
+    let foreign = Verdict::Foreign(Some("other".into()));
+    let refused = Verdict::Failed("Refused", "no".to_owned());
+    let held = Verdict::Held(crate::crd::zone::Policy::Observe);
+    let cases: [(&[Verdict], &str, &str); 6] = [
+        (&[Verdict::Published], "Ready=True Published", "Published"),
+        (
+            &[Verdict::Pending],
+            "Ready=False Accepted, Reconciling=True Accepted",
+            "Accepted",
+        ),
+        (
+            &[Verdict::Published, Verdict::Pending],
+            "Ready=False Accepted, Reconciling=True Accepted",
+            "Accepted",
+        ),
+        (&[held], "Ready=True Observed", "Observed"),
+        (
+            &[foreign],
+            "Ready=False Conflicted, Stalled=True Conflicted",
+            "Conflicted",
+        ),
+        (
+            &[Verdict::Published, refused],
+            "Ready=False Refused, Stalled=True Refused",
+            "Failed",
+        ),
+    ];
+    for (verdicts, condition, state) in cases {
+        let (conditions, states) = told(&plain(&[]), &[outcome("home", verdicts)], true);
+        assert_eq!(
+            (conditions.as_str(), states[0].as_str()),
+            (condition, state),
+            "{verdicts:?}"
+        );
+    }
+}
+
+#[test]
+fn the_worst_of_several_zones_counts() {
+    let good = outcome("a", &[Verdict::Published]);
+    let mut bad = outcome("b", &[]);
+    bad.defect = Some(("InvalidTarget", "it is no address".to_owned()));
+    let (conditions, states) = told(&plain(&[]), &[good, bad], true);
+    assert_eq!(conditions, "Ready=False InvalidTarget, Stalled=True InvalidTarget");
+    assert_eq!(states, ["Published", "Failed"]);
+}
+
+#[test]
+fn a_record_that_no_zone_takes_waits_until_all_have_looked() {
+    let (conditions, _) = told(&plain(&[]), &[], false);
+    assert_eq!(
+        conditions,
+        "Ready=False WaitingForZone, Reconciling=True WaitingForZone"
+    );
+    let (conditions, _) = told(&plain(&[]), &[], true);
+    assert_eq!(conditions, "Ready=False NoZone, Stalled=True NoZone");
+}
+
+#[test]
+fn a_suspended_record_is_ready_and_keeps_what_its_zones_said() {
+    let suspended = record("{name: vpn, type: A, targets: [192.0.2.1], suspend: true}", &["home"]);
+    assert_eq!(
+        told(&suspended, &[], true),
+        ("Ready=True Suspended".to_owned(), vec!["Published".to_owned()])
+    );
+}
+
+#[test]
+fn the_request_to_look_is_echoed() {
+    let mut asked = plain(&[]);
+    asked
+        .annotations_mut()
+        .insert(RECONCILE_AT.to_owned(), "now".to_owned());
+    let status = describe(&asked, &[], true, Timestamp::UNIX_EPOCH);
+    assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
+}
+
+#[test]
+fn an_answer_needs_every_zone_that_may_have_one() {
+    let takers = |a: bool, b: bool| vec![("a".to_owned(), a), ("b".to_owned(), b)];
+    let says = outcome("a", &[Verdict::Published]);
+    // New: while no zone speaks of it, each might.
+    assert!(!decided(&plain(&[]), &[], &takers(true, false)));
+    assert!(decided(&plain(&[]), &[], &takers(true, true)));
+    // New, and one speaks: the others have nothing to do with it.
+    assert!(decided(&plain(&[]), std::slice::from_ref(&says), &takers(true, false)));
+    // It was in both before: nothing is said before both have looked again.
+    assert!(!decided(
+        &plain(&["a", "b"]),
+        std::slice::from_ref(&says),
+        &takers(true, false)
+    ));
+    assert!(decided(
+        &plain(&["a"]),
+        std::slice::from_ref(&says),
+        &takers(true, false)
+    ));
+    // A zone that speaks of it and has not planned it.
+    let waits = Outcome {
+        decided: false,
+        ..outcome("a", &[])
+    };
+    assert!(!decided(&plain(&[]), &[waits], &takers(true, true)));
+}
