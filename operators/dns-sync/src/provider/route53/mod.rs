@@ -9,12 +9,12 @@ use std::time::Duration;
 use aws_sdk_route53::Client;
 use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
-use aws_sdk_route53::types::{ChangeBatch, ResourceRecordSet};
+use aws_sdk_route53::types::{ChangeBatch, ResourceRecordSet, RrType};
 
 use super::{Provider, ProviderError};
 use crate::crd::zone::Visibility;
 use crate::metrics::{ProviderCall, ProviderMetrics};
-use crate::name::Name;
+use crate::name::{Name, decode_route53};
 use crate::provider::limiter::Limiter;
 use crate::zone::image::{Change, Image, NameSets};
 
@@ -255,85 +255,81 @@ fn is_credential_code(code: &str) -> bool {
     )
 }
 
+/// Where a listing begins or goes on.
+#[derive(Default)]
+struct Cursor {
+    name: Option<String>,
+    record_type: Option<RrType>,
+    identifier: Option<String>,
+}
+
+impl HostedZone {
+    /// One page of record sets from `at` on, and where the next one begins.
+    async fn page(&self, at: Cursor, most: i32) -> Result<(Vec<ResourceRecordSet>, Option<Cursor>), ProviderError> {
+        let call = self.metrics.call("list");
+        self.account.limiter.acquire().await;
+        let page = self
+            .account
+            .client
+            .list_resource_record_sets()
+            .hosted_zone_id(&self.zone_id)
+            .max_items(most)
+            .set_start_record_name(at.name)
+            .set_start_record_type(at.record_type)
+            .set_start_record_identifier(at.identifier)
+            .send()
+            .await;
+        let page = self.account.finish(page, "route53:ListResourceRecordSets", call)?;
+        let next = page.is_truncated.then_some(Cursor {
+            name: page.next_record_name,
+            record_type: page.next_record_type,
+            identifier: page.next_record_identifier,
+        });
+        if next.as_ref().is_some_and(|next| next.name.is_none()) {
+            // A page that says there is more but not where is a partial list, and no evidence of anything.
+            return Err(ProviderError::Unreachable(
+                "a truncated list without a continuation".to_owned(),
+            ));
+        }
+        Ok((page.resource_record_sets, next))
+    }
+}
+
 impl Provider for HostedZone {
     async fn list(&self) -> Result<Image, ProviderError> {
         let mut image = Image::default();
-        let (mut name, mut record_type, mut identifier) = (None, None, None);
-        loop {
-            let call = self.metrics.call("list");
-            self.account.limiter.acquire().await;
-            let page = self
-                .account
-                .client
-                .list_resource_record_sets()
-                .hosted_zone_id(&self.zone_id)
-                .max_items(PAGE)
-                .set_start_record_name(name.take())
-                .set_start_record_type(record_type.take())
-                .set_start_record_identifier(identifier.take())
-                .send()
-                .await;
-            let page = self.account.finish(page, "route53:ListResourceRecordSets", call)?;
-            for set in page.resource_record_sets() {
+        let mut at = Some(Cursor::default());
+        while let Some(cursor) = at {
+            let (sets, next) = self.page(cursor, PAGE).await?;
+            for set in &sets {
                 translate::insert(&mut image, set);
             }
-            if !page.is_truncated() {
-                return Ok(image);
-            }
-            name = page.next_record_name().map(ToOwned::to_owned);
-            record_type = page.next_record_type().cloned();
-            identifier = page.next_record_identifier().map(ToOwned::to_owned);
-            if name.is_none() {
-                // A page that says there is more but not where is a partial list, and no evidence of anything.
-                return Err(ProviderError::Unreachable(
-                    "a truncated list without a continuation".to_owned(),
-                ));
-            }
+            at = next;
         }
+        Ok(image)
     }
 
     async fn read(&self, name: &Name) -> Result<NameSets, ProviderError> {
         let mut image = Image::default();
-        let (mut record_type, mut identifier) = (None, None);
-        loop {
-            let call = self.metrics.call("list");
-            self.account.limiter.acquire().await;
-            let page = self
-                .account
-                .client
-                .list_resource_record_sets()
-                .hosted_zone_id(&self.zone_id)
-                .max_items(PAGE.min(100))
-                .start_record_name(name.as_str())
-                .set_start_record_type(record_type.take())
-                .set_start_record_identifier(identifier.take())
-                .send()
-                .await;
-            let page = self.account.finish(page, "route53:ListResourceRecordSets", call)?;
-            let here: Vec<&ResourceRecordSet> = page
-                .resource_record_sets()
+        let mut at = Some(Cursor {
+            name: Some(name.as_str().to_owned()),
+            ..Cursor::default()
+        });
+        while let Some(cursor) = at {
+            let (sets, next) = self.page(cursor, PAGE.min(100)).await?;
+            for set in sets
                 .iter()
                 .take_while(|set| translate::name(set).as_ref() == Some(name))
-                .collect();
-            let whole = here.len() < page.resource_record_sets().len() || !page.is_truncated();
-            for set in here {
+            {
                 translate::insert(&mut image, set);
             }
-            if whole {
-                return Ok(image.at(name).clone());
-            }
-            record_type = page.next_record_type().cloned();
-            identifier = page.next_record_identifier().map(ToOwned::to_owned);
-            if record_type.is_none()
-                || page
-                    .next_record_name()
-                    .and_then(|next| crate::name::decode_route53(next).ok())
-                    .as_ref()
-                    != Some(name)
-            {
-                return Ok(image.at(name).clone());
-            }
+            let same = |next: &Cursor| {
+                let next = next.name.as_deref().and_then(|next| decode_route53(next).ok());
+                next.as_ref() == Some(name)
+            };
+            at = next.filter(same);
         }
+        Ok(image.at(name).clone())
     }
 
     async fn change(&self, changes: &[Change]) -> Result<(), ProviderError> {
