@@ -10,7 +10,7 @@ use crate::zone::image::{Change, Image, NameSets};
 
 /// A hosted zone at a provider.
 pub trait Provider: Send + Sync + 'static {
-    /// Lists the whole zone. One item of `calls` per request that was made.
+    /// Lists the whole zone: all of it, or an error.
     fn list(&self) -> impl Future<Output = Result<Image, ProviderError>> + Send;
     /// Reads what is at one name.
     fn read(&self, name: &Name) -> impl Future<Output = Result<NameSets, ProviderError>> + Send;

@@ -1,0 +1,124 @@
+//! Errors of Route 53 by what is to be done next.
+use std::time::Duration;
+
+use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
+
+use crate::provider::ProviderError;
+
+/// Sorts an SDK error. Texts of answers are not passed on, but for the messages about records in a refused batch.
+pub(super) fn classify<E>(error: &SdkError<E>, operation: &'static str) -> ProviderError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let retry_after = error
+        .raw_response()
+        .and_then(|response| response.headers().get("retry-after"))
+        .and_then(|value| value.parse().ok())
+        .map(Duration::from_secs);
+    let SdkError::ServiceError(service) = error else {
+        return match error {
+            SdkError::TimeoutError(_) => ProviderError::Unreachable("no answer in time".to_owned()),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                ProviderError::Unreachable("no answer in time".to_owned())
+            }
+            SdkError::DispatchFailure(failure) if failure.is_io() => {
+                ProviderError::Unreachable("no connection".to_owned())
+            }
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => ProviderError::Denied {
+                operation,
+                code: "no usable credentials".to_owned(),
+            },
+            _ => ProviderError::Unreachable(format!(
+                "unreadable answer{}",
+                status.map(|code| format!(", HTTP {code}")).unwrap_or_default()
+            )),
+        };
+    };
+    let code = service.err().code().unwrap_or_default();
+    match code {
+        "Throttling" | "ThrottlingException" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
+            ProviderError::Throttled(retry_after)
+        }
+        "PriorRequestNotComplete" => ProviderError::Busy,
+        "NoSuchHostedZone" => ProviderError::NoSuchZone,
+        "InvalidInput" => ProviderError::Refused(vec![service.err().message().unwrap_or("invalid input").to_owned()]),
+        _ => match status {
+            Some(429) => ProviderError::Throttled(retry_after),
+            Some(401 | 403) => ProviderError::Denied {
+                operation,
+                code: code_or(code, "access denied"),
+            },
+            Some(400) if is_credential_code(code) => ProviderError::Denied {
+                operation,
+                code: code.to_owned(),
+            },
+            Some(404) => ProviderError::NoSuchZone,
+            Some(400) => ProviderError::Refused(vec![format!(
+                "{}: {}",
+                code_or(code, "BadRequest"),
+                service.err().message().unwrap_or_default()
+            )]),
+            Some(status) => ProviderError::Unreachable(format!("HTTP {status} {code}").trim_end().to_owned()),
+            None => ProviderError::Unreachable("no answer".to_owned()),
+        },
+    }
+}
+
+/// Why a batch was refused, if it was: in the form of the model, in that of today's service (one text with all messages),
+/// or in that of the API reference's example, which the SDK does not know.
+pub(super) fn refusal(error: &SdkError<ChangeResourceRecordSetsError>) -> Option<Vec<String>> {
+    let SdkError::ServiceError(service) = error else {
+        return None;
+    };
+    if let ChangeResourceRecordSetsError::InvalidChangeBatch(invalid) = service.err() {
+        let mut messages = invalid.messages().to_vec();
+        if messages.is_empty() {
+            messages.extend(invalid.message().map(ToOwned::to_owned));
+        }
+        return Some(messages);
+    }
+    let body = std::str::from_utf8(service.raw().body().bytes()?).ok()?;
+    let (_, batch) = body.split_once("<InvalidChangeBatch")?;
+    let messages = batch.split("<Message>").skip(1);
+    Some(
+        messages
+            .filter_map(|rest| Some(unescape(rest.split_once("</Message>")?.0)))
+            .collect(),
+    )
+}
+
+/// The five entities of XML.
+fn unescape(text: &str) -> String {
+    let plain = text.replace("&lt;", "<").replace("&gt;", ">");
+    plain
+        .replace("&quot;", "\"")
+        .replace("&apos;", "'")
+        .replace("&amp;", "&")
+}
+
+fn code_or(code: &str, otherwise: &str) -> String {
+    if code.is_empty() {
+        otherwise.to_owned()
+    } else {
+        code.to_owned()
+    }
+}
+
+fn is_credential_code(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDenied"
+            | "AccessDeniedException"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "IncompleteSignature"
+            | "InvalidClientTokenId"
+            | "MissingAuthenticationToken"
+            | "NotAuthorized"
+            | "OptInRequired"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException"
+    )
+}
