@@ -82,3 +82,21 @@ fn ten_thousand_names_are_planned_quickly() {
         }
     });
 }
+
+#[test]
+fn fifty_thousand_records_of_others_are_looked_at_and_left_alone() {
+    let limit = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 2 });
+    let mut provider = Image::default();
+    for n in 0..50_000 {
+        let (key, value) = set(&format!("f{n} A 192.0.2.1"));
+        provider.insert(key, value);
+    }
+    let mut bench = Bench::with(State::new(config("policy: Sync"), Guard::default()), provider);
+    bench.put(&address("f7", "192.0.2.7"));
+    bench.put(&address("mine", "192.0.2.7"));
+    assert_eq!(timed("first look", limit, || bench.settle()), 1);
+    assert_eq!(bench.state.totals().foreign, 50_000);
+    assert_eq!(bench.records().len(), 50_001);
+    assert!(bench.lines().contains(&"f7 A 192.0.2.1".to_owned()));
+    assert_eq!(timed("another look", limit, || bench.look()), 0);
+}
