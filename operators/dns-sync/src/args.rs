@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 fn source(text: &str) -> Result<SourceKind, String> {
-    let known = crate::zone::config::KINDS;
+    let known = SourceKind::ALL;
     known
         .into_iter()
         .find(|kind| kind.source() == text)

@@ -9,7 +9,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::source::SourceKind;
-use crate::zone::config::KINDS;
 
 /// All of the operator's own metrics.
 #[derive(Clone, Debug)]
@@ -169,7 +168,7 @@ impl Metrics {
 
     /// The sources that the installation enables start as incomplete.
     pub fn init_sources(&self, enabled: &[SourceKind]) {
-        for kind in KINDS.iter().filter(|kind| enabled.contains(kind)) {
+        for kind in SourceKind::ALL.iter().filter(|kind| enabled.contains(kind)) {
             self.source(*kind, false);
         }
     }

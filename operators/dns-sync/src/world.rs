@@ -193,7 +193,7 @@ impl Inner {
 
     fn complete(&self) -> Complete {
         let mut complete = Complete::default();
-        for kind in crate::zone::config::KINDS {
+        for kind in SourceKind::ALL {
             let mut of_kind = self
                 .scopes
                 .iter()

@@ -1,4 +1,6 @@
 //! What objects are told: events on Services and Ingresses, calls of the DNSRecord reconciler.
+use std::sync::{Arc, Weak};
+
 use hearth_reconciler::events::Events;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::EventType;
@@ -9,13 +11,10 @@ use super::RecordCalls;
 use crate::crd::DNSZone;
 use crate::source::facts::Facts;
 use crate::source::{ObjectKey, SourceKind};
+use crate::world::World;
 use crate::zone::actor::{Audience, Shared};
 use crate::zone::image::SetKey;
 use crate::zone::plan::Verdict;
-
-use std::sync::{Arc, Weak};
-
-use crate::world::World;
 
 /// The audience of one zone's actor.
 pub(crate) struct Teller {

@@ -89,7 +89,10 @@ fn kinds(sources: &Sources) -> impl Iterator<Item = SourceKind> + use<> {
         records,
     } = sources;
     let on = [services.is_some(), ingresses.is_some(), records.is_some()];
-    KINDS.into_iter().zip(on).filter_map(|(kind, on)| on.then_some(kind))
+    SourceKind::ALL
+        .into_iter()
+        .zip(on)
+        .filter_map(|(kind, on)| on.then_some(kind))
 }
 
 /// The templates that give names to objects without one, with the source's name. Blank ones are none.
@@ -146,9 +149,6 @@ impl Complete {
         }
     }
 }
-
-/// All kinds of sources.
-pub const KINDS: [SourceKind; 3] = [SourceKind::Service, SourceKind::Ingress, SourceKind::Record];
 
 impl Config {
     /// Parses what the schema cannot check. The error is for the user: `(reason, message)`.
@@ -302,8 +302,8 @@ impl Config {
                 self.reach.sources.contains(&kind) && self.namespaces(kind).is_some_and(<[_]>::is_empty)
             };
             return match (
-                KINDS.into_iter().all(everywhere),
-                KINDS.into_iter().all(|kind| complete.of(kind)),
+                SourceKind::ALL.into_iter().all(everywhere),
+                SourceKind::ALL.into_iter().all(|kind| complete.of(kind)),
             ) {
                 (true, true) if self.reach.namespaces.is_empty() => Gone::Proven,
                 (true, false) if self.reach.namespaces.is_empty() => Gone::Unlisted,

@@ -7,7 +7,7 @@ fn spec(yaml: &str) -> DNSZoneSpec {
 
 fn config(yaml: &str) -> Result<Config, (&'static str, String)> {
     let reach = Arc::new(Reach {
-        sources: KINDS.to_vec(),
+        sources: SourceKind::ALL.to_vec(),
         namespaces: Vec::new(),
     });
     Config::new("home", "Z1", &spec(yaml), "home", &reach)
