@@ -16,64 +16,32 @@ pub const STALLED: &str = "Stalled";
 /// The API's limit for a condition's message, in characters; we count bytes, which is stricter.
 const MESSAGE_LIMIT: usize = 32 * 1024;
 
-/// The value of a condition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It is so.
-    True,
-    /// It is not so.
-    False,
-    /// Nobody knows.
-    Unknown,
-}
-
-impl Status {
-    /// As the API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
-
-impl From<bool> for Status {
-    fn from(value: bool) -> Self {
-        if value { Self::True } else { Self::False }
-    }
-}
-
-/// Sets one condition. `lastTransitionTime` changes only when the status value does, so that setting the same again
-/// changes nothing. `reason` is one word in `PascalCase`; a message beyond 32 KiB is cut.
+/// Sets one condition; a status of `None` means that nobody knows. `lastTransitionTime` changes only when the status value
+/// does, so that setting the same again changes nothing. `reason` is one word in `PascalCase`; a message beyond 32 KiB is
+/// cut.
 pub fn set(
     conditions: &mut Vec<Condition>,
     type_: &str,
-    status: impl Into<Status>,
+    status: impl Into<Option<bool>>,
     reason: &str,
     message: &str,
     generation: Option<i64>,
     now: Timestamp,
 ) {
-    let status = status.into().as_str();
-    let old = conditions.iter().position(|c| c.type_ == type_);
-    let since = old
-        .and_then(|at| conditions.get(at))
-        .filter(|c| c.status == status)
-        // The API keeps whole seconds; more would differ from what we read back.
-        .map_or_else(
-            || Time(Timestamp::from_second(now.as_second()).unwrap_or(now)),
-            |c| c.last_transition_time.clone(),
-        );
+    let status = status.into().map_or("Unknown", |so| if so { "True" } else { "False" });
+    let old = conditions.iter_mut().find(|c| c.type_ == type_);
+    let since = old.as_ref().filter(|c| c.status == status);
+    // The API keeps whole seconds; more would differ from what we read back.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let new = Condition {
-        last_transition_time: since,
+        last_transition_time: since.map_or(Time(now), |c| c.last_transition_time.clone()),
         message: cut(message, MESSAGE_LIMIT),
         observed_generation: generation,
         reason: reason.to_owned(),
         status: status.to_owned(),
         type_: type_.to_owned(),
     };
-    match old.and_then(|at| conditions.get_mut(at)) {
+    match old {
         Some(place) => *place = new,
         None => conditions.push(new),
     }
@@ -136,21 +104,13 @@ mod tests {
     fn the_transition_time_changes_with_the_status_only() {
         let mut conditions = Vec::new();
         set(&mut conditions, READY, true, "Synced", "", Some(1), at(10));
-        set(
-            &mut conditions,
-            READY,
-            Status::True,
-            "Suspended",
-            "by hand",
-            Some(2),
-            at(20),
-        );
+        set(&mut conditions, READY, true, "Suspended", "by hand", Some(2), at(20));
         assert_eq!(shown(&conditions), [("Ready", "True", "Suspended", 10)]);
         assert_eq!(
             (conditions[0].observed_generation, conditions[0].message.as_str()),
             (Some(2), "by hand")
         );
-        set(&mut conditions, READY, Status::Unknown, "Lost", "", Some(2), at(30));
+        set(&mut conditions, READY, None::<bool>, "Lost", "", Some(2), at(30));
         assert_eq!(shown(&conditions), [("Ready", "Unknown", "Lost", 30)]);
     }
 

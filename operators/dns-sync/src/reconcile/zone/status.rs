@@ -1,5 +1,5 @@
 //! The status of a DNSZone: what the actor knows, in counts, a plan and conditions.
-use hearth_reconciler::conditions::{self, Status};
+use hearth_reconciler::conditions;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -68,7 +68,7 @@ impl Writer {
         conditions::stalled(&mut self.status.conditions, reason, message, self.generation, self.now);
     }
 
-    pub(super) fn set(&mut self, type_: &str, value: impl Into<Status>, reason: &str, message: &str) {
+    pub(super) fn set(&mut self, type_: &str, value: impl Into<Option<bool>>, reason: &str, message: &str) {
         conditions::set(
             &mut self.status.conditions,
             type_,
@@ -83,7 +83,7 @@ impl Writer {
     /// While the zone is not worked on, nobody knows how it stands.
     pub(super) fn unknown(&mut self, reason: &str, message: &str) {
         for type_ in ["InSync", "Reachable"] {
-            self.set(type_, Status::Unknown, reason, message);
+            self.set(type_, None::<bool>, reason, message);
         }
     }
 
@@ -208,7 +208,7 @@ impl Writer {
             None if standing.looked => self.set("Reachable", true, "Reachable", "the provider answers"),
             None => self.set(
                 "Reachable",
-                Status::Unknown,
+                None::<bool>,
                 "NotAsked",
                 "the provider has not been asked yet",
             ),
