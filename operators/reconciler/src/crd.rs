@@ -9,7 +9,7 @@ use serde_json::json;
 pub const CATEGORY: &str = "hearth";
 
 /// Completes a generated CRD: category `hearth`; the default status that makes kstatus wait for the operator; conditions
-/// as a list-map by `type`; no `uint` formats, which API servers do not know.
+/// as a list-map by `type`.
 pub fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let categories = crd.spec.names.categories.get_or_insert_default();
     if !categories.iter().any(|c| c == CATEGORY) {
@@ -19,11 +19,6 @@ pub fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
         let Some(root) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) else {
             continue;
         };
-        visit(root, &mut |schema| {
-            if schema.format.as_deref().is_some_and(|f| f.starts_with("uint")) {
-                schema.format = None;
-            }
-        });
         let Some(status) = root.properties.as_mut().and_then(|p| p.get_mut("status")) else {
             continue;
         };
@@ -38,17 +33,12 @@ pub fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// The CRD as YAML, for the `crds` command and the committed file.
-pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::ser::Error> {
-    serde_saphyr::to_string(crd)
-}
-
 /// What must not be in a CRD of ours; empty means fine. [`crate::testing::assert_crd`] checks it.
 pub fn problems(crd: &CustomResourceDefinition) -> Vec<String> {
     let mut found = Vec::new();
     for version in &crd.spec.versions {
-        let Some(root) = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref()) else {
-            found.push(format!("{}: no schema", version.name));
+        let schema = version.schema.as_ref();
+        let Some(root) = schema.and_then(|schema| schema.open_api_v3_schema.as_ref()) else {
             continue;
         };
         look(root, &version.name, false, &mut found);
@@ -90,21 +80,6 @@ fn look(schema: &JSONSchemaProps, path: &str, in_list: bool, found: &mut Vec<Str
     }
 }
 
-fn visit(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JSONSchemaProps)) {
-    change(schema);
-    for child in schema.properties.iter_mut().flat_map(|p| p.values_mut()) {
-        visit(child, change);
-    }
-    match &mut schema.items {
-        Some(JSONSchemaPropsOrArray::Schema(item)) => visit(item, change),
-        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(|item| visit(item, change)),
-        None => {}
-    }
-    if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut schema.additional_properties {
-        visit(value, change);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -126,9 +101,9 @@ mod tests {
     )]
     struct ThingSpec {
         /// How many.
-        count: u32,
+        count: i32,
         /// Sizes by name.
-        sizes: std::collections::BTreeMap<String, u16>,
+        sizes: std::collections::BTreeMap<String, i32>,
         /// Parts.
         parts: Vec<Part>,
     }
@@ -137,7 +112,7 @@ mod tests {
     #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
     struct Part {
         /// Its weight in grams.
-        weight: u64,
+        weight: i64,
     }
 
     /// What is so.
@@ -161,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_crd_has_category_default_status_condition_keys_and_no_unsigned_formats() {
+    fn a_finished_crd_has_category_default_status_and_condition_keys() {
         let crd = finish(Thing::crd());
         assert_eq!(crd.spec.names.categories.as_deref().unwrap(), ["hearth"]);
         let status = &schema(&crd).properties.as_ref().unwrap()["status"];
@@ -169,7 +144,6 @@ mod tests {
         let conditions = &status.properties.as_ref().unwrap()["conditions"];
         assert_eq!(conditions.x_kubernetes_list_type.as_deref(), Some("map"));
         assert_eq!(conditions.x_kubernetes_list_map_keys.as_deref().unwrap(), ["type"]);
-        assert!(!yaml(&crd).unwrap().contains("uint"));
         assert_eq!(problems(&crd), Vec::<String>::new());
     }
 
@@ -202,14 +176,15 @@ mod tests {
         let Some(JSONSchemaPropsOrArray::Schema(part)) = &mut spec.get_mut("parts").unwrap().items else {
             panic!()
         };
-        part.properties.as_mut().unwrap().get_mut("weight").unwrap().default = Some(JSON(json!(1)));
+        let weight = part.properties.as_mut().unwrap().get_mut("weight").unwrap();
+        (weight.default, weight.format) = (Some(JSON(json!(1))), Some("uint64".to_owned()));
         assert_eq!(
             problems(&crd),
             [
                 "v1.spec.parts[].weight: default inside a list",
+                "v1.spec.parts[].weight: unsigned format",
                 "v1.status: no observedGeneration, which the default needs",
             ]
         );
-        assert!(!problems(&Thing::crd()).is_empty(), "unsigned formats before finishing");
     }
 }

@@ -1,21 +1,22 @@
 //! Lean watches that do not end: pruned before anything is cached, patient with a server that is away, and outspoken
 //! about what is wrong.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, future::Either, stream};
+use backon::ExponentialBuilder;
+use futures::{Stream, StreamExt, stream};
 use kube::{
     Api, Resource, ResourceExt,
     runtime::{
         WatchStreamExt,
-        reflector::store::Writer,
-        utils::{Backoff, ResetTimerBackoff},
-        watcher::{self, Event},
+        reflector::{ObjectRef, store::Writer},
+        utils::ResetTimerBackoff,
+        watcher::{self, Event, ExponentialBackoff},
     },
 };
 use serde::de::DeserializeOwned;
 
-use crate::{backoff, health::Gate};
+use crate::health::Gate;
 
 /// What a watch says.
 #[derive(Debug)]
@@ -44,9 +45,17 @@ pub fn watch<K>(api: Api<K>, config: watcher::Config, slim: fn(&mut K)) -> impl 
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
+    let patience = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(500))
+        .with_max_delay(LONGEST_PAUSE / 2)
+        .with_factor(2.0)
+        .without_max_times()
+        // Adds up to the same again.
+        .with_jitter();
+    let patience = ExponentialBackoff::from(patience);
     let events = kube::runtime::watcher(api, config)
         // Each list begins with an event that says nothing of success, so only time resets the backoff.
-        .backoff(ResetTimerBackoff::new(Patience::default(), Duration::from_mins(2)))
+        .backoff(ResetTimerBackoff::new(patience, Duration::from_mins(2)))
         .modify(move |object| {
             object.managed_fields_mut().clear();
             object
@@ -60,36 +69,14 @@ where
 /// The longest pause of a watch that does not work.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// Failures in a row of a watch.
-#[derive(Debug, Default)]
-struct Patience(u32);
-
-impl Iterator for Patience {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        self.0 = self.0.saturating_add(1);
-        Some(backoff::delay(self.0, fastrand::f64()).min(LONGEST_PAUSE))
-    }
-}
-
-impl Backoff for Patience {
-    fn reset(&mut self) {
-        self.0 = 0;
-    }
-}
-
 /// Watches one object by its name, for example a Secret that another object refers to. RBAC can be narrowed to that name
 /// with `resourceNames`.
 pub fn by_name<K>(api: Api<K>, name: &str, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    watch(
-        api,
-        watcher::Config::default().fields(&format!("metadata.name={name}")),
-        slim,
-    )
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    watch(api, config, slim)
 }
 
 /// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
@@ -107,36 +94,28 @@ where
     S: Stream<Item = Update<K>> + Send,
 {
     let store = writer.as_reader();
-    updates.flat_map(move |update| {
-        let touched = match update {
-            Update::Event(event) => {
-                let before = if matches!(event, Event::InitDone) {
-                    store.state()
-                } else {
-                    Vec::new()
-                };
-                writer.apply_watcher_event(&event);
-                match event {
-                    Event::Apply(object) | Event::Delete(object) => return Either::Left(stream::iter([Ok(object)])),
-                    // kube's own streams yield at InitApply, when the store still holds the old objects.
-                    Event::Init | Event::InitApply(_) => Vec::new(),
-                    Event::InitDone => {
-                        gate.open();
-                        let gone = before.into_iter().filter(|o| {
-                            store
-                                .get(&kube::runtime::reflector::ObjectRef::from_obj(&**o))
-                                .is_none()
-                        });
-                        let mut all = store.state();
-                        all.extend(gone.collect::<Vec<_>>());
-                        all
-                    }
-                }
-            }
-            Update::Failing { .. } | Update::Recovered => Vec::new(),
+    let touched = updates.flat_map(move |update| {
+        let Update::Event(event) = update else {
+            return stream::iter(Vec::new());
         };
-        Either::Right(stream::iter(touched.into_iter().map(|object| Ok((*object).clone()))))
-    })
+        let listed = matches!(event, Event::InitDone);
+        let before = if listed { store.state() } else { Vec::new() };
+        writer.apply_watcher_event(&event);
+        let touched = match event {
+            Event::Apply(object) | Event::Delete(object) => vec![Arc::new(object)],
+            // kube's own streams yield at InitApply, when the store still holds the old objects.
+            Event::Init | Event::InitApply(_) => Vec::new(),
+            Event::InitDone => {
+                gate.open();
+                let gone = before.into_iter();
+                let gone = gone.filter(|object| store.get(&ObjectRef::from_obj(&**object)).is_none());
+                store.state().into_iter().chain(gone).collect()
+            }
+        };
+        stream::iter(touched)
+    });
+    // Copied when their turn comes, not all at once: a list may be long.
+    touched.map(|object| Ok(Arc::unwrap_or_clone(object)))
 }
 
 fn tell<K, S>(events: S) -> impl Stream<Item = Update<K>> + Send
@@ -146,24 +125,21 @@ where
 {
     let mut failing: Option<&'static str> = None;
     events.flat_map(move |event| {
-        let told: [Option<Update<K>>; 2] = match event {
+        let told = match event {
             Ok(event) => {
                 // Init comes before the server was asked.
                 let recovered = !matches!(event, Event::Init) && failing.take().is_some();
                 [recovered.then_some(Update::Recovered), Some(Update::Event(event))]
             }
-            Err(error) => match reason(&error) {
-                Some(reason) if failing != Some(reason) => {
-                    failing = Some(reason);
-                    let message = error.to_string();
+            Err(error) => {
+                tracing::debug!(%error, "watch interrupted");
+                let news = reason(&error).filter(|reason| failing.replace(reason) != Some(reason));
+                let message = error.to_string();
+                if let Some(reason) = news {
                     tracing::warn!(reason, error = message, "watch fails; it goes on trying");
-                    [Some(Update::Failing { reason, message }), None]
                 }
-                _ => {
-                    tracing::debug!(%error, "watch interrupted");
-                    [None, None]
-                }
-            },
+                [news.map(|reason| Update::Failing { reason, message }), None]
+            }
         };
         stream::iter(told.into_iter().flatten())
     })
