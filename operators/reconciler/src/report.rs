@@ -1,25 +1,38 @@
 //! Writes status, if it differs.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
+    core::object::HasStatus,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Applies `status` to the object's status subresource, if it differs from the status that `object` carries. True if it
 /// was written; false if there was nothing to write or the object is gone.
 ///
 /// The body holds the object's UID, so that a newer object of the same name is never written to (the answer is then a
-/// conflict). Fails as the client does.
-pub async fn report<K, S>(api: &Api<K>, manager: &str, object: &K, status: &S) -> kube::Result<bool>
+/// conflict). The status must leave fields out that have no value. Fails as the client does.
+pub async fn report<K>(api: &Api<K>, manager: &str, object: &K, status: &K::Status) -> kube::Result<bool>
 where
-    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
-    S: Serialize,
+    K: Resource<DynamicType = ()> + HasStatus + DeserializeOwned + Clone + std::fmt::Debug,
+    K::Status: Serialize + PartialEq,
 {
-    let Some(body) = body(object, status).map_err(kube::Error::SerdeError)? else {
+    if object.status() == Some(status) {
         return Ok(false);
-    };
+    }
+    let body = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": ObjectMeta {
+            name: object.meta().name.clone(),
+            namespace: object.namespace(),
+            uid: object.uid(),
+            ..ObjectMeta::default()
+        },
+        "status": status,
+    });
     let params = PatchParams::apply(manager).force();
     match api
         .patch_status(&object.name_any(), &params, &Patch::Apply(&body))
@@ -31,70 +44,53 @@ where
     }
 }
 
-/// What to apply; nothing if the object carries it already.
-fn body<K, S>(object: &K, status: &S) -> serde_json::Result<Option<Value>>
-where
-    K: Resource<DynamicType = ()> + Serialize,
-    S: Serialize,
-{
-    let mut wanted = serde_json::to_value(status)?;
-    let mut current = serde_json::to_value(object)?
-        .get_mut("status")
-        .map(Value::take)
-        .unwrap_or_default();
-    drop_nulls(&mut wanted);
-    drop_nulls(&mut current);
-    if wanted == current {
-        return Ok(None);
-    }
-    let meta = object.meta();
-    let mut metadata = json!({ "name": meta.name, "namespace": meta.namespace, "uid": meta.uid });
-    drop_nulls(&mut metadata);
-    Ok(Some(json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": metadata,
-        "status": wanted,
-    })))
-}
-
-/// To the API, null and absent are the same.
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, v| !v.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::Pod;
+    use kube::CustomResource;
+    use schemars::JsonSchema;
+    use serde::Deserialize;
+    use serde_json::Value;
 
     use super::*;
     use crate::testing::script::Script;
 
-    const PATH: &str = "/api/v1/namespaces/home/pods/a/status?&force=true&fieldManager=op";
+    #[derive(CustomResource, Debug, Clone, Deserialize, Serialize, JsonSchema)]
+    #[kube(group = "x.io", version = "v1", kind = "Thing", namespaced, status = "ThingStatus")]
+    struct ThingSpec {}
 
-    fn pod() -> Pod {
-        let meta = json!({ "name": "a", "namespace": "home", "uid": "u1", "resourceVersion": "5" });
-        serde_json::from_value(json!({ "metadata": meta, "status": { "phase": "Running", "message": "m" } })).unwrap()
+    #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+    struct ThingStatus {
+        phase: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     }
 
-    async fn reported(script: Script, status: Value) -> kube::Result<bool> {
+    const PATH: &str = "/apis/x.io/v1/namespaces/home/things/a/status?&force=true&fieldManager=op";
+
+    fn thing() -> Thing {
+        let meta = json!({ "name": "a", "namespace": "home", "uid": "u1", "resourceVersion": "5" });
+        let status = json!({ "phase": "Running", "message": "m", "reason": null });
+        let thing = json!({ "apiVersion": "x.io/v1", "kind": "Thing", "metadata": meta, "spec": {}, "status": status });
+        serde_json::from_value(thing).unwrap()
+    }
+
+    async fn reported(script: Script, phase: &str, message: Option<&str>) -> kube::Result<bool> {
         let (client, server) = script.start();
-        let result = report(&Api::<Pod>::namespaced(client, "home"), "op", &pod(), &status).await;
+        let status = ThingStatus {
+            phase: phase.to_owned(),
+            message: message.map(str::to_owned),
+            reason: None,
+        };
+        let result = report(&Api::<Thing>::namespaced(client, "home"), "op", &thing(), &status).await;
         server.finish();
         result
     }
 
     #[tokio::test]
     async fn an_equal_status_is_not_written_whether_fields_are_null_or_absent() {
-        let same = json!({ "phase": "Running", "message": "m", "reason": null });
-        assert!(!reported(Script::new(), same).await.unwrap());
+        assert!(!reported(Script::new(), "Running", Some("m")).await.unwrap());
     }
 
     #[tokio::test]
@@ -104,22 +100,18 @@ mod tests {
             let status = json!({ "phase": "Failed" });
             assert_eq!(
                 *body,
-                json!({ "apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": status })
+                json!({ "apiVersion": "x.io/v1", "kind": "Thing", "metadata": meta, "status": status })
             );
         };
-        let script = Script::new().expect_body("PATCH", PATH, check, 200, json!(pod()));
-        assert!(
-            reported(script, json!({ "phase": "Failed", "message": null }))
-                .await
-                .unwrap()
-        );
+        let script = Script::new().expect_body("PATCH", PATH, check, 200, json!(thing()));
+        assert!(reported(script, "Failed", None).await.unwrap());
     }
 
     #[tokio::test]
     async fn an_object_that_is_gone_is_no_error_and_one_created_anew_is_a_conflict() {
         let gone = Script::new().refuse("PATCH", PATH, 404, "NotFound");
-        assert!(!reported(gone, json!({ "phase": "Failed" })).await.unwrap());
+        assert!(!reported(gone, "Failed", None).await.unwrap());
         let anew = Script::new().refuse("PATCH", PATH, 409, "Conflict");
-        assert!(reported(anew, json!({ "phase": "Failed" })).await.is_err());
+        assert!(reported(anew, "Failed", None).await.is_err());
     }
 }
