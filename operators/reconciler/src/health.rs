@@ -1,111 +1,99 @@
 //! Readiness and liveness: what is missing, and whether loops still turn.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicBool, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
 /// The health of the process. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Mutex<Checks>>);
-
-#[derive(Debug, Default)]
-struct Checks {
-    gates: Vec<Weak<GateState>>,
-    loops: Vec<Weak<LoopState>>,
-}
+pub struct Health(Arc<Mutex<Vec<Weak<Check>>>>);
 
 #[derive(Debug)]
-struct GateState {
+struct Check {
     name: String,
-    open: AtomicBool,
-}
-
-#[derive(Debug)]
-struct LoopState {
-    name: String,
-    max_silence: Duration,
-    last: Mutex<Instant>,
+    /// A loop's, a gate has none.
+    max_silence: Option<Duration>,
+    /// When the loop turned last, or the gate was opened; none while it is closed.
+    last: Mutex<Option<Instant>>,
 }
 
 /// Something that must have happened before the process is ready. Closed at first; it stops counting when dropped.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<GateState>);
+pub struct Gate(Arc<Check>);
 
 /// A loop that must turn, or the process is not alive. It stops counting when dropped.
 #[derive(Debug, Clone)]
-pub struct Heartbeat(Arc<LoopState>);
+pub struct Heartbeat(Arc<Check>);
 
 impl Health {
     /// Adds a closed gate; `name` is what /readyz lists while it is closed.
     pub fn gate(&self, name: impl Into<String>) -> Gate {
-        let state = Arc::new(GateState {
-            name: name.into(),
-            open: AtomicBool::new(false),
-        });
-        self.lock().gates.push(Arc::downgrade(&state));
-        Gate(state)
+        Gate(self.add(name.into(), None))
     }
 
     /// Adds a loop that beats at least every `max_silence`. Suspend of the machine does not count as silence.
     pub fn heartbeat(&self, name: impl Into<String>, max_silence: Duration) -> Heartbeat {
-        let state = Arc::new(LoopState {
-            name: name.into(),
-            max_silence,
-            last: Mutex::new(Instant::now()),
-        });
-        self.lock().loops.push(Arc::downgrade(&state));
-        Heartbeat(state)
+        let heartbeat = Heartbeat(self.add(name.into(), Some(max_silence)));
+        heartbeat.beat();
+        heartbeat
     }
 
     /// The names of the closed gates; empty means ready.
     pub fn missing(&self) -> Vec<String> {
-        let mut checks = self.lock();
-        checks.gates.retain(|gate| gate.strong_count() > 0);
-        checks
-            .gates
-            .iter()
-            .filter_map(Weak::upgrade)
-            .filter(|g| !g.open.load(Relaxed))
-            .map(|g| g.name.clone())
-            .collect()
+        self.names(|check| check.last().is_none())
     }
 
     /// The names of the loops that have been silent for too long; empty means alive.
     pub fn stuck(&self, now: Instant) -> Vec<String> {
-        let mut checks = self.lock();
-        checks.loops.retain(|l| l.strong_count() > 0);
-        let silent = |l: &LoopState| now.saturating_duration_since(*lock(&l.last)) > l.max_silence;
-        checks
-            .loops
-            .iter()
-            .filter_map(Weak::upgrade)
-            .filter(|l| silent(l))
-            .map(|l| l.name.clone())
-            .collect()
+        let silence = |check: &Check| check.last().map(|last| now.saturating_duration_since(last));
+        self.names(|check| check.max_silence.is_some_and(|max| silence(check) > Some(max)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Checks> {
-        lock(&self.0)
+    fn add(&self, name: String, max_silence: Option<Duration>) -> Arc<Check> {
+        let check = Arc::new(Check {
+            name,
+            max_silence,
+            last: Mutex::default(),
+        });
+        lock(&self.0).push(Arc::downgrade(&check));
+        check
+    }
+
+    fn names(&self, wrong: impl Fn(&Check) -> bool) -> Vec<String> {
+        let mut checks = lock(&self.0);
+        checks.retain(|check| check.strong_count() > 0);
+        let wrong = checks.iter().filter_map(Weak::upgrade).filter(|check| wrong(check));
+        wrong.map(|check| check.name.clone()).collect()
+    }
+}
+
+impl Check {
+    fn last(&self) -> Option<Instant> {
+        *lock(&self.last)
+    }
+
+    fn set(&self, last: Option<Instant>) {
+        *lock(&self.last) = last;
     }
 }
 
 impl Gate {
     /// It has happened.
     pub fn open(&self) {
-        self.0.open.store(true, Relaxed);
+        self.0.set(Some(Instant::now()));
     }
 
     /// It does not hold any more.
     pub fn close(&self) {
-        self.0.open.store(false, Relaxed);
+        self.0.set(None);
     }
 }
 
 impl Heartbeat {
     /// The loop turns.
     pub fn beat(&self) {
-        *lock(&self.0.last) = Instant::now();
+        self.0.set(Some(Instant::now()));
     }
 }
 
