@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,17 +22,12 @@ const HEAD: Duration = Duration::from_secs(5);
 /// Binds the address. Where IPv6 is off, `[::]` becomes 0.0.0.0.
 pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        Err(error) if address.ip().is_unspecified() && address.is_ipv6() && no_ipv6(&error) => {
-            TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port())).await
+        // What is wrong beside IPv6, say a port in use, is wrong with IPv4 as well.
+        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
         }
         result => result,
     }
-}
-
-fn no_ipv6(error: &io::Error) -> bool {
-    /// `EAFNOSUPPORT` on Linux; the standard library has no stable name for it.
-    const FAMILY_NOT_SUPPORTED: i32 = 97;
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(FAMILY_NOT_SUPPORTED)
 }
 
 /// Serves until the process ends.
@@ -68,28 +63,22 @@ pub(crate) async fn serve(listener: TcpListener, metrics: metrics::Metrics, heal
 
 fn answer(method: &Method, path: &str, metrics: &metrics::Metrics, health: &Health) -> Response<String> {
     if method != Method::GET && method != Method::HEAD {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned());
+        return text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
     }
     match path {
-        "/metrics" => metrics.text().map_or_else(
-            |_| text(StatusCode::INTERNAL_SERVER_ERROR, "a collector failed\n".to_owned()),
-            |body| {
-                let mut response = text(StatusCode::OK, body);
-                response
-                    .headers_mut()
-                    .insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
-                response
-            },
-        ),
+        "/metrics" => match metrics.text() {
+            Ok(body) => response(StatusCode::OK, metrics::CONTENT_TYPE, body),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "a collector failed\n"),
+        },
         "/livez" => verdict("stuck", &health.stuck(Instant::now())),
         "/readyz" => verdict("waiting for", &health.missing()),
-        _ => text(StatusCode::NOT_FOUND, "/metrics /livez /readyz\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "/metrics /livez /readyz\n"),
     }
 }
 
 fn verdict(what: &str, wrong: &[String]) -> Response<String> {
     if wrong.is_empty() {
-        return text(StatusCode::OK, "ok\n".to_owned());
+        return text(StatusCode::OK, "ok\n");
     }
     text(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -97,12 +86,15 @@ fn verdict(what: &str, wrong: &[String]) -> Response<String> {
     )
 }
 
-fn text(status: StatusCode, body: String) -> Response<String> {
+fn text(status: StatusCode, body: impl Into<String>) -> Response<String> {
+    response(status, "text/plain; charset=utf-8", body.into())
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<String> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
 
@@ -155,11 +147,5 @@ mod tests {
             answer.contains(metrics::CONTENT_TYPE) && answer.ends_with("# EOF\n"),
             "{answer}"
         );
-    }
-
-    #[test]
-    fn a_host_without_ipv6_is_recognised() {
-        assert!(no_ipv6(&io::Error::from_raw_os_error(97)));
-        assert!(!no_ipv6(&io::Error::from(io::ErrorKind::AddrInUse)));
     }
 }
