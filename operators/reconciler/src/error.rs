@@ -28,7 +28,7 @@ pub trait ReconcileError: std::error::Error + Send + Sync + 'static {
 pub const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
 /// The reason of an error of the Kubernetes client, and when to try again.
-pub fn classify(error: &kube::Error) -> (&'static str, Retry) {
+fn classify(error: &kube::Error) -> (&'static str, Retry) {
     match error {
         kube::Error::Api(status) => match status.code {
             401 => ("Unauthorized", Retry::Backoff),
@@ -38,10 +38,13 @@ pub fn classify(error: &kube::Error) -> (&'static str, Retry) {
             409 => ("Conflict", Retry::Backoff),
             410 => ("Expired", Retry::Backoff),
             400 | 413 | 415 | 422 => ("Invalid", Retry::After(LOOK_AGAIN)),
-            429 => (
-                "Throttled",
-                throttled(status.details.as_ref().map_or(0, |d| d.retry_after_seconds)),
-            ),
+            429 => match status.details.as_ref().map_or(0, |details| details.retry_after_seconds) {
+                0 => ("Throttled", Retry::Backoff),
+                seconds => (
+                    "Throttled",
+                    Retry::After(LOOK_AGAIN.min(Duration::from_secs(seconds.into()))),
+                ),
+            },
             500.. => ("ServerError", Retry::Backoff),
             _ => ("ApiError", Retry::Backoff),
         },
@@ -51,14 +54,6 @@ pub fn classify(error: &kube::Error) -> (&'static str, Retry) {
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => ("Undecodable", Retry::After(LOOK_AGAIN)),
         kube::Error::Auth(_) => ("Unauthorized", Retry::Backoff),
         _ => ("ClientError", Retry::Backoff),
-    }
-}
-
-fn throttled(seconds: u32) -> Retry {
-    if seconds == 0 {
-        Retry::Backoff
-    } else {
-        Retry::After(Duration::from_secs(seconds.into()).min(LOOK_AGAIN))
     }
 }
 

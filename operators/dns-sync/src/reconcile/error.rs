@@ -1,5 +1,5 @@
 //! What can go wrong in a reconcile apart from what the status says.
-use hearth_reconciler::error::{ReconcileError, Retry, classify};
+use hearth_reconciler::error::{ReconcileError, Retry};
 
 /// Only the API server can fail a reconcile; everything about providers is state.
 #[derive(thiserror::Error, Debug)]
@@ -12,7 +12,7 @@ pub enum Error {
 impl ReconcileError for Error {
     fn reason(&self) -> &'static str {
         match self {
-            Self::Status(error) => classify(error).0,
+            Self::Status(error) => error.reason(),
         }
     }
 
@@ -20,7 +20,7 @@ impl ReconcileError for Error {
         match self {
             // The object has gone meanwhile.
             Self::Status(kube::Error::Api(status)) if status.code == 404 => Retry::OnChange,
-            Self::Status(error) => classify(error).1,
+            Self::Status(error) => error.retry(),
         }
     }
 }
