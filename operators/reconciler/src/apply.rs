@@ -22,9 +22,6 @@ pub enum ApplyError {
         /// Its name.
         name: String,
     },
-    /// The object to write has no name: a fault in the operator.
-    #[error("the object to write has no name")]
-    Unnamed,
     /// The client's error.
     #[error(transparent)]
     Kube(#[from] kube::Error),
@@ -34,7 +31,6 @@ impl ReconcileError for ApplyError {
     fn reason(&self) -> &'static str {
         match self {
             Self::NotOurs { .. } => "NotOurs",
-            Self::Unnamed => "Unnamed",
             Self::Kube(error) => error.reason(),
         }
     }
@@ -43,7 +39,6 @@ impl ReconcileError for ApplyError {
         match self {
             // What is in the way is not watched: only time tells when it is gone.
             Self::NotOurs { .. } => Retry::After(LOOK_AGAIN),
-            Self::Unnamed => Retry::OnChange,
             Self::Kube(error) => error.retry(),
         }
     }
@@ -51,13 +46,11 @@ impl ReconcileError for ApplyError {
 
 /// Whether `owner` controls `existing`: by UID, so that an older owner of the same name does not count.
 pub fn owned_by<K: Resource, O: Resource>(existing: &K, owner: &O) -> bool {
-    let Some(uid) = owner.meta().uid.as_deref().filter(|uid| !uid.is_empty()) else {
+    let Some(uid) = owner.uid().filter(|uid| !uid.is_empty()) else {
         return false;
     };
-    existing
-        .owner_references()
-        .iter()
-        .any(|r| r.controller == Some(true) && r.uid == uid)
+    let mut owners = existing.owner_references().iter();
+    owners.any(|owner| owner.controller == Some(true) && owner.uid == uid)
 }
 
 /// Brings an owned object to the desired state: created by POST when absent, else applied (forced, with its UID), and
@@ -67,8 +60,8 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
     O: Resource,
 {
-    let name = desired.meta().name.as_deref().ok_or(ApplyError::Unnamed)?;
-    let Some(existing) = api.get_opt(name).await? else {
+    let name = desired.name_any();
+    let Some(existing) = api.get_opt(&name).await? else {
         let params = PostParams {
             field_manager: Some(manager.to_owned()),
             ..PostParams::default()
@@ -83,7 +76,7 @@ where
     // An apply with a UID never creates and never meets another object than the one just checked.
     body["metadata"]["uid"] = json!(existing.meta().uid);
     Ok(api
-        .patch(name, &PatchParams::apply(manager).force(), &Patch::Apply(&body))
+        .patch(&name, &PatchParams::apply(manager).force(), &Patch::Apply(&body))
         .await?)
 }
 
@@ -103,10 +96,7 @@ where
         propagation_policy: Some(PropagationPolicy::Background),
         ..DeleteParams::default()
     };
-    match api
-        .delete(existing.meta().name.as_deref().ok_or(ApplyError::Unnamed)?, &params)
-        .await
-    {
+    match api.delete(&existing.name_any(), &params).await {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(false),
         Err(error) => Err(error.into()),
