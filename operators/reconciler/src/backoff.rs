@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,7 +21,7 @@ pub fn delay(failures: u32, jitter: f64) -> Duration {
 }
 
 /// What is known about an object that fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Failing {
     /// The object's UID: a new object of the same name starts afresh.
     uid: String,
@@ -49,46 +49,30 @@ impl<Key: Hash + Eq> Failures<Key> {
     /// Notes a failure and returns the object's record. `exists` bounds the map: it is asked about the other keys
     /// when there are many.
     pub(crate) fn note(&self, key: Key, uid: &str, reason: &'static str, exists: impl Fn(&Key) -> bool) -> Failing {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.map();
         if map.len() >= SWEEP_ABOVE && map.len().is_power_of_two() && !map.contains_key(&key) {
             map.retain(|key, _| exists(key));
         }
-        let fresh = || Failing {
-            uid: uid.to_owned(),
-            failures: 0,
-            same: 0,
-            reason,
-        };
-        let record = map.entry(key).or_insert_with(fresh);
+        let record = map.entry(key).or_default();
         if record.uid != uid {
-            *record = fresh();
+            *record = Failing {
+                uid: uid.to_owned(),
+                ..Failing::default()
+            };
         }
-        record.failures = record.failures.saturating_add(1);
-        record.same = if record.reason == reason {
-            record.same.saturating_add(1)
-        } else {
-            1
-        };
+        record.failures += 1;
+        record.same = if record.reason == reason { record.same + 1 } else { 1 };
         record.reason = reason;
         record.clone()
     }
 
-    /// Forgets an object: it succeeded, or it is gone. True if it had failed.
-    pub(crate) fn forget<Q>(&self, key: &Q) -> bool
-    where
-        Key: std::borrow::Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(key)
-            .is_some()
+    /// Forgets an object: it succeeded, or it is gone.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.map().remove(key);
     }
 
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    fn map(&self) -> MutexGuard<'_, HashMap<Key, Failing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,12 +101,11 @@ mod tests {
     #[test]
     fn objects_count_for_themselves_and_success_forgets() {
         let failures = Failures::new();
-        let note = |key: &str, reason| failures.note(key.to_owned(), "uid", reason, |_| true);
+        let note = |key: &'static str, reason| failures.note(key, "uid", reason, |_| true);
         assert_eq!(note("a", "X").failures, 1);
         assert_eq!(note("a", "X").failures, 2);
         assert_eq!(note("b", "X").failures, 1);
-        assert!(failures.forget("a"));
-        assert!(!failures.forget("a"));
+        failures.forget(&"a");
         assert_eq!(note("a", "X").failures, 1);
     }
 
@@ -148,6 +131,6 @@ mod tests {
         for n in 0..10_000 {
             failures.note(n, "uid", "X", |_| false);
         }
-        assert!(failures.len() <= SWEEP_ABOVE, "{}", failures.len());
+        assert!(failures.map().len() <= SWEEP_ABOVE, "{}", failures.map().len());
     }
 }
