@@ -16,55 +16,44 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{Api, Client, api::PostParams, runtime::events::EventType};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::Semaphore;
 
 use crate::error::cut;
 
 /// The API's limit for a note, in bytes.
 const NOTE_LIMIT: usize = 1024;
 /// Events beyond this many waiting ones are dropped: a server that does not take events must not cost memory.
-const QUEUE: usize = 256;
+const QUEUE: u32 = 256;
 /// How many objects' last events are remembered. Forgetting one costs at most a repeated event.
 const REMEMBERED: usize = 4096;
 /// How long one event may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Publishes events. Clones share the queue.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Events {
-    queue: mpsc::Sender<Item>,
+    /// Held by the event that is being sent: one at a time, in order.
+    client: Arc<tokio::sync::Mutex<Client>>,
+    /// One for each event that waits or is being sent.
+    slots: Arc<Semaphore>,
     last: Arc<Mutex<HashMap<String, (String, String)>>>,
     operator: &'static str,
     instance: Arc<str>,
 }
 
-#[derive(Debug)]
-enum Item {
-    Event(Box<Event>),
-    Flush(oneshot::Sender<()>),
-}
-
 impl Events {
-    /// Starts the sender. `instance` is the pod's name. Needs a Tokio runtime.
+    /// `instance` is the pod's name.
     pub fn new(client: Client, operator: &'static str, instance: &str) -> Self {
-        let (queue, mut items) = mpsc::channel(QUEUE);
-        tokio::spawn(async move {
-            while let Some(item) = items.recv().await {
-                match item {
-                    Item::Event(event) => send(&client, &event).await,
-                    Item::Flush(done) => drop(done.send(())),
-                }
-            }
-        });
         Self {
-            queue,
+            client: Arc::new(client.into()),
+            slots: Arc::new(Semaphore::new(QUEUE as usize)),
             last: Arc::default(),
             operator,
             instance: cut(instance, 128).into(),
         }
     }
 
-    /// Says that something became so. `reason` and `action` are single words in `PascalCase`; a note beyond 1 kB is cut.
+    /// Says that something became so; sent by a task of its own, so this needs a Tokio runtime. `reason` and `action` are single words in `PascalCase`; a note beyond 1 kB is cut.
     pub fn publish(&self, reference: &ObjectReference, type_: EventType, reason: &str, action: &str, note: &str) {
         let note = cut(note, NOTE_LIMIT);
         if !self.is_news(reference.uid.as_deref().unwrap_or_default(), reason, &note) {
@@ -85,15 +74,18 @@ impl Events {
             regarding: Some(reference.clone()),
             reporting_controller: Some(self.operator.to_owned()),
             reporting_instance: Some(self.instance.to_string()),
-            type_: Some(match type_ {
-                EventType::Normal => "Normal".to_owned(),
-                EventType::Warning => "Warning".to_owned(),
-            }),
+            // "Normal" or "Warning".
+            type_: Some(format!("{type_:?}")),
             ..Event::default()
         };
-        if self.queue.try_send(Item::Event(Box::new(event))).is_err() {
-            tracing::debug!(reason, "event dropped: too many are waiting");
-        }
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            return tracing::debug!(reason, "event dropped: too many are waiting");
+        };
+        let client = Arc::clone(&self.client);
+        tokio::spawn(async move {
+            send(&*client.lock().await, &event).await;
+            drop(slot);
+        });
     }
 
     /// Forgets what was said about an object, so that the next event is sent whatever it says.
@@ -103,14 +95,8 @@ impl Events {
 
     /// Waits until the events published so far are sent, at most `limit`.
     pub async fn flush(&self, limit: Duration) {
-        let (done, flushed) = oneshot::channel();
-        let flush = async {
-            if self.queue.send(Item::Flush(done)).await.is_ok() {
-                let _ = flushed.await;
-            }
-        };
         // Late events are not worth a late end.
-        let _ = tokio::time::timeout(limit, flush).await;
+        let _ = tokio::time::timeout(limit, self.slots.acquire_many(QUEUE)).await;
     }
 
     fn is_news(&self, uid: &str, reason: &str, note: &str) -> bool {
@@ -224,7 +210,7 @@ mod tests {
             events.publish(&about(&format!("u{n}"), None), EventType::Normal, "Synced", "Sync", "n");
         }
         assert!(events.last.lock().unwrap().len() <= REMEMBERED);
-        assert_eq!(events.queue.capacity(), 0);
+        assert_eq!(events.slots.available_permits(), 0);
         events.flush(Duration::from_secs(2)).await;
     }
 }
