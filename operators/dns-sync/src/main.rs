@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hearth_dns_sync::args::{Cli, Command};
-use hearth_reconciler::start::{StartError, block_on};
+use hearth_reconciler::start::block_on;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run(args) => block_on::<StartError>(hearth_dns_sync::run::run(*args)),
+        Command::Run(args) => block_on(hearth_dns_sync::run::run(*args)),
         Command::Crds => {
             let mut out = std::io::stdout().lock();
             let printed = hearth_dns_sync::crd::crds().iter().try_for_each(|crd| {

@@ -112,7 +112,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
 /// DNSRecords are a source and have a status: one watch serves both.
 async fn records(process: &Process, context: &Arc<Context>, called: Vec<UnboundedReceiver<ObjectRef<DNSRecord>>>) {
     if !context.reach.sources.contains(&SourceKind::Record) {
-        return process.shutdown.wait().await;
+        return process.shutdown.cancelled().await;
     }
     let mut feeds = Vec::new();
     for ((position, api), called) in process

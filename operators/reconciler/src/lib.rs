@@ -5,7 +5,7 @@
 //! ```no_run
 //! # use std::{process::ExitCode, sync::Arc};
 //! # use clap::Parser;
-//! # use hearth_reconciler::{args::Args, error::ReconcileError, run::run, start::{Process, StartError, block_on, start}};
+//! # use hearth_reconciler::{args::Args, error::ReconcileError, run::run, start::{Process, block_on, start}};
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::{Api, runtime::{Controller, controller::Action, watcher}};
 //! # #[derive(Parser)] struct Command { #[command(flatten)] args: Args }
@@ -13,7 +13,7 @@
 //! # async fn reconcile(_: Arc<ConfigMap>, _: Arc<Context>) -> Result<Action, kube::Error> { Ok(Action::await_change()) }
 //! fn main() -> ExitCode {
 //!     let args = Command::parse().args;
-//!     block_on::<StartError>(async {
+//!     block_on(async {
 //!         let process = start("example", args).await?;
 //!         let api = Api::<ConfigMap>::all(process.client.clone());
 //!         let controller = Controller::new(api, watcher::Config::default());
@@ -30,7 +30,6 @@
 pub mod apply;
 pub mod args;
 pub mod backoff;
-pub mod clock;
 pub mod conditions;
 pub mod crd;
 pub mod error;
@@ -42,7 +41,6 @@ pub mod report;
 mod request;
 pub mod run;
 mod server;
-pub mod shutdown;
 pub mod start;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -3,7 +3,6 @@
 //! kube-runtime's queue cannot be seen from outside, so the `workqueue_*` metrics are left out rather than faked.
 
 use std::{
-    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -12,7 +11,7 @@ use std::{
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 
 /// The content type of [`Metrics::text`].
@@ -24,32 +23,11 @@ const SECONDS: [f64; 40] = [
     1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0,
 ];
 
-type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
-
-fn of(controller: &'static str) -> Labels<1> {
-    [("controller", controller.into())]
-}
-
-fn result_of(controller: &'static str, outcome: Outcome) -> Labels<2> {
-    [("controller", controller.into()), ("result", outcome.as_str().into())]
-}
-
-fn request(code: Option<u16>, method: &str, host: &str) -> Labels<3> {
-    // client-go's word for requests that got no answer.
-    let code = code.map_or(Cow::from("<error>"), |code| code.to_string().into());
-    [
-        ("code", code),
-        ("method", method.to_owned().into()),
-        ("host", host.to_owned().into()),
-    ]
-}
+type Labels<const N: usize> = [(&'static str, String); N];
 
 /// The metrics of the process. Clones share them.
-#[derive(Clone)]
-pub struct Metrics(Arc<Inner>);
-
-struct Inner {
-    registry: Mutex<Registry>,
+#[derive(Clone, Debug)]
+pub struct Metrics {
     results: Family<Labels<2>, Counter>,
     errors: Family<Labels<1>, Counter>,
     terminal: Family<Labels<1>, Counter>,
@@ -59,217 +37,139 @@ struct Inner {
     most: Family<Labels<1>, Gauge>,
     master: Family<Labels<1>, Gauge>,
     requests: Family<Labels<3>, Counter>,
+    registry: Arc<Mutex<Registry>>,
 }
 
 impl Metrics {
     /// The shared metrics of an operator of this name.
     pub fn new(operator: &'static str) -> Self {
-        let inner = Inner {
-            registry: Mutex::default(),
-            results: Family::default(),
-            errors: Family::default(),
-            terminal: Family::default(),
-            panics: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
-            active: Family::default(),
-            most: Family::default(),
-            master: Family::default(),
-            requests: Family::default(),
-        };
-        let metrics = Self(Arc::new(inner));
-        let m = &metrics.0;
+        let r = &mut Registry::default();
         // The encoder appends `_total` to counters and `_info` to infos.
-        metrics.register(|r| {
-            r.register(
+        let labels = vec![("operator", operator), ("version", env!("CARGO_PKG_VERSION"))];
+        r.register("hearth_build", "Which operator this is", Info::new(labels));
+        let seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
+        let name = "controller_runtime_reconcile_time_seconds";
+        r.register(name, "Duration of reconciliations", seconds.clone());
+        let terminal = "Reconciliations that failed and are not tried again before something changes";
+        let requests = "Requests to the API server by status code (after the client's own retries), method and host";
+        let most = "controller_runtime_max_concurrent_reconciles";
+        Self {
+            results: add(
+                r,
                 "controller_runtime_reconcile",
                 "Reconciliations by controller and result",
-                m.results.clone(),
-            );
-            r.register(
-                "controller_runtime_reconcile_errors",
-                "Reconciliations that failed",
-                m.errors.clone(),
-            );
-            r.register(
-                "controller_runtime_terminal_reconcile_errors",
-                "Reconciliations that failed and are not tried again before something changes",
-                m.terminal.clone(),
-            );
-            r.register(
+            ),
+            errors: add(r, "controller_runtime_reconcile_errors", "Reconciliations that failed"),
+            terminal: add(r, "controller_runtime_terminal_reconcile_errors", terminal),
+            panics: add(
+                r,
                 "controller_runtime_reconcile_panics",
                 "Reconciliations that panicked",
-                m.panics.clone(),
-            );
-            r.register(
-                "controller_runtime_reconcile_time_seconds",
-                "Duration of reconciliations",
-                m.seconds.clone(),
-            );
-            r.register(
-                "controller_runtime_active_workers",
-                "Reconciliations under way",
-                m.active.clone(),
-            );
-            r.register(
-                "controller_runtime_max_concurrent_reconciles",
-                "Limit of active workers",
-                m.most.clone(),
-            );
-            r.register(
+            ),
+            seconds,
+            active: add(r, "controller_runtime_active_workers", "Reconciliations under way"),
+            most: add(r, most, "Limit of active workers"),
+            master: add(
+                r,
                 "leader_election_master_status",
                 "1 while this process holds the lease",
-                m.master.clone(),
-            );
-            r.register(
-                "rest_client_requests",
-                "Requests to the API server by status code (after the client's own retries), method and host",
-                m.requests.clone(),
-            );
-            let labels = vec![("operator", operator), ("version", env!("CARGO_PKG_VERSION"))];
-            r.register("hearth_build", "Which operator this is", Info::new(labels));
-        });
-        metrics
+            ),
+            requests: add(r, "rest_client_requests", requests),
+            registry: Arc::new(Mutex::new(std::mem::take(r))),
+        }
     }
 
     /// Registers metrics or collectors of the operator; what the callback returns is returned.
     pub fn register<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
-        register(&mut self.0.registry.lock().unwrap_or_else(PoisonError::into_inner))
+        register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// All metrics as `OpenMetrics` text, see [`CONTENT_TYPE`]. Fails only if a collector does.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut out = String::new();
-        text::encode(
-            &mut out,
-            &self.0.registry.lock().unwrap_or_else(PoisonError::into_inner),
-        )?;
+        self.register(|registry| text::encode(&mut out, registry))?;
         Ok(out)
     }
 
-    /// Sets all label sets of one controller to zero, so that `increase()` sees the first failure.
-    pub(crate) fn controller(&self, controller: &'static str, concurrency: u16) -> Runs {
-        let m = &self.0;
-        for result in [
-            Outcome::Success,
-            Outcome::Error,
-            Outcome::Requeue,
-            Outcome::RequeueAfter,
-        ] {
-            drop(m.results.get_or_create(&result_of(controller, result)));
-        }
-        let label = of(controller);
-        for family in [&m.errors, &m.terminal, &m.panics] {
-            drop(family.get_or_create(&label));
-        }
-        drop(m.seconds.get_or_create(&label));
-        drop(m.active.get_or_create(&label));
-        m.most.get_or_create(&label).set(concurrency.into());
+    /// The metrics of one controller. They begin at zero, so that `increase()` sees the first failure.
+    pub(crate) fn controller(&self, controller: &str, concurrency: u16) -> Runs {
+        let label = &[("controller", controller.to_owned())];
+        let result = |result: &str| {
+            let labels = [("controller", controller.to_owned()), ("result", result.to_owned())];
+            self.results.get_or_create_owned(&labels)
+        };
+        // kube has no immediate requeue: this one stays 0.
+        drop(result("requeue"));
+        self.most.get_or_create(label).set(concurrency.into());
         Runs {
-            metrics: self.clone(),
-            controller,
+            success: result("success"),
+            requeue_after: result("requeue_after"),
+            error: result("error"),
+            errors: self.errors.get_or_create_owned(label),
+            terminal: self.terminal.get_or_create_owned(label),
+            panics: self.panics.get_or_create_owned(label),
+            seconds: self.seconds.get_or_create_owned(label),
+            active: self.active.get_or_create_owned(label),
         }
     }
 
     /// Whether this process holds the lease of this name.
     pub(crate) fn leading(&self, name: &str, leading: bool) {
-        self.0
-            .master
-            .get_or_create(&[("name", name.to_owned().into())])
-            .set(leading.into());
+        let label = [("name", name.to_owned())];
+        self.master.get_or_create(&label).set(leading.into());
     }
 
     /// Sets the commonest requests to zero.
     pub(crate) fn host(&self, host: &str) {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             for code in [Some(200), None] {
-                drop(self.0.requests.get_or_create(&request(code, method, host)));
+                drop(self.requests(method, host, code));
             }
         }
     }
 
-    /// Counts a request; no code means no answer.
-    pub(crate) fn requested(&self, method: &str, host: &str, code: Option<u16>) {
-        self.0.requests.get_or_create(&request(code, method, host)).inc();
+    /// The counter of such requests; no code means no answer.
+    pub(crate) fn requests(&self, method: &str, host: &str, code: Option<u16>) -> Counter {
+        // client-go's word for requests that got no answer.
+        let code = code.map_or("<error>".to_owned(), |code| code.to_string());
+        let labels = [("code", code), ("method", method.to_owned()), ("host", host.to_owned())];
+        self.requests.get_or_create_owned(&labels)
     }
 }
 
-impl fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Metrics")
-    }
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
-/// How a reconciliation ended, in controller-runtime's words. kube has no immediate requeue, so `Requeue` stays 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Success,
-    Error,
-    Requeue,
-    RequeueAfter,
-}
-
-impl Outcome {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Error => "error",
-            Self::Requeue => "requeue",
-            Self::RequeueAfter => "requeue_after",
-        }
-    }
-}
-
-/// The metrics of one controller.
+/// The metrics of one controller; how a reconciliation ended is counted by who knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Runs {
-    metrics: Metrics,
-    controller: &'static str,
+    pub(crate) success: Counter,
+    pub(crate) requeue_after: Counter,
+    pub(crate) error: Counter,
+    pub(crate) errors: Counter,
+    pub(crate) terminal: Counter,
+    pub(crate) panics: Counter,
+    seconds: Histogram,
+    active: Gauge,
 }
 
 impl Runs {
     /// A reconciliation begins. What is returned measures it when dropped, be it finished or cancelled.
     pub(crate) fn begin(&self) -> Run {
-        self.metrics.0.active.get_or_create(&self.label()).inc();
-        Run {
-            runs: self.clone(),
-            begun: Instant::now(),
-        }
-    }
-
-    /// A reconciliation ended.
-    pub(crate) fn end(&self, outcome: Outcome, terminal: bool) {
-        let m = &self.metrics.0;
-        m.results.get_or_create(&result_of(self.controller, outcome)).inc();
-        if outcome == Outcome::Error {
-            m.errors.get_or_create(&self.label()).inc();
-        }
-        if terminal {
-            m.terminal.get_or_create(&self.label()).inc();
-        }
-    }
-
-    /// A reconciliation panicked.
-    pub(crate) fn panicked(&self) {
-        self.metrics.0.panics.get_or_create(&self.label()).inc();
-    }
-
-    fn label(&self) -> Labels<1> {
-        of(self.controller)
+        self.active.inc();
+        Run(self.clone(), Instant::now())
     }
 }
 
-pub(crate) struct Run {
-    runs: Runs,
-    begun: Instant,
-}
+pub(crate) struct Run(Runs, Instant);
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let m = &self.runs.metrics.0;
-        m.seconds
-            .get_or_create(&self.runs.label())
-            .observe(self.begun.elapsed().as_secs_f64());
-        m.active.get_or_create(&self.runs.label()).dec();
+        self.0.seconds.observe(self.1.elapsed().as_secs_f64());
+        self.0.active.dec();
     }
 }
 

@@ -1,74 +1,61 @@
 //! The layer around the Kubernetes client: counts requests, and gives up on a server that does not begin to answer.
 
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use http::{Request, Response};
-use tower::{BoxError, Layer, Service};
+use tower::{BoxError, Layer, Service, layer::layer_fn};
 
-use crate::metrics::Metrics;
+use crate::{health::Gate, metrics::Metrics};
 
 /// How long the API server may take to begin its answer, the client's own retries included. The default client has no
 /// such limit, and would hang for as long as a stalled server keeps the connection open.
 const BEGIN_TO_ANSWER: Duration = Duration::from_mins(1);
 
-/// Adds counting and the limit to a client's service.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestLayer {
+/// Adds counting and the limit to a client's service. The gate opens with the first answer. The host is taken from the
+/// configuration: requests carry paths only at this point.
+pub(crate) fn watched<S>(
     metrics: Metrics,
-    /// From the configuration: requests carry paths only at this point.
-    host: Arc<str>,
+    cluster: &http::Uri,
+    gate: Gate,
+) -> impl Layer<S, Service = Watched<S>> + use<S> {
+    let host: Arc<str> = cluster.authority().map_or("", http::uri::Authority::as_str).into();
+    metrics.host(&host);
+    layer_fn(move |inner| Watched {
+        inner,
+        metrics: metrics.clone(),
+        host: Arc::clone(&host),
+        gate: gate.clone(),
+    })
 }
 
-impl RequestLayer {
-    pub(crate) fn new(metrics: Metrics, cluster: &http::Uri) -> Self {
-        let host = cluster.authority().map_or("", http::uri::Authority::as_str);
-        metrics.host(host);
-        Self {
-            metrics,
-            host: host.into(),
-        }
-    }
-}
-
-impl<S> Layer<S> for RequestLayer {
-    type Service = RequestService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        RequestService {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct RequestService<S> {
+pub(crate) struct Watched<S> {
     inner: S,
-    layer: RequestLayer,
+    metrics: Metrics,
+    host: Arc<str>,
+    gate: Gate,
 }
 
-impl<S, A, B> Service<Request<A>> for RequestService<S>
+impl<S, A, B> Service<Request<A>> for Watched<S>
 where
     S: Service<Request<A>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    B: 'static,
 {
     type Response = Response<B>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let RequestLayer { metrics, host } = self.layer.clone();
+        let (metrics, host, gate) = (self.metrics.clone(), Arc::clone(&self.host), self.gate.clone());
         let method = request.method().clone();
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -76,11 +63,11 @@ where
                 Ok(result) => result.map_err(Into::into),
                 Err(_) => Err(format!("no answer within {BEGIN_TO_ANSWER:?}").into()),
             };
-            metrics.requested(
-                method.as_str(),
-                &host,
-                result.as_ref().ok().map(|r| r.status().as_u16()),
-            );
+            let code = result.as_ref().ok().map(|answer| answer.status().as_u16());
+            metrics.requests(method.as_str(), &host, code).inc();
+            if code.is_some() {
+                gate.open();
+            }
             result
         })
     }
@@ -89,11 +76,16 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Health;
 
     #[tokio::test(start_paused = true)]
-    async fn answers_errors_and_silence_are_counted_and_silence_ends() {
-        let metrics = Metrics::new("x");
-        let layer = RequestLayer::new(metrics.clone(), &"https://10.0.0.1:6443/".parse().unwrap());
+    async fn answers_errors_and_silence_are_counted_silence_ends_and_the_first_answer_opens_the_gate() {
+        let (metrics, health) = (Metrics::new("x"), Health::default());
+        let layer = watched(
+            metrics.clone(),
+            &"https://10.0.0.1:6443/".parse().unwrap(),
+            health.gate("answer"),
+        );
         let mut service = layer.layer(tower::service_fn(|request: Request<()>| async move {
             match request.uri().path() {
                 "/gone" => Ok(Response::builder().status(404).body(()).unwrap()),
@@ -102,8 +94,10 @@ mod tests {
             }
         }));
         let get = |path: &str| Request::get(path).body(()).unwrap();
-        assert_eq!(service.call(get("/gone")).await.unwrap().status(), 404);
         assert!(service.call(get("/refused")).await.is_err());
+        assert_eq!(health.missing(), ["answer"]);
+        assert_eq!(service.call(get("/gone")).await.unwrap().status(), 404);
+        assert!(health.missing().is_empty());
         assert!(
             service
                 .call(get("/silent"))

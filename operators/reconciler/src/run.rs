@@ -1,6 +1,6 @@
 //! Runs a `Controller`: the one place where results and errors of reconcilers become requeues, logs, metrics and events.
 
-use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{convert::Infallible, iter, panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
 use futures::{FutureExt, StreamExt};
 use kube::{
@@ -18,7 +18,8 @@ use crate::{
     backoff::{self, Failures},
     error::{ReconcileError, Retry},
     events::Events,
-    metrics::{Outcome, Runs},
+    lease::Ended,
+    metrics::Runs,
     start::Process,
 };
 
@@ -64,7 +65,7 @@ pub async fn run<K, C, E, F, Fut>(
     let forget = Arc::clone(&settle);
     let results = controller
         .with_config(controller::Config::default().concurrency(process.args.concurrency))
-        .graceful_shutdown_on(process.shutdown.wait())
+        .graceful_shutdown_on(process.shutdown.clone().cancelled_owned())
         .reconcile_all_on(leadership.terms().map(drop))
         .run(
             move |object, ctx| {
@@ -75,12 +76,11 @@ pub async fn run<K, C, E, F, Fut>(
                     let Some(term) = term else {
                         return Ok(Action::await_change());
                     };
-                    let measured = settle.runs.begin();
-                    let result = term.within(work).await;
-                    drop(measured);
-                    Ok::<_, Infallible>(
-                        result.map_or_else(|_| Action::await_change(), |result| settle.result(&object, result)),
-                    )
+                    let _measured = settle.runs.begin();
+                    Ok::<_, Infallible>(match term.within(work).await {
+                        Ok(result) => settle.result(&object, result),
+                        Err(Ended) => Action::await_change(),
+                    })
                 }
             },
             |_, error, _| match *error {},
@@ -105,7 +105,7 @@ pub async fn run<K, C, E, F, Fut>(
         std::future::pending::<()>().await;
     };
     let overdue = async {
-        process.shutdown.wait().await;
+        process.shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
@@ -128,35 +128,39 @@ impl<K> Settle<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    fn result<E: ReconcileError>(&self, object: &K, result: Result<Result<Action, E>, Box<dyn Any + Send>>) -> Action {
-        match result {
+    fn result<E: ReconcileError>(&self, object: &K, result: thread::Result<Result<Action, E>>) -> Action {
+        let (key, uid) = (ObjectRef::from_obj(object), object.uid().unwrap_or_default());
+        let (reason, retry, text) = match result {
             Ok(Ok(action)) => {
-                let again = action != Action::await_change();
-                self.runs
-                    .end(if again { Outcome::RequeueAfter } else { Outcome::Success }, false);
-                self.failures.forget(&ObjectRef::from_obj(object));
-                action
+                let at_rest = action == Action::await_change();
+                let count = if at_rest {
+                    &self.runs.success
+                } else {
+                    &self.runs.requeue_after
+                };
+                count.inc();
+                self.failures.forget(&key);
+                return action;
             }
-            Ok(Err(error)) => self.failed(object, error.reason(), error.retry(), &chain(&error)),
-            Err(panic) => {
-                self.runs.panicked();
-                self.failed(object, "Panicked", Retry::Backoff, &panic_text(panic.as_ref()))
+            Ok(Err(error)) => (error.reason(), error.retry(), chain(&error)),
+            Err(_) => {
+                self.runs.panics.inc();
+                let text = "the operator has a fault; its log has the panic before this line";
+                ("Panicked", Retry::Backoff, text.to_owned())
             }
+        };
+        self.runs.error.inc();
+        self.runs.errors.inc();
+        if retry == Retry::OnChange {
+            self.runs.terminal.inc();
         }
-    }
-
-    fn failed(&self, object: &K, reason: &'static str, retry: Retry, text: &str) -> Action {
-        self.runs.end(Outcome::Error, retry == Retry::OnChange);
-        let uid = object.uid().unwrap_or_default();
-        let record = self.failures.note(ObjectRef::from_obj(object), &uid, reason, |key| {
-            self.store.get(key).is_some()
-        });
-        let action = requeue(retry, record.failures, fastrand::f64());
-        let (kind, namespace, name) = (self.kind, object.namespace().unwrap_or_default(), object.name_any());
+        let record = self
+            .failures
+            .note(key, &uid, reason, |key| self.store.get(key).is_some());
         tracing::warn!(
-            controller = kind,
-            namespace,
-            name,
+            controller = self.kind,
+            namespace = object.namespace().unwrap_or_default(),
+            name = object.name_any(),
             reason,
             failures = record.failures,
             ?retry,
@@ -167,9 +171,9 @@ where
             // The record has decided that this is news, whatever was said before.
             self.events.clear(&uid);
             self.events
-                .publish(&object.object_ref(&()), EventType::Warning, reason, "Reconcile", text);
+                .publish(&object.object_ref(&()), EventType::Warning, reason, "Reconcile", &text);
         }
-        action
+        requeue(retry, record.failures, fastrand::f64())
     }
 }
 
@@ -185,24 +189,14 @@ fn requeue(retry: Retry, failures: u32, jitter: f64) -> Action {
 
 /// The error with its sources, each said once (some errors' texts contain those of their sources).
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
+    let sources = iter::successors(error.source(), |error| error.source());
+    sources.map(ToString::to_string).fold(error.to_string(), |text, more| {
+        if text.contains(&more) {
+            text
+        } else {
+            format!("{text}: {more}")
         }
-        source = error.source();
-    }
-    text
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("the operator has a fault: {}", text.unwrap_or_default())
+    })
 }
 
 #[cfg(test)]

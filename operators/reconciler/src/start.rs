@@ -1,22 +1,20 @@
 //! From arguments to a running process, and to its end.
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{Client, Config, client::ClientBuilder};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     args::{Args, LogFormat},
-    backoff,
-    clock::Clock,
     events::Events,
-    health::{Gate, Health},
+    health::Health,
     lease::{self, Leadership},
     metrics::Metrics,
-    request::RequestLayer,
-    server,
-    shutdown::Shutdown,
+    request, server,
 };
 
 /// How long events may take at the end.
@@ -31,7 +29,7 @@ pub struct Process {
     /// What /readyz and /livez say.
     pub health: Health,
     /// Says when to end.
-    pub shutdown: Shutdown,
+    pub shutdown: CancellationToken,
     /// Says whether this process may act.
     pub leadership: Leadership,
     /// Publishes events.
@@ -54,16 +52,11 @@ pub enum StartError {
     #[error("the Kubernetes client cannot be built: {0}")]
     Client(#[from] kube::Error),
     /// The admin server's address cannot be bound.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// `--listen`.
-        address: std::net::SocketAddr,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Signal handlers cannot be installed.
-    #[error("cannot handle signals: {0}")]
-    Signals(io::Error),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The system has no room for a runtime or for signal handlers.
+    #[error("the system does not let it start: {0}")]
+    System(#[from] io::Error),
 }
 
 /// Starts the process: logs, client, admin server, election, signals. `operator` is the name in metrics, events, the
@@ -78,21 +71,18 @@ pub async fn start(operator: &'static str, args: Args) -> Result<Process, StartE
         namespace = args.namespace,
         "starting"
     );
-    let shutdown = Shutdown::on_signals().map_err(StartError::Signals)?;
+    let shutdown = end_on_signals()?;
     let (metrics, health) = (Metrics::new(operator), Health::default());
-    let listener = server::bind(args.listen).await.map_err(|source| StartError::Listen {
-        address: args.listen,
-        source,
-    })?;
+    let listener = server::bind(args.listen).await;
+    let listener = listener.map_err(|error| StartError::Listen(args.listen, error))?;
     tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
 
     let mut config = Config::infer().await?;
     if let Ok(agent) = HeaderValue::try_from(format!("hearth-{operator}/{}", env!("CARGO_PKG_VERSION"))) {
         config.headers.push((USER_AGENT, agent));
     }
-    let layer = RequestLayer::new(metrics.clone(), &config.cluster_url);
+    let layer = request::watched(metrics.clone(), &config.cluster_url, health.gate("the API server"));
     let client = ClientBuilder::try_from(config.clone())?.with_layer(&layer).build();
-    tokio::spawn(contact(client.clone(), health.gate("the API server")));
 
     let (leadership, election) = if args.leader_elect {
         let (leadership, running) = lease::start(lease::Election {
@@ -100,7 +90,7 @@ pub async fn start(operator: &'static str, args: Args) -> Result<Process, StartE
             namespace: args.namespace.clone(),
             name: operator.to_owned(),
             identity: lease::identity(&args.pod_name),
-            clock: Clock::boot(),
+            clock: lease::boot_clock(),
             metrics: metrics.clone(),
             heartbeat: health.heartbeat("lease", lease::MAX_SILENCE),
         });
@@ -125,7 +115,7 @@ pub async fn start(operator: &'static str, args: Args) -> Result<Process, StartE
 impl Process {
     /// The graceful end, after the controllers have stopped: gives the lease back and sends the last events.
     pub async fn finish(self) {
-        self.shutdown.trigger();
+        self.shutdown.cancel();
         if let Some(election) = self.election {
             election.release().await;
         }
@@ -134,44 +124,35 @@ impl Process {
     }
 }
 
-/// Runs a program's main future on a single thread: reconciling waits for networks, and one thread is the least memory.
-/// The error is printed with its sources.
-pub fn block_on<E: std::error::Error>(main: impl Future<Output = Result<(), E>>) -> ExitCode {
-    let result = match runtime() {
-        Ok(runtime) => runtime.block_on(main).map_err(|e| e.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    match result {
+/// Runs a program's main future on a single thread: reconciling waits for networks, and one thread is the least memory
+/// (few more are for name resolution and files). The error is printed with its sources.
+pub fn block_on(main: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(4).build();
+    match runtime
+        .map_err(StartError::System)
+        .and_then(|runtime| runtime.block_on(main))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Logs may not be set up; standard error always is.
-            let _ = io::Write::write_all(&mut io::stderr(), format!("error: {error}\n").as_bytes());
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// The runtime of [`block_on`]: one thread, few more for name resolution and files.
-pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(4)
-        .build()
-}
-
-/// Opens the gate when the API server has answered once.
-async fn contact(client: Client, gate: Gate) {
-    for failures in 1.. {
-        match client.apiserver_version().await {
-            Ok(version) => {
-                tracing::info!(version = version.git_version, "the API server answers");
-                return gate.open();
-            }
-            Err(error) if failures == 1 => tracing::warn!(%error, "the API server does not answer; waiting for it"),
-            Err(error) => tracing::debug!(%error, failures, "the API server does not answer"),
-        }
-        tokio::time::sleep(backoff::delay(failures, fastrand::f64()).min(Duration::from_secs(15))).await;
-    }
+/// A token that SIGTERM and SIGINT cancel.
+fn end_on_signals() -> io::Result<CancellationToken> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let shutdown = CancellationToken::new();
+    let ending = shutdown.clone();
+    tokio::spawn(async move {
+        let name = tokio::select! { _ = term.recv() => "SIGTERM", _ = int.recv() => "SIGINT" };
+        tracing::info!(signal = name, "ending");
+        ending.cancel();
+    });
+    Ok(shutdown)
 }
 
 fn log(args: &Args) -> Result<(), StartError> {

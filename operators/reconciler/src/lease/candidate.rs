@@ -69,15 +69,9 @@ pub(crate) enum Failure {
 pub(crate) struct Held {
     pub(crate) until: Moment,
     pub(crate) number: u64,
-}
-
-/// The lease as last read or written.
-#[derive(Debug, Clone)]
-enum Known {
-    /// Must be read first.
-    Unknown,
-    Absent,
-    Present(Box<Lease>),
+    /// When the write was sent that began the term. Numbers begin anew when the lease is deleted; this moment does not
+    /// come again.
+    pub(crate) since: Moment,
 }
 
 /// The state of a candidate.
@@ -85,7 +79,8 @@ enum Known {
 pub(crate) struct Candidate {
     me: String,
     rules: Rules,
-    known: Known,
+    /// The lease as last read or written, an empty one if it is absent. None: it must be read first.
+    known: Option<Lease>,
     /// The version of the lease that must stay unchanged before we may take it, since when on our clock, for how long.
     rival: Option<(String, Moment, Duration)>,
     /// The UID of the lease last seen: another one means that somebody deleted it meanwhile.
@@ -93,8 +88,8 @@ pub(crate) struct Candidate {
     held: Option<Held>,
     /// No request before this moment.
     pause: Moment,
-    /// What the write under way would begin or renew.
-    writing: Option<(u64, bool)>,
+    /// The write under way is a renewal.
+    renewing: bool,
 }
 
 impl Candidate {
@@ -103,12 +98,12 @@ impl Candidate {
         Self {
             me,
             rules,
-            known: Known::Unknown,
+            known: None,
             rival: None,
             object: None,
             held: None,
             pause: Duration::ZERO,
-            writing: None,
+            renewing: false,
         }
     }
 
@@ -129,22 +124,19 @@ impl Candidate {
             // While holding, wake up at the deadline at the latest.
             return Step::Sleep(self.held.map_or(wait, |held| wait.min(held.until.saturating_sub(now))));
         }
-        let none = Lease::default();
-        let known = match &self.known {
-            Known::Unknown => return Step::Read,
-            Known::Absent => &none,
-            Known::Present(lease) => lease,
+        let Some(known) = &self.known else {
+            return Step::Read;
         };
-        let holder = holder(known);
-        let renew = holder == Some(&self.me) && self.held.is_some();
+        let renew = holder(known) == Some(&self.me) && self.held.is_some();
         let waiting = |(_, since, wait): &(_, Moment, Duration)| now.saturating_sub(*since) < *wait;
         if !renew && self.rival.as_ref().is_some_and(waiting) {
             // Look again later: only a fresh read may lead to a take-over.
-            return self.rest(now);
+            self.known = None;
+            self.pause = now + self.rules.retry;
+            return Step::Sleep(self.rules.retry);
         }
         let lease = self.next_lease(known, renew, wall);
-        let number = transitions(&lease);
-        self.writing = Some((number, renew));
+        self.renewing = renew;
         Step::Write(Box::new(lease))
     }
 
@@ -154,44 +146,39 @@ impl Candidate {
         let Ok(lease) = answer else {
             return self.failed(now);
         };
-        let holder = lease.as_ref().and_then(holder);
-        match &lease {
-            Some(lease) if holder.is_some_and(|name| *name != self.me) || self.is_replaced(lease) => {
-                self.wait(lease, now);
-            }
-            Some(_) if holder.is_some() => {}
+        let lease = lease.unwrap_or_default();
+        if holder(&lease).is_some_and(|name| *name != self.me) || self.is_replaced(&lease) {
+            self.wait(&lease, now);
+        } else if holder(&lease).is_none() {
             // Given back: free at once. Absent: created at once, and then `wrote` waits if it had been there before.
-            _ => (self.held, self.rival) = (None, None),
+            (self.held, self.rival) = (None, None);
         }
-        self.known = lease.map_or(Known::Absent, |lease| Known::Present(Box::new(lease)));
+        self.known = Some(lease);
     }
 
     /// A write ended. `sent` is the moment before it was sent, `now` the moment after its end.
     pub(crate) fn wrote(&mut self, answer: Result<Lease, Failure>, sent: Moment, now: Moment) {
         self.held = self.held(now);
-        let writing = self.writing.take();
         match answer {
-            Ok(lease) if self.is_replaced(&lease) => {
-                self.wait(&lease, now);
-                self.known = Known::Present(Box::new(lease));
-            }
             Ok(lease) => {
                 let until = sent + self.rules.renew_deadline;
-                if let Some((number, renew)) = writing
-                    // A renewal that came back after the deadline does not revive the term; the next write begins a new one.
-                    && (!renew || self.held.is_some())
-                    && now < until
-                {
-                    self.held = Some(Held { until, number });
-                    self.pause = sent + self.rules.retry;
+                if self.is_replaced(&lease) {
+                    self.wait(&lease, now);
+                } else {
+                    // A renewal that came back after the deadline does not revive the term; the next write begins one.
+                    if self.renewing == self.held.is_some() && now < until {
+                        let (number, since) = (transitions(&lease), self.held.map_or(sent, |held| held.since));
+                        self.held = Some(Held { until, number, since });
+                        self.pause = sent + self.rules.retry;
+                    }
+                    self.rival = None;
+                    self.object.clone_from(&lease.metadata.uid);
                 }
-                self.rival = None;
-                self.object.clone_from(&lease.metadata.uid);
-                self.known = Known::Present(Box::new(lease));
+                self.known = Some(lease);
             }
             // Somebody wrote: read at once who. While it is us (a lost answer, a label set by hand), the term goes on.
             Err(Failure::Outdated) => {
-                self.known = Known::Unknown;
+                self.known = None;
                 self.pause = now + self.rules.retry / 20;
             }
             Err(Failure::Unknown) => self.failed(now),
@@ -200,26 +187,17 @@ impl Candidate {
 
     /// The write that gives the lease back, if it is known to be ours. Call [`Candidate::resign`] and stop working first.
     pub(crate) fn release(&self, wall: Timestamp) -> Option<Lease> {
-        let Known::Present(lease) = &self.known else {
-            return None;
-        };
-        let mut lease = Some(lease).filter(|l| holder(l) == Some(&self.me))?.as_ref().clone();
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = None;
-            spec.renew_time = Some(MicroTime(wall));
-        }
+        let mut lease = self.known.clone().filter(|lease| holder(lease) == Some(&self.me))?;
+        let spec = lease.spec.as_mut()?;
+        spec.holder_identity = None;
+        spec.renew_time = Some(MicroTime(wall));
         Some(lease)
-    }
-
-    /// Whether the lease must be read before it can be released.
-    pub(crate) fn is_uncertain(&self) -> bool {
-        matches!(self.known, Known::Unknown)
     }
 
     /// Whether this is another lease than the one seen before: somebody deleted that one, and whoever held it may not
     /// know yet. That is so even if the new one is ours, created after the deletion or by a late request.
     fn is_replaced(&self, lease: &Lease) -> bool {
-        self.object.is_some() && self.object != lease.metadata.uid
+        lease.metadata.uid.is_some() && self.object.is_some() && self.object != lease.metadata.uid
     }
 
     /// Nobody may begin before the term is over that may be running now: the lease must stay as it is for its time.
@@ -228,13 +206,15 @@ impl Candidate {
         self.object.clone_from(&lease.metadata.uid);
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         if self.rival.as_ref().is_none_or(|(seen, ..)| *seen != version) {
-            let wait = duration(lease).clamp(self.rules.duration, Rules::LONGEST);
+            let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+            let wait = Duration::from_secs(seconds.unwrap_or(0).unsigned_abs().into());
+            let wait = wait.clamp(self.rules.duration, Rules::LONGEST);
             self.rival = Some((version, now, wait));
         }
     }
 
     fn failed(&mut self, now: Moment) {
-        self.known = Known::Unknown;
+        self.known = None;
         // A holder has little time left.
         self.pause = now
             + if self.held.is_some() {
@@ -244,26 +224,16 @@ impl Candidate {
             };
     }
 
-    fn rest(&mut self, now: Moment) -> Step {
-        self.known = Known::Unknown;
-        self.pause = now + self.rules.retry;
-        Step::Sleep(self.rules.retry)
-    }
-
     fn next_lease(&self, old: &Lease, renew: bool, wall: Timestamp) -> Lease {
         let spec = old.spec.clone().unwrap_or_default();
-        let taken = if renew {
-            spec.acquire_time.clone()
-        } else {
-            Some(MicroTime(wall))
-        };
+        let taken = spec.acquire_time.clone().filter(|_| renew);
         Lease {
             metadata: old.metadata.clone(),
             spec: Some(LeaseSpec {
-                acquire_time: taken,
+                acquire_time: taken.or(Some(MicroTime(wall))),
                 holder_identity: Some(self.me.clone()),
-                lease_duration_seconds: Some(i32::try_from(self.rules.duration.as_secs()).unwrap_or(i32::MAX)),
-                lease_transitions: Some(i32::try_from(transitions(old) + u64::from(!renew)).unwrap_or(1)),
+                lease_duration_seconds: self.rules.duration.as_secs().try_into().ok(),
+                lease_transitions: Some(spec.lease_transitions.unwrap_or(0).saturating_add((!renew).into())),
                 renew_time: Some(MicroTime(wall)),
                 ..spec
             }),
@@ -282,19 +252,6 @@ pub(crate) fn holder(lease: &Lease) -> Option<&String> {
 }
 
 fn transitions(lease: &Lease) -> u64 {
-    lease
-        .spec
-        .as_ref()
-        .and_then(|s| s.lease_transitions)
-        .and_then(|n| u64::try_from(n).ok())
-        .unwrap_or(0)
-}
-
-fn duration(lease: &Lease) -> Duration {
-    let seconds = lease
-        .spec
-        .as_ref()
-        .and_then(|s| s.lease_duration_seconds)
-        .and_then(|n| u64::try_from(n).ok());
-    Duration::from_secs(seconds.unwrap_or(0))
+    let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
+    transitions.unwrap_or(0).unsigned_abs().into()
 }

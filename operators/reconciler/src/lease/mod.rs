@@ -20,9 +20,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::candidate::{Candidate, Failure, Held, Rules, Step};
+pub(crate) use self::candidate::Held;
+use self::candidate::{Candidate, Failure, Rules, Step};
+pub(crate) use self::term::{Clock, boot_clock};
 pub use self::term::{Ended, Leadership, Term};
-use crate::{clock::Clock, health::Heartbeat, metrics::Metrics};
+use crate::{health::Heartbeat, metrics::Metrics};
 
 /// The lease loop may be silent for this long before the process counts as stuck; its requests end after 3 s.
 pub(crate) const MAX_SILENCE: Duration = Duration::from_mins(1);
@@ -53,20 +55,17 @@ pub(crate) fn identity(pod: &str) -> String {
 }
 
 /// A running election. It goes on until [`Running::release`].
-#[derive(Debug)]
 pub(crate) struct Running {
     stop: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    /// Ends the term, gives the lease back so that a standby need not wait, and stops. Takes some seconds at most.
-    pub(crate) async fn release(mut self) {
+    /// Ends the term, gives the lease back so that a standby need not wait, and stops. Takes three requests at most.
+    pub(crate) async fn release(self) {
         self.stop.notify_one();
-        let limit = Rules::DEFAULT.attempt * 4;
-        if tokio::time::timeout(limit, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
+        // It fails only if it panicked, and then there is nothing to give back.
+        let _ = self.task.await;
     }
 }
 
@@ -74,51 +73,51 @@ impl Running {
 pub(crate) fn start(election: Election) -> (Leadership, Running) {
     let (sender, receiver) = watch::channel(None);
     let stop = Arc::new(Notify::new());
+    let leadership = Leadership::of(Arc::clone(&election.clock), receiver);
     let task = tokio::spawn(election.run(sender, Arc::clone(&stop)));
-    (Leadership::of(receiver), Running { stop, task })
+    (leadership, Running { stop, task })
 }
 
 impl Election {
-    async fn run(self, current: watch::Sender<Option<Term>>, stop: Arc<Notify>) {
+    async fn run(self, current: watch::Sender<Option<Held>>, stop: Arc<Notify>) {
         let mut candidate = Candidate::new(self.identity.clone(), Rules::DEFAULT);
         self.metrics.leading(&self.name, false);
         tracing::info!(lease = self.name, identity = self.identity, "waiting for the lease");
         loop {
             self.heartbeat.beat();
-            let next = candidate.step(self.clock.now(), Timestamp::now());
-            self.publish(&current, candidate.held(self.clock.now()));
-            // A request is never cut off by the end: its outcome decides what there is to release.
-            match next {
-                Step::Sleep(time) => {
-                    tokio::select! {
-                        () = tokio::time::sleep(jittered(time, candidate.held(self.clock.now()).is_some())) => {}
-                        () = stop.notified() => break,
-                    }
-                }
-                request => self.perform(&mut candidate, request).await,
+            let next = candidate.step((self.clock)(), Timestamp::now());
+            self.publish(&current, &mut candidate);
+            let Step::Sleep(time) = next else {
+                // A request is never cut off by the end: its outcome decides what there is to release.
+                self.perform(&mut candidate, next).await;
+                continue;
+            };
+            // Standbys look at different times, so that they seldom race.
+            let leading = current.borrow().is_some();
+            let jitter = if leading { 1.0 } else { 0.8 + fastrand::f64() * 0.4 };
+            tokio::select! {
+                () = tokio::time::sleep(time.mul_f64(jitter)) => {}
+                () = stop.notified() => break,
             }
-            self.publish(&current, candidate.held(self.clock.now()));
         }
         candidate.resign();
-        self.publish(&current, None);
+        self.publish(&current, &mut candidate);
         self.give_back(candidate).await;
     }
 
     async fn perform(&self, candidate: &mut Candidate, request: Step) {
-        let sent = self.clock.now();
+        let sent = (self.clock)();
         // Not beyond the deadline: the end of a term is noticed when it comes.
-        let left = candidate
-            .held(sent)
-            .map_or(Rules::DEFAULT.attempt, |held| held.until.saturating_sub(sent));
-        let limit = left.min(Rules::DEFAULT.attempt);
+        let left = candidate.held(sent).map(|held| held.until.saturating_sub(sent));
+        let limit = Rules::DEFAULT.attempt.min(left.unwrap_or(Duration::MAX));
         match request {
             Step::Read => {
                 let answer = attempt(limit, self.api().get_opt(&self.name)).await;
-                candidate.read(answer, self.clock.now());
+                candidate.read(answer, (self.clock)());
             }
             Step::Write(lease) => {
                 let answer = attempt(limit, self.write(*lease)).await;
-                candidate.wrote(answer, sent, self.clock.now());
+                candidate.wrote(answer, sent, (self.clock)());
             }
             Step::Sleep(_) => {}
         }
@@ -138,58 +137,38 @@ impl Election {
     }
 
     async fn give_back(&self, mut candidate: Candidate) {
-        // Twice: the first write may meet a renewal whose answer was lost.
-        for _ in 0..2 {
-            if candidate.is_uncertain() {
-                self.perform(&mut candidate, Step::Read).await;
-            }
-            let Some(lease) = candidate.release(Timestamp::now()) else {
-                return;
-            };
-            match attempt(Rules::DEFAULT.attempt, self.write(lease)).await {
-                Ok(_) => {
-                    tracing::info!(lease = self.name, "lease given back");
-                    return;
-                }
-                Err(failure) => candidate.wrote(Err(failure), self.clock.now(), self.clock.now()),
-            }
-        }
-        tracing::info!(lease = self.name, "lease not given back; it runs out by itself");
+        // The answer to the last renewal may have been lost.
+        self.perform(&mut candidate, Step::Read).await;
+        let Some(lease) = candidate.release(Timestamp::now()) else {
+            return;
+        };
+        let given_back = attempt(Rules::DEFAULT.attempt, self.write(lease)).await.is_ok();
+        tracing::info!(
+            lease = self.name,
+            given_back,
+            "the election ends; a lease that is not given back runs out by itself"
+        );
     }
 
     /// Makes the term known, or its end, or its new deadline.
-    fn publish(&self, current: &watch::Sender<Option<Term>>, held: Option<Held>) {
-        let old = current.borrow().clone();
-        match (old, held) {
-            (Some(term), Some(held)) if term.number() == held.number && term.is_current() => term.extend(held.until),
-            (old, held) => {
-                if old.is_none() && held.is_none() {
-                    return;
-                }
-                if let Some(term) = old {
-                    term.end();
-                    tracing::info!(lease = self.name, term = term.number(), "not leading any more");
-                }
-                if let Some(held) = held {
-                    tracing::info!(lease = self.name, term = held.number, "leading");
-                }
-                self.metrics.leading(&self.name, held.is_some());
-                current.send_replace(held.map(|held| Term::new(self.clock.clone(), held)));
-            }
+    fn publish(&self, current: &watch::Sender<Option<Held>>, candidate: &mut Candidate) {
+        let (now, old) = ((self.clock)(), *current.borrow());
+        if old.is_some_and(|old| old.until <= now) {
+            // Whoever looked meanwhile has seen the end: a renewal that came after it revives nothing.
+            candidate.resign();
         }
+        let held = candidate.held(now);
+        current.send_replace(held);
+        if old.map(|old| old.since) == held.map(|held| held.since) {
+            return;
+        }
+        self.metrics.leading(&self.name, held.is_some());
+        let term = held.map(|held| held.number);
+        tracing::info!(lease = self.name, term, leading = held.is_some(), "leadership changed");
     }
 
     fn api(&self) -> Api<Lease> {
         Api::namespaced(self.client.clone(), &self.namespace)
-    }
-}
-
-/// Standbys look at different times, so that they seldom race.
-fn jittered(time: Duration, leading: bool) -> Duration {
-    if leading {
-        time
-    } else {
-        time.mul_f64(0.8 + fastrand::f64() * 0.4)
     }
 }
 

@@ -1,18 +1,25 @@
 //! What the rest of the process sees of the lease.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, Stream, stream};
 use tokio::sync::watch;
 
-use super::candidate::Held;
-use crate::clock::Clock;
+use super::candidate::{Held, Moment};
+
+/// Time since boot, **time in suspend included**: a laptop that slept for an hour must see at once that its term is over.
+/// Only differences mean anything. Tokio's timers (which do not count suspend) may wake us, but never decide. A value, so
+/// that tests can hold it.
+pub(crate) type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
+
+/// The machine's own clock.
+pub(crate) fn boot_clock() -> Clock {
+    // The kernel's boot clock is never negative; zero would only end a term early.
+    Arc::new(|| {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        now.try_into().unwrap_or_default()
+    })
+}
 
 /// The term is over: stop, and write nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,138 +27,80 @@ use crate::clock::Clock;
 pub struct Ended;
 
 /// Whether this process leads. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Leadership {
-    current: watch::Receiver<Option<Term>>,
-    /// Without an election there is no task that would hold the sender.
-    _keep: Option<Arc<watch::Sender<Option<Term>>>>,
+    clock: Clock,
+    current: watch::Receiver<Option<Held>>,
 }
 
 impl Leadership {
     /// Election is off: one term that does not end.
     pub fn always() -> Self {
-        let sender = Arc::new(watch::Sender::new(Some(Term::new(
-            Clock::boot(),
-            Held {
-                until: Duration::MAX,
-                number: 0,
-            },
-        ))));
-        Self {
-            current: sender.subscribe(),
-            _keep: Some(sender),
-        }
+        let endless = Held {
+            until: Duration::MAX,
+            number: 0,
+            since: Duration::ZERO,
+        };
+        Self::of(boot_clock(), watch::channel(Some(endless)).1)
     }
 
-    pub(crate) fn of(current: watch::Receiver<Option<Term>>) -> Self {
-        Self { current, _keep: None }
-    }
-
-    /// Waits until this process leads. Never returns if it cannot any more (the process ends).
-    pub async fn acquired(&self) -> Term {
-        self.next(None).await
+    pub(crate) fn of(clock: Clock, current: watch::Receiver<Option<Held>>) -> Self {
+        Self { clock, current }
     }
 
     /// The current term, if this process leads at this moment.
     pub fn term(&self) -> Option<Term> {
-        self.current.borrow().clone().filter(Term::is_current)
+        let held = (*self.current.borrow())?;
+        let leadership = self.clone();
+        Some(Term { leadership, held }).filter(Term::is_current)
     }
 
-    /// Each term as it begins, the current one first.
+    /// Each term as it begins, the current one first. It does not end.
     pub fn terms(&self) -> impl Stream<Item = Term> + Send + use<> {
-        stream::unfold((self.clone(), None), |(leadership, seen)| async move {
-            let term = leadership.next(seen).await;
-            Some((term.clone(), (leadership, Some(term))))
+        stream::unfold((self.clone(), None), |(mut leadership, seen)| async move {
+            loop {
+                if let Some(term) = leadership.term().filter(|term| Some(term.held.since) != seen) {
+                    let seen = Some(term.held.since);
+                    return Some((term, (leadership, seen)));
+                }
+                if leadership.current.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
         })
-    }
-
-    async fn next(&self, seen: Option<Term>) -> Term {
-        let mut current = self.current.clone();
-        let known = |term: &Term| seen.as_ref().is_some_and(|seen| Arc::ptr_eq(&seen.0, &term.0));
-        let new = |term: &Option<Term>| term.as_ref().is_some_and(|t| t.is_current() && !known(t));
-        let found = current.wait_for(new).await.ok().and_then(|term| term.clone());
-        match found {
-            Some(term) => term,
-            None => std::future::pending().await,
-        }
     }
 }
 
 /// One term as the leader. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Term(Arc<State>);
-
-#[derive(Debug)]
-struct State {
-    clock: Clock,
-    number: u64,
-    /// On `clock`, in nanoseconds; renewals move it.
-    until: AtomicU64,
-    lost: AtomicBool,
-    changed: watch::Sender<()>,
+#[derive(Clone)]
+pub struct Term {
+    leadership: Leadership,
+    /// As it was when this was made; renewals since are seen in `leadership`.
+    held: Held,
 }
 
 impl Term {
-    pub(super) fn new(clock: Clock, held: Held) -> Self {
-        Self(Arc::new(State {
-            clock,
-            number: held.number,
-            until: AtomicU64::new(nanos(held.until)),
-            lost: AtomicBool::new(false),
-            changed: watch::Sender::new(()),
-        }))
-    }
-
-    /// A term that only [`Term::end`] ends.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn endless(clock: Clock, number: u64) -> Self {
-        Self::new(
-            clock,
-            Held {
-                until: Duration::MAX,
-                number,
-            },
-        )
-    }
-
-    /// Moves the deadline. A term that is over stays so.
-    pub(super) fn extend(&self, until: Duration) {
-        if !self.is_current() {
-            self.end();
-            return;
-        }
-        self.0.until.store(nanos(until), SeqCst);
-    }
-
-    pub(crate) fn end(&self) {
-        self.0.lost.store(true, SeqCst);
-        self.0.changed.send_replace(());
-    }
-
     /// Whether the term holds at the moment of the call. It looks at the clock itself, so that a process that was
     /// stopped or suspended knows at once.
     pub fn is_current(&self) -> bool {
-        !self.0.lost.load(SeqCst) && nanos(self.0.clock.now()) < self.0.until.load(SeqCst)
-    }
-
-    /// [`Term::is_current`] as a result, for `?` before a write.
-    pub fn check(&self) -> Result<(), Ended> {
-        if self.is_current() { Ok(()) } else { Err(Ended) }
+        self.left().is_some()
     }
 
     /// The number of the term, growing over all candidates (`leaseTransitions`); 0 without an election.
     pub fn number(&self) -> u64 {
-        self.0.number
+        self.held.number
     }
 
     /// Waits for the end of the term.
     pub async fn ended(&self) {
-        let mut changed = self.0.changed.subscribe();
-        while self.is_current() {
+        let mut current = self.leadership.current.clone();
+        while let Some(left) = self.left() {
             // The timer only wakes us up. It is short because it stands still in suspend, while the clock does not.
-            let left = Duration::from_nanos(self.0.until.load(SeqCst)).saturating_sub(self.0.clock.now());
             let nap = left.clamp(Duration::from_millis(1), Duration::from_secs(1));
-            let _ = tokio::time::timeout(nap, changed.changed()).await;
+            tokio::select! {
+                () = tokio::time::sleep(nap) => {}
+                Ok(()) = current.changed() => {}
+            }
         }
     }
 
@@ -167,8 +116,24 @@ impl Term {
         })
         .await
     }
+
+    /// What is left of it; nothing when it is over.
+    fn left(&self) -> Option<Duration> {
+        let held = (*self.leadership.current.borrow()).filter(|held| held.since == self.held.since)?;
+        let left = held.until.checked_sub((self.leadership.clock)())?;
+        Some(left).filter(|left| !left.is_zero())
+    }
 }
 
-fn nanos(moment: Duration) -> u64 {
-    u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boot_clock_moves_forward() {
+        let clock = boot_clock();
+        let before = clock();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(clock() >= before + Duration::from_millis(2));
+    }
 }

@@ -356,7 +356,7 @@ async fn the_end_waits_for_work_under_way_but_not_for_ever() {
             ),
             async {
                 sleep(Duration::from_millis(100)).await;
-                shutdown.trigger();
+                shutdown.cancel();
             }
         );
         assert_eq!((begin.elapsed().as_secs(), *done.lock().unwrap()), (waits, finished));

@@ -9,19 +9,18 @@ mod crd;
 pub mod faults;
 pub mod script;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use kube::Client;
+use tokio_util::sync::CancellationToken;
 
 pub use self::crd::assert_crd;
 use crate::{
     args::{Args, LogFormat},
-    clock::Clock,
     events::Events,
     health::Health,
-    lease::{Leadership, Term},
+    lease::{Held, Leadership, boot_clock},
     metrics::Metrics,
-    shutdown::Shutdown,
     start::Process,
 };
 
@@ -33,7 +32,7 @@ pub fn process(client: Client) -> Process {
         client,
         metrics: Metrics::new("test"),
         health: Health::default(),
-        shutdown: Shutdown::new(),
+        shutdown: CancellationToken::new(),
         leadership: Leadership::always(),
         args: args(),
         election: None,
@@ -57,7 +56,7 @@ pub fn args() -> Args {
 /// Leadership that a test gives and takes.
 #[derive(Debug)]
 pub struct Throne {
-    sender: tokio::sync::watch::Sender<Option<Term>>,
+    sender: tokio::sync::watch::Sender<Option<Held>>,
     number: u64,
 }
 
@@ -65,21 +64,22 @@ impl Throne {
     /// Nobody leads.
     pub fn empty() -> (Self, Leadership) {
         let (sender, receiver) = tokio::sync::watch::channel(None);
-        (Self { sender, number: 0 }, Leadership::of(receiver))
+        (Self { sender, number: 0 }, Leadership::of(boot_clock(), receiver))
     }
 
     /// A new term begins.
     pub fn give(&mut self) {
         self.take();
         self.number += 1;
-        self.sender
-            .send_replace(Some(Term::endless(Clock::boot(), self.number)));
+        self.sender.send_replace(Some(Held {
+            until: Duration::MAX,
+            number: self.number,
+            since: Duration::from_secs(self.number),
+        }));
     }
 
     /// The term ends.
     pub fn take(&mut self) {
-        if let Some(term) = self.sender.send_replace(None) {
-            term.end();
-        }
+        self.sender.send_replace(None);
     }
 }

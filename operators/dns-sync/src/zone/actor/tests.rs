@@ -1,6 +1,7 @@
 //! The actor against a provider as strict as Route 53 that counts calls and fails in every way. Time is tokio's, paused.
 use std::collections::VecDeque;
 
+use futures::StreamExt;
 use hearth_reconciler::health::Health;
 use hearth_reconciler::lease::Leadership;
 use hearth_reconciler::testing::Throne;
@@ -216,7 +217,7 @@ impl Stage {
             provider: fake.clone(),
             notices: world.listen(),
             world: Arc::clone(&world),
-            term: leadership.acquired().await,
+            term: std::pin::pin!(leadership.terms()).next().await.unwrap(),
             orders: receiver,
             audience: ear.clone(),
             metrics: Metrics::register(&mut registry).zone("home"),
