@@ -2,9 +2,10 @@
 
 use std::fmt::Debug;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -70,14 +71,11 @@ where
     };
     guard(&existing, owner)?;
     disown_update(api, manager, &existing).await?;
-    let mut body = serde_json::to_value(desired).map_err(kube::Error::SerdeError)?;
-    body["apiVersion"] = json!(K::api_version(&()));
-    body["kind"] = json!(K::kind(&()));
     // An apply with a UID never creates and never meets another object than the one just checked.
-    body["metadata"]["uid"] = json!(existing.meta().uid);
-    Ok(api
-        .patch(&name, &PatchParams::apply(manager).force(), &Patch::Apply(&body))
-        .await?)
+    let mut desired = desired.clone();
+    desired.meta_mut().uid = existing.uid();
+    let params = PatchParams::apply(manager).force();
+    Ok(api.patch(&name, &params, &Patch::Apply(desired)).await?)
 }
 
 /// Deletes an owned object exactly as it was seen (UID and `resourceVersion` are preconditions), dependents in the
@@ -88,14 +86,10 @@ where
     O: Resource,
 {
     guard(existing, owner)?;
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: existing.uid(),
-            resource_version: existing.resource_version(),
-        }),
-        propagation_policy: Some(PropagationPolicy::Background),
-        ..DeleteParams::default()
-    };
+    let params = DeleteParams::background().preconditions(Preconditions {
+        uid: existing.uid(),
+        resource_version: existing.resource_version(),
+    });
     match api.delete(&existing.name_any(), &params).await {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(false),
@@ -120,22 +114,17 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let mut fields = existing.managed_fields().to_vec();
-    let ours = |operation: &str, f: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry| {
-        f.manager.as_deref() == Some(manager) && f.operation.as_deref() == Some(operation) && f.subresource.is_none()
+    let ours = |field: &&mut ManagedFieldsEntry| {
+        let of_ours = field.manager.as_deref() == Some(manager) && field.subresource.is_none();
+        of_ours && field.operation.as_deref() == Some("Update")
     };
-    let applied = fields.iter().any(|f| ours("Apply", f));
-    let Some(at) = fields.iter().position(|f| ours("Update", f)) else {
+    let Some(field) = fields.iter_mut().find(ours) else {
         return Ok(());
     };
-    if applied {
-        fields.remove(at);
-    } else if let Some(entry) = fields.get_mut(at) {
-        entry.operation = Some("Apply".to_owned());
-    }
+    field.operation = Some("Apply".to_owned());
     let body = json!({ "metadata": { "resourceVersion": existing.resource_version(), "managedFields": fields } });
-    api.patch(&existing.name_any(), &PatchParams::default(), &Patch::Merge(&body))
-        .await
-        .map(drop)
+    let (name, params) = (existing.name_any(), PatchParams::default());
+    api.patch(&name, &params, &Patch::Merge(&body)).await.map(drop)
 }
 
 #[cfg(test)]
