@@ -10,12 +10,11 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
-use k8s_openapi::{
-    api::{core::v1::ObjectReference, events::v1::Event},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
 };
-use kube::{Api, Client, api::PostParams, runtime::events::EventType};
 use tokio::sync::Semaphore;
 
 use crate::error::cut;
@@ -37,8 +36,7 @@ pub struct Events {
     /// One for each event that waits or is being sent.
     slots: Arc<Semaphore>,
     last: Arc<Mutex<HashMap<String, (String, String)>>>,
-    operator: &'static str,
-    instance: Arc<str>,
+    reporter: Reporter,
 }
 
 impl Events {
@@ -48,42 +46,40 @@ impl Events {
             client: Arc::new(client.into()),
             slots: Arc::new(Semaphore::new(QUEUE as usize)),
             last: Arc::default(),
-            operator,
-            instance: cut(instance, 128).into(),
+            reporter: Reporter {
+                controller: operator.to_owned(),
+                instance: Some(cut(instance, 128)),
+            },
         }
     }
 
-    /// Says that something became so; sent by a task of its own, so this needs a Tokio runtime. `reason` and `action` are single words in `PascalCase`; a note beyond 1 kB is cut.
+    /// Says that something became so. `reason` and `action` are single words in `PascalCase`; a note beyond 1 kB is cut.
+    /// It is sent by a task of its own, so this needs a Tokio runtime.
     pub fn publish(&self, reference: &ObjectReference, type_: EventType, reason: &str, action: &str, note: &str) {
         let note = cut(note, NOTE_LIMIT);
         if !self.is_news(reference.uid.as_deref().unwrap_or_default(), reason, &note) {
             return;
         }
-        let now = Timestamp::now();
-        let event = Event {
-            action: Some(action.to_owned()),
-            event_time: Some(MicroTime(now)),
-            metadata: ObjectMeta {
-                // Events about cluster-scoped objects live in `default`.
-                namespace: Some(reference.namespace.clone().unwrap_or_else(|| "default".to_owned())),
-                name: Some(event_name(reference.name.as_deref().unwrap_or(self.operator), now)),
-                ..ObjectMeta::default()
-            },
-            note: Some(note),
-            reason: Some(reason.to_owned()),
-            regarding: Some(reference.clone()),
-            reporting_controller: Some(self.operator.to_owned()),
-            reporting_instance: Some(self.instance.to_string()),
-            // "Normal" or "Warning".
-            type_: Some(format!("{type_:?}")),
-            ..Event::default()
-        };
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return tracing::debug!(reason, "event dropped: too many are waiting");
         };
-        let client = Arc::clone(&self.client);
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(note),
+            action: action.to_owned(),
+            secondary: None,
+        };
+        let (client, reporter, reference) = (Arc::clone(&self.client), self.reporter.clone(), reference.clone());
         tokio::spawn(async move {
-            send(&*client.lock().await, &event).await;
+            let client = client.lock().await;
+            // One that is kept would count events of the same reason instead, and show the first one's note for all.
+            let recorder = Recorder::new(client.clone(), reporter);
+            match tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "event not sent"),
+                Err(_) => tracing::debug!("event not sent in time"),
+            }
             drop(slot);
         });
     }
@@ -110,24 +106,6 @@ impl Events {
         }
         last.insert(uid.to_owned(), (reason.to_owned(), note.to_owned()));
         true
-    }
-}
-
-/// client-go's form: the object's name, a dot, the time in hexadecimal; at most 253 characters.
-fn event_name(object: &str, now: Timestamp) -> String {
-    format!(
-        "{}.{:x}",
-        &object[..object.floor_char_boundary(230)],
-        now.as_nanosecond()
-    )
-}
-
-async fn send(client: &Client, event: &Event) {
-    let api = Api::<Event>::namespaced(client.clone(), event.metadata.namespace.as_deref().unwrap_or("default"));
-    match tokio::time::timeout(TIMEOUT, api.create(&PostParams::default(), event)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "event not sent"),
-        Err(_) => tracing::debug!("event not sent in time"),
     }
 }
 
