@@ -1,25 +1,18 @@
 //! What every generated CRD gets beyond its Rust type.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
-};
-use serde_json::json;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
+use serde_json::{Value, json};
 
-/// The category of all our kinds: `kubectl get hearth`.
-pub const CATEGORY: &str = "hearth";
-
-/// Completes a generated CRD: category `hearth`; the default status that makes kstatus wait for the operator; conditions
-/// as a list-map by `type`.
+/// Completes a generated CRD: category `hearth`, for `kubectl get hearth`; the default status that makes kstatus wait for
+/// the operator; conditions as a list-map by `type`.
 pub fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let categories = crd.spec.names.categories.get_or_insert_default();
-    if !categories.iter().any(|c| c == CATEGORY) {
-        categories.push(CATEGORY.to_owned());
+    if !categories.iter().any(|c| c == "hearth") {
+        categories.push("hearth".to_owned());
     }
     for version in &mut crd.spec.versions {
-        let Some(root) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) else {
-            continue;
-        };
-        let Some(status) = root.properties.as_mut().and_then(|p| p.get_mut("status")) else {
+        let root = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut());
+        let Some(status) = root.and_then(|r| r.properties.as_mut()?.get_mut("status")) else {
             continue;
         };
         status.default = Some(JSON(json!({ "observedGeneration": -1 })));
@@ -35,53 +28,44 @@ pub fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 
 /// What must not be in a CRD of ours; empty means fine. [`crate::testing::assert_crd`] checks it.
 pub fn problems(crd: &CustomResourceDefinition) -> Vec<String> {
-    let mut found = Vec::new();
-    for version in &crd.spec.versions {
-        let schema = version.schema.as_ref();
-        let Some(root) = schema.and_then(|schema| schema.open_api_v3_schema.as_ref()) else {
-            continue;
-        };
-        look(root, &version.name, false, &mut found);
-        let status = root.properties.as_ref().and_then(|p| p.get("status"));
-        let properties = status.and_then(|s| s.properties.as_ref());
-        if status.is_some() && !properties.is_some_and(|p| p.contains_key("observedGeneration")) {
-            found.push(format!(
-                "{}.status: no observedGeneration, which the default needs",
-                version.name
-            ));
+    let (crd, mut found) = (json!(crd), Vec::new());
+    for version in crd["spec"]["versions"].as_array().into_iter().flatten() {
+        let (name, root) = (&version["name"], &version["schema"]["openAPIV3Schema"]);
+        let name = name.as_str().unwrap_or_default();
+        look(root, name, false, &mut found);
+        let status = &root["properties"]["status"];
+        if !status.is_null() && status["properties"]["observedGeneration"].is_null() {
+            found.push(format!("{name}.status: no observedGeneration, which the default needs"));
         }
     }
     found
 }
 
-fn look(schema: &JSONSchemaProps, path: &str, in_list: bool, found: &mut Vec<String>) {
-    if in_list && schema.default.is_some() {
+fn look(schema: &Value, path: &str, in_list: bool, found: &mut Vec<String>) {
+    if in_list && !schema["default"].is_null() {
         // Server-side apply merges list items by key; a defaulted field inside shows as a difference for ever.
         found.push(format!("{path}: default inside a list"));
     }
-    if schema.format.as_deref().is_some_and(|f| f.starts_with("uint")) {
+    let begins = |key: &str, with| schema[key].as_str().is_some_and(|text| text.starts_with(with));
+    if begins("format", "uint") {
         found.push(format!("{path}: unsigned format"));
     }
-    if schema
-        .description
-        .as_deref()
-        .is_some_and(|d| d.starts_with("Auto-generated"))
-    {
+    if begins("description", "Auto-generated") {
         found.push(format!("{path}: no description (#[kube(doc = …)] or a doc comment)"));
     }
-    for (name, child) in schema.properties.iter().flatten() {
+    for (name, child) in schema["properties"].as_object().into_iter().flatten() {
         look(child, &format!("{path}.{name}"), in_list, found);
     }
-    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
-        look(item, &format!("{path}[]"), true, found);
-    }
-    if let Some(JSONSchemaPropsOrBool::Schema(value)) = &schema.additional_properties {
-        look(value, &format!("{path}{{}}"), in_list, found);
+    for (inside, sign, in_list) in [("items", "[]", true), ("additionalProperties", "{}", in_list)] {
+        if schema[inside].is_object() {
+            look(&schema[inside], &format!("{path}{sign}"), in_list, found);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
     use kube::{CustomResource, CustomResourceExt};
     use schemars::JsonSchema;
