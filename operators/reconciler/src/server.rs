@@ -34,14 +34,10 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) async fn serve(listener: TcpListener, metrics: metrics::Metrics, health: Health) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors, or the client went away: neither ends the server.
-            Err(error) => {
-                tracing::debug!(%error, "connection not accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
         };
         let (metrics, health) = (metrics.clone(), health.clone());
         tokio::spawn(async move {
@@ -53,49 +49,45 @@ pub(crate) async fn serve(listener: TcpListener, metrics: metrics::Metrics, heal
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD)
                 .serve_connection(TokioIo::new(stream), answer);
-            if let Err(error) = connection.await {
-                tracing::trace!(%error, "admin connection");
-            }
+            // A client that breaks off is its own matter.
+            let _ = connection.await;
             drop(slot);
         });
     }
 }
 
 fn answer(method: &Method, path: &str, metrics: &metrics::Metrics, health: &Health) -> Response<String> {
-    if method != Method::GET && method != Method::HEAD {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
-    }
-    match path {
+    let (status, body) = match path {
+        _ if method != Method::GET && method != Method::HEAD => {
+            (StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned())
+        }
         "/metrics" => match metrics.text() {
-            Ok(body) => response(StatusCode::OK, metrics::CONTENT_TYPE, body),
-            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "a collector failed\n"),
+            Ok(text) => (StatusCode::OK, text),
+            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "a collector failed\n".to_owned()),
         },
         "/livez" => verdict("stuck", &health.stuck(Instant::now())),
         "/readyz" => verdict("waiting for", &health.missing()),
-        _ => text(StatusCode::NOT_FOUND, "/metrics /livez /readyz\n"),
-    }
-}
-
-fn verdict(what: &str, wrong: &[String]) -> Response<String> {
-    if wrong.is_empty() {
-        return text(StatusCode::OK, "ok\n");
-    }
-    text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("{what}: {}\n", wrong.join(", ")),
-    )
-}
-
-fn text(status: StatusCode, body: impl Into<String>) -> Response<String> {
-    response(status, "text/plain; charset=utf-8", body.into())
-}
-
-fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<String> {
+        _ => (StatusCode::NOT_FOUND, "/metrics /livez /readyz\n".to_owned()),
+    };
+    let is_metrics = path == "/metrics" && status == StatusCode::OK;
+    let content_type = if is_metrics {
+        metrics::CONTENT_TYPE
+    } else {
+        "text/plain; charset=utf-8"
+    };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
+}
+
+fn verdict(what: &str, wrong: &[String]) -> (StatusCode, String) {
+    if wrong.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let body = format!("{what}: {}\n", wrong.join(", "));
+    (StatusCode::SERVICE_UNAVAILABLE, body)
 }
 
 #[cfg(test)]
