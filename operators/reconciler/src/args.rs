@@ -1,6 +1,6 @@
 //! The arguments that every operator takes. Flatten [`Args`] into the operator's own with `#[command(flatten)]`.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
@@ -40,14 +40,8 @@ impl Args {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
-        let mut namespaces: Vec<&str> = self
-            .watch_namespaces
-            .iter()
-            .map(|n| n.trim())
-            .filter(|n| !n.is_empty())
-            .collect();
-        namespaces.sort_unstable();
-        namespaces.dedup();
+        let namespaces = self.watch_namespaces.iter().map(|name| name.trim());
+        let namespaces: BTreeSet<&str> = namespaces.filter(|name| !name.is_empty()).collect();
         if namespaces.is_empty() {
             return vec![Api::all(client.clone())];
         }
