@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{Method, Request, Response, uri::Authority};
 use tower::{BoxError, Layer, Service, layer::layer_fn};
 
 use crate::{health::Gate, metrics::Metrics};
@@ -23,21 +23,26 @@ pub(crate) fn watched<S>(
     cluster: &http::Uri,
     gate: Gate,
 ) -> impl Layer<S, Service = Watched<S>> + use<S> {
-    let host: Arc<str> = cluster.authority().map_or("", http::uri::Authority::as_str).into();
+    let host = cluster.authority().map_or("", Authority::as_str).to_owned();
     metrics.host(&host);
+    let count: Count = Arc::new(move |method, code| {
+        metrics.requests(method.as_str(), &host, code).inc();
+        if code.is_some() {
+            gate.open();
+        }
+    });
     layer_fn(move |inner| Watched {
         inner,
-        metrics: metrics.clone(),
-        host: Arc::clone(&host),
-        gate: gate.clone(),
+        count: Arc::clone(&count),
     })
 }
 
+/// Takes the method of a request that ended and the status of its answer, if there was one.
+type Count = Arc<dyn Fn(&Method, Option<u16>) + Send + Sync>;
+
 pub(crate) struct Watched<S> {
     inner: S,
-    metrics: Metrics,
-    host: Arc<str>,
-    gate: Gate,
+    count: Count,
 }
 
 impl<S, A, B> Service<Request<A>> for Watched<S>
@@ -55,19 +60,14 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let (metrics, host, gate) = (self.metrics.clone(), Arc::clone(&self.host), self.gate.clone());
-        let method = request.method().clone();
+        let (method, count) = (request.method().clone(), Arc::clone(&self.count));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let result = match tokio::time::timeout(BEGIN_TO_ANSWER, answer).await {
                 Ok(result) => result.map_err(Into::into),
                 Err(_) => Err(format!("no answer within {BEGIN_TO_ANSWER:?}").into()),
             };
-            let code = result.as_ref().ok().map(|answer| answer.status().as_u16());
-            metrics.requests(method.as_str(), &host, code).inc();
-            if code.is_some() {
-                gate.open();
-            }
+            count(&method, result.as_ref().ok().map(|answer| answer.status().as_u16()));
             result
         })
     }
