@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use kube::{core::DynamicObject, runtime::reflector::ObjectRef};
 
 /// The delay after the first failure.
 pub const FIRST: Duration = Duration::from_secs(1);
@@ -34,25 +35,13 @@ pub(crate) struct Failing {
 }
 
 /// The objects that fail now. An object leaves on success and when it is deleted.
-#[derive(Debug)]
-pub(crate) struct Failures<Key>(Mutex<HashMap<Key, Failing>>);
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Mutex<HashMap<ObjectRef<DynamicObject>, Failing>>);
 
-/// Beyond this many failing objects, those that do not exist any more are looked for at each new one.
-const SWEEP_ABOVE: usize = 128;
-
-impl<Key: Hash + Eq> Failures<Key> {
-    /// Nothing fails.
-    pub(crate) fn new() -> Self {
-        Self(Mutex::default())
-    }
-
-    /// Notes a failure and returns the object's record. `exists` bounds the map: it is asked about the other keys
-    /// when there are many.
-    pub(crate) fn note(&self, key: Key, uid: &str, reason: &'static str, exists: impl Fn(&Key) -> bool) -> Failing {
+impl Failures {
+    /// Notes a failure and returns the object's record.
+    pub(crate) fn note(&self, key: ObjectRef<DynamicObject>, uid: &str, reason: &'static str) -> Failing {
         let mut map = self.map();
-        if map.len() >= SWEEP_ABOVE && map.len().is_power_of_two() && !map.contains_key(&key) {
-            map.retain(|key, _| exists(key));
-        }
         let record = map.entry(key).or_default();
         if record.uid != uid {
             *record = Failing {
@@ -67,18 +56,24 @@ impl<Key: Hash + Eq> Failures<Key> {
     }
 
     /// Forgets an object: it succeeded, or it is gone.
-    pub(crate) fn forget(&self, key: &Key) {
+    pub(crate) fn forget(&self, key: &ObjectRef<DynamicObject>) {
         self.map().remove(key);
     }
 
-    fn map(&self) -> MutexGuard<'_, HashMap<Key, Failing>> {
+    fn map(&self) -> MutexGuard<'_, HashMap<ObjectRef<DynamicObject>, Failing>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
     use super::*;
+
+    fn object(name: &str) -> ObjectRef<DynamicObject> {
+        ObjectRef::<ConfigMap>::new(name).erase()
+    }
 
     #[test]
     fn the_delay_doubles_from_one_second_to_five_minutes() {
@@ -100,37 +95,28 @@ mod tests {
 
     #[test]
     fn objects_count_for_themselves_and_success_forgets() {
-        let failures = Failures::new();
-        let note = |key: &'static str, reason| failures.note(key, "uid", reason, |_| true);
+        let failures = Failures::default();
+        let note = |key: &'static str, reason| failures.note(object(key), "uid", reason);
         assert_eq!(note("a", "X").failures, 1);
         assert_eq!(note("a", "X").failures, 2);
         assert_eq!(note("b", "X").failures, 1);
-        failures.forget(&"a");
+        failures.forget(&object("a"));
         assert_eq!(note("a", "X").failures, 1);
     }
 
     #[test]
     fn another_reason_restarts_the_count_of_the_same_but_not_the_delay() {
-        let failures = Failures::new();
-        failures.note("a", "uid", "X", |_| true);
-        failures.note("a", "uid", "X", |_| true);
-        let record = failures.note("a", "uid", "Y", |_| true);
+        let failures = Failures::default();
+        failures.note(object("a"), "uid", "X");
+        failures.note(object("a"), "uid", "X");
+        let record = failures.note(object("a"), "uid", "Y");
         assert_eq!((record.failures, record.same), (3, 1));
     }
 
     #[test]
     fn an_object_created_anew_under_the_same_name_starts_afresh() {
-        let failures = Failures::new();
-        failures.note("a", "old", "X", |_| true);
-        assert_eq!(failures.note("a", "new", "X", |_| true).failures, 1);
-    }
-
-    #[test]
-    fn objects_that_are_gone_do_not_pile_up() {
-        let failures = Failures::new();
-        for n in 0..10_000 {
-            failures.note(n, "uid", "X", |_| false);
-        }
-        assert!(failures.map().len() <= SWEEP_ABOVE, "{}", failures.map().len());
+        let failures = Failures::default();
+        failures.note(object("a"), "old", "X");
+        assert_eq!(failures.note(object("a"), "new", "X").failures, 1);
     }
 }

@@ -5,12 +5,7 @@ use std::{convert::Infallible, iter, panic::AssertUnwindSafe, sync::Arc, thread,
 use futures::{FutureExt, StreamExt};
 use kube::{
     Resource, ResourceExt,
-    runtime::{
-        Controller, controller,
-        controller::Action,
-        events::EventType,
-        reflector::{ObjectRef, Store},
-    },
+    runtime::{Controller, controller, controller::Action, events::EventType, reflector::ObjectRef},
 };
 use serde::de::DeserializeOwned;
 
@@ -53,14 +48,12 @@ pub async fn run<K, C, E, F, Fut>(
     Fut: Future<Output = Result<Action, E>> + Send + 'static,
 {
     let leadership = process.leadership.clone();
-    let store = controller.store();
-    let gate = process.health.gate(kind);
+    let (store, gate) = (controller.store(), process.health.gate(kind));
     let settle = Arc::new(Settle {
         kind,
-        failures: Failures::new(),
+        failures: Failures::default(),
         events: process.events.clone(),
         runs: process.metrics.controller(kind, process.args.concurrency),
-        store: store.clone(),
     });
     let forget = Arc::clone(&settle);
     let results = controller
@@ -78,7 +71,7 @@ pub async fn run<K, C, E, F, Fut>(
                     };
                     let _measured = settle.runs.begin();
                     Ok::<_, Infallible>(match term.within(work).await {
-                        Ok(result) => settle.result(&object, result),
+                        Ok(result) => settle.result(&*object, result),
                         Err(Ended) => Action::await_change(),
                     })
                 }
@@ -89,15 +82,12 @@ pub async fn run<K, C, E, F, Fut>(
         .for_each(move |result| {
             match result {
                 Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-                Err(controller::Error::ObjectNotFound(gone)) => {
-                    let mut key = ObjectRef::<K>::new(&gone.name);
-                    key.namespace.clone_from(&gone.namespace);
-                    forget.failures.forget(&key);
-                }
+                Err(controller::Error::ObjectNotFound(gone)) => forget.failures.forget(&gone),
                 Err(error) => tracing::debug!(controller = kind, %error, "watch of the controller interrupted"),
             }
             std::future::ready(())
         });
+    // In this task and no other: of those who wait for a store, kube wakes the last one only.
     let ready = async {
         if store.wait_until_ready().await.is_ok() {
             gate.open();
@@ -116,20 +106,20 @@ pub async fn run<K, C, E, F, Fut>(
 }
 
 /// What happens after a reconciliation.
-struct Settle<K: Resource<DynamicType = ()> + Clone + 'static> {
+struct Settle {
     kind: &'static str,
-    failures: Failures<ObjectRef<K>>,
+    failures: Failures,
     events: Events,
     runs: Runs,
-    store: Store<K>,
 }
 
-impl<K> Settle<K>
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    fn result<E: ReconcileError>(&self, object: &K, result: thread::Result<Result<Action, E>>) -> Action {
-        let (key, uid) = (ObjectRef::from_obj(object), object.uid().unwrap_or_default());
+impl Settle {
+    fn result<K, E>(&self, object: &K, result: thread::Result<Result<Action, E>>) -> Action
+    where
+        K: Resource<DynamicType = ()>,
+        E: ReconcileError,
+    {
+        let (key, uid) = (ObjectRef::from_obj(object).erase(), object.uid().unwrap_or_default());
         let (reason, retry, text) = match result {
             Ok(Ok(action)) => {
                 let at_rest = action == Action::await_change();
@@ -154,9 +144,7 @@ where
         if retry == Retry::OnChange {
             self.runs.terminal.inc();
         }
-        let record = self
-            .failures
-            .note(key, &uid, reason, |key| self.store.get(key).is_some());
+        let record = self.failures.note(key, &uid, reason);
         tracing::warn!(
             controller = self.kind,
             namespace = object.namespace().unwrap_or_default(),
@@ -170,8 +158,9 @@ where
         if record.same == if retry == Retry::Backoff { TELL_AFTER } else { 1 } {
             // The record has decided that this is news, whatever was said before.
             self.events.clear(&uid);
+            let reference = object.object_ref(&());
             self.events
-                .publish(&object.object_ref(&()), EventType::Warning, reason, "Reconcile", &text);
+                .publish(&reference, EventType::Warning, reason, "Reconcile", &text);
         }
         requeue(retry, record.failures, fastrand::f64())
     }

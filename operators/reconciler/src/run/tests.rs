@@ -61,6 +61,11 @@ struct World {
     controller: Option<Controller<ConfigMap>>,
 }
 
+fn object(name: &str) -> ConfigMap {
+    let meta = json!({ "name": name, "namespace": "home", "uid": format!("uid-{name}") });
+    serde_json::from_value(json!({ "metadata": meta })).unwrap()
+}
+
 impl World {
     fn new() -> Self {
         let (store, mut writer) = reflector::store();
@@ -74,9 +79,14 @@ impl World {
         }
     }
 
+    fn drop(&mut self, name: &str) {
+        let object = object(name);
+        self.writer.apply_watcher_event(&watcher::Event::Delete(object.clone()));
+        self.feed.unbounded_send(Ok(object)).unwrap();
+    }
+
     fn put(&mut self, name: &str) {
-        let meta = json!({ "name": name, "namespace": "home", "uid": format!("uid-{name}") });
-        let object: ConfigMap = serde_json::from_value(json!({ "metadata": meta })).unwrap();
+        let object = object(name);
         self.writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
         self.feed.unbounded_send(Ok(object)).unwrap();
     }
@@ -176,6 +186,25 @@ async fn a_terminal_error_waits_for_a_change_is_counted_as_such_and_told_at_once
         &process,
         r#"controller_runtime_terminal_reconcile_errors_total{controller="thing"} 1"#
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_are_gone_do_not_pile_up() {
+    let (process, events) = cluster();
+    let mut world = World::new();
+    let controller = world.controller.take().unwrap();
+    let reconcile = |_: Arc<ConfigMap>, _: Arc<()>| async { Err::<Action, _>(Bad::Never) };
+    let play = async {
+        for _ in 0..3 {
+            // Told each time: nothing is known any more of the one before.
+            world.put("a");
+            sleep(Duration::from_secs(1)).await;
+            world.drop("a");
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! { () = run(controller, &process, "thing", Arc::new(()), reconcile) => unreachable!(), () = play => {} }
+    assert_eq!(events.lock().unwrap().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
