@@ -3,10 +3,10 @@
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use http::{HeaderValue, header::USER_AGENT};
-use kube::{Client, Config, client::ClientBuilder};
+use kube::{Api, Client, Config, client::ClientBuilder};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     args::{Args, LogFormat},
@@ -86,10 +86,9 @@ pub async fn start(operator: &'static str, args: Args) -> Result<Process, StartE
 
     let (leadership, election) = if args.leader_elect {
         let (leadership, running) = lease::start(lease::Election {
-            client: lease::client(config)?,
-            namespace: args.namespace.clone(),
+            api: Api::namespaced(lease::client(config)?, &args.namespace),
             name: operator.to_owned(),
-            identity: lease::identity(&args.pod_name),
+            pod: args.pod_name.clone(),
             clock: lease::boot_clock(),
             metrics: metrics.clone(),
             heartbeat: health.heartbeat("lease", lease::MAX_SILENCE),
@@ -157,15 +156,13 @@ fn end_on_signals() -> io::Result<CancellationToken> {
 
 fn log(args: &Args) -> Result<(), StartError> {
     let filter = EnvFilter::builder().parse(directives(&args.log_level))?;
-    let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    // An error means that a subscriber is set already, as in tests: it stays.
-    let _ = match args.log_format {
-        LogFormat::Text => registry
-            .with(layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr())))
-            .try_init(),
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    let layer = match args.log_format {
+        LogFormat::Text => layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
+    // An error means that a subscriber is set already, as in tests: it stays.
+    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
     Ok(())
 }
 

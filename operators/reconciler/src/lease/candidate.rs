@@ -216,21 +216,16 @@ impl Candidate {
     fn failed(&mut self, now: Moment) {
         self.known = None;
         // A holder has little time left.
-        self.pause = now
-            + if self.held.is_some() {
-                self.rules.retry / 4
-            } else {
-                self.rules.retry
-            };
+        self.pause = now + self.rules.retry / if self.held.is_some() { 4 } else { 1 };
     }
 
     fn next_lease(&self, old: &Lease, renew: bool, wall: Timestamp) -> Lease {
         let spec = old.spec.clone().unwrap_or_default();
-        let taken = spec.acquire_time.clone().filter(|_| renew);
+        let taken = spec.acquire_time.clone().filter(|_| renew).or(Some(MicroTime(wall)));
         Lease {
             metadata: old.metadata.clone(),
             spec: Some(LeaseSpec {
-                acquire_time: taken.or(Some(MicroTime(wall))),
+                acquire_time: taken,
                 holder_identity: Some(self.me.clone()),
                 lease_duration_seconds: self.rules.duration.as_secs().try_into().ok(),
                 lease_transitions: Some(spec.lease_transitions.unwrap_or(0).saturating_add((!renew).into())),
@@ -243,12 +238,8 @@ impl Candidate {
 
 /// Who holds the lease; nobody after a release.
 pub(crate) fn holder(lease: &Lease) -> Option<&String> {
-    lease
-        .spec
-        .as_ref()?
-        .holder_identity
-        .as_ref()
-        .filter(|name| !name.is_empty())
+    let spec = lease.spec.as_ref()?;
+    spec.holder_identity.as_ref().filter(|name| !name.is_empty())
 }
 
 fn transitions(lease: &Lease) -> u64 {

@@ -10,7 +10,10 @@ use std::{
 use futures::StreamExt;
 use http::{Method, Request, Response};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::client::{Body, ClientBuilder};
+use kube::{
+    Api,
+    client::{Body, ClientBuilder},
+};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -74,10 +77,12 @@ impl Server {
         });
         let (begin, skew, metrics) = (Instant::now(), Arc::clone(skew), Metrics::new("test"));
         let (leadership, running) = start(Election {
-            client: ClientBuilder::new(service, "default").with_layer(&faults).build(),
-            namespace: "hearth".into(),
+            api: Api::namespaced(
+                ClientBuilder::new(service, "default").with_layer(&faults).build(),
+                "hearth",
+            ),
             name: "op".into(),
-            identity: name.into(),
+            pod: name.into(),
             clock: Arc::new(move || begin.elapsed() + *skew.lock().unwrap()),
             metrics: metrics.clone(),
             heartbeat: Health::default().heartbeat("lease", Duration::from_mins(1)),

@@ -38,20 +38,14 @@ pub(crate) fn client(mut config: Config) -> kube::Result<Client> {
 
 /// What the election needs.
 pub(crate) struct Election {
-    pub(crate) client: Client,
-    pub(crate) namespace: String,
+    pub(crate) api: Api<Lease>,
     /// The lease's name, which is the operator's.
     pub(crate) name: String,
-    /// Unique to this run of the process.
-    pub(crate) identity: String,
+    /// The pod's name, the readable part of the identity.
+    pub(crate) pod: String,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) heartbeat: Heartbeat,
-}
-
-/// An identity unique to this run: the pod's name is not, its containers restart under it.
-pub(crate) fn identity(pod: &str) -> String {
-    format!("{pod}_{:08x}", fastrand::u32(..))
 }
 
 /// A running election. It goes on until [`Running::release`].
@@ -80,9 +74,11 @@ pub(crate) fn start(election: Election) -> (Leadership, Running) {
 
 impl Election {
     async fn run(self, current: watch::Sender<Option<Held>>, stop: Arc<Notify>) {
-        let mut candidate = Candidate::new(self.identity.clone(), Rules::DEFAULT);
+        // Unique to this run: the pod's name is not, its containers restart under it.
+        let identity = format!("{}_{:08x}", self.pod, fastrand::u32(..));
+        tracing::info!(lease = self.name, identity, "waiting for the lease");
+        let mut candidate = Candidate::new(identity, Rules::DEFAULT);
         self.metrics.leading(&self.name, false);
-        tracing::info!(lease = self.name, identity = self.identity, "waiting for the lease");
         loop {
             self.heartbeat.beat();
             let next = candidate.step((self.clock)(), Timestamp::now());
@@ -112,7 +108,7 @@ impl Election {
         let limit = Rules::DEFAULT.attempt.min(left.unwrap_or(Duration::MAX));
         match request {
             Step::Read => {
-                let answer = attempt(limit, self.api().get_opt(&self.name)).await;
+                let answer = attempt(limit, self.api.get_opt(&self.name)).await;
                 candidate.read(answer, (self.clock)());
             }
             Step::Write(lease) => {
@@ -129,11 +125,10 @@ impl Election {
             ..PostParams::default()
         };
         if lease.metadata.resource_version.is_some() {
-            return self.api().replace(&self.name, &params, &lease).await;
+            return self.api.replace(&self.name, &params, &lease).await;
         }
         lease.metadata.name = Some(self.name.clone());
-        lease.metadata.namespace = Some(self.namespace.clone());
-        self.api().create(&params, &lease).await
+        self.api.create(&params, &lease).await
     }
 
     async fn give_back(&self, mut candidate: Candidate) {
@@ -166,25 +161,16 @@ impl Election {
         let term = held.map(|held| held.number);
         tracing::info!(lease = self.name, term, leading = held.is_some(), "leadership changed");
     }
-
-    fn api(&self) -> Api<Lease> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
 }
 
 async fn attempt<T>(limit: Duration, request: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, request).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "lease request failed");
-            match error {
-                kube::Error::Api(status) if status.code == 409 => Err(Failure::Outdated),
-                _ => Err(Failure::Unknown),
-            }
+    let answer = tokio::time::timeout(limit, request).await;
+    let answer = answer.unwrap_or_else(|_| Err(kube::Error::Service("no answer in time".into())));
+    answer.map_err(|error| {
+        tracing::debug!(%error, "lease request failed");
+        match error {
+            kube::Error::Api(status) if status.code == 409 => Failure::Outdated,
+            _ => Failure::Unknown,
         }
-        Err(_) => {
-            tracing::debug!(?limit, "lease request without answer");
-            Err(Failure::Unknown)
-        }
-    }
+    })
 }
