@@ -27,43 +27,38 @@ pub trait ReconcileError: std::error::Error + Send + Sync + 'static {
 /// After an answer that only a person can change (RBAC, a rejected object): these are not watched, so look again by time.
 pub const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
-/// The reason of an error of the Kubernetes client, and when to try again.
-fn classify(error: &kube::Error) -> (&'static str, Retry) {
-    match error {
-        kube::Error::Api(status) => match status.code {
-            401 => ("Unauthorized", Retry::Backoff),
-            403 => ("Forbidden", Retry::After(LOOK_AGAIN)),
-            404 => ("NotFound", Retry::Backoff),
-            409 if status.reason == "AlreadyExists" => ("AlreadyExists", Retry::Backoff),
-            409 => ("Conflict", Retry::Backoff),
-            410 => ("Expired", Retry::Backoff),
-            400 | 413 | 415 | 422 => ("Invalid", Retry::After(LOOK_AGAIN)),
-            429 => match status.details.as_ref().map_or(0, |details| details.retry_after_seconds) {
-                0 => ("Throttled", Retry::Backoff),
-                seconds => (
-                    "Throttled",
-                    Retry::After(LOOK_AGAIN.min(Duration::from_secs(seconds.into()))),
-                ),
-            },
-            500.. => ("ServerError", Retry::Backoff),
-            _ => ("ApiError", Retry::Backoff),
-        },
-        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => {
-            ("Unreachable", Retry::Backoff)
-        }
-        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => ("Undecodable", Retry::After(LOOK_AGAIN)),
-        kube::Error::Auth(_) => ("Unauthorized", Retry::Backoff),
-        _ => ("ClientError", Retry::Backoff),
-    }
-}
-
 impl ReconcileError for kube::Error {
     fn reason(&self) -> &'static str {
-        classify(self).0
+        match self {
+            Self::Api(status) => match status.code {
+                401 => "Unauthorized",
+                403 => "Forbidden",
+                404 => "NotFound",
+                409 if status.reason == "AlreadyExists" => "AlreadyExists",
+                409 => "Conflict",
+                410 => "Expired",
+                400 | 413 | 415 | 422 => "Invalid",
+                429 => "Throttled",
+                500.. => "ServerError",
+                _ => "ApiError",
+            },
+            Self::Service(_) | Self::HyperError(_) | Self::ReadEvents(_) => "Unreachable",
+            Self::SerdeError(_) | Self::FromUtf8(_) => "Undecodable",
+            Self::Auth(_) => "Unauthorized",
+            _ => "ClientError",
+        }
     }
 
     fn retry(&self) -> Retry {
-        classify(self).1
+        let seconds = match self {
+            Self::Api(status) => status.details.as_ref().map_or(0, |details| details.retry_after_seconds),
+            _ => 0,
+        };
+        match self.reason() {
+            "Forbidden" | "Invalid" | "Undecodable" => Retry::After(LOOK_AGAIN),
+            "Throttled" if seconds > 0 => Retry::After(LOOK_AGAIN.min(Duration::from_secs(seconds.into()))),
+            _ => Retry::Backoff,
+        }
     }
 }
 
@@ -101,7 +96,8 @@ mod tests {
             (418, "", "ApiError", Retry::Backoff),
         ];
         for (code, given, reason, retry) in table {
-            assert_eq!(classify(&api(code, given)), (reason, retry), "{code}");
+            let error = api(code, given);
+            assert_eq!((error.reason(), error.retry()), (reason, retry), "{code}");
         }
     }
 
@@ -117,10 +113,8 @@ mod tests {
 
     #[test]
     fn a_silent_server_is_unreachable() {
-        assert_eq!(
-            classify(&kube::Error::Service("timed out".into())),
-            ("Unreachable", Retry::Backoff)
-        );
+        let error = kube::Error::Service("timed out".into());
+        assert_eq!((error.reason(), error.retry()), ("Unreachable", Retry::Backoff));
     }
 
     #[test]
