@@ -13,7 +13,6 @@ use crate::{
     backoff::{self, Failures},
     error::{ReconcileError, Retry},
     events::Events,
-    lease::Ended,
     metrics::Runs,
     start::Process,
 };
@@ -70,10 +69,8 @@ pub async fn run<K, C, E, F, Fut>(
                         return Ok(Action::await_change());
                     };
                     let _measured = settle.runs.begin();
-                    Ok::<_, Infallible>(match term.within(work).await {
-                        Ok(result) => settle.result(&*object, result),
-                        Err(Ended) => Action::await_change(),
-                    })
+                    let result = term.within(work).await;
+                    Ok::<_, Infallible>(result.map_or_else(Action::await_change, |r| settle.result(&*object, r)))
                 }
             },
             |_, error, _| match *error {},

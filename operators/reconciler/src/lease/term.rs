@@ -21,11 +21,6 @@ pub(crate) fn boot_clock() -> Clock {
     })
 }
 
-/// The term is over: stop, and write nothing more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the leader any more")]
-pub struct Ended;
-
 /// Whether this process leads. Clones share it.
 #[derive(Clone)]
 pub struct Leadership {
@@ -76,7 +71,7 @@ impl Leadership {
 pub struct Term {
     leadership: Leadership,
     /// As it was when this was made; renewals since are seen in `leadership`.
-    held: Held,
+    pub(super) held: Held,
 }
 
 impl Term {
@@ -84,11 +79,6 @@ impl Term {
     /// stopped or suspended knows at once.
     pub fn is_current(&self) -> bool {
         self.left().is_some()
-    }
-
-    /// The number of the term, growing over all candidates (`leaseTransitions`); 0 without an election.
-    pub fn number(&self) -> u64 {
-        self.held.number
     }
 
     /// Waits for the end of the term.
@@ -105,14 +95,14 @@ impl Term {
     }
 
     /// Does the work while the term holds. It is not begun when the term is over, looked at before **every** poll, and
-    /// dropped at the end of the term.
-    pub async fn within<F: Future>(&self, work: F) -> Result<F::Output, Ended> {
+    /// dropped at the end of the term; then there is no result, and nothing more may be written.
+    pub async fn within<F: Future>(&self, work: F) -> Option<F::Output> {
         let (mut work, mut ended) = (std::pin::pin!(work), std::pin::pin!(self.ended().fuse()));
         std::future::poll_fn(|cx| {
             if !self.is_current() || ended.as_mut().poll(cx).is_ready() {
-                return std::task::Poll::Ready(Err(Ended));
+                return std::task::Poll::Ready(None);
             }
-            work.as_mut().poll(cx).map(Ok)
+            work.as_mut().poll(cx).map(Some)
         })
         .await
     }
