@@ -6,7 +6,12 @@ use std::{
     time::Duration,
 };
 
-use kube::{core::DynamicObject, runtime::reflector::ObjectRef};
+use kube::{
+    core::DynamicObject,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+
+use crate::error::Retry;
 
 /// The delay after the first failure.
 pub const FIRST: Duration = Duration::from_secs(1);
@@ -19,6 +24,19 @@ pub fn delay(failures: u32, jitter: f64) -> Duration {
     let doublings = failures.saturating_sub(1).min(16); // 2^16 s is far beyond the cap already
     let full = (FIRST * (1 << doublings)).min(LONGEST);
     full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+}
+
+/// `Retry::After` is not believed beyond this.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// When to look at an object again after its `failures`-th failure in a row; `jitter` from 0 to 1.
+pub(crate) fn requeue(retry: Retry, failures: u32, jitter: f64) -> Action {
+    match retry {
+        Retry::Backoff => Action::requeue(delay(failures, jitter)),
+        // Never earlier than asked, and up to a tenth later: many objects hear the same time.
+        Retry::After(time) => Action::requeue(time.min(LONGEST_WAIT).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)),
+        Retry::OnChange => Action::await_change(),
+    }
 }
 
 /// What is known about an object that fails.
@@ -83,6 +101,27 @@ mod tests {
             [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
         );
         assert_eq!(seconds(u32::MAX), 300);
+    }
+
+    #[test]
+    fn errors_become_requeues() {
+        assert_eq!(requeue(Retry::OnChange, 1, 0.5), Action::await_change());
+        assert_eq!(requeue(Retry::Backoff, 1, 1.0), Action::requeue(Duration::from_secs(1)));
+        assert_eq!(requeue(Retry::Backoff, 4, 1.0), Action::requeue(Duration::from_secs(8)));
+        assert_eq!(
+            requeue(Retry::Backoff, 99, 1.0),
+            Action::requeue(Duration::from_mins(5))
+        );
+        assert_eq!(
+            requeue(Retry::After(Duration::MAX), 1, 0.0),
+            Action::requeue(Duration::from_hours(24))
+        );
+        let minute = Duration::from_mins(1);
+        assert_eq!(requeue(Retry::After(minute), 9, 0.0), Action::requeue(minute));
+        assert_eq!(
+            requeue(Retry::After(minute), 9, 1.0),
+            Action::requeue(Duration::from_secs(66))
+        );
     }
 
     #[test]

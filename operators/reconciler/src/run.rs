@@ -19,8 +19,6 @@ use crate::{
 
 /// How long reconciliations under way may take to finish when the process ends. Less than a pod's usual 30 s.
 const DRAIN: Duration = Duration::from_secs(15);
-/// `Retry::After` is not believed beyond this.
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// A failure that is retried soon is told as an event from this many in a row on: most mend themselves.
 const TELL_AFTER: u32 = 3;
 
@@ -159,17 +157,7 @@ impl Settle {
             self.events
                 .publish(&reference, EventType::Warning, reason, "Reconcile", &text);
         }
-        requeue(retry, record.failures, fastrand::f64())
-    }
-}
-
-/// When to look at an object again after its `failures`-th failure in a row; `jitter` from 0 to 1.
-fn requeue(retry: Retry, failures: u32, jitter: f64) -> Action {
-    match retry {
-        Retry::Backoff => Action::requeue(backoff::delay(failures, jitter)),
-        // Never earlier than asked, and up to a tenth later: many objects hear the same time.
-        Retry::After(time) => Action::requeue(time.min(LONGEST_WAIT).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)),
-        Retry::OnChange => Action::await_change(),
+        backoff::requeue(retry, record.failures, fastrand::f64())
     }
 }
 
