@@ -16,9 +16,9 @@ pub const STALLED: &str = "Stalled";
 /// The API's limit for a condition's message, in characters; we count bytes, which is stricter.
 const MESSAGE_LIMIT: usize = 32 * 1024;
 
-/// Sets one condition; a status of `None` means that nobody knows. `lastTransitionTime` changes only when the status value
-/// does, so that setting the same again changes nothing. `reason` is one word in `PascalCase`; a message beyond 32 KiB is
-/// cut.
+/// Sets one condition; a status of `None` means that nobody knows. `lastTransitionTime` changes only when the status
+/// does, so that setting the same again changes nothing. `reason` is one word in `PascalCase`; a message beyond 32 KiB
+/// is cut.
 pub fn set(
     conditions: &mut Vec<Condition>,
     type_: &str,

@@ -3,8 +3,8 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use serde_json::{Value, json};
 
-/// Completes a generated CRD: category `hearth`, for `kubectl get hearth`; the default status that makes kstatus wait for
-/// the operator; conditions as a list-map by `type`.
+/// Completes a generated CRD: category `hearth`, for `kubectl get hearth`; the default status that makes kstatus wait
+/// for the operator; conditions as a list-map by `type`.
 pub fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let categories = crd.spec.names.categories.get_or_insert_default();
     if !categories.iter().any(|c| c == "hearth") {

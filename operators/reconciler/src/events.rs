@@ -53,8 +53,8 @@ impl Events {
         }
     }
 
-    /// Says that something became so. `reason` and `action` are single words in `PascalCase`; a note beyond 1 kB is cut.
-    /// It is sent by a task of its own, so this needs a Tokio runtime.
+    /// Says that something became so. `reason` and `action` are single words in `PascalCase`; a note beyond 1 kB
+    /// is cut. It is sent by a task of its own, so this needs a Tokio runtime.
     pub fn publish(&self, reference: &ObjectReference, type_: EventType, reason: &str, action: &str, note: &str) {
         let note = cut(note, NOTE_LIMIT);
         if !self.is_news(reference.uid.as_deref().unwrap_or_default(), reason, &note) {

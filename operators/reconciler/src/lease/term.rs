@@ -7,9 +7,9 @@ use tokio::sync::watch;
 
 use super::candidate::{Held, Moment};
 
-/// Time since boot, **time in suspend included**: a laptop that slept for an hour must see at once that its term is over.
-/// Only differences mean anything. Tokio's timers (which do not count suspend) may wake us, but never decide. A value, so
-/// that tests can hold it.
+/// Time since boot, **time in suspend included**: a laptop that slept for an hour must see at once that its term is
+/// over. Only differences mean anything. Tokio's timers (which do not count suspend) may wake us, but never decide. A
+/// value, so that tests can hold it.
 pub(crate) type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
 
 /// The machine's own clock.
