@@ -16,7 +16,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::MicroTime,
 };
 
-/// A moment on the candidate's own clock, see [`crate::clock::Clock`].
+/// A moment on the candidate's own clock, see [`super::term::Clock`].
 pub(crate) type Moment = Duration;
 
 /// The times of the lease, client-go's defaults.

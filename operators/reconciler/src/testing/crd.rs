@@ -1,9 +1,7 @@
 use std::{env, fs, path::Path};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use serde_json::Value;
-
-use crate::crd::problems;
+use serde_json::{Value, json};
 
 /// Compares a CRD with its committed file and panics if the file is stale or the CRD has [`problems`]. With
 /// `HEARTH_UPDATE=1` the file is written instead.
@@ -26,6 +24,43 @@ pub fn assert_crd(path: impl AsRef<Path>, crd: &CustomResourceDefinition) {
         "{} is stale from line {line} on; run `cargo xtask generate` (or this test with HEARTH_UPDATE=1)",
         path.display()
     );
+}
+
+/// What must not be in a CRD of ours; empty means fine. [`assert_crd`] checks it.
+pub fn problems(crd: &CustomResourceDefinition) -> Vec<String> {
+    let (crd, mut found) = (json!(crd), Vec::new());
+    for version in crd["spec"]["versions"].as_array().into_iter().flatten() {
+        let (name, root) = (&version["name"], &version["schema"]["openAPIV3Schema"]);
+        let name = name.as_str().unwrap_or_default();
+        look(root, name, false, &mut found);
+        let status = &root["properties"]["status"];
+        if !status.is_null() && status["properties"]["observedGeneration"].is_null() {
+            found.push(format!("{name}.status: no observedGeneration, which the default needs"));
+        }
+    }
+    found
+}
+
+fn look(schema: &Value, path: &str, in_list: bool, found: &mut Vec<String>) {
+    if in_list && !schema["default"].is_null() {
+        // Server-side apply merges list items by key; a defaulted field inside shows as a difference for ever.
+        found.push(format!("{path}: default inside a list"));
+    }
+    let begins = |key: &str, with| schema[key].as_str().is_some_and(|text| text.starts_with(with));
+    if begins("format", "uint") {
+        found.push(format!("{path}: unsigned format"));
+    }
+    if begins("description", "Auto-generated") {
+        found.push(format!("{path}: no description (#[kube(doc = …)] or a doc comment)"));
+    }
+    for (name, child) in schema["properties"].as_object().into_iter().flatten() {
+        look(child, &format!("{path}.{name}"), in_list, found);
+    }
+    for (inside, sign, in_list) in [("items", "[]", true), ("additionalProperties", "{}", in_list)] {
+        if schema[inside].is_object() {
+            look(&schema[inside], &format!("{path}{sign}"), in_list, found);
+        }
+    }
 }
 
 fn yaml(crd: &CustomResourceDefinition) -> String {

@@ -14,7 +14,7 @@ use std::{net::SocketAddr, time::Duration};
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
-pub use self::crd::assert_crd;
+pub use self::crd::{assert_crd, problems};
 use crate::{
     args::{Args, LogFormat},
     events::Events,
