@@ -1,5 +1,6 @@
 //! What objects are told: events on Services and Ingresses, calls of the DNSRecord reconciler.
-use std::sync::{Arc, Weak};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use hearth_reconciler::events::Events;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -24,6 +25,8 @@ pub(crate) struct Teller {
     pub(crate) events: Events,
     pub(crate) zone_calls: UnboundedSender<ObjectRef<DNSZone>>,
     pub(crate) record_calls: RecordCalls,
+    /// Objects that have a warning of this zone: only that is forgotten when all is well, not another zone's.
+    pub(crate) warned: Mutex<HashSet<ObjectKey>>,
 }
 
 impl Audience for Teller {
@@ -49,20 +52,29 @@ impl Audience for Teller {
             if object.kind() == SourceKind::Record {
                 self.record_calls.call(object);
             }
-            let Some(facts) = self.world.get(object) else { continue };
+            let Some(facts) = self.world.get(object) else {
+                self.warned
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(object);
+                continue;
+            };
             let warning = {
                 let state = shared.state();
                 let (verdicts, defects, _) = state.outcome(object);
                 let defect = defects.first().map(|defect| (defect.reason, defect.message.clone()));
                 defect.or_else(|| verdicts.iter().find_map(|(key, verdict)| trouble(key, verdict)))
             };
+            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
             match warning {
                 Some((reason, message)) => {
+                    warned.insert(object.clone());
                     let note = format!("{message} (DNSZone {})", self.zone);
                     self.events
                         .publish(&reference(&facts), EventType::Warning, reason, "Publish", &note);
                 }
-                None => self.events.clear(&facts.uid),
+                None if warned.remove(object) => self.events.clear(&facts.uid),
+                None => {}
             }
         }
     }

@@ -200,6 +200,7 @@ async fn start(
         events: context.events.clone(),
         zone_calls: context.zone_calls.clone(),
         record_calls: context.record_calls.clone(),
+        warned: std::sync::Mutex::default(),
     };
     let actor = Actor {
         shared: Arc::clone(&shared),
