@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything, from format to the end-to-end tests, with a time per step. CI runs this.
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -46,11 +46,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.no_e2e {
         let was_up = args.place.kubeconfig.is_some() || cluster::is_up();
         let ready = steps.step("cluster and image", || args.place.prepare("dns-sync", "e2e"))?;
-        let mut arguments = Vec::new();
-        if args.place.kubeconfig.is_some() {
-            arguments.push("--foreign".to_owned());
-        }
-        let passed = steps.step("end-to-end tests", || ready.run("e2e", &arguments));
+        let passed = steps.step("end-to-end tests", || {
+            if args.place.kubeconfig.is_some() {
+                return ready.run("e2e", &["--foreign".to_owned()]);
+            }
+            // Blackouts are mostly waited out: they have a cluster of their own meanwhile.
+            let blackouts = Blackouts::start()?;
+            let calm = ready.run("e2e", &["--part=calm".to_owned()]);
+            Ok(blackouts.finish()? && calm?)
+        });
         let told = steps.step("demo --check", || ready.run("demo", &["--check".to_owned()]));
         if !was_up {
             steps.step("cluster down", cluster::down)?;
@@ -60,6 +64,36 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     steps.print();
     Ok(())
+}
+
+/// The cases that take a cluster's parts away, on a second one.
+struct Blackouts {
+    child: Child,
+    output: tempfile::NamedTempFile,
+}
+
+impl Blackouts {
+    fn start() -> Result<Self> {
+        let output = tempfile::NamedTempFile::new()?;
+        let file = output.reopen()?;
+        let child = Command::new(std::env::current_exe()?)
+            .args(["e2e", "--part=blackout", "--down"])
+            .env("HEARTH_CLUSTER_HOME", cluster::second_home()?)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .context("cannot run the second part of the end-to-end tests")?;
+        Ok(Self { child, output })
+    }
+
+    /// Waits for its end and shows what it said; whether it succeeded.
+    fn finish(mut self) -> Result<bool> {
+        let status = self.child.wait()?;
+        eprintln!("-- blackouts, on a cluster of their own:");
+        eprint!("{}", std::fs::read_to_string(self.output.path())?);
+        Ok(status.success())
+    }
 }
 
 fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result<()> {

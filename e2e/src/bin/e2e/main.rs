@@ -1,6 +1,6 @@
 //! The end-to-end tests: one after another on one cluster, each with zones and namespaces of its own.
 //!
-//! `e2e [--list] [words …]` runs the cases whose names contain one of the words, or all. It exits non-zero if one fails or
+//! `e2e [--list] [--part PART] [words …]` runs the cases whose names contain one of the words, or all. It exits non-zero if one fails or
 //! none ran. Cases that only the local cluster can show fail elsewhere unless `--foreign` leaves them out by name.
 mod dns;
 
@@ -24,8 +24,20 @@ struct Cli {
     /// Leave out, by name, what needs switches of the local cluster
     #[arg(long)]
     foreign: bool,
+    /// Only those that leave the cluster alone, or only those that take its parts away
+    #[arg(long)]
+    part: Option<Part>,
     /// Run the cases whose names contain one of these
     words: Vec<String>,
+}
+
+/// The parts that can run at the same time, each on a cluster of its own.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// The cluster stays as it is, but for the operator.
+    Calm,
+    /// The API server stops, stalls, or forgets everything.
+    Blackout,
 }
 
 /// What a case gets.
@@ -66,7 +78,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode> {
     let wanted = |case: &Case| cli.words.is_empty() || cli.words.iter().any(|word| case.name.contains(word.as_str()));
-    let cases: Vec<Case> = dns::cases().into_iter().filter(wanted).collect();
+    let cases: Vec<Case> = dns::cases(cli.part).into_iter().filter(wanted).collect();
     let mut out = std::io::stdout();
     if cli.list {
         for case in &cases {

@@ -181,6 +181,13 @@ pub(crate) fn up(options: &UpOptions) -> Result<()> {
     Ok(())
 }
 
+/// What to set `HEARTH_CLUSTER_HOME` to for another cluster beside this one.
+pub(crate) fn second_home() -> Result<PathBuf> {
+    let mut name = Home::locate()?.0.into_os_string();
+    name.push("-second");
+    Ok(name.into())
+}
+
 /// Removes the cluster, if there is one.
 pub(crate) fn down() -> Result<()> {
     lifecycle::down(&Home::locate()?)

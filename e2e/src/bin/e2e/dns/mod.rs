@@ -15,7 +15,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use hearth_e2e::objects::{create, load_balancer};
 use kube::Client;
 
-use crate::Case;
+use crate::{Case, Part};
 
 /// The chart's values for all cases.
 pub(crate) const VALUES: [&str; 2] = ["clusterName=e2e", "logging.format=json"];
@@ -25,9 +25,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// What needs a restart, a backoff or a look.
 pub(crate) const LATER: Duration = Duration::from_mins(1);
 
-/// All cases in order; those that shake the cluster come last.
-pub(crate) fn cases() -> Vec<Case> {
-    [
+/// The cases of a part, or all in order; those that shake the cluster come last.
+pub(crate) fn cases(part: Option<Part>) -> Vec<Case> {
+    let calm = [
         sources::cases(),
         ownership::cases(),
         identity::cases(),
@@ -35,11 +35,10 @@ pub(crate) fn cases() -> Vec<Case> {
         invalid::cases(),
         faults::cases(),
         lifecycle::cases(),
-        blackout::cases(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    let calm = calm.into_iter().flatten().filter(|_| part != Some(Part::Blackout));
+    let blackout = blackout::cases().into_iter().filter(|_| part != Some(Part::Calm));
+    calm.chain(blackout).collect()
 }
 
 /// Makes Services `prefix-0 …` whose names are `prefix-0.<domain> …`, many at a time.
