@@ -84,6 +84,11 @@ impl Place {
 }
 
 impl Ready {
+    /// Sets one more variable for the programs.
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.environment.push((name, value.into()));
+    }
+
     /// Runs one of the programs of the `e2e` crate to its end; whether it succeeded.
     pub(crate) fn run(&self, program: &str, arguments: &[String]) -> Result<bool> {
         let mut command = Command::new(env!("CARGO"));

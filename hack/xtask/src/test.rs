@@ -19,6 +19,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut steps = Steps::default();
+    let verdict = all(&mut steps, args);
+    steps.print();
+    verdict
+}
+
+fn all(steps: &mut Steps, args: &Args) -> Result<()> {
     steps.step("format", || cargo(&["fmt", "--all", "--check"], &[]))?;
     steps.step("clippy", || {
         cargo(
@@ -43,28 +49,43 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     })?;
     steps.step("dependencies", deny)?;
     steps.step("charts", charts::check)?;
-    if !args.no_e2e {
-        let was_up = args.place.kubeconfig.is_some() || cluster::is_up();
-        let ready = steps.step("cluster and image", || args.place.prepare("dns-sync", "e2e"))?;
-        let passed = steps.step("end-to-end tests", || {
-            if args.place.kubeconfig.is_some() {
-                return ready.run("e2e", &["--foreign".to_owned()]);
-            }
-            // Blackouts are mostly waited out: they have a cluster of their own meanwhile.
-            let blackouts = Blackouts::start()?;
-            let calm = ready.run("e2e", &["--part=calm".to_owned()]);
-            Ok(blackouts.finish()? && calm?)
-        });
-        let told = steps.step("demo --check", || ready.run("demo", &["--check".to_owned()]));
-        if !was_up {
-            steps.step("cluster down", cluster::down)?;
-        }
-        ensure!(passed?, "end-to-end tests failed");
-        ensure!(told?, "the demo did not go as it should");
+    if args.no_e2e {
+        Ok(())
+    } else {
+        on_a_cluster(steps, &args.place)
     }
-    steps.print();
+}
+
+/// The end-to-end tests and the demo. The demo is run even if tests failed: what it shows helps to see why.
+fn on_a_cluster(steps: &mut Steps, place: &Place) -> Result<()> {
+    let was_up = place.kubeconfig.is_some() || cluster::is_up();
+    let mut ready = steps.step("cluster and image", || place.prepare("dns-sync", "e2e"))?;
+    let failures = tempfile::NamedTempFile::new()?;
+    ready.set(FAILURES, failures.path());
+    let passed = steps.step("end-to-end tests", || {
+        if place.kubeconfig.is_some() {
+            return ready.run("e2e", &["--foreign".to_owned()]);
+        }
+        // Blackouts are mostly waited out: they have a cluster of their own meanwhile.
+        let blackouts = Blackouts::start(failures.path())?;
+        let calm = ready.run("e2e", &["--part=calm".to_owned()]);
+        Ok(blackouts.finish()? && calm?)
+    });
+    let told = steps.step("demo --check", || ready.run("demo", &["--check".to_owned()]));
+    if !was_up {
+        steps.step("cluster down", cluster::down)?;
+    }
+    ensure!(
+        passed?,
+        "end-to-end tests failed:\n{}",
+        std::fs::read_to_string(failures.path())?
+    );
+    ensure!(told?, "the demo did not go as it should");
     Ok(())
 }
+
+/// Where the `e2e` program writes down what failed.
+const FAILURES: &str = "HEARTH_E2E_FAILURES";
 
 /// The cases that take a cluster's parts away, on a second one.
 struct Blackouts {
@@ -73,12 +94,13 @@ struct Blackouts {
 }
 
 impl Blackouts {
-    fn start() -> Result<Self> {
+    fn start(failures: &Path) -> Result<Self> {
         let output = tempfile::NamedTempFile::new()?;
         let file = output.reopen()?;
         let child = Command::new(std::env::current_exe()?)
             .args(["e2e", "--part=blackout", "--down"])
             .env("HEARTH_CLUSTER_HOME", cluster::second_home()?)
+            .env(FAILURES, failures)
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
@@ -162,9 +184,6 @@ impl Steps {
         self.0.push((name, took));
         let outcome = if result.is_ok() { "done" } else { "FAILED" };
         eprintln!("== {name}: {outcome} in {:.0} s", took.as_secs_f64());
-        if result.is_err() {
-            self.print();
-        }
         result
     }
 

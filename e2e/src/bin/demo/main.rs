@@ -6,6 +6,7 @@ mod screen;
 mod states;
 mod story;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -26,8 +27,17 @@ struct Cli {
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
+async fn main() -> ExitCode {
+    match run(&Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<ExitCode> {
     let screen = Screen::new(cli.check);
     let surroundings = Surroundings::from_env()?;
     let client = surroundings.client().await?;
