@@ -1,4 +1,6 @@
 //! The operator as a user installs it: by its chart, under its own RBAC.
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -6,6 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::surroundings::{Surroundings, image_parts, text};
 use crate::wait::until;
@@ -21,6 +24,33 @@ pub struct Operator {
     /// The cluster.
     pub client: Client,
     surroundings: Surroundings,
+    charts: Arc<TempDir>,
+}
+
+/// A copy of the charts with what they depend on: helm writes into a chart's own folder, and others may be at it.
+async fn charts(surroundings: &Surroundings, name: &str) -> Result<TempDir> {
+    let place = tempfile::tempdir()?;
+    copy(&surroundings.workspace.join("charts"), place.path())?;
+    let chart = place.path().join(name);
+    surroundings
+        .helm(&["dependency", "build", "--skip-refresh", text(&chart)?])
+        .await?;
+    Ok(place)
+}
+
+/// Copies a folder; links are followed.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        let target = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            std::fs::create_dir(&target)?;
+            copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
 }
 
 impl Operator {
@@ -37,11 +67,8 @@ impl Operator {
             &[("pod-security.kubernetes.io/enforce", "restricted")],
         )
         .await?;
-        let chart = surroundings.chart(name);
-        surroundings
-            .helm(&["dependency", "build", "--skip-refresh", text(&chart)?])
-            .await?;
         let operator = Self {
+            charts: Arc::new(charts(surroundings, name).await?),
             name,
             client: client.clone(),
             surroundings: surroundings.clone(),
@@ -61,7 +88,7 @@ impl Operator {
         let image = format!(
             "image.registry={registry},image.repository={repository},image.tag={tag},image.pullPolicy=IfNotPresent"
         );
-        let chart = self.surroundings.chart(self.name);
+        let chart = self.charts.path().join(self.name);
         let mut arguments = vec![
             "upgrade",
             "--install",

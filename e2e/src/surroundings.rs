@@ -88,11 +88,6 @@ impl Surroundings {
             .current_dir(&self.workspace))
         .await
     }
-
-    /// A chart's folder.
-    pub fn chart(&self, operator: &str) -> PathBuf {
-        self.workspace.join("charts").join(operator)
-    }
 }
 
 /// Switches of the local cluster.
