@@ -8,6 +8,11 @@ impl<P: Provider, A: Audience> Actor<P, A> {
     pub(super) async fn send(&mut self, turn: &mut Turn) {
         let at = jiff::Timestamp::now().as_second();
         let complete = self.world.complete();
+        // Whatever made the sources complete has been told by now. To plan without it would take objects that came
+        // during a long call for gone.
+        if let Ok(notice) = self.notices.try_recv() {
+            self.notice(notice, turn);
+        }
         let (alone, healthy): (Vec<Group>, Vec<Group>) = {
             let mut state = self.shared.state();
             let work = state.prepare(self.world.now(), at, &complete);
