@@ -61,7 +61,9 @@ impl State {
                 self.dirty.insert(name, first);
                 continue;
             }
-            if enough && !found.writes.is_empty() && found.removals().next().is_none() {
+            // What seems unwanted is noted now too: `park_all` speaks of the first preparation only.
+            let removes = found.removals().next().is_some() || !found.unlisted.is_empty();
+            if enough && !found.writes.is_empty() && !removes {
                 self.dirty.insert(name, first);
                 work.more = true;
                 continue;
