@@ -92,20 +92,14 @@ fn takers(context: &Context) -> Vec<(String, bool)> {
 }
 
 /// Whether there is an answer: each zone that speaks of the record has planned it, and each zone that did so before (or,
-/// when none ever did, each that takes DNSRecords at all) has looked or cannot.
+/// when none does now, each that takes DNSRecords at all: its old zone may have been replaced) has looked or cannot.
 fn decided(record: &DNSRecord, outcomes: &[Outcome], takers: &[(String, bool)]) -> bool {
     let status = record.status.iter();
     let named: Vec<&str> = status
         .flat_map(|status| &status.zones)
         .map(|zone| zone.zone.as_str())
         .collect();
-    let awaited = |zone: &str| {
-        if named.is_empty() {
-            outcomes.is_empty()
-        } else {
-            named.contains(&zone)
-        }
-    };
+    let awaited = |zone: &str| outcomes.is_empty() || named.contains(&zone);
     outcomes.iter().all(|outcome| outcome.decided) && takers.iter().all(|(zone, answers)| *answers || !awaited(zone))
 }
 

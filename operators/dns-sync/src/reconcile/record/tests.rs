@@ -157,3 +157,13 @@ fn an_answer_needs_every_zone_that_may_have_one() {
     };
     assert!(!decided(&plain(&[]), &[waits], &takers(true, true)));
 }
+
+#[test]
+fn a_record_whose_zone_has_gone_waits_for_the_others() {
+    let others = [("b".to_owned(), false)];
+    assert!(!decided(&plain(&["a"]), &[], &others));
+    assert!(decided(&plain(&["a"]), &[], &[("b".to_owned(), true)]));
+    // Another one of its zones has answered and has nothing to do with it any more.
+    let all = [("a".to_owned(), true), ("b".to_owned(), false)];
+    assert!(!decided(&plain(&["a"]), &[], &all));
+}
