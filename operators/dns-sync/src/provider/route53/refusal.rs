@@ -118,6 +118,7 @@ fn is_credential_code(code: &str) -> bool {
             | "MissingAuthenticationToken"
             | "NotAuthorized"
             | "OptInRequired"
+            | "RequestExpired"
             | "SignatureDoesNotMatch"
             | "UnrecognizedClientException"
     )

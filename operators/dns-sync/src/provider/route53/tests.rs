@@ -200,6 +200,8 @@ async fn errors_say_what_to_do_next() {
             denied("InvalidClientTokenId"),
         ),
         (error(400, &[], "ExpiredToken", ""), denied("ExpiredToken")),
+        // The clock is wrong: no record is to blame for that.
+        (error(400, &[], "RequestExpired", ""), denied("RequestExpired")),
         (
             error(500, &[], "InternalFailure", "secret"),
             ProviderError::Unreachable("HTTP 500 InternalFailure".to_owned()),
