@@ -52,8 +52,8 @@ impl Unseen {
         names: impl Iterator<Item = (&'a Name, &'a NameSets)>,
         known: impl Fn(&ObjectKey) -> bool,
     ) {
-        // Under the other policies nothing is deleted, and to change to Sync is a person's word.
-        if rules.policy != Policy::Sync || rules.registry != RegistryKind::TXT {
+        // Under the others nothing that is there is changed, and to change from them is a person's word.
+        if !matches!(rules.policy, Policy::UpsertOnly | Policy::Sync) || rules.registry != RegistryKind::TXT {
             return;
         }
         for (name, at) in names {

@@ -147,3 +147,16 @@ fn a_restart_alone_is_no_reason_to_keep_what_went_meanwhile() {
     let next = restarted(&bench, &objects[2..], ALL);
     assert_eq!((next.records().len(), next.state.parked.len()), (18, 0));
 }
+
+#[test]
+fn another_object_does_not_take_the_name_where_nothing_may_be_deleted_either() {
+    let (bench, objects) = zone_of(3, "policy: UpsertOnly");
+    let mut next = rebuilt(&bench);
+    next.put(&record("rival", "{name: r0, type: A, targets: [192.0.2.9]}"));
+    assert_eq!(next.settle(), 0);
+    assert_eq!(next.records(), bench.records());
+    assert_eq!((next.state.parked.len(), next.state.awaited()), (0, 3));
+    next.put(&objects[0]);
+    assert_eq!(next.settle(), 0);
+    assert_eq!((next.records(), next.state.awaited()), (bench.records(), 2));
+}
