@@ -235,7 +235,8 @@ impl State {
             }
             changed = true;
         }
-        match facts.and_then(|facts| facts.generation).filter(|_| !names.is_empty()) {
+        let speaks = !names.is_empty() || !wishes.defects.is_empty();
+        match facts.and_then(|facts| facts.generation).filter(|_| speaks) {
             Some(generation) => _ = self.generations.insert(key.clone(), generation),
             None => _ = self.generations.remove(key),
         }
