@@ -358,6 +358,7 @@ impl State {
         if config.confirmed != self.config.confirmed {
             self.armed.clone_from(&config.confirmed);
         }
+        self.adopt(&config);
         self.config = config;
         self.trouble.clear();
         self.touch_known();

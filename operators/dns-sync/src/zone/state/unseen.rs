@@ -6,6 +6,7 @@ use super::State;
 use crate::crd::zone::{Policy, RegistryKind};
 use crate::name::Name;
 use crate::source::ObjectKey;
+use crate::zone::config::Config;
 use crate::zone::image::{Image, NameSets, SetKey};
 use crate::zone::owner::Owner;
 use crate::zone::plan::Rules;
@@ -94,6 +95,19 @@ impl State {
             self.unseen.note(&self.config.rules(), old, image, image.iter(), known);
         }
         self.unseen.uncertain.clear();
+    }
+
+    /// Under another owner or prefix other records are ours, and their objects may never have been here. Those that are
+    /// here are met at once, since the caller of [`State::set_config`] gives every object anew.
+    pub(super) fn adopt(&mut self, next: &Config) {
+        if next.owner_id == self.config.owner_id && next.affix == self.config.affix {
+            return;
+        }
+        if let Some(image) = &self.image {
+            let nothing = Image::default();
+            self.unseen
+                .note(&next.rules(), &nothing, image, image.iter(), |_| false);
+        }
     }
 
     /// Takes over what was read at the names of a refused change; true when it was not what we thought. As at a look,
