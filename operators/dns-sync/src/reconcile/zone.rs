@@ -179,6 +179,7 @@ async fn start(
     let config = configure(zone, context, &found.zone_id).map_err(stalled)?;
     let mut state = State::new(config.clone(), Guard::resume(&status.recent_deletes));
     state.park_all = status.parked.is_some();
+    state.used.clone_from(&status.last_handled_confirmation);
     // A zone in which nothing has been ours yet: the cluster may be a rebuilt one, whose objects are still to come, or
     // the zone has been given another owner.
     if status.records.is_none_or(|records| records.owned == 0) || status.awaited > 0 {

@@ -32,6 +32,8 @@ pub struct State {
     pub park_all: bool,
     /// Sets that `park_all` found, while it could not be told whether they are unwanted.
     doubtful: BTreeSet<SetKey>,
+    /// The confirmation that an earlier process has used.
+    pub used: Option<String>,
     /// A confirmation that has not been used. It came after the deletes were parked; an old one means nothing.
     armed: Option<String>,
     /// Confirmed deletes that have not been carried out.
@@ -160,6 +162,7 @@ impl State {
             backlog: false,
             park_all: false,
             doubtful: BTreeSet::new(),
+            used: None,
             armed: None,
             released: BTreeSet::new(),
             uncertain: BTreeSet::new(),

@@ -313,3 +313,35 @@ fn a_restart_remembers_parked_deletes_of_names_that_are_planned_later() {
     assert!(next.records().contains(&"z AAAA 2001:db8::1".to_owned()));
     assert_eq!(next.state.parked.len(), 1);
 }
+
+#[test]
+fn a_confirmation_that_was_used_means_nothing_after_a_restart() {
+    let (mut bench, objects) = zone_of(9, "policy: Sync");
+    for _ in 0..2 {
+        for facts in &objects {
+            bench.put(facts);
+        }
+        bench.settle();
+        for facts in &objects {
+            bench.drop(facts);
+        }
+        bench.settle();
+        assert_eq!((bench.records().len(), bench.state.parked.len()), (9, 9));
+        if bench.state.config.confirmed.is_none() {
+            bench.confirm(&[]);
+            bench.settle();
+            assert_eq!((bench.records().len(), bench.state.parked.len()), (0, 0));
+        }
+    }
+    let begin = |used: Option<String>| {
+        let mut state = State::new(bench.state.config.clone(), Guard::default());
+        (state.park_all, state.used) = (true, used);
+        let mut next = Bench::with(state, bench.provider.clone());
+        next.settle();
+        (next.records().len(), next.state.parked.len())
+    };
+    let used = bench.state.used_confirmation().cloned();
+    assert_eq!(used, bench.state.config.confirmed);
+    assert_eq!(begin(used), (9, 9));
+    assert_eq!(begin(None), (0, 0), "one that came while nobody was there counts");
+}
