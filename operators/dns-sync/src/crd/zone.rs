@@ -363,6 +363,9 @@ pub struct DNSZoneStatus {
     /// The last value of the annotation `dns.hearth.home.arpa/reconcile-at` that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// The value of the annotation `dns.hearth.home.arpa/confirm-deletes` that has done its work: it is good for once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_confirmation: Option<String>,
     /// Ready, InSync, Reachable, SourcesComplete, DeletesParked; Reconciling and Stalled while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]

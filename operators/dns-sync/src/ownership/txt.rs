@@ -244,14 +244,16 @@ pub fn parse(txt_value: &str) -> Option<Heritage> {
     let mut heritage = Heritage::default();
     let mut ours = false;
     for (key, value) in text.split(',').filter_map(|token| token.split_once('=')) {
-        if key == "heritage" {
-            ours = value == "external-dns";
-        } else if let Some(key) = key.strip_prefix("external-dns") {
-            match key.strip_prefix('/').unwrap_or(key) {
-                "owner" => heritage.owner = Some(value.into()),
-                "resource" => heritage.resource = Some(value.into()),
-                other => _ = heritage.labels.insert(other.into(), value.into()),
+        match key {
+            "heritage" if value != "external-dns" => return None,
+            "heritage" => ours = true,
+            "external-dns/owner" => heritage.owner = Some(value.into()),
+            "external-dns/resource" => heritage.resource = Some(value.into()),
+            other if other.starts_with("external-dns") => {
+                let label = other.strip_prefix("external-dns/").unwrap_or(other);
+                heritage.labels.insert(label.into(), value.into());
             }
+            _ => {}
         }
     }
     ours.then_some(heritage)

@@ -93,7 +93,9 @@ impl Limiter {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.factor = (bucket.factor / 2.0).max(SLOWEST);
         bucket.tokens = 0.0;
-        bucket.not_before = pause.map(|pause| Instant::now() + pause.min(Duration::from_mins(5)));
+        let asked = pause.map(|pause| Instant::now() + pause.min(Duration::from_mins(5)));
+        // Calls run side by side: an answer that names no pause takes none back.
+        bucket.not_before = bucket.not_before.max(asked);
     }
 }
 
@@ -139,6 +141,8 @@ mod tests {
     async fn a_named_pause_is_kept() {
         let limiter = Limiter::new(Rate::default());
         limiter.throttled(Some(Duration::from_secs(7)));
+        // The answer to another call of the account, which names none.
+        limiter.throttled(None);
         let start = Instant::now();
         limiter.acquire().await;
         assert!(start.elapsed() >= Duration::from_secs(7));

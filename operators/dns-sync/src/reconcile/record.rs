@@ -12,8 +12,10 @@ use super::zone::is_stalled;
 use super::{Context, Error, MANAGER};
 use crate::crd::record::{DNSRecordStatus, ZoneState};
 use crate::crd::{DNSRecord, DNSZone, RECONCILE_AT};
+use crate::source::facts::{Facts, wanted};
 use crate::source::{ObjectKey, SourceKind};
 use crate::zone::plan::Verdict;
+use crate::zone::state::State;
 
 /// One pass.
 pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<Action, Error> {
@@ -47,33 +49,58 @@ struct Outcome {
 }
 
 fn gather(key: &ObjectKey, generation: Option<i64>, context: &Context) -> Vec<Outcome> {
+    let facts = context.world.get(key);
     let at_work = context.at_work();
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (zone, handle) in at_work.iter() {
         let looked = handle.shared.standing().looked;
         let state = handle.shared.state();
-        // What is known of an older spec is no answer to this one.
-        let behind = state.is_behind(key, generation);
-        let (verdicts, defects, names) = state.outcome(key);
-        let (verdicts, defects) = if behind {
-            (&[][..], &[][..])
-        } else {
-            (verdicts, defects)
-        };
-        if names.is_empty() && defects.is_empty() {
-            continue;
-        }
-        outcomes.push(Outcome {
-            zone: zone.clone(),
-            looked,
-            decided: !behind && !state.is_undecided(key),
-            names: names.iter().map(ToString::to_string).collect(),
-            verdicts: verdicts.to_vec(),
-            defect: defects.first().map(|defect| (defect.reason, defect.message.clone())),
-        });
+        outcomes.extend(of_zone(zone, looked, &state, key, generation, facts.as_deref()));
     }
     outcomes.sort_by(|a, b| a.zone.cmp(&b.zone));
     outcomes
+}
+
+/// What one zone says of a record; `None`: nothing.
+fn of_zone(
+    zone: &str,
+    looked: bool,
+    state: &State,
+    key: &ObjectKey,
+    generation: Option<i64>,
+    facts: Option<&Facts>,
+) -> Option<Outcome> {
+    // What is known of an older spec is no answer to this one.
+    let behind = state.is_behind(key, generation);
+    let (verdicts, defects, names) = state.outcome(key);
+    let (verdicts, defects) = if behind {
+        (&[][..], &[][..])
+    } else {
+        (verdicts, defects)
+    };
+    if names.is_empty() && defects.is_empty() {
+        // A zone that is at a long call has not taken the record over yet: its silence is no answer.
+        let wanted = wanted(facts?, &state.config.view());
+        let wishes = wanted.endpoints.iter().map(|endpoint| &endpoint.name);
+        let names: Vec<String> = wishes
+            .chain(wanted.held.iter().map(|held| &held.name))
+            .map(ToString::to_string)
+            .collect();
+        return (!names.is_empty() || !wanted.defects.is_empty()).then(|| Outcome {
+            zone: zone.to_owned(),
+            looked,
+            names,
+            ..Outcome::default()
+        });
+    }
+    Some(Outcome {
+        zone: zone.to_owned(),
+        looked,
+        decided: !behind && !state.is_undecided(key),
+        names: names.iter().map(ToString::to_string).collect(),
+        verdicts: verdicts.to_vec(),
+        defect: defects.first().map(|defect| (defect.reason, defect.message.clone())),
+    })
 }
 
 /// The DNSZones that take DNSRecords, and whether each has looked at its zone or cannot.
@@ -92,20 +119,14 @@ fn takers(context: &Context) -> Vec<(String, bool)> {
 }
 
 /// Whether there is an answer: each zone that speaks of the record has planned it, and each zone that did so before (or,
-/// when none ever did, each that takes DNSRecords at all) has looked or cannot.
+/// when none does now, each that takes DNSRecords at all: its old zone may have been replaced) has looked or cannot.
 fn decided(record: &DNSRecord, outcomes: &[Outcome], takers: &[(String, bool)]) -> bool {
     let status = record.status.iter();
     let named: Vec<&str> = status
         .flat_map(|status| &status.zones)
         .map(|zone| zone.zone.as_str())
         .collect();
-    let awaited = |zone: &str| {
-        if named.is_empty() {
-            outcomes.is_empty()
-        } else {
-            named.contains(&zone)
-        }
-    };
+    let awaited = |zone: &str| outcomes.is_empty() || named.contains(&zone);
     outcomes.iter().all(|outcome| outcome.decided) && takers.iter().all(|(zone, answers)| *answers || !awaited(zone))
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::RecordCalls;
 use crate::crd::DNSZone;
+use crate::source::endpoints::Defect;
 use crate::source::facts::Facts;
 use crate::source::{ObjectKey, SourceKind};
 use crate::world::World;
@@ -62,8 +63,7 @@ impl Audience for Teller {
             let warning = {
                 let state = shared.state();
                 let (verdicts, defects, _) = state.outcome(object);
-                let defect = defects.first().map(|defect| (defect.reason, defect.message.clone()));
-                defect.or_else(|| verdicts.iter().find_map(|(key, verdict)| trouble(key, verdict)))
+                warning(verdicts, defects)
             };
             let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
             match warning {
@@ -78,6 +78,15 @@ impl Audience for Teller {
             }
         }
     }
+}
+
+/// The one thing to warn of: why something is not published comes before what is only to be told.
+fn warning(verdicts: &[(SetKey, Verdict)], defects: &[Defect]) -> Option<(&'static str, String)> {
+    let told = |defect: &Defect| (defect.reason, defect.message.clone());
+    let fault = defects.iter().find(|defect| !defect.is_note()).map(told);
+    fault
+        .or_else(|| verdicts.iter().find_map(|(key, verdict)| trouble(key, verdict)))
+        .or_else(|| defects.first().map(told))
 }
 
 /// What is wrong for a person to mend: reason and message. Waiting is not wrong.
@@ -118,5 +127,26 @@ pub(crate) fn reference(facts: &Facts) -> ObjectReference {
         name: Some(facts.key.name().to_owned()),
         uid: Some(facts.uid.to_string()),
         ..ObjectReference::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::RecordType;
+    use crate::zone::strict::name;
+
+    #[test]
+    fn what_is_only_to_be_told_does_not_hide_why_a_name_is_not_published() {
+        let note = Defect::new("AnnotationConflict", "two prefixes");
+        let fault = Defect::new("InvalidTarget", "no address");
+        let foreign = [(SetKey::simple(&name("www"), RecordType::A), Verdict::Foreign(None))];
+        let reason =
+            |verdicts: &[(SetKey, Verdict)], defects: &[Defect]| warning(verdicts, defects).map(|found| found.0);
+        assert_eq!(reason(&[], &[note.clone(), fault.clone()]), Some("InvalidTarget"));
+        assert_eq!(reason(&foreign, &[note.clone(), fault]), Some("InvalidTarget"));
+        assert_eq!(reason(&foreign, std::slice::from_ref(&note)), Some("Conflicted"));
+        assert_eq!(reason(&[], &[note]), Some("AnnotationConflict"));
+        assert_eq!(reason(&[], &[]), None);
     }
 }

@@ -131,8 +131,11 @@ async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) ->
     let running = context
         .at_work()
         .get(&name)
-        .is_some_and(|handle| handle.identity == identity && handle.term.is_current() && !handle.task.is_finished());
-    if running {
+        .filter(|handle| handle.identity == identity && handle.term.is_current() && !handle.task.is_finished())
+        .map(|handle| handle.found.zone_id.clone());
+    if let Some(zone_id) = running {
+        // The older one may have begun later: both were made at once, or it was suspended.
+        alone(zone, context, &zone_id)?;
         instruct(zone, context, &name);
         return Ok(());
     }
@@ -172,20 +175,14 @@ async fn start(
     let found = found
         .map_err(unreachable_zone)?
         .map_err(|message| Obstacle::Stalled("HostedZoneNotFound", message))?;
-    if let Some(rival) = elder(zone, context, &found.zone_id) {
-        return Err(Obstacle::Stalled(
-            "HostedZoneTaken",
-            format!(
-                "hosted zone {} is managed by the older DNSZone {rival}; delete one of the two, or give each its own spec.route53.zoneID",
-                found.zone_id
-            ),
-        ));
-    }
+    alone(zone, context, &found.zone_id)?;
     let config = configure(zone, context, &found.zone_id).map_err(stalled)?;
     let mut state = State::new(config.clone(), Guard::resume(&status.recent_deletes));
     state.park_all = status.parked.is_some();
-    // A zone that has never been looked at: the cluster may be a rebuilt one, whose objects are still to come.
-    if status.records.is_none() || status.awaited > 0 {
+    state.used.clone_from(&status.last_handled_confirmation);
+    // A zone in which nothing has been ours yet: the cluster may be a rebuilt one, whose objects are still to come, or
+    // the zone has been given another owner.
+    if status.records.is_none_or(|records| records.owned == 0) || status.awaited > 0 {
         state.begin_cautiously();
     }
     let shared = Arc::new(Shared::new(state));
@@ -274,8 +271,33 @@ fn unreachable_zone(error: ProviderError) -> Obstacle {
     }
 }
 
+/// Two DNSZones on one hosted zone would undo each other's work.
+fn alone(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<(), Obstacle> {
+    elder(zone, context, zone_id).map_or(Ok(()), |rival| {
+        Err(Obstacle::Stalled(
+            "HostedZoneTaken",
+            format!(
+                "hosted zone {zone_id} is managed by the older DNSZone {rival}; delete one of the two, or give each its own spec.route53.zoneID"
+            ),
+        ))
+    })
+}
+
 /// The older DNSZone that already has this hosted zone.
 fn elder(zone: &DNSZone, context: &Context, zone_id: &str) -> Option<String> {
+    let others = context.zones.state();
+    let at_work = context.at_work();
+    let found = |name: &str| at_work.get(name).map(|handle| handle.found.zone_id.as_str());
+    first_elder(zone, others.iter().map(AsRef::as_ref), zone_id, found)
+}
+
+/// `found`: the hosted zones of the DNSZones that are at work. Their status says so only later.
+fn first_elder<'a>(
+    zone: &DNSZone,
+    others: impl Iterator<Item = &'a DNSZone>,
+    zone_id: &str,
+    found: impl Fn(&str) -> Option<&'a str>,
+) -> Option<String> {
     let age = |one: &DNSZone| {
         (
             one.metadata.creation_timestamp.as_ref().map(|time| time.0),
@@ -283,9 +305,7 @@ fn elder(zone: &DNSZone, context: &Context, zone_id: &str) -> Option<String> {
         )
     };
     let endpoint = |one: &DNSZone| one.spec.route53.as_ref().and_then(|route53| route53.endpoint.clone());
-    let rivals = context.zones.state();
-    rivals
-        .iter()
+    others
         .filter(|other| other.uid() != zone.uid() && !other.spec.suspend && endpoint(other) == endpoint(zone))
         .filter(|other| {
             let status = other.status.as_ref().and_then(|status| status.zone_id.as_deref());
@@ -294,12 +314,13 @@ fn elder(zone: &DNSZone, context: &Context, zone_id: &str) -> Option<String> {
                 .route53
                 .as_ref()
                 .and_then(|route53| route53.zone_id.as_deref());
-            status
+            found(&other.name_any())
+                .or(status)
                 .or(spec)
                 .is_some_and(|id| id.trim_start_matches("/hostedzone/") == zone_id)
         })
         .filter(|other| age(other) < age(zone))
-        .map(|other| other.name_any())
+        .map(ResourceExt::name_any)
         .next()
 }
 
@@ -340,4 +361,34 @@ fn instruct(zone: &DNSZone, context: &Context, name: &str) {
         order.look += u64::from(look);
         other || look
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(name: &str, more: &str) -> DNSZone {
+        let yaml = format!("{{domain: example.org, policy: Sync, route53: {{}}{more}}}");
+        let mut zone = DNSZone::new(name, serde_saphyr::from_str(&yaml).unwrap());
+        zone.metadata.uid = Some(name.to_owned());
+        zone
+    }
+
+    #[test]
+    fn the_older_of_two_zones_has_the_hosted_zone() {
+        // Made in the same second; the name decides.
+        let all = [zone("a", ""), zone("b", ""), zone("c", ", suspend: true")];
+        let elder = |of: &DNSZone, at_work: &[&str]| {
+            let found = |name: &str| at_work.contains(&name).then_some("Z1");
+            first_elder(of, all.iter(), "Z1", found)
+        };
+        assert_eq!(
+            elder(&all[1], &["a", "b"]).as_deref(),
+            Some("a"),
+            "no status says so yet"
+        );
+        assert_eq!(elder(&all[0], &["a", "b"]), None);
+        assert_eq!(elder(&all[1], &["b"]), None);
+        assert_eq!(elder(&zone("d", ""), &["c"]), None, "a suspended zone has nothing");
+    }
 }

@@ -131,10 +131,17 @@ impl ServiceFacts {
         }
         for name in dns.internal_hostnames.iter().flatten() {
             let targets = claims.entry(name.clone()).or_default();
-            if dns.targets.is_empty() {
-                targets.extend(self.cluster_ip.as_deref());
-            } else {
+            if !dns.targets.is_empty() {
                 targets.extend(override_targets());
+                continue;
+            }
+            // Only where there is an address inside beside another one do the two annotations differ in external-dns.
+            match self.service_type {
+                ServiceType::LoadBalancer | ServiceType::ClusterIp => targets.extend(self.cluster_ip.as_deref()),
+                ServiceType::ExternalName => targets.extend(self.addresses.iter().map(|address| &**address)),
+                ServiceType::Headless | ServiceType::NodePort => {
+                    defects.extend(self.unsupported(facts).filter(|_| name.is_within(zone.domain)));
+                }
             }
         }
         if dns.hostnames.is_none() && dns.internal_hostnames.is_none() && usable {
@@ -163,7 +170,7 @@ impl ServiceFacts {
         Some(Defect::new(
             "UnsupportedServiceType",
             format!(
-                "{} has the annotation hostname but is of type {kind}: {hint}; set the annotation target, or use type \
+                "{} asks for a name by annotation but is of type {kind}: {hint}; set the annotation target, or use type \
                  LoadBalancer",
                 facts.key
             ),

@@ -296,10 +296,15 @@ impl Config {
 
     /// Whether it is proven that nothing wants a record of this name any more whose owner record names `resource`.
     pub fn gone(&self, name: &Name, resource: Option<&str>, complete: &Complete) -> Gone {
+        // What was published here before the zone below came is that zone's business, but its own hosted zone may not
+        // answer yet.
+        let yielded = |kind: SourceKind| self.nested.iter().any(|nested| nested.takes(name, kind));
         let Some(resource) = resource else {
             // The mark names no object, so any object of any source may have wanted it.
             let everywhere = |kind: SourceKind| {
-                self.reach.sources.contains(&kind) && self.namespaces(kind).is_some_and(<[_]>::is_empty)
+                self.reach.sources.contains(&kind)
+                    && self.namespaces(kind).is_some_and(<[_]>::is_empty)
+                    && !yielded(kind)
             };
             return match (
                 SourceKind::ALL.into_iter().all(everywhere),
@@ -318,10 +323,7 @@ impl Config {
         let watched = self.reach.sources.contains(&object.kind())
             && covers(&self.reach.namespaces)
             && self.namespaces(object.kind()).is_some_and(covers);
-        // What was published here before the zone below came is that zone's business, but its own hosted zone may not
-        // answer yet.
-        let yielded = self.nested.iter().any(|nested| nested.takes(name, object.kind()));
-        match (watched && !yielded, complete.of(object.kind())) {
+        match (watched && !yielded(object.kind()), complete.of(object.kind())) {
             (false, _) => Gone::Unwatched,
             (true, false) => Gone::Unlisted,
             (true, true) => Gone::Proven,

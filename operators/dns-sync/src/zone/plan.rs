@@ -101,6 +101,8 @@ pub struct NamePlan {
     pub unwatched: Vec<(SetKey, Vec<Change>)>,
     /// Removals that wait for the object that the record was made for, or a person's word, likewise.
     pub unseen: Vec<(SetKey, Vec<Change>)>,
+    /// Sets that are kept for objects which have never been here, whatever the policy.
+    pub awaited: usize,
     /// Sets that seem unwanted, but it cannot be told yet.
     pub unlisted: Vec<SetKey>,
     /// By claim and set.
@@ -144,8 +146,13 @@ pub fn plan(
         for (_, at, gone) in &absent {
             if *gone == Gone::Unlisted {
                 out.unlisted.push(at.key.clone());
-            } else if rules.policy == Policy::Sync && is_managed(at, rules) {
-                out.unseen.push((at.key.clone(), removal(at, image, rules)));
+            } else if is_managed(at, rules) {
+                out.awaited += 1;
+                if rules.policy == Policy::Sync {
+                    out.unseen.push((at.key.clone(), removal(at, image, rules)));
+                } else {
+                    out.withheld.push(format!("DELETE {}: {}", at.key, at.set.summary()));
+                }
             }
         }
         let all: Vec<Claim> = claims
@@ -295,7 +302,10 @@ fn remove(
         match gone(at.holder()) {
             Gone::Proven => out.deletes.push((at.key.clone(), removal(at, image, rules))),
             Gone::Unwatched => out.unwatched.push((at.key.clone(), removal(at, image, rules))),
-            Gone::Unseen => out.unseen.push((at.key.clone(), removal(at, image, rules))),
+            Gone::Unseen => {
+                out.awaited += 1;
+                out.unseen.push((at.key.clone(), removal(at, image, rules)));
+            }
             Gone::Unlisted => out.unlisted.push(at.key.clone()),
         }
     }

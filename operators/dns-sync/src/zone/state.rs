@@ -32,6 +32,8 @@ pub struct State {
     pub park_all: bool,
     /// Sets that `park_all` found, while it could not be told whether they are unwanted.
     doubtful: BTreeSet<SetKey>,
+    /// The confirmation that an earlier process has used.
+    pub used: Option<String>,
     /// A confirmation that has not been used. It came after the deletes were parked; an old one means nothing.
     armed: Option<String>,
     /// Confirmed deletes that have not been carried out.
@@ -160,6 +162,7 @@ impl State {
             backlog: false,
             park_all: false,
             doubtful: BTreeSet::new(),
+            used: None,
             armed: None,
             released: BTreeSet::new(),
             uncertain: BTreeSet::new(),
@@ -235,7 +238,8 @@ impl State {
             }
             changed = true;
         }
-        match facts.and_then(|facts| facts.generation).filter(|_| !names.is_empty()) {
+        let speaks = !names.is_empty() || !wishes.defects.is_empty();
+        match facts.and_then(|facts| facts.generation).filter(|_| speaks) {
             Some(generation) => _ = self.generations.insert(key.clone(), generation),
             None => _ = self.generations.remove(key),
         }
@@ -357,6 +361,7 @@ impl State {
         if config.confirmed != self.config.confirmed {
             self.armed.clone_from(&config.confirmed);
         }
+        self.adopt(&config);
         self.config = config;
         self.trouble.clear();
         self.touch_known();

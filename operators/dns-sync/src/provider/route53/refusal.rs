@@ -1,8 +1,11 @@
 //! Errors of Route 53 by what is to be done next.
+use std::error::Error;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use crate::provider::ProviderError;
 
@@ -25,6 +28,9 @@ where
             }
             SdkError::DispatchFailure(failure) if failure.is_io() => {
                 ProviderError::Unreachable("no connection".to_owned())
+            }
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if is_outage(error) => {
+                ProviderError::Unreachable("no connection to where the credentials come from".to_owned())
             }
             SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => ProviderError::Denied {
                 operation,
@@ -64,6 +70,16 @@ where
             None => ProviderError::Unreachable("no answer".to_owned()),
         },
     }
+}
+
+/// Whether a call failed before it began because nothing could be reached: an assumed role is asked for at STS, and when
+/// that is away, nothing is wrong with the credentials.
+fn is_outage(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(error.source(), |&inner| inner.source()).any(|inner| {
+        let connector = inner.downcast_ref::<ConnectorError>();
+        connector.is_some_and(|failure| failure.is_io() || failure.is_timeout())
+            || matches!(inner.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)))
+    })
 }
 
 /// Why a batch was refused, if it was: in the form of the model, in that of today's service (one text with all messages),
@@ -118,6 +134,7 @@ fn is_credential_code(code: &str) -> bool {
             | "MissingAuthenticationToken"
             | "NotAuthorized"
             | "OptInRequired"
+            | "RequestExpired"
             | "SignatureDoesNotMatch"
             | "UnrecognizedClientException"
     )

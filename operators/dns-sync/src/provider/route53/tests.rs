@@ -3,12 +3,15 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_route53::config::retry::RetryConfig;
 use aws_sdk_route53::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
@@ -54,6 +57,13 @@ impl HttpClient for Wire {
 }
 
 fn hosted_zone<const N: usize>(answers: [Answer; N]) -> (HostedZone, Wire) {
+    hosted_zone_with(answers, Credentials::new("AKIATEST", "secret", None, None, "test"))
+}
+
+fn hosted_zone_with<const N: usize>(
+    answers: [Answer; N],
+    credentials: impl ProvideCredentials + 'static,
+) -> (HostedZone, Wire) {
     let wire = Wire {
         answers: Arc::new(Mutex::new(answers.into_iter().collect())),
         asked: Arc::default(),
@@ -61,7 +71,7 @@ fn hosted_zone<const N: usize>(answers: [Answer; N]) -> (HostedZone, Wire) {
     let config = aws_sdk_route53::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("AKIATEST", "secret", None, None, "test"))
+        .credentials_provider(credentials)
         .retry_config(RetryConfig::disabled())
         .http_client(wire.clone())
         .build();
@@ -200,6 +210,8 @@ async fn errors_say_what_to_do_next() {
             denied("InvalidClientTokenId"),
         ),
         (error(400, &[], "ExpiredToken", ""), denied("ExpiredToken")),
+        // The clock is wrong: no record is to blame for that.
+        (error(400, &[], "RequestExpired", ""), denied("RequestExpired")),
         (
             error(500, &[], "InternalFailure", "secret"),
             ProviderError::Unreachable("HTTP 500 InternalFailure".to_owned()),
@@ -242,4 +254,43 @@ async fn a_refused_batch_tells_its_messages_in_either_form() {
     // It was not.
     let (zone, _) = hosted_zone([error(400, &[], "Throttling", "")]);
     assert!(!zone.change(&change).await.unwrap_err().outcome_unknown());
+}
+
+type Failure = fn() -> CredentialsError;
+
+/// A role that cannot be assumed.
+#[derive(Debug)]
+struct Role(Failure);
+
+impl ProvideCredentials for Role {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err((self.0)()))
+    }
+}
+
+#[tokio::test]
+async fn an_outage_on_the_way_to_the_credentials_is_an_outage() {
+    let cases: [(Failure, &str); 5] = [
+        (
+            || CredentialsError::provider_error(ConnectorError::io("connection refused".into())),
+            "Unreachable",
+        ),
+        (
+            || CredentialsError::provider_error(ConnectorError::timeout("connect".into())),
+            "Unreachable",
+        ),
+        (
+            || CredentialsError::provider_timed_out(Duration::from_secs(5)),
+            "Unreachable",
+        ),
+        (|| CredentialsError::provider_error("AccessDenied"), "AccessDenied"),
+        (|| CredentialsError::not_loaded("no providers in chain"), "AccessDenied"),
+    ];
+    for (error, reason) in cases {
+        let (zone, _) = hosted_zone_with([], Role(error));
+        assert_eq!(zone.list().await.unwrap_err().reason(), reason, "{:?}", error());
+    }
 }

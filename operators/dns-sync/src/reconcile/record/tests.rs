@@ -157,3 +157,31 @@ fn an_answer_needs_every_zone_that_may_have_one() {
     };
     assert!(!decided(&plain(&[]), &[waits], &takers(true, true)));
 }
+
+#[test]
+fn a_record_whose_zone_has_gone_waits_for_the_others() {
+    let others = [("b".to_owned(), false)];
+    assert!(!decided(&plain(&["a"]), &[], &others));
+    assert!(decided(&plain(&["a"]), &[], &[("b".to_owned(), true)]));
+    // Another one of its zones has answered and has nothing to do with it any more.
+    let all = [("a".to_owned(), true), ("b".to_owned(), false)];
+    assert!(!decided(&plain(&["a"]), &[], &all));
+}
+
+#[test]
+fn a_record_that_a_zone_is_too_busy_to_know_is_not_decided() {
+    use crate::zone::config::{Config, Reach};
+    use crate::zone::guard::Guard;
+    let spec = "{domain: example.org, route53: {}, policy: Sync, sources: {records: {}}, exclude: ['x.*']}";
+    let spec = serde_saphyr::from_str(spec).unwrap();
+    let config = Config::new("home", "Z1", &spec, "home", &Arc::new(Reach::default())).unwrap();
+    let mut state = State::new(config, Guard::default());
+    let of = |state: &State, facts: &Facts| of_zone("home", true, state, &facts.key, facts.generation, Some(facts));
+    let vpn = Facts::of_record(&plain(&[]));
+    let found = of(&state, &vpn).unwrap();
+    assert!(!found.decided && found.names == ["vpn.example.org"] && found.defect.is_none());
+    let excluded = Facts::of_record(&record("{name: x, type: A, targets: [192.0.2.1]}", &[]));
+    assert_eq!(of(&state, &excluded), None);
+    state.set_object(&vpn.key, Some(&vpn), std::time::Duration::ZERO, None);
+    assert_eq!(of(&state, &vpn).unwrap().names, ["vpn.example.org"]);
+}

@@ -150,6 +150,7 @@ impl Writer {
         });
         (self.status.plan, self.status.plan_omitted) = state.plan_lines(SHOWN);
         self.status.awaited = state.awaited();
+        self.status.last_handled_confirmation = state.used_confirmation().cloned();
         self.status.recent_deletes = state.guard.buckets().to_vec();
         self.status.parked = (parked > 0).then(|| Parked {
             hash: state.parked_hash(),

@@ -152,12 +152,22 @@ fn internal_hostname_is_the_cluster_address() {
         &typed("clusterIP: 10.96.0.8"),
         &["in.example.org A 10.96.0.8"],
     );
+    // For the other types external-dns makes no difference between the two annotations.
     assert_wanted(
         &zone(EVERYTHING),
         &typed("type: NodePort, clusterIP: 10.96.0.8"),
-        &["in.example.org A 10.96.0.8"],
+        &["held in.example.org", "UnsupportedServiceType"],
     );
-    assert_wanted(&zone(EVERYTHING), &typed("clusterIP: None"), &["held in.example.org"]);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &typed("clusterIP: None"),
+        &["held in.example.org", "UnsupportedServiceType"],
+    );
+    assert_wanted(
+        &zone(EVERYTHING),
+        &typed("type: ExternalName, externalName: host.example.net"),
+        &["in.example.org CNAME host.example.net"],
+    );
 }
 
 #[test]

@@ -8,6 +8,11 @@ impl<P: Provider, A: Audience> Actor<P, A> {
     pub(super) async fn send(&mut self, turn: &mut Turn) {
         let at = jiff::Timestamp::now().as_second();
         let complete = self.world.complete();
+        // Whatever made the sources complete has been told by now. To plan without it would take objects that came
+        // during a long call for gone.
+        if let Ok(notice) = self.notices.try_recv() {
+            self.notice(notice, turn);
+        }
         let (alone, healthy): (Vec<Group>, Vec<Group>) = {
             let mut state = self.shared.state();
             let work = state.prepare(self.world.now(), at, &complete);
@@ -119,16 +124,18 @@ impl<P: Provider, A: Audience> Actor<P, A> {
 
     /// Reads again what a refused change was about. True: the zone is not what we thought, and the name is planned anew.
     async fn reread(&mut self, group: &Group) -> Result<bool, ProviderError> {
-        let mut differs = false;
+        let mut found = Vec::new();
         for name in Self::names_of(std::slice::from_ref(group)) {
             match self.provider.read(&name).await {
-                Ok(sets) => differs |= self.shared.state().read(&name, sets),
+                Ok(sets) => found.push((name, sets)),
                 Err(error) => {
                     self.shared.state().postponed(std::slice::from_ref(group));
                     return Err(error);
                 }
             }
         }
+        let world = &self.world;
+        let differs = self.shared.state().reread(&found, |object| world.get(object).is_some());
         if differs {
             tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last look; planning anew");
             self.shared.state().postponed(std::slice::from_ref(group));

@@ -74,3 +74,17 @@ fn what_was_published_before_the_zone_below_came_waits_for_a_person() {
     assert_eq!(gone(&config, "a.lab.example.org", "dnsrecord/b/a"), Gone::Proven);
     assert_eq!(gone(&config, "a.example.org", "service/b/a"), Gone::Proven);
 }
+
+#[test]
+fn a_mark_without_an_object_below_another_zone_waits_for_a_person_too() {
+    let mut config =
+        config("domain: example.org, route53: {}, sources: {services: {}, ingresses: {}, records: {}}").unwrap();
+    let name = |text: &str| Name::parse(text).unwrap();
+    assert_eq!(config.gone(&name("a.lab.example.org"), None, &ALL), Gone::Proven);
+    config.nested = vec![Nested {
+        domain: name("lab.example.org"),
+        kinds: vec![SourceKind::Service],
+    }];
+    assert_eq!(config.gone(&name("a.lab.example.org"), None, &ALL), Gone::Unwatched);
+    assert_eq!(config.gone(&name("a.example.org"), None, &ALL), Gone::Proven);
+}

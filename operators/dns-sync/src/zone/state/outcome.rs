@@ -40,7 +40,7 @@ impl State {
             ),
             failed: by(|verdict| matches!(verdict, Verdict::Failed(..))) + u32::from(trouble.is_some()),
             unlisted: count(plan.unlisted.len()),
-            unseen: count(plan.unseen.len()),
+            unseen: count(plan.awaited),
         };
         self.totals.subtract(self.summaries.remove(name).unwrap_or_default());
         self.totals.add(summary);

@@ -37,7 +37,12 @@ impl State {
         };
         self.count_uncertain(&image, at);
         if self.park_all {
-            self.armed.clone_from(&self.config.confirmed);
+            // It may have come while no process was there, but one that was used before means nothing.
+            self.armed = self
+                .config
+                .confirmed
+                .clone()
+                .filter(|word| self.used.as_ref() != Some(word));
         }
         let due = self.take_due(now);
         let mut since: HashMap<Name, Option<Mono>> = HashMap::new();
@@ -61,7 +66,9 @@ impl State {
                 self.dirty.insert(name, first);
                 continue;
             }
-            if enough && !found.writes.is_empty() && found.removals().next().is_none() {
+            // What seems unwanted is noted now too: `park_all` speaks of the first preparation only.
+            let removes = found.removals().next().is_some() || !found.unlisted.is_empty();
+            if enough && !found.writes.is_empty() && !removes {
                 self.dirty.insert(name, first);
                 work.more = true;
                 continue;
@@ -216,6 +223,11 @@ impl State {
             self.touch(key.name.clone(), None);
             self.released.insert(key);
         }
+    }
+
+    /// The present confirmation if it has done its work, for the process that comes next.
+    pub fn used_confirmation(&self) -> Option<&String> {
+        self.config.confirmed.as_ref().filter(|_| self.armed.is_none())
     }
 
     /// The hash that confirms the present parked set.

@@ -6,8 +6,10 @@ use super::State;
 use crate::crd::zone::{Policy, RegistryKind};
 use crate::name::Name;
 use crate::source::ObjectKey;
-use crate::zone::image::{Image, SetKey};
+use crate::zone::config::Config;
+use crate::zone::image::{Image, NameSets, SetKey};
 use crate::zone::owner::Owner;
+use crate::zone::plan::Rules;
 
 /// What is known of them.
 #[derive(Debug, Default)]
@@ -41,6 +43,40 @@ impl Unseen {
         };
         names.insert(name.clone());
     }
+
+    /// Keeps what is in the image at `names`, was not in the old one, is marked as ours, and is for no `known` object.
+    fn note<'a>(
+        &mut self,
+        rules: &Rules,
+        old: &Image,
+        image: &Image,
+        names: impl Iterator<Item = (&'a Name, &'a NameSets)>,
+        known: impl Fn(&ObjectKey) -> bool,
+    ) {
+        // Under the others nothing that is there is changed, and to change from them is a person's word.
+        if !matches!(rules.policy, Policy::UpsertOnly | Policy::Sync) || rules.registry != RegistryKind::TXT {
+            return;
+        }
+        for (name, at) in names {
+            for (record_type, set_identifier, set) in &at.sets {
+                let key = SetKey {
+                    name: name.clone(),
+                    record_type: *record_type,
+                    set_identifier: set_identifier.clone(),
+                };
+                if self.uncertain.contains(name) || old.get(&key).is_some() {
+                    continue;
+                }
+                let Owner::Ours(mark) = rules.marks.owner(image, &key, set) else {
+                    continue;
+                };
+                let object = mark.resource.as_deref().and_then(ObjectKey::from_resource);
+                if mark.resource.is_some() == object.is_some() && !object.as_ref().is_some_and(&known) {
+                    self.keep(object, name);
+                }
+            }
+        }
+    }
 }
 
 impl State {
@@ -53,36 +89,41 @@ impl State {
     /// Finds what has appeared at the provider since the last look, is marked as ours, and was made for an object that is
     /// not `known`. Without an earlier look that is everything where [`State::begin_cautiously`] was called, else nothing.
     pub(super) fn find_unseen(&mut self, image: &Image, known: impl Fn(&ObjectKey) -> bool) {
-        let uncertain = std::mem::take(&mut self.unseen.uncertain);
-        let rules = self.config.rules();
         let nothing = Image::default();
-        let old = match &self.image {
-            Some(old) => old,
-            None if self.unseen.cautious => &nothing,
-            None => return,
-        };
-        // Under the other policies nothing is deleted, and to change to Sync is a person's word.
-        if rules.policy != Policy::Sync || rules.registry != RegistryKind::TXT {
+        let old = self.image.as_ref().or(self.unseen.cautious.then_some(&nothing));
+        if let Some(old) = old {
+            self.unseen.note(&self.config.rules(), old, image, image.iter(), known);
+        }
+        self.unseen.uncertain.clear();
+    }
+
+    /// Under another owner or prefix other records are ours, and their objects may never have been here. Those that are
+    /// here are met at once, since the caller of [`State::set_config`] gives every object anew.
+    pub(super) fn adopt(&mut self, next: &Config) {
+        if next.owner_id == self.config.owner_id && next.affix == self.config.affix {
             return;
         }
-        for (name, at) in image.iter() {
-            for (record_type, set_identifier, set) in &at.sets {
-                let key = SetKey {
-                    name: name.clone(),
-                    record_type: *record_type,
-                    set_identifier: set_identifier.clone(),
-                };
-                if uncertain.contains(name) || old.get(&key).is_some() {
-                    continue;
-                }
-                let Owner::Ours(mark) = rules.marks.owner(image, &key, set) else {
-                    continue;
-                };
-                let object = mark.resource.as_deref().and_then(ObjectKey::from_resource);
-                if mark.resource.is_some() == object.is_some() && !object.as_ref().is_some_and(&known) {
-                    self.unseen.keep(object, name);
-                }
-            }
+        if let Some(image) = &self.image {
+            let nothing = Image::default();
+            self.unseen
+                .note(&next.rules(), &nothing, image, image.iter(), |_| false);
         }
+    }
+
+    /// Takes over what was read at the names of a refused change; true when it was not what we thought. As at a look,
+    /// what has appeared and is marked as ours may be for an object that is not `known`.
+    pub fn reread(&mut self, found: &[(Name, NameSets)], known: impl Fn(&ObjectKey) -> bool) -> bool {
+        let mut old = Image::default();
+        let mut differs = false;
+        for (name, sets) in found {
+            let before = self.image.as_ref().map(|image| image.at(name).clone());
+            old.replace(name, before.unwrap_or_default());
+            differs |= self.read(name, sets.clone());
+        }
+        if let Some(image) = &self.image {
+            let names = found.iter().map(|(name, sets)| (name, sets));
+            self.unseen.note(&self.config.rules(), &old, image, names, known);
+        }
+        differs
     }
 }

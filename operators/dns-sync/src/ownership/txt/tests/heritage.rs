@@ -4,7 +4,7 @@ use super::*;
 #[test]
 fn heritage_texts() {
     type Expected<'a> = Option<(Option<&'a str>, Option<&'a str>, &'a [(&'a str, &'a str)])>;
-    let cases: [(&str, Expected<'_>); 14] = [
+    let cases: [(&str, Expected<'_>); 16] = [
         (
             "\"heritage=external-dns,external-dns/owner=me,external-dns/resource=service/web/front\"",
             Some((Some("me"), Some("service/web/front"), &[])),
@@ -39,7 +39,13 @@ fn heritage_texts() {
             "\"heritage=external-dns,\" \"external-dns/owner=me\"",
             Some((Some("me"), None, &[])),
         ),
+        // Another key that begins like one of ours.
+        (
+            "\"heritage=external-dns,external-dnsowner=me\"",
+            Some((None, None, &[("external-dnsowner", "me")])),
+        ),
         ("\"heritage=mate,external-dns/owner=me\"", None),
+        ("\"heritage=mate,heritage=external-dns,external-dns/owner=me\"", None),
         ("\"external-dns/owner=me\"", None),
         ("\"random\"", None),
         ("\"v=spf1 -all\"", None),

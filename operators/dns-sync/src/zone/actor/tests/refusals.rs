@@ -133,3 +133,20 @@ async fn a_name_too_big_for_any_batch_holds_up_nobody() {
     let stage = Stage::begin(SYNC, &all, Fake::default()).await;
     assert_eq!((stage.records().len(), stage.shared.state().totals().failed), (3, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_another_cluster_with_our_owner_made_meanwhile_is_left_to_it() {
+    let stage = Stage::begin(SYNC, &some(3), Fake::default()).await;
+    for (key, set) in strict::marked("www A 192.0.2.66", "home", "dnsrecord/elsewhere/www") {
+        stage.fake.lock().zone.insert(key, set);
+    }
+    stage.put(&record("www", "192.0.2.9"));
+    stage.rest().await;
+    assert_eq!(stage.records()[3], "www A 192.0.2.66");
+    stage.ask_for_a_look();
+    stage.rest().await;
+    stage.drop(&record("www", "192.0.2.9"));
+    stage.rest().await;
+    assert_eq!(stage.records()[3], "www A 192.0.2.66");
+    assert_eq!(stage.shared.state().awaited(), 1);
+}

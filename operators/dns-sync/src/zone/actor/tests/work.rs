@@ -137,3 +137,19 @@ async fn sources_that_are_late_cost_no_record() {
     stage.rest().await;
     assert_eq!(stage.records().len(), 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_are_listed_during_a_look_count_before_anything_is_deleted() {
+    let yaml = &format!("{SYNC}, batchWindow: 0s");
+    let stage = Stage::begin(yaml, &some(9), Fake::default()).await;
+    let Stage { fake, task, .. } = stage;
+    task.abort();
+    fake.lock().calls.clear();
+    let stage = Stage::around(new_world(), yaml, fake, &Leadership::always(), Guard::default()).await;
+    // The answer to the first call takes longer than this.
+    sleep(Duration::from_millis(10)).await;
+    stage.list(&some(9));
+    stage.rest().await;
+    assert_eq!((stage.calls(), stage.records().len()), (vec!["list".to_owned()], 9));
+    assert_eq!(stage.shared.state().parked.len(), 0);
+}

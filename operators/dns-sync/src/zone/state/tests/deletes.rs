@@ -280,3 +280,68 @@ fn deletes_whose_answer_was_lost_count_when_they_turn_out_to_be_done() {
     let counted: i64 = bench.state.guard.buckets().iter().map(|bucket| bucket.count).sum();
     assert_eq!((counted, bench.records().len()), (3, 6));
 }
+
+#[test]
+fn a_restart_remembers_parked_deletes_of_names_that_are_planned_later() {
+    let (mut bench, mut objects) = zone_of(9, "policy: Sync, deleteGuard: {minRecords: 0, maxPercent: 0}");
+    // One name that is to be changed and has a record that nobody wants any more.
+    let late = record("z", "{name: z, type: AAAA, targets: ['2001:db8::1']}");
+    let other = service("z", "z.example.org", Some("192.0.2.1"));
+    bench.put(&late);
+    bench.put(&other);
+    bench.settle();
+    bench.drop(&late);
+    bench.settle();
+    assert_eq!(bench.state.parked.len(), 1);
+    // The operator begins again, a thousand names are new, and DNSRecords cannot be listed yet.
+    objects.push(service("z", "z.example.org", Some("192.0.2.2")));
+    objects.extend((0..1000).map(|n| service(&format!("a{n}"), &format!("a{n}.example.org"), Some("192.0.2.1"))));
+    bench
+        .state
+        .set_config(config("policy: Sync, deleteGuard: {maxPercent: 100}"));
+    let mut state = State::new(bench.state.config.clone(), Guard::default());
+    state.park_all = true;
+    for facts in &objects {
+        state.set_object(&facts.key, Some(facts), bench.now, None);
+    }
+    let mut next = Bench::with(state, bench.provider.clone());
+    next.complete = Complete { records: false, ..ALL };
+    next.settle();
+    next.complete = ALL;
+    next.state.reconsider_deletes();
+    next.settle();
+    assert!(next.records().contains(&"z AAAA 2001:db8::1".to_owned()));
+    assert_eq!(next.state.parked.len(), 1);
+}
+
+#[test]
+fn a_confirmation_that_was_used_means_nothing_after_a_restart() {
+    let (mut bench, objects) = zone_of(9, "policy: Sync");
+    for _ in 0..2 {
+        for facts in &objects {
+            bench.put(facts);
+        }
+        bench.settle();
+        for facts in &objects {
+            bench.drop(facts);
+        }
+        bench.settle();
+        assert_eq!((bench.records().len(), bench.state.parked.len()), (9, 9));
+        if bench.state.config.confirmed.is_none() {
+            bench.confirm(&[]);
+            bench.settle();
+            assert_eq!((bench.records().len(), bench.state.parked.len()), (0, 0));
+        }
+    }
+    let begin = |used: Option<String>| {
+        let mut state = State::new(bench.state.config.clone(), Guard::default());
+        (state.park_all, state.used) = (true, used);
+        let mut next = Bench::with(state, bench.provider.clone());
+        next.settle();
+        (next.records().len(), next.state.parked.len())
+    };
+    let used = bench.state.used_confirmation().cloned();
+    assert_eq!(used, bench.state.config.confirmed);
+    assert_eq!(begin(used), (9, 9));
+    assert_eq!(begin(None), (0, 0), "one that came while nobody was there counts");
+}

@@ -239,3 +239,18 @@ fn another_policy_takes_effect_at_once() {
     assert_eq!(bench.records().len(), 3);
     assert_eq!(bench.state.plan_lines(20), (Vec::new(), 0));
 }
+
+#[test]
+fn a_fault_speaks_of_the_spec_that_had_it() {
+    let mut bench = Bench::new("policy: Sync");
+    let mut bad = record("bad", "{name: 'b ad', type: A, targets: [192.0.2.1]}");
+    bad.generation = Some(1);
+    bench.put(&bad);
+    bench.settle();
+    let (_, defects, names) = bench.state.outcome(&bad.key);
+    assert_eq!((defects.len(), names.len()), (1, 0));
+    assert!(!bench.state.is_behind(&bad.key, Some(1)));
+    assert!(bench.state.is_behind(&bad.key, Some(2)));
+    bench.drop(&bad);
+    assert!(!bench.state.is_behind(&bad.key, Some(2)));
+}

@@ -147,3 +147,41 @@ fn a_restart_alone_is_no_reason_to_keep_what_went_meanwhile() {
     let next = restarted(&bench, &objects[2..], ALL);
     assert_eq!((next.records().len(), next.state.parked.len()), (18, 0));
 }
+
+#[test]
+fn another_object_does_not_take_the_name_where_nothing_may_be_deleted_either() {
+    let (bench, objects) = zone_of(3, "policy: UpsertOnly");
+    let mut next = rebuilt(&bench);
+    next.put(&record("rival", "{name: r0, type: A, targets: [192.0.2.9]}"));
+    assert_eq!(next.settle(), 0);
+    assert_eq!(next.records(), bench.records());
+    assert_eq!((next.state.parked.len(), next.state.awaited()), (0, 3));
+    next.put(&objects[0]);
+    assert_eq!(next.settle(), 0);
+    assert_eq!((next.records(), next.state.awaited()), (bench.records(), 2));
+}
+
+#[test]
+fn what_becomes_ours_by_another_owner_or_prefix_may_be_for_objects_that_were_never_here() {
+    for yaml in [
+        "policy: Sync, ownerID: old",
+        "policy: Sync, registry: {prefix: 'x.%{record_type}.'}",
+    ] {
+        let theirs = |object: &str| {
+            let record = set(&format!("{object} A 192.0.2.1"));
+            let resource = format!("dnsrecord/n/{object}");
+            let marks = [("_owner.a.", "old"), ("x.a.", "home")];
+            let marks = marks.map(|(at, owner)| strict::mark_at(&format!("{at}{object}"), owner, &resource, &record));
+            marks.into_iter().chain([record])
+        };
+        let provider = image(["r0", "r1"].into_iter().flat_map(theirs));
+        let mut bench = Bench::with(State::new(config("policy: Sync"), Guard::default()), provider);
+        let here = address("r0", "192.0.2.1");
+        bench.put(&here);
+        bench.settle();
+        bench.configure(config(yaml), std::slice::from_ref(&here));
+        assert_eq!(bench.settle(), 0, "{yaml}");
+        assert_eq!((bench.records().len(), bench.state.parked.len()), (2, 1), "{yaml}");
+        assert_eq!(bench.state.awaited(), 1);
+    }
+}
