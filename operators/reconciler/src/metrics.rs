@@ -31,7 +31,6 @@ pub struct Metrics {
     results: Family<Labels<2>, Counter>,
     errors: Family<Labels<1>, Counter>,
     terminal: Family<Labels<1>, Counter>,
-    panics: Family<Labels<1>, Counter>,
     seconds: Family<Labels<1>, Histogram>,
     active: Family<Labels<1>, Gauge>,
     most: Family<Labels<1>, Gauge>,
@@ -61,11 +60,6 @@ impl Metrics {
             ),
             errors: add(r, "controller_runtime_reconcile_errors", "Reconciliations that failed"),
             terminal: add(r, "controller_runtime_terminal_reconcile_errors", terminal),
-            panics: add(
-                r,
-                "controller_runtime_reconcile_panics",
-                "Reconciliations that panicked",
-            ),
             seconds,
             active: add(r, "controller_runtime_active_workers", "Reconciliations under way"),
             most: add(r, most, "Limit of active workers"),
@@ -107,7 +101,6 @@ impl Metrics {
             error: result("error"),
             errors: self.errors.get_or_create_owned(label),
             terminal: self.terminal.get_or_create_owned(label),
-            panics: self.panics.get_or_create_owned(label),
             seconds: self.seconds.get_or_create_owned(label),
             active: self.active.get_or_create_owned(label),
         }
@@ -151,7 +144,6 @@ pub(crate) struct Runs {
     pub(crate) error: Counter,
     pub(crate) errors: Counter,
     pub(crate) terminal: Counter,
-    pub(crate) panics: Counter,
     seconds: Histogram,
     active: Gauge,
 }
@@ -194,7 +186,6 @@ mod tests {
             r#"controller_runtime_reconcile_total{controller="dnszone",result="requeue_after"} 0"#,
             r#"controller_runtime_reconcile_errors_total{controller="dnszone"} 0"#,
             r#"controller_runtime_terminal_reconcile_errors_total{controller="dnszone"} 0"#,
-            r#"controller_runtime_reconcile_panics_total{controller="dnszone"} 0"#,
             r#"controller_runtime_reconcile_time_seconds_count{controller="dnszone"} 0"#,
             r#"controller_runtime_active_workers{controller="dnszone"} 0"#,
             r#"controller_runtime_max_concurrent_reconciles{controller="dnszone"} 4"#,

@@ -1,8 +1,8 @@
 //! Runs a `Controller`: the one place where results and errors of reconcilers become requeues, logs, metrics and events.
 
-use std::{convert::Infallible, iter, panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
+use std::{convert::Infallible, iter, sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use kube::{
     Resource, ResourceExt,
     runtime::{Controller, controller, controller::Action, events::EventType, reflector::ObjectRef},
@@ -30,7 +30,7 @@ const TELL_AFTER: u32 = 3;
 /// - At most `--concurrency` objects at the same time; this replaces the controller's own `Config`.
 /// - An error is logged once, counted, and retried as it says itself (`ReconcileError::retry`).
 /// - A `Warning` event is published when the reason of an object's failure is new.
-/// - A panic counts as an error of that object (where panics unwind; release builds abort).
+/// - A panic ends the process (release builds abort): what it leaves behind cannot be trusted, and a restart is cheap.
 pub async fn run<K, C, E, F, Fut>(
     controller: Controller<K>,
     process: &Process,
@@ -61,7 +61,7 @@ pub async fn run<K, C, E, F, Fut>(
             move |object, ctx| {
                 let (term, settle) = (leadership.term(), Arc::clone(&settle));
                 // Called here, polled within the term only.
-                let work = AssertUnwindSafe(reconcile(Arc::clone(&object), ctx)).catch_unwind();
+                let work = reconcile(Arc::clone(&object), ctx);
                 async move {
                     let Some(term) = term else {
                         return Ok(Action::await_change());
@@ -109,14 +109,14 @@ struct Settle {
 }
 
 impl Settle {
-    fn result<K, E>(&self, object: &K, result: thread::Result<Result<Action, E>>) -> Action
+    fn result<K, E>(&self, object: &K, result: Result<Action, E>) -> Action
     where
         K: Resource<DynamicType = ()>,
         E: ReconcileError,
     {
         let (key, uid) = (ObjectRef::from_obj(object).erase(), object.uid().unwrap_or_default());
         let (reason, retry, text) = match result {
-            Ok(Ok(action)) => {
+            Ok(action) => {
                 let at_rest = action == Action::await_change();
                 let count = if at_rest {
                     &self.runs.success
@@ -127,12 +127,7 @@ impl Settle {
                 self.failures.forget(&key);
                 return action;
             }
-            Ok(Err(error)) => (error.reason(), error.retry(), chain(&error)),
-            Err(_) => {
-                self.runs.panics.inc();
-                let text = "the operator has a fault; its log has the panic before this line";
-                ("Panicked", Retry::Backoff, text.to_owned())
-            }
+            Err(error) => (error.reason(), error.retry(), chain(&error)),
         };
         self.runs.error.inc();
         self.runs.errors.inc();

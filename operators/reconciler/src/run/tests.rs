@@ -226,39 +226,6 @@ async fn results_are_counted_as_controller_runtime_counts_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_an_error_of_one_object_and_the_others_go_on() {
-    let (process, _) = cluster();
-    let (mut world, runs) = (World::new(), Runs::default());
-    world.put("bad");
-    world.put("good");
-    let seen = Arc::clone(&runs);
-    let reconcile = move |object: Arc<ConfigMap>, _: Arc<()>| {
-        let seen = Arc::clone(&seen);
-        async move {
-            assert_ne!(object.name_any(), "bad", "on purpose");
-            seen.lock().unwrap().push((object.name_any(), Instant::now()));
-            Ok::<_, Bad>(Action::await_change())
-        }
-    };
-    for_seconds(
-        5,
-        run(
-            world.controller.take().unwrap(),
-            &process,
-            "thing",
-            Arc::new(()),
-            reconcile,
-        ),
-    )
-    .await;
-    assert_eq!(runs.lock().unwrap().len(), 1);
-    assert!(!has(
-        &process,
-        r#"controller_runtime_reconcile_panics_total{controller="thing"} 0"#
-    ));
-}
-
-#[tokio::test(start_paused = true)]
 async fn at_most_so_many_objects_at_the_same_time() {
     let ((process, _), mut world) = (cluster(), World::new());
     (0..20).for_each(|n| world.put(&format!("o{n}")));
