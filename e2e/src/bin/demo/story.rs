@@ -289,7 +289,7 @@ impl Story {
             "helm install dns-sync charts/dns-sync --namespace hearth-system --create-namespace --set clusterName=home",
         )?;
         screen.command("kubectl apply --filename charts/dns-sync/examples/observe.yaml")?;
-        screen.say("The chart's values are in charts/dns-sync/README.md, metrics and alerts in docs/observability.md, and docs/ has the rest.")?;
+        screen.say("README.md, Install, says how the image gets to your nodes. The chart's values are in charts/dns-sync/README.md, metrics and alerts in docs/observability.md, and docs/ has the rest.")?;
         if local {
             screen.say("The local cluster stays up until you take it down:")?;
             screen.command("cargo xtask cluster down")?;

@@ -29,6 +29,7 @@ pub(crate) struct Record {
 struct Stat {
     state: char,
     parent: i32,
+    threads: i64,
     start: u64,
 }
 
@@ -43,8 +44,14 @@ impl Stat {
         Some(Self {
             state: fields.first()?.chars().next()?,
             parent: fields.get(1)?.parse().ok()?,
+            threads: fields.get(17)?.parse().ok()?,
             start: fields.get(19)?.parse().ok()?,
         })
+    }
+
+    /// A zombie has ended, but only with its last thread: until then its sockets are open and its ports in use.
+    fn ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X') && self.threads <= 1
     }
 }
 
@@ -102,7 +109,7 @@ impl Record {
     pub(crate) fn condition(&self) -> Option<Condition> {
         let stat = Stat::of(self.pid).filter(|stat| stat.start == self.start && self.boot == boot_id())?;
         match stat.state {
-            'Z' | 'X' => None,
+            _ if stat.ended() => None,
             'T' | 't' => Some(Condition::Stalled),
             _ => Some(Condition::Running),
         }
@@ -158,9 +165,7 @@ pub(crate) fn end_all(pids: &[i32]) -> Result<()> {
         send(*pid, Signal::KILL);
     }
     let begin = Instant::now();
-    let lives = |(pid, start): &(i32, u64)| {
-        Stat::of(*pid).is_some_and(|stat| stat.start == *start && !matches!(stat.state, 'Z' | 'X'))
-    };
+    let lives = |(pid, start): &(i32, u64)| Stat::of(*pid).is_some_and(|stat| stat.start == *start && !stat.ended());
     while started.iter().any(lives) {
         if begin.elapsed() > GONE_WITHIN {
             bail!("processes that were killed do not end: {started:?}");
@@ -204,15 +209,27 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let line = "42 (a) b (c)) T 7 42 42 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 1 0 9876 0 0";
+        let line = "42 (a) b (c)) T 7 42 42 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 3 0 9876 0 0";
         assert_eq!(
             Stat::parse(line),
             Some(Stat {
                 state: 'T',
                 parent: 7,
+                threads: 3,
                 start: 9876
             })
         );
+    }
+
+    #[test]
+    fn a_zombie_whose_threads_go_on_has_not_ended() {
+        let stat = |state, threads| Stat {
+            state,
+            parent: 1,
+            threads,
+            start: 0,
+        };
+        assert!(stat('Z', 1).ended() && !stat('Z', 2).ended() && !stat('S', 1).ended());
     }
 
     #[test]
