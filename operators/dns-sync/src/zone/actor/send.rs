@@ -21,6 +21,11 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             work.groups.into_iter().partition(|group| state.goes_alone(&group.name))
         };
         let (mut batches, oversized) = cut(healthy);
+        // The last one is seldom full: what it holds goes with the names that wait to be planned.
+        if turn.batch_since.is_some() && batches.len() > 1 {
+            let last = batches.pop().unwrap_or_default();
+            self.shared.state().postponed(&last);
+        }
         for group in oversized {
             self.refuse(
                 &group,

@@ -63,6 +63,15 @@ async fn a_first_sync_of_two_thousand_names_takes_few_batches() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_zone_that_is_filled_in_portions_takes_no_more_batches_than_at_once() {
+    let stage = Stage::begin(SYNC, &some(4500), Fake::default()).await;
+    assert_eq!(stage.records().len(), 4500);
+    let sizes = stage.fake.lock().batches.clone();
+    let (all, fullest) = (sizes.iter().sum::<usize>(), sizes.iter().copied().max().unwrap());
+    assert_eq!(sizes.len(), all.div_ceil(fullest), "{sizes:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_with_everything_in_place_writes_nothing() {
     let stage = Stage::begin(SYNC, &some(50), Fake::default()).await;
     stage.calls();
