@@ -100,39 +100,6 @@ struct Trouble {
     names: Vec<Name>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Summary {
-    desired: u32,
-    owned: u32,
-    foreign: u32,
-    pending: u32,
-    conflicted: u32,
-    failed: u32,
-    unlisted: u32,
-    unseen: u32,
-}
-
-/// Record sets by what they are to us.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Wanted by objects.
-    pub desired: i64,
-    /// Marked as ours.
-    pub owned: i64,
-    /// Not ours.
-    pub foreign: i64,
-    /// Waiting to be changed.
-    pub pending: i64,
-    /// Wanted but held by another object or owner.
-    pub conflicted: i64,
-    /// Wanted but invalid or refused.
-    pub failed: i64,
-    /// Unwanted as it seems, but a source has not been listed.
-    pub unlisted: i64,
-    /// Kept for objects that have never been in this cluster.
-    pub unseen: i64,
-}
-
 /// What one object wants of the zone.
 #[derive(Default)]
 struct Wishes {
@@ -414,8 +381,11 @@ impl State {
 
 mod outcome;
 mod prepare;
+mod totals;
 mod unseen;
 
+use totals::Summary;
+pub use totals::Totals;
 use unseen::Unseen;
 
 #[cfg(test)]

@@ -276,39 +276,3 @@ fn line(change: &Change) -> String {
     };
     format!("{verb} {}: {}", change.key, change.set.summary())
 }
-
-impl Totals {
-    pub(super) fn add(&mut self, summary: Summary) {
-        self.shift(summary, 1);
-    }
-
-    fn subtract(&mut self, summary: Summary) {
-        self.shift(summary, -1);
-    }
-
-    fn shift(&mut self, summary: Summary, sign: i64) {
-        let Summary {
-            desired,
-            owned,
-            foreign,
-            pending,
-            conflicted,
-            failed,
-            unlisted,
-            unseen,
-        } = summary;
-        let parts = [
-            (&mut self.desired, desired),
-            (&mut self.owned, owned),
-            (&mut self.foreign, foreign),
-            (&mut self.pending, pending),
-            (&mut self.conflicted, conflicted),
-            (&mut self.failed, failed),
-            (&mut self.unlisted, unlisted),
-            (&mut self.unseen, unseen),
-        ];
-        for (total, part) in parts {
-            *total += sign * i64::from(part);
-        }
-    }
-}
