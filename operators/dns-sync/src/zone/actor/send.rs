@@ -13,16 +13,17 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         if let Ok(notice) = self.notices.try_recv() {
             self.notice(notice, turn);
         }
-        let (alone, healthy): (Vec<Group>, Vec<Group>) = {
+        let (more, (alone, healthy)): (bool, (Vec<Group>, Vec<Group>)) = {
             let mut state = self.shared.state();
             let work = state.prepare(self.world.now(), at, &complete);
-            // What waits has waited for its batch window already.
-            turn.batch_since = work.more.then_some(Mono::ZERO);
-            work.groups.into_iter().partition(|group| state.goes_alone(&group.name))
+            let groups = work.groups.into_iter();
+            (work.more, groups.partition(|group| state.goes_alone(&group.name)))
         };
+        // What waits has waited for its batch window already.
+        turn.batch_since = more.then_some(Mono::ZERO);
         let (mut batches, oversized) = cut(healthy);
         // The last one is seldom full: what it holds goes with the names that wait to be planned.
-        if turn.batch_since.is_some() && batches.len() > 1 {
+        if more && batches.len() > 1 {
             let last = batches.pop().unwrap_or_default();
             self.shared.state().postponed(&last);
         }
