@@ -1,0 +1,187 @@
+//! The command line.
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use jiff::{SignedDuration, tz::TimeZone};
+
+/// Classifies volatile nodes, learns their habits and makes switching them off safe.
+#[derive(Parser, Debug)]
+#[command(name = "node-class", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the operator
+    Run(Box<Settings>),
+    /// Take everything off the nodes that this operator put there, before an uninstall
+    Release(Release),
+    /// Print the CustomResourceDefinitions as JSON, one after another
+    Crds,
+}
+
+/// Settings of `release`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Release {
+    /// Say what would be taken off, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Settings of the operator.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Settings {
+    /// What every operator has.
+    #[command(flatten)]
+    pub shared: hearth_reconciler::args::Args,
+    /// The cluster's name; in metrics and messages
+    #[arg(long, env = "HEARTH_CLUSTER_NAME")]
+    pub cluster_name: String,
+    /// The time zone of the hour-of-week table and of windows that name none
+    #[arg(long, env = "HEARTH_TIME_ZONE", default_value = "UTC", value_parser = time_zone)]
+    pub time_zone: TimeZone,
+    /// What the operator may do, beside labels and taints: drain, failover, workloads
+    #[arg(
+        long,
+        env = "HEARTH_FEATURES",
+        value_delimiter = ',',
+        default_value = "drain,failover,workloads"
+    )]
+    pub features: Vec<Feature>,
+    /// When a silent node counts as down, and when anything is judged at all
+    #[command(flatten)]
+    pub timing: Timing,
+    /// When a node is learned to be volatile or always on
+    #[command(flatten)]
+    pub learning: Learning,
+}
+
+/// Parts that can be switched off, with their permissions.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// Emptying a host on request.
+    Drain,
+    /// The out-of-service taint.
+    Failover,
+    /// Looking at pods and volumes for what lives only on volatile nodes.
+    Workloads,
+}
+
+/// Times of liveness. Every duration is measured on the operator's own monotonic clock.
+#[derive(clap::Args, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// A lease that is silent for this long makes a node down, once the Ready condition agrees. Twice as long without
+    #[arg(long, env = "HEARTH_GRACE", default_value = "40s", value_parser = duration)]
+    pub grace: Duration,
+    /// Silence of all leases beyond this means that nobody sees, not that all are down
+    #[arg(long, env = "HEARTH_BLIND_AFTER", default_value = "20s", value_parser = duration)]
+    pub blind_after: Duration,
+    /// How often the history is written when nothing happens
+    #[arg(long, env = "HEARTH_CHECKPOINT", default_value = "30m", value_parser = duration)]
+    pub checkpoint: Duration,
+    /// A node that boots and is back within this time has rebooted; later it was off
+    #[arg(long, env = "HEARTH_REBOOT_WITHIN", default_value = "10m", value_parser = duration)]
+    pub reboot_within: Duration,
+    /// A clean shutdown proves that a machine is off only after this time (it might be a reboot)
+    #[arg(long, env = "HEARTH_CLEAN_OFF_AFTER", default_value = "5m", value_parser = duration)]
+    pub clean_off_after: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(40),
+            blind_after: Duration::from_secs(20),
+            checkpoint: Duration::from_mins(30),
+            reboot_within: Duration::from_mins(10),
+            clean_off_after: Duration::from_mins(5),
+        }
+    }
+}
+
+/// Thresholds of learning.
+#[derive(clap::Args, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learning {
+    /// Known time before a node can be learned to be volatile
+    #[arg(long, env = "HEARTH_LEARN_COVERAGE", default_value = "3d", value_parser = duration)]
+    pub coverage: Duration,
+    /// Known time without trouble before a node is learned to be always on
+    #[arg(long, env = "HEARTH_LEARN_CALM", default_value = "14d", value_parser = duration)]
+    pub calm: Duration,
+    /// How long a verdict stays at least
+    #[arg(long, env = "HEARTH_LEARN_DWELL", default_value = "24h", value_parser = duration)]
+    pub dwell: Duration,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self {
+            coverage: Duration::from_hours(72),
+            calm: Duration::from_hours(14 * 24),
+            dwell: Duration::from_hours(24),
+        }
+    }
+}
+
+/// Reads `90s`, `18h30m`, `3d`; not negative. Days have 24 hours.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration such as 90s, 18h30m or 3d");
+    let (days, rest) = match text.split_once('d') {
+        Some((days, rest)) => (days.trim().parse::<u64>().map_err(|_| wrong())?, rest.trim()),
+        None => (0, text),
+    };
+    let rest = if rest.is_empty() && days > 0 {
+        Duration::ZERO
+    } else {
+        let parsed: SignedDuration = rest.parse().map_err(|_| wrong())?;
+        parsed.try_into().map_err(|_| wrong())?
+    };
+    let days = days.checked_mul(86_400).ok_or_else(wrong)?;
+    Duration::from_secs(days).checked_add(rest).ok_or_else(wrong)
+}
+
+/// Reads a name of the IANA database.
+pub fn time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| format!("`{name}` is no time zone such as Europe/Berlin"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_command_line_are_those_of_the_types() {
+        let given = ["node-class", "run", "--namespace", "n", "--cluster-name", "home"];
+        let Command::Run(args) = Cli::try_parse_from(given).unwrap().command else {
+            panic!()
+        };
+        assert_eq!((args.timing, args.learning), (Timing::default(), Learning::default()));
+        assert_eq!(args.features, [Feature::Drain, Feature::Failover, Feature::Workloads]);
+    }
+
+    #[test]
+    fn durations_have_units_and_days() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("18h30m", 66_600),
+            ("3d", 259_200),
+            ("1d12h", 129_600),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "5", "d", "-3s", "3x", "99999999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn time_zones_are_known_without_the_system() {
+        assert!(time_zone("Europe/Berlin").is_ok());
+        assert!(time_zone("Middle/Earth").is_err());
+    }
+}

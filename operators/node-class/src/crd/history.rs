@@ -1,0 +1,232 @@
+//! `NodeHistory`: what one node did, kept across restarts of the operator and across deletion of the Node. Written by
+//! the operator only.
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Availability;
+
+/// Nothing: all of it is in the status.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "nodes.hearth.home.arpa",
+    version = "v1alpha1",
+    kind = "NodeHistory",
+    plural = "nodehistories",
+    singular = "nodehistory",
+    shortname = "hhist",
+    category = "hearth",
+    status = "NodeHistoryStatus",
+    derive = "PartialEq",
+    doc = "What one node did: written by node-class, one for each node name. Deleting it makes the node unproven again.",
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Availability", type_ = "string", json_path = ".status.learned"),
+    printcolumn(
+        name = "Month",
+        type_ = "integer",
+        description = "per mille of the known time of 30 days",
+        json_path = ".status.availability.month.perMille"
+    ),
+    printcolumn(name = "Penalty", type_ = "integer", json_path = ".status.penalty.value"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct NodeHistorySpec {}
+
+/// What is known of a node.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeHistoryStatus {
+    /// The generation that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The version of the packed fields' format; a newer one than this operator knows is left alone. Now 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<i64>,
+    /// Which machine it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+    /// The NodeHost that claims it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The classes that match it, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// `Up`, `Down`, `Unknown`, `Gone` or `Missing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Since when it is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// What was learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Availability>,
+    /// When that changed last; it stays for a day at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned_since: Option<Time>,
+    /// Since when the node has met the conditions for AlwaysOn without a break.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calm_since: Option<Time>,
+    /// Share of the known time in which it was up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<Windows>,
+    /// How often and how long it is off, over 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
+    /// Flap penalty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<Penalty>,
+    /// The longest reboot seen, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_reboot_seconds: Option<i64>,
+    /// Until when everything is recorded here; after a crash the time since then is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_until: Option<Time>,
+    /// The last 32 changes, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<Transition>,
+    /// Hour of the week (168, Monday 00:00 first, in the operator's time zone): up and known minutes as two big-endian
+    /// 16-bit numbers each, decayed with a half-life of four weeks; base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours_of_week: Option<String>,
+    /// The last days (number of the day since 1970 first as 32 bits, then up, known, planned minutes and downs as four
+    /// 16-bit numbers for each day, the newest last); base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<String>,
+    /// The last hours, like `days` with the number of the hour and seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
+    /// Machines that bore this name before, the newest last, at most 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Former>,
+    /// Ready, and `DuplicateMachine`, `ClockOffset`, `NodeMissingButAlive` while they are true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Which machine bears the name.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Machine {
+    /// UID of the Node object.
+    #[serde(default, skip_serializing_if = "String::is_empty", rename = "nodeUID")]
+    pub node_uid: String,
+    /// The firmware's UUID: another one is another machine.
+    #[serde(default, skip_serializing_if = "String::is_empty", rename = "systemUUID")]
+    pub system_uuid: String,
+    /// The installation's id: another one is a new installation.
+    #[serde(default, skip_serializing_if = "String::is_empty", rename = "machineID")]
+    pub machine_id: String,
+    /// The boot's id: another one is a boot.
+    #[serde(default, skip_serializing_if = "String::is_empty", rename = "bootID")]
+    pub boot_id: String,
+    /// Versions of kubelet, kernel and system, to tell an update's reboot.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub versions: String,
+}
+
+/// A machine that bore the name before.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Former {
+    /// Its firmware's UUID.
+    #[serde(rename = "systemUUID")]
+    pub system_uuid: String,
+    /// When it was last known.
+    pub until: Time,
+    /// What was learned of it.
+    pub learned: Availability,
+}
+
+/// Availability over three windows.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Windows {
+    /// The last 24 hours.
+    pub day: Share,
+    /// The last 7 days.
+    pub week: Share,
+    /// The last 30 days.
+    pub month: Share,
+}
+
+/// A share of time.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// Up, of the known time, per mille. Absent when nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_mille: Option<i64>,
+    /// How much of the window is known, per mille.
+    pub coverage_per_mille: i64,
+}
+
+/// How often and how long.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Rates {
+    /// Goings-down in the known time, planned ones aside.
+    pub downs: i64,
+    /// Those per known day, times 1000.
+    pub downs_per_day_milli: i64,
+    /// Mean time between failures in seconds; with no failure yet, a lower bound at 95 % (up time / 3).
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "mtbfSeconds")]
+    pub mtbf_seconds: Option<i64>,
+    /// Whether `mtbfSeconds` is only a lower bound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not", rename = "mtbfIsBound")]
+    pub mtbf_is_bound: bool,
+    /// Mean time to return in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "mttrSeconds")]
+    pub mttr_seconds: Option<i64>,
+}
+
+/// A flap penalty: decays by itself, so the value holds at the time given.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Penalty {
+    /// The penalty at `at`.
+    pub value: i64,
+    /// When it was so.
+    pub at: Time,
+    /// Since when the node counts as flapping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flapping_since: Option<Time>,
+}
+
+/// A change of a node.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Transition {
+    /// When it happened (not: when it was noticed).
+    pub at: Time,
+    /// What happened.
+    pub kind: Kind,
+    /// Planned: a person had cordoned it, we were asked, or the reboot brought new versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub planned: bool,
+    /// When it was back; absent while it is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_at: Option<Time>,
+    /// How it is known, in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub evidence: String,
+}
+
+/// What happened to a node.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// It shut down in an orderly way.
+    Clean,
+    /// It went silent without a word.
+    Lost,
+    /// It booted and came back within a reboot's time.
+    Reboot,
+    /// It came back without a boot: suspended, paused or cut off.
+    Suspend,
+    /// It was installed anew.
+    Reinstall,
+    /// Its Node object was made anew; the machine is the same.
+    Reregistered,
+    /// Nobody was watching from `at` to `backAt`.
+    Blind,
+}

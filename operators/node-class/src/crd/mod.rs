@@ -1,0 +1,120 @@
+//! The kinds of `nodes.hearth.home.arpa`. Types here are the source of `crds/*.yaml`; what a schema cannot say, CEL says.
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema works on private copies of the structs, for which the lint fires"
+)]
+pub mod class;
+pub mod history;
+pub mod host;
+
+pub use class::{NodeClass, NodeClassSpec, NodeClassStatus};
+pub use history::{NodeHistory, NodeHistorySpec, NodeHistoryStatus};
+pub use host::{NodeHost, NodeHostSpec, NodeHostStatus};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The API group; labels and annotations of ours are `<group>/<name>`.
+pub const GROUP: &str = "nodes.hearth.home.arpa";
+/// Set to anything new to ask for a look now; echoed in `status.lastHandledReconcileAt`.
+pub const RECONCILE_AT: &str = "nodes.hearth.home.arpa/reconcile-at";
+/// On a NodeHost: set to anything new (a time, say) to ask that its nodes be emptied, because it will be switched off.
+/// Removing it takes the request back.
+pub const OFF: &str = "nodes.hearth.home.arpa/off";
+/// Label on each node: the physical machine that it is on; the node's own name where no NodeHost claims it.
+pub const HOST_LABEL: &str = "nodes.hearth.home.arpa/host";
+/// Label on each node: `AlwaysOn`, `Volatile` or `Unproven`.
+pub const AVAILABILITY_LABEL: &str = "nodes.hearth.home.arpa/availability";
+/// Annotation on a node: the taints that are ours, `key=value:effect`, comma-separated; written in the same patch.
+pub const OWNED_TAINTS: &str = "nodes.hearth.home.arpa/owned-taints";
+/// Annotation on a node: the cordon is ours; its value is the request that asked for it.
+pub const CORDONED: &str = "nodes.hearth.home.arpa/cordoned";
+/// Taint of a node that goes up and down too often.
+pub const FLAPPING: &str = "nodes.hearth.home.arpa/flapping";
+/// Taint of a node that is back while what it ran before is not yet cleaned up.
+pub const RETURNING: &str = "nodes.hearth.home.arpa/returning";
+/// Kubernetes' taint that says: this machine is off, its pods and volumes may be released (KEP-2268).
+pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+/// Kubernetes' label that takes a node out of the count of the node lifecycle controller's disruption modes.
+pub const EXCLUDE_DISRUPTION: &str = "node.kubernetes.io/exclude-disruption";
+
+/// How dependably a machine is on.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Availability {
+    /// On, but for repairs and updates.
+    AlwaysOn,
+    /// Switched off by people, now and then or every night.
+    Volatile,
+    /// Not declared, and not watched for long enough.
+    Unproven,
+}
+
+impl Availability {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::AlwaysOn, Self::Volatile, Self::Unproven];
+
+    /// The name as users write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AlwaysOn => "AlwaysOn",
+            Self::Volatile => "Volatile",
+            Self::Unproven => "Unproven",
+        }
+    }
+}
+
+/// The kinds as they are installed: finished by the shared rules (status default, list-maps).
+pub fn crds() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> {
+    use kube::CustomResourceExt;
+    [NodeHost::crd(), NodeClass::crd(), NodeHistory::crd()]
+        .into_iter()
+        .map(hearth_reconciler::crd::finish)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_in_crds_are_current() {
+        for crd in crds() {
+            let name = crd.metadata.name.clone().unwrap();
+            let path = format!("{}/../../crds/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+            hearth_reconciler::testing::assert_crd(&path, &crd);
+        }
+    }
+
+    /// Names are never changed once released: objects in clusters hang on them.
+    #[test]
+    fn names_scope_and_short_names() {
+        let all = crds();
+        let names: Vec<_> = all
+            .iter()
+            .map(|crd| {
+                let (spec, names) = (&crd.spec, &crd.spec.names);
+                let short = names.short_names.clone().unwrap_or_default().join(",");
+                let singular = names.singular.clone().unwrap_or_default();
+                [&names.kind, &names.plural, &singular, &short, &spec.scope, &spec.group].map(Clone::clone)
+            })
+            .collect();
+        let expected = |kind: &str, names: &str, name: &str, short: &str| {
+            [kind, names, name, short, "Cluster", GROUP].map(str::to_owned)
+        };
+        assert_eq!(
+            names,
+            [
+                expected("NodeHost", "nodehosts", "nodehost", "hhost"),
+                expected("NodeClass", "nodeclasses", "nodeclass", "hclass"),
+                expected("NodeHistory", "nodehistories", "nodehistory", "hhist"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_schemas_break_no_rule_of_ours() {
+        for crd in crds() {
+            assert_eq!(hearth_reconciler::testing::problems(&crd), Vec::<String>::new());
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! What is kept of a Node and of its lease. A Node has 10 to 20 kB, of which a few hundred bytes matter.
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Node, Taint};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, MicroTime, ObjectMeta, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::crd;
+
+/// Field manager of everything that this operator writes.
+pub const MANAGER: &str = "node-class";
+
+/// What a watch reads of a Node.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = Node)]
+#[serde(default)]
+pub struct SlimNode {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What of the spec matters.
+    pub spec: Option<SlimNodeSpec>,
+    /// What of the status matters.
+    pub status: Option<SlimNodeStatus>,
+    /// Who manages which label and annotation; from managedFields, which are not kept.
+    #[serde(skip)]
+    pub managers: Managers,
+}
+
+/// What a watch reads of a Node's spec.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct SlimNodeSpec {
+    /// Taints in the API's order.
+    pub taints: Option<Vec<Taint>>,
+    /// Cordoned.
+    pub unschedulable: Option<bool>,
+}
+
+/// What a watch reads of a Node's status.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimNodeStatus {
+    /// All conditions.
+    pub conditions: Option<Vec<SlimCondition>>,
+    /// What the kubelet tells of its machine.
+    pub node_info: Option<SlimNodeInfo>,
+    /// Resources, of which memory matters.
+    pub capacity: Option<SlimCapacity>,
+}
+
+/// A condition of a Node.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimCondition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// True, False or Unknown.
+    pub status: String,
+    /// One word.
+    pub reason: Option<String>,
+    /// A sentence.
+    pub message: Option<String>,
+    /// When the status changed.
+    pub last_transition_time: Option<Time>,
+}
+
+/// What the kubelet tells of its machine.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+#[allow(clippy::struct_field_names, reason = "the API's names")]
+pub struct SlimNodeInfo {
+    /// A boot's id.
+    #[serde(rename = "bootID")]
+    pub boot_id: String,
+    /// The firmware's id.
+    #[serde(rename = "systemUUID")]
+    pub system_uuid: String,
+    /// The installation's id.
+    #[serde(rename = "machineID")]
+    pub machine_id: String,
+    /// The kernel.
+    #[serde(rename = "kernelVersion")]
+    pub kernel: String,
+    /// The system.
+    #[serde(rename = "osImage")]
+    pub os_image: String,
+    /// The kubelet.
+    #[serde(rename = "kubeletVersion")]
+    pub kubelet: String,
+    /// The architecture.
+    pub architecture: String,
+}
+
+/// The resources that matter.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct SlimCapacity {
+    /// Memory, as a quantity.
+    pub memory: Option<String>,
+}
+
+/// Who manages labels and annotations of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Managers {
+    /// Labels that our own applies own.
+    pub our_labels: BTreeSet<String>,
+    /// Annotations that our own applies own.
+    pub our_annotations: BTreeSet<String>,
+    /// The last other manager of `spec.taints`, for messages.
+    pub taints: Option<String>,
+}
+
+/// Reads the managers. For a watch's slimming step, before managedFields are dropped.
+pub fn slim(node: &mut SlimNode) {
+    node.managers = Managers::of(node.metadata.managed_fields.as_deref().unwrap_or_default());
+    let annotations = node.metadata.annotations.get_or_insert_default();
+    annotations.retain(|key, _| matters(key) || node.managers.our_annotations.contains(key));
+}
+
+/// Annotations of others that decide something; all else is dropped.
+fn matters(key: &str) -> bool {
+    key.starts_with("nodes.hearth.home.arpa/") || key.starts_with("talos.dev/")
+}
+
+impl Managers {
+    fn of(entries: &[ManagedFieldsEntry]) -> Self {
+        let mut managers = Self::default();
+        for entry in entries.iter().filter(|entry| entry.subresource.is_none()) {
+            let Some(fields) = entry.fields_v1.as_ref().map(|fields| &fields.0) else {
+                continue;
+            };
+            let ours = entry.manager.as_deref() == Some(MANAGER);
+            if ours && entry.operation.as_deref() == Some("Apply") {
+                let keys = |of: &str| -> BTreeSet<String> {
+                    let map = fields["f:metadata"][of].as_object();
+                    let keys = map.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("f:"));
+                    keys.map(str::to_owned).collect()
+                };
+                managers.our_labels = keys("f:labels");
+                managers.our_annotations = keys("f:annotations");
+            }
+            if !ours && !fields["f:spec"]["f:taints"].is_null() {
+                managers.taints = entry.manager.clone();
+            }
+        }
+        managers
+    }
+}
+
+/// The Ready condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// True, False, or nobody knows.
+    pub status: Option<bool>,
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// When the status changed, by the clock of who wrote it.
+    pub since: Option<Timestamp>,
+}
+
+/// What is kept of a Node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeFacts {
+    /// Its name.
+    pub name: String,
+    /// The object's UID.
+    pub uid: String,
+    /// The object's version, for guarded writes.
+    pub resource_version: String,
+    /// When the object was made.
+    pub created: Option<Timestamp>,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that matter: ours, and those of Talos.
+    pub annotations: BTreeMap<String, String>,
+    /// Who manages labels and annotations.
+    pub managers: Managers,
+    /// Taints in the API's order.
+    pub taints: Vec<Taint>,
+    /// Cordoned.
+    pub unschedulable: bool,
+    /// The Ready condition, if there is one.
+    pub ready: Ready,
+    /// Which machine it is.
+    pub machine: crd::history::Machine,
+    /// As Kubernetes names it, `amd64`.
+    pub architecture: String,
+    /// Bytes of memory, 0 if unknown.
+    pub memory: u64,
+    /// Conditions of KEP-5683 that are true (`MaintenancePlanned`, `GracefulNodeShutdownInProgress` …).
+    pub maintenance: BTreeSet<String>,
+}
+
+/// Node conditions with which others announce that a node goes (KEP-5683).
+const MAINTENANCE: [&str; 5] = [
+    "GracefulNodeShutdownInProgress",
+    "DrainInProgress",
+    "Drained",
+    "MaintenancePlanned",
+    "MaintenanceInProgress",
+];
+
+impl NodeFacts {
+    /// Reduces a Node.
+    pub fn of(node: &SlimNode) -> Self {
+        let (meta, status) = (&node.metadata, node.status.as_ref());
+        let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+        let info = status.and_then(|s| s.node_info.clone()).unwrap_or_default();
+        let memory = status.and_then(|s| s.capacity.as_ref()?.memory.as_deref());
+        let is_true = |c: &&SlimCondition| c.status == "True" && MAINTENANCE.contains(&c.type_.as_str());
+        Self {
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            created: meta.creation_timestamp.as_ref().map(|t| t.0),
+            labels: meta.labels.clone().unwrap_or_default(),
+            annotations: meta.annotations.clone().unwrap_or_default(),
+            managers: node.managers.clone(),
+            taints: node.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default(),
+            unschedulable: node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or_default(),
+            ready: conditions
+                .iter()
+                .find(|c| c.type_ == "Ready")
+                .map(Ready::of)
+                .unwrap_or_default(),
+            machine: crd::history::Machine {
+                node_uid: meta.uid.clone().unwrap_or_default(),
+                versions: [info.kubelet, info.kernel, info.os_image].join(" "),
+                system_uuid: info.system_uuid,
+                machine_id: info.machine_id,
+                boot_id: info.boot_id,
+            },
+            architecture: info.architecture,
+            memory: memory.and_then(bytes).unwrap_or_default(),
+            maintenance: conditions.iter().filter(is_true).map(|c| c.type_.clone()).collect(),
+        }
+    }
+
+    /// Talos has cordoned it because it goes down or reboots.
+    pub fn talos_cordoned(&self) -> bool {
+        self.annotations.get("talos.dev/cordoned").is_some_and(|v| v == "true")
+    }
+
+    /// The kubelet has announced a graceful shutdown. The message is upstream's since 1.20.
+    pub fn shutting_down(&self) -> bool {
+        let told = self.ready.status == Some(false) && self.ready.message.contains("node is shutting down");
+        told || self.maintenance.contains("GracefulNodeShutdownInProgress")
+    }
+
+    /// A member of the control plane, by its role label. Which of them are etcd members cannot be seen from here.
+    pub fn control_plane(&self) -> bool {
+        let roles = [
+            "node-role.kubernetes.io/control-plane",
+            "node-role.kubernetes.io/master",
+        ];
+        roles.iter().any(|role| self.labels.contains_key(*role))
+    }
+
+    /// A voting member of etcd, as far as labels tell: k3s and RKE2 say so themselves, elsewhere the control plane is it.
+    pub fn etcd(&self) -> bool {
+        self.control_plane() || self.labels.contains_key("node-role.kubernetes.io/etcd")
+    }
+
+    /// The failure zone as the node lifecycle controller sees it: region and zone label.
+    pub fn zone(&self) -> (String, String) {
+        let label = |key: &str| self.labels.get(key).cloned().unwrap_or_default();
+        (
+            label("topology.kubernetes.io/region"),
+            label("topology.kubernetes.io/zone"),
+        )
+    }
+}
+
+impl Ready {
+    fn of(condition: &SlimCondition) -> Self {
+        Self {
+            status: match condition.status.as_str() {
+                "True" => Some(true),
+                "False" => Some(false),
+                _ => None,
+            },
+            reason: condition.reason.clone().unwrap_or_default(),
+            message: condition.message.clone().unwrap_or_default(),
+            since: condition.last_transition_time.as_ref().map(|t| t.0),
+        }
+    }
+}
+
+/// A quantity in bytes, fractions cut: a number with a binary (`Mi`) or decimal (`M`) suffix, as the API writes memory.
+/// None if it cannot be read.
+pub fn bytes(quantity: &str) -> Option<u64> {
+    const UNITS: [(&str, f64); 12] = [
+        ("Ki", 1024.0),
+        ("Mi", 1_048_576.0),
+        ("Gi", 1_073_741_824.0),
+        ("Ti", 1_099_511_627_776.0),
+        ("Pi", 1_125_899_906_842_624.0),
+        ("m", 0.001),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+        ("P", 1e15),
+        ("", 1.0),
+    ];
+    let (number, unit) = UNITS
+        .iter()
+        .find_map(|(suffix, unit)| Some((quantity.strip_suffix(suffix)?, unit)))?;
+    let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
+    let value = (number * unit).floor();
+    // Beyond 2^53 the product is inexact, and no machine has that.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked: whole, positive, small"
+    )]
+    (value < 9e15).then_some(value as u64)
+}
+
+/// What a watch reads of a node's lease.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = Lease)]
+#[serde(default)]
+pub struct SlimLease {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What of the spec matters.
+    pub spec: Option<SlimLeaseSpec>,
+}
+
+/// What a watch reads of a lease's spec.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimLeaseSpec {
+    /// When the kubelet renewed it, by the node's own clock: for the clock's offset, never to judge freshness.
+    pub renew_time: Option<MicroTime>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn node(value: serde_json::Value) -> NodeFacts {
+        let mut node: SlimNode = serde_json::from_value(value).unwrap();
+        slim(&mut node);
+        NodeFacts::of(&node)
+    }
+
+    #[test]
+    fn quantities_are_bytes() {
+        for (text, expected) in [
+            ("8044844Ki", Some(8_237_920_256)),
+            ("4Gi", Some(4_294_967_296)),
+            ("4G", Some(4_000_000_000)),
+            ("1.5Gi", Some(1_610_612_736)),
+            ("128974848000m", Some(128_974_848)),
+            ("123", Some(123)),
+            ("1e3", Some(1000)),
+            ("", None),
+            ("-1Gi", None),
+            ("NaN", None),
+            ("much", None),
+        ] {
+            assert_eq!(bytes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_ours_and_who_else_writes_taints_is_read_from_managed_fields() {
+        let managed = json!([
+            { "manager": "node-class", "operation": "Apply", "fieldsV1": { "f:metadata": {
+                "f:labels": { "f:home/role": {}, "f:nodes.hearth.home.arpa/host": {} },
+                "f:annotations": { "f:home/note": {} } } } },
+            { "manager": "node-class", "operation": "Update", "fieldsV1": { "f:spec": { "f:taints": {} } } },
+            { "manager": "kubectl", "operation": "Update", "fieldsV1": { "f:spec": { "f:taints": {} } } },
+            { "manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": { "f:status": {} } },
+        ]);
+        let meta = json!({ "name": "a", "managedFields": managed, "annotations": {
+            "home/note": "x", "someone/else": "y", "talos.dev/owned-labels": "[]" } });
+        let facts = node(json!({ "metadata": meta }));
+        let ours: Vec<_> = facts.managers.our_labels.iter().map(String::as_str).collect();
+        assert_eq!(ours, ["home/role", "nodes.hearth.home.arpa/host"]);
+        assert!(facts.managers.our_annotations.contains("home/note"));
+        assert_eq!(facts.managers.taints.as_deref(), Some("kubectl"));
+        assert_eq!(
+            facts.annotations.keys().collect::<Vec<_>>(),
+            ["home/note", "talos.dev/owned-labels"],
+            "annotations of others are dropped"
+        );
+    }
+
+    #[test]
+    fn a_clean_shutdown_is_announced_in_two_ways() {
+        let condition = |status: &str, message: &str| {
+            let ready = json!({ "type": "Ready", "status": status, "reason": "KubeletNotReady", "message": message });
+            node(json!({ "status": { "conditions": [ready] } }))
+        };
+        assert!(condition("False", "node is shutting down").shutting_down());
+        assert!(!condition("False", "container runtime is down").shutting_down());
+        assert!(
+            !condition("Unknown", "node is shutting down").shutting_down(),
+            "nobody says so now"
+        );
+        let talos = node(json!({ "metadata": { "annotations": { "talos.dev/cordoned": "true" } } }));
+        assert!(talos.talos_cordoned());
+    }
+}

@@ -1,0 +1,200 @@
+//! What happened to which node: from when its lease changed, on our own clock. Silence that we cannot have noticed is not
+//! silence.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::args::Timing;
+use crate::clock::Now;
+use crate::crd::history::{Kind, Machine};
+use crate::facts::NodeFacts;
+
+/// Whether a node is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// Its lease changes.
+    Up,
+    /// Its lease is silent, and others' leases prove that we would have seen it change.
+    Down,
+    /// Not watched, or not for long enough.
+    Unknown,
+    /// There is no Node object and no living lease.
+    Gone,
+    /// There is no Node object, but its kubelet renews the lease: it must be restarted to register again.
+    Missing,
+}
+
+impl State {
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "Up",
+            Self::Down => "Down",
+            Self::Unknown => "Unknown",
+            Self::Gone => "Gone",
+            Self::Missing => "Missing",
+        }
+    }
+}
+
+/// What is known of one node now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Whether it is alive.
+    pub state: State,
+    /// Since when, on the wall clock: the last change of the lease for a node that is down.
+    pub since: Timestamp,
+    /// While it is down: how it went (`Clean` or `Lost`).
+    pub went: Option<Kind>,
+    /// While it is down: a person had cordoned it, or maintenance was announced.
+    pub planned: bool,
+    /// While it is down and `went` is `Clean`: every mark of a clean shutdown was seen in order (announced, then silent) and
+    /// no new boot since.
+    pub clean_trace: bool,
+    /// How long the lease has been silent, counting only time in which we would have seen it change.
+    pub silent: std::time::Duration,
+    /// The node's clock minus ours when its lease last changed, in seconds; none while unknown.
+    pub clock_offset: Option<f64>,
+}
+
+/// How well we see.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sight {
+    /// Just started, or just able to see again: nothing is judged yet.
+    Settling,
+    /// Nothing arrives: neither watch nor lease tells anything.
+    Blind,
+    /// Much changed at once, which is rather our mistake than the truth: nothing is written or recorded until it is
+    /// stable. The reason is for people.
+    Guarded(String),
+    /// Clear.
+    Clear,
+}
+
+/// Something that happened to a node; told once, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happening {
+    /// The node.
+    pub node: String,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// It went down at this time. `kind` is `Clean` or `Lost`; it may turn out as a reboot or suspend when it is back.
+    Down {
+        /// When its lease changed last.
+        at: Timestamp,
+        /// How.
+        kind: Kind,
+        /// Whether it was announced.
+        planned: bool,
+        /// In a few words.
+        evidence: String,
+    },
+    /// It is back. The going-down at `down_at` is now known to have been of this `kind` (`Clean`, `Lost`, `Reboot`, `Suspend`,
+    /// `Reinstall`). Also told without an earlier `Down`, when a boot was so quick that nothing was noticed.
+    Back {
+        /// When it had gone.
+        down_at: Timestamp,
+        /// When its lease changed again.
+        at: Timestamp,
+        /// What it was.
+        kind: Kind,
+        /// Whether it was announced, or brought new versions.
+        planned: bool,
+        /// In a few words.
+        evidence: String,
+    },
+    /// The same machine registered anew (its Node object was deleted and made again).
+    Reregistered {
+        /// When.
+        at: Timestamp,
+    },
+    /// Another machine bears the name now: its history begins anew.
+    Replaced {
+        /// When.
+        at: Timestamp,
+    },
+    /// Nobody could see between the two.
+    Blind {
+        /// From.
+        from: Timestamp,
+        /// Until.
+        until: Timestamp,
+    },
+}
+
+/// What is remembered of a node from an earlier process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remembered {
+    /// The machine then.
+    pub machine: Machine,
+    /// The state then.
+    pub state: State,
+    /// Until when it was known.
+    pub known_until: Timestamp,
+    /// When it went down, if it was down then.
+    pub down_at: Option<Timestamp>,
+}
+
+/// Which nodes go off together, and which should not go off at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Domains {
+    /// The host of each node (the node's own name where no NodeHost claims it).
+    pub host: BTreeMap<String, String>,
+    /// Nodes that are not volatile (declared or learned always on, or unproven).
+    pub steady: BTreeSet<String>,
+}
+
+/// Watches the nodes' lives. Pure: time and events come from outside.
+#[derive(Debug)]
+pub struct Observer {
+    timing: Timing,
+}
+
+impl Observer {
+    /// Nothing is known yet.
+    pub fn new(timing: Timing, _now: Now) -> Self {
+        Self { timing }
+    }
+
+    /// What an earlier process knew of a node, told once before the first [`Observer::step`] that follows.
+    pub fn recall(&mut self, _node: &str, _remembered: Remembered) {}
+
+    /// A lease was listed or has changed. The same `resource_version` again is no change, and a first sight proves no
+    /// life by itself. `renewed` is by the node's clock.
+    pub fn lease(&mut self, _node: &str, _resource_version: &str, _renewed: Option<Timestamp>, _now: Now) {
+        let _ = self.timing;
+    }
+
+    /// A lease was deleted.
+    pub fn lease_gone(&mut self, _node: &str, _now: Now) {}
+
+    /// A Node was listed or has changed.
+    pub fn node(&mut self, _facts: &Arc<NodeFacts>, _now: Now) {}
+
+    /// A Node was deleted, or was missing from a complete list.
+    pub fn node_gone(&mut self, _node: &str, _now: Now) {}
+
+    /// Whether both watches work and are complete. While they do not, nothing is judged.
+    pub fn watching(&mut self, _both: bool, _now: Now) {}
+
+    /// Judges. Call it at least every few seconds; a longer pause counts as blindness of the process itself.
+    pub fn step(&mut self, _domains: &Domains, _now: Now) -> Vec<Happening> {
+        Vec::new()
+    }
+
+    /// What is known of a node.
+    pub fn standing(&self, _node: &str) -> Option<Standing> {
+        None
+    }
+
+    /// How well we see.
+    pub fn sight(&self) -> Sight {
+        Sight::Settling
+    }
+}
