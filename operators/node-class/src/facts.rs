@@ -143,7 +143,7 @@ impl Managers {
                 managers.our_annotations = keys("f:annotations");
             }
             if !ours && !fields["f:spec"]["f:taints"].is_null() {
-                managers.taints = entry.manager.clone();
+                managers.taints.clone_from(&entry.manager);
             }
         }
         managers

@@ -38,6 +38,7 @@ use super::host::FormFactor;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "a spec's switches")]
 #[x_kube(validation = ("!has(self.taints) || !self.taints.exists(t, t.effect == 'NoExecute') || (has(self.acknowledge) && 'NoExecute' in self.acknowledge)", "a NoExecute taint evicts what runs there at once; say spec.acknowledge: [NoExecute] to want that"))]
 pub struct NodeClassSpec {
     /// Which nodes; all that is said must hold. An empty match matches every node.

@@ -11,6 +11,7 @@ use crate::liveness::Standing;
 
 /// What the decision needs.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one observation")]
 pub struct Case<'a> {
     /// The node.
     pub node: &'a NodeFacts,
