@@ -20,3 +20,22 @@ impl Now {
             .unwrap_or(self.wall)
     }
 }
+
+/// Both clocks; a value, so that tests can hold it.
+#[derive(Clone)]
+pub struct Clock(std::sync::Arc<dyn Fn() -> Now + Send + Sync>);
+
+impl Clock {
+    /// The machine's own clocks.
+    pub fn system() -> Self {
+        Self(std::sync::Arc::new(|| Now {
+            mono: hearth_reconciler::lease::boot_time(),
+            wall: Timestamp::now(),
+        }))
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Now {
+        (self.0)()
+    }
+}

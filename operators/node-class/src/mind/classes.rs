@@ -1,0 +1,156 @@
+//! What the status of each class says.
+use std::collections::BTreeMap;
+
+use hearth_reconciler::conditions;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::nodes::View;
+use super::{Mind, Thought, World};
+use crate::class::lockout::lockout;
+use crate::class::{Subject, matches, problem};
+use crate::clock::Now;
+use crate::crd::{NodeClass, NodeClassStatus, RECONCILE_AT};
+use crate::facts::NodeFacts;
+
+/// Present while another class or somebody else has a key that the class wants.
+pub const CONFLICT: &str = "Conflict";
+/// Present while somebody keeps taking away what the class sets.
+pub const CONTENDED: &str = "Contended";
+
+/// Lists in the status are cut here.
+const SHOWN: usize = 20;
+/// Node names in the status are cut here.
+const NAMES: usize = 50;
+
+/// What forbids using a class: reason and message.
+pub(super) fn obstacle(world: &World, class: &NodeClass) -> Option<(&'static str, String)> {
+    if let Some(text) = problem(class) {
+        return Some(("InvalidClass", text));
+    }
+    let sets = world.daemon_sets.as_ref()?;
+    let own = world.own_tolerations.as_ref().map_or(&[][..], |own| own.as_slice());
+    if world.own_tolerations.is_none() || class.spec.taints.is_empty() {
+        return None;
+    }
+    // Hosts and availability are not needed to see whom a taint would lock out: all nodes that it could match count.
+    let all: Vec<&NodeFacts> = world.nodes.values().map(|node| &**node).collect();
+    let could: Vec<&NodeFacts> = all.iter().copied().filter(|node| could_match(class, node)).collect();
+    lockout(class, &could, &all, sets, own).map(|text| ("WouldLockOut", text))
+}
+
+fn could_match(class: &NodeClass, node: &NodeFacts) -> bool {
+    let mut class = class.clone();
+    class.spec.matches.availability = None;
+    class.spec.matches.hosts.clear();
+    class.spec.matches.form_factors.clear();
+    let subject = Subject {
+        node,
+        host: None,
+        form_factor: None,
+        availability: crate::crd::Availability::Unproven,
+        may_exclude: false,
+        flapping: false,
+    };
+    matches(&class, &subject)
+}
+
+impl Mind {
+    pub(super) fn view_classes(&self, world: &World, views: &BTreeMap<String, View>, thought: &mut Thought, now: Now) {
+        for class in &world.classes {
+            let name = class.metadata.name.clone().unwrap_or_default();
+            let status = self.view_class(world, class, &name, views, now);
+            thought.classes.insert(name, status);
+        }
+    }
+
+    fn view_class(
+        &self,
+        world: &World,
+        class: &NodeClass,
+        name: &str,
+        views: &BTreeMap<String, View>,
+        now: Now,
+    ) -> NodeClassStatus {
+        let old = class.status.clone().unwrap_or_default();
+        let generation = class.metadata.generation;
+        let has = |view: &View| view.wanted.classes.iter().any(|class| class == name);
+        let nodes: Vec<&String> = views.iter().filter(|(_, view)| has(view)).map(|(node, _)| node).collect();
+        let conflicts = conflicts(name, views);
+        let contended: Vec<String> = views
+            .iter()
+            .filter(|(_, view)| has(view) && !view.contended.is_empty())
+            .map(|(node, view)| format!("{node}: {}", view.contended.join(", ")))
+            .collect();
+        let plan = views.iter().flat_map(|(node, view)| {
+            let of = view.wanted.dry.iter().filter(|(class, _)| class == name);
+            of.map(move |(_, line)| format!("{node}: {line}"))
+        });
+        let mut status = NodeClassStatus {
+            observed_generation: generation,
+            last_handled_reconcile_at: handled(class.metadata.annotations.as_ref()),
+            matched: i64::try_from(nodes.len()).ok(),
+            nodes: nodes.iter().take(NAMES).map(|node| (*node).clone()).collect(),
+            conflicts: conflicts.iter().take(SHOWN).cloned().collect(),
+            plan: plan.take(SHOWN).collect(),
+            conditions: old.conditions,
+        };
+        let of = &mut status.conditions;
+        flag(of, CONFLICT, "KeysTaken", &conflicts, generation, now);
+        flag(of, CONTENDED, "TakenAway", &contended, generation, now);
+        let now = now.wall;
+        if class.spec.suspend {
+            conditions::ready(of, "Suspended", "suspended: its nodes keep what they have", generation, now);
+        } else if let Some((reason, text)) = obstacle(world, class) {
+            let text = format!("{text}. Until then its nodes keep what they have");
+            conditions::stalled(of, reason, &text, generation, now);
+        } else if nodes.is_empty() {
+            let text = "no node matches. That is right if such nodes are still to come; else look at spec.match";
+            conditions::ready(of, "NoNodes", text, generation, now);
+        } else if !conflicts.is_empty() {
+            let text = format!("{} keys are not set: {}", conflicts.len(), conflicts[0]);
+            conditions::reconciling(of, "Conflict", &text, generation, now);
+        } else if class.spec.dry_run {
+            conditions::ready(of, "DryRun", "a dry run: see status.plan; nothing is written", generation, now);
+        } else {
+            let text = format!("{} nodes", nodes.len());
+            conditions::ready(of, "Matched", &text, generation, now);
+        }
+        status
+    }
+}
+
+/// The annotation that asks for a look, as it is echoed.
+pub(super) fn handled(annotations: Option<&BTreeMap<String, String>>) -> Option<String> {
+    annotations.and_then(|annotations| annotations.get(RECONCILE_AT).cloned())
+}
+
+/// A condition that is there while there is something to tell.
+pub(super) fn flag(of: &mut Vec<Condition>, type_: &str, reason: &str, lines: &[String], generation: Option<i64>, now: Now) {
+    if lines.is_empty() {
+        return conditions::remove(of, type_);
+    }
+    let mut text = lines.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    if lines.len() > SHOWN {
+        text = format!("{text}; and {} more", lines.len() - SHOWN);
+    }
+    conditions::set(of, type_, true, reason, &text, generation, now.wall);
+}
+
+/// What a class does not get, each once: `node: key: why`, or for ties `key: class … has it`.
+fn conflicts(name: &str, views: &BTreeMap<String, View>) -> Vec<String> {
+    let mut ties = std::collections::BTreeSet::new();
+    let mut refused = Vec::new();
+    for (node, view) in views {
+        for tie in &view.wanted.ties {
+            if tie.winner == name {
+                ties.insert(format!("{}: {} wants it too and has the same priority; ours is used", tie.key, tie.loser));
+            } else if tie.loser == name {
+                ties.insert(format!("{}: {} has it (same priority, its name comes first)", tie.key, tie.winner));
+            }
+        }
+        let all = view.writes.refused.iter().chain(&view.wanted.refused);
+        let of = all.filter(|refused| refused.class.as_deref() == Some(name));
+        refused.extend(of.map(|refused| format!("{node}: {}: {}", refused.key, refused.why)));
+    }
+    ties.into_iter().chain(refused).collect()
+}

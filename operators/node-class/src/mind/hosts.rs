@@ -1,0 +1,210 @@
+//! What the status of each host says, but for the request to go off, which is decided while it is carried out.
+use hearth_reconciler::conditions;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::classes::{flag, handled};
+use super::{Mind, Thought, World};
+use crate::clock::Now;
+use crate::crd::history::Kind;
+use crate::crd::host::{Answer, GoingPhase, HostNode, HostState, MayGoOff};
+use crate::crd::{Availability, NodeHost, NodeHostStatus};
+use crate::host::{Claims, expected_off, problem};
+use crate::liveness::{Domains, Sight, Standing, State};
+
+/// Present while this host's going off would end etcd's quorum, whatever else is up.
+pub const QUORUM_AT_RISK: &str = "QuorumAtRisk";
+/// Present while workloads or volumes live only on volatile hosts, this one among them.
+pub const ONLY_HERE: &str = "OnlyHere";
+
+impl Mind {
+    pub(super) fn view_hosts(
+        &self,
+        world: &World,
+        claims: &Claims,
+        domains: &Domains,
+        thought: &mut Thought,
+        now: Now,
+    ) {
+        for host in &world.hosts {
+            let name = host.metadata.name.clone().unwrap_or_default();
+            let status = self.view_host(world, claims, domains, thought, host, &name, now);
+            thought.hosts.insert(name, status);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one step of think, with what the steps before it found")]
+    fn view_host(
+        &self,
+        world: &World,
+        claims: &Claims,
+        domains: &Domains,
+        thought: &Thought,
+        host: &NodeHost,
+        name: &str,
+        now: Now,
+    ) -> NodeHostStatus {
+        let old = host.status.clone().unwrap_or_default();
+        let names = domains.host.iter().filter(|(node, of)| *of == name && claims.host.contains_key(*node));
+        let nodes: Vec<(&String, Standing)> = names.map(|(node, _)| (node, self.standing(node))).collect();
+        let present: Vec<&Standing> = nodes.iter().map(|(_, s)| s).filter(|s| s.state != State::Gone).collect();
+        let state = state(&present);
+        let (windows, _) = expected_off(&host.spec.expected_off, &self.zone, now.wall);
+        let going = old.off.as_ref().is_some_and(|going| going.phase != GoingPhase::Refused);
+        let worst = nodes.iter().map(|(node, _)| self.availability(world, claims, node)).max_by_key(|a| rank(*a));
+        let may = thought.picture.hosts.get(name).cloned();
+        let mut status = NodeHostStatus {
+            observed_generation: host.metadata.generation,
+            last_handled_reconcile_at: handled(host.metadata.annotations.as_ref()),
+            state: Some(state),
+            since: since(&old, state, &present),
+            evidence: Some(evidence(&nodes, state)),
+            availability: host.spec.availability.map(Availability::from).or(worst),
+            expected_off: windows || going,
+            nodes: nodes
+                .iter()
+                .map(|(node, standing)| HostNode {
+                    name: (*node).clone(),
+                    state: standing.state.as_str().to_owned(),
+                })
+                .collect(),
+            may_go_off: Some(may.unwrap_or(MayGoOff {
+                answer: Answer::Unknown,
+                because: vec!["none of its nodes is known".to_owned()],
+            })),
+            off: old.off,
+            last_handled_off: old.last_handled_off,
+            power: None,
+            conditions: old.conditions,
+        };
+        self.conditions(claims, thought, host, name, &mut status, now);
+        status
+    }
+
+    fn conditions(
+        &self,
+        claims: &Claims,
+        thought: &Thought,
+        host: &NodeHost,
+        name: &str,
+        status: &mut NodeHostStatus,
+        now: Now,
+    ) {
+        let generation = host.metadata.generation;
+        let risk = thought.picture.quorum_hosts.contains(name).then(|| {
+            let quorum = &thought.picture.quorum;
+            format!(
+                "so many of the {} etcd members are on this host that the {} needed would not be left without it: when it goes off, the API server stops",
+                quorum.members, quorum.quorum
+            )
+        });
+        let only: Vec<String> = if status.availability == Some(Availability::Volatile) {
+            let on = |line: &&String| thought.picture.only_on(line, name);
+            thought.picture.only_volatile.iter().filter(on).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        let disputed: Vec<String> = claims
+            .disputed
+            .iter()
+            .filter(|(_, by)| by.contains(name))
+            .map(|(node, by)| {
+                let others: Vec<&str> = by.iter().filter(|host| *host != name).map(String::as_str).collect();
+                format!("{node} is claimed by {}, too", others.join(", "))
+            })
+            .collect();
+        let wrong = host.spec.expected_off.iter().find_map(problem);
+        let unmatched = claims.unmatched.get(name).cloned().unwrap_or_default();
+        let (off, nodes, evidence) = (status.off.clone(), status.nodes.len(), status.evidence.clone());
+        let of = &mut status.conditions;
+        flag(of, QUORUM_AT_RISK, "MembersOnOneHost", &Vec::from_iter(risk), generation, now);
+        flag(of, ONLY_HERE, "OnlyOnVolatile", &only, generation, now);
+        let wall = now.wall;
+        if host.spec.suspend {
+            conditions::ready(of, "Suspended", "suspended: its nodes keep what they have", generation, wall);
+        } else if !disputed.is_empty() {
+            let text = format!("{}. Nobody gets such a node; take it out of one of the hosts", disputed.join("; "));
+            conditions::stalled(of, "NodesDisputed", &text, generation, wall);
+        } else if let Some(text) = wrong {
+            conditions::stalled(of, "InvalidWindow", &format!("spec.expectedOff: {text}"), generation, wall);
+        } else if let Some(going) = off.filter(|going| going.phase == GoingPhase::Refused) {
+            let why = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
+            let text = format!(
+                "the request `{}` to go off is refused: {}. End its value with ! to go off all the same",
+                going.request,
+                why.unwrap_or_default()
+            );
+            conditions::reconciling(of, "OffRefused", &text, generation, wall);
+        } else if !unmatched.is_empty() {
+            let text = format!("no node matches {}; the names of nodes are in `kubectl get nodes`", unmatched.join(", "));
+            conditions::reconciling(of, "NodesNotFound", &text, generation, wall);
+        } else if nodes == 0 {
+            conditions::reconciling(of, "NodesNotFound", "no node is on it", generation, wall);
+        } else {
+            let _ = self;
+            conditions::ready(of, "Seen", &evidence.unwrap_or_default(), generation, wall);
+        }
+    }
+}
+
+fn rank(availability: Availability) -> u8 {
+    match availability {
+        Availability::AlwaysOn => 0,
+        Availability::Unproven => 1,
+        Availability::Volatile => 2,
+    }
+}
+
+fn state(nodes: &[&Standing]) -> HostState {
+    let count = |state: State| nodes.iter().filter(|standing| standing.state == state).count();
+    let up = count(State::Up) + count(State::Missing);
+    match (up, count(State::Down)) {
+        (0, 0) => HostState::Unknown,
+        (up, 0) if up == nodes.len() => HostState::On,
+        (0, down) if down == nodes.len() => HostState::Off,
+        (up, down) if up + down == nodes.len() => HostState::Partial,
+        _ => HostState::Unknown,
+    }
+}
+
+/// Since when it is so: as told before, or since the last of its nodes changed.
+fn since(old: &NodeHostStatus, state: HostState, nodes: &[&Standing]) -> Option<Time> {
+    if old.state == Some(state) && old.since.is_some() {
+        return old.since.clone();
+    }
+    let last = nodes.iter().map(|standing| standing.since).max()?;
+    Timestamp::from_second(last.as_second()).ok().map(Time)
+}
+
+fn evidence(nodes: &[(&String, Standing)], state: HostState) -> String {
+    let down: Vec<String> = nodes
+        .iter()
+        .filter(|(_, standing)| standing.state == State::Down)
+        .map(|(node, standing)| {
+            let how = if standing.clean_trace {
+                "after a clean shutdown"
+            } else if standing.went == Some(Kind::Clean) {
+                "after it announced a shutdown"
+            } else {
+                "without a word"
+            };
+            let since = Timestamp::from_second(standing.since.as_second()).unwrap_or(standing.since);
+            format!("{node} is silent since {since} {how}")
+        })
+        .collect();
+    match state {
+        HostState::On => format!("{} of {} nodes renew their leases", nodes.len(), nodes.len()),
+        HostState::Unknown => "it is not known whether its nodes are alive".to_owned(),
+        HostState::Off | HostState::Partial => down.join("; "),
+    }
+}
+
+/// How well we see, in a word and in words; for logs and metrics.
+pub fn sight(sight: &Sight) -> (&'static str, String) {
+    match sight {
+        Sight::Settling => ("settling", "watching for a while before anything is judged".to_owned()),
+        Sight::Blind => ("blind", "no lease changes, so nothing is known".to_owned()),
+        Sight::Guarded(why) => ("guarded", why.clone()),
+        Sight::Clear => ("clear", String::new()),
+    }
+}

@@ -1,0 +1,229 @@
+//! What each node should have.
+use std::collections::BTreeMap;
+
+use hearth_reconciler::error::cut;
+use k8s_openapi::api::core::v1::Taint;
+
+use super::{Mind, NodePlan, Thought, World, find_host};
+use crate::args::Feature;
+use crate::class::{Refused, Subject, Writes, resolve, writes};
+use crate::clock::Now;
+use crate::crd::class::DampeningMode;
+use crate::crd::{Availability, CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
+use crate::facts::NodeFacts;
+use crate::failover::{self, Decision};
+use crate::host::Claims;
+use crate::liveness::{Domains, Sight, State};
+use crate::picture::Member;
+
+/// What became of one node's classes: for the classes' own status.
+pub(super) struct View {
+    pub(super) wanted: crate::class::Wanted,
+    pub(super) writes: Writes,
+    pub(super) contended: Vec<String>,
+}
+
+/// A class as it may be used: one that must not be used now keeps what its nodes have.
+pub(super) fn usable(world: &World) -> Vec<NodeClass> {
+    let frozen = |class: &NodeClass| super::classes::obstacle(world, class).is_some();
+    world
+        .classes
+        .iter()
+        .map(|class| {
+            let mut class = NodeClass::clone(class);
+            class.spec.suspend |= frozen(&class);
+            class
+        })
+        .collect()
+}
+
+impl Mind {
+    pub(super) fn members<'a>(&self, world: &'a World, domains: &'a Domains) -> Vec<Member<'a>> {
+        let member = |(name, node): (&'a String, &'a std::sync::Arc<NodeFacts>)| Member {
+            node,
+            state: self.standing(name).state,
+            host: domains.host.get(name).map_or(name.as_str(), String::as_str),
+            availability: if domains.steady.contains(name) {
+                Availability::AlwaysOn
+            } else {
+                Availability::Volatile
+            },
+        };
+        world.nodes.iter().map(member).collect()
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one step of think, with what the steps before it found")]
+    pub(super) fn plan_nodes(
+        &mut self,
+        world: &World,
+        claims: &Claims,
+        domains: &Domains,
+        thought: &mut Thought,
+        only_add: bool,
+        still: bool,
+        now: Now,
+    ) -> BTreeMap<String, View> {
+        let mut views = BTreeMap::new();
+        let classes = usable(world);
+        let classes: Vec<&NodeClass> = classes.iter().collect();
+        let sees = self.observer.sight() == Sight::Clear;
+        let exclusion: BTreeMap<String, bool> = {
+            let members = self.members(world, domains);
+            let may = |member: &Member<'_>| crate::picture::may_exclude(&members, member.node);
+            members.iter().map(|member| (member.node.name.clone(), may(member))).collect()
+        };
+        let quorum = &thought.picture.quorum;
+        let spare = (quorum.members > 0).then(|| quorum.up.saturating_sub(quorum.quorum));
+        for (name, node) in &world.nodes {
+            let host = claims.host.get(name).map(String::as_str);
+            let spec = host.and_then(|host| find_host(world, host));
+            let entry_flapping = self.entries.get(name).is_some_and(|entry| {
+                let enforced = entry.dampening.as_ref().and_then(|d| d.mode) == Some(DampeningMode::Enforce);
+                entry.flapping && enforced
+            });
+            let subject = Subject {
+                node,
+                host,
+                form_factor: spec.and_then(|host| host.spec.form_factor),
+                availability: self.availability(world, claims, name),
+                may_exclude: exclusion.get(name).copied().unwrap_or_default(),
+                flapping: entry_flapping,
+            };
+            let debounced = self.debounce.filter(&classes, &subject, now.mono);
+            let mut wanted = resolve(&debounced, &subject);
+            if self.oscillation.frozen(name, &wanted.classes, now.mono) {
+                wanted = freeze(node, wanted);
+            }
+            let standing = self.standing(name);
+            let suspended = spec.is_some_and(|host| host.spec.suspend);
+            let ours = ours(node);
+            let Some(entry) = self.entries.get_mut(name) else { continue };
+            entry.dampening.clone_from(&wanted.dampening);
+            let alive = standing.state == State::Up && node.ready.status == Some(true);
+            entry.ready_since = if alive && ours.contains(&OUT_OF_SERVICE.to_owned()) {
+                Some(entry.ready_since.unwrap_or(now.mono))
+            } else {
+                None
+            };
+            let case = failover::Case {
+                node,
+                standing: &standing,
+                failover: wanted.failover.as_ref(),
+                power: spec.and_then(|host| host.status.as_ref()?.power.as_ref()),
+                address_answers: host.is_some_and(|host| world.answers.get(host) == Some(&true)),
+                longest_reboot: entry.record.longest_reboot(),
+                spare_members: spare,
+                sees,
+                allowed: self.features.contains(&Feature::Failover) && !suspended,
+                ours: ours.contains(&OUT_OF_SERVICE.to_owned()),
+                leftovers: world.leftovers.get(name).copied(),
+                ready_for: entry.ready_since.map(|since| now.mono.saturating_sub(since)),
+            };
+            let there: Vec<Taint> = kept(node, &ours);
+            let extra = match failover::decide(&case, &self.timing, now.wall) {
+                Decision::Leave(hold) => {
+                    if Self::hold_news(entry, hold.as_ref())
+                        && let Some(hold) = hold
+                    {
+                        thought.events.push((name.clone(), "FailoverHeld", hold.message));
+                    }
+                    // Nothing of this is decided while we do not see.
+                    if sees { Vec::new() } else { there }
+                }
+                Decision::Place(_, why) => {
+                    let placed = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
+                    if there.is_empty() {
+                        thought.events.push((name.clone(), "OutOfServiceApplied", why));
+                    }
+                    vec![placed]
+                }
+                Decision::Hold => vec![
+                    taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute"),
+                    taint(RETURNING, "", "NoSchedule"),
+                ],
+                Decision::Remove(warning) => {
+                    let text = warning.unwrap_or_else(|| "the node is back and cleaned up".to_owned());
+                    thought.events.push((name.clone(), "OutOfServiceRemoved", text));
+                    Vec::new()
+                }
+            };
+            let plan = NodePlan {
+                cordon: cordon(spec, claims.disputed.contains_key(name), node),
+                contended: self.contention.held(name, now.mono),
+                wanted,
+                extra,
+                only_add,
+                still,
+            };
+            let mut writes = writes(node, &plan.wanted, &plan.extra, plan.only_add);
+            writes.refused.sort();
+            views.insert(
+                name.clone(),
+                View {
+                    wanted: plan.wanted.clone(),
+                    writes,
+                    contended: self.contention.contended(name, now.mono),
+                },
+            );
+            thought.plans.insert(name.clone(), plan);
+        }
+        let known = |node: &str| world.nodes.contains_key(node);
+        self.contention.retain(known);
+        self.oscillation.retain(known);
+        views
+    }
+}
+
+/// Ours of failover that is on the node.
+fn kept(node: &NodeFacts, ours: &[String]) -> Vec<Taint> {
+    let of_failover = |taint: &&Taint| [OUT_OF_SERVICE, RETURNING].contains(&taint.key.as_str()) && ours.contains(&taint.key);
+    let taints = node.taints.iter().filter(of_failover);
+    taints.map(|found| taint(&found.key, found.value.as_deref().unwrap_or_default(), &found.effect)).collect()
+}
+
+/// The keys of our taints by the mark, as far as they are there.
+fn ours(node: &NodeFacts) -> Vec<String> {
+    let mark = node.annotations.get(OWNED_TAINTS).map(String::as_str).unwrap_or_default();
+    let keys = mark.split(',').filter_map(|entry| entry.split(['=', ':']).next());
+    keys.filter(|key| node.taints.iter().any(|taint| taint.key == *key)).map(str::to_owned).collect()
+}
+
+fn taint(key: &str, value: &str, effect: &str) -> Taint {
+    Taint {
+        key: key.to_owned(),
+        value: (!value.is_empty()).then(|| value.to_owned()),
+        effect: effect.to_owned(),
+        time_added: None,
+    }
+}
+
+/// The request for which the node is to be cordoned. While its host is disputed or suspended nothing changes.
+fn cordon(host: Option<&crate::crd::NodeHost>, disputed: bool, node: &NodeFacts) -> Option<String> {
+    use crate::crd::host::GoingPhase;
+    if disputed || host.is_some_and(|host| host.spec.suspend) {
+        return node.annotations.get(CORDONED).cloned();
+    }
+    let host = host?;
+    let going = host.status.as_ref().and_then(|status| status.off.as_ref());
+    going.filter(|going| going.phase != GoingPhase::Refused).map(|going| going.request.clone())
+}
+
+/// A node whose classes change to and fro keeps what it has.
+fn freeze(node: &NodeFacts, wanted: crate::class::Wanted) -> crate::class::Wanted {
+    let mut frozen = crate::class::Wanted {
+        classes: wanted.classes,
+        dampening: wanted.dampening,
+        failover: wanted.failover,
+        frozen_labels: node.managers.our_labels.clone(),
+        frozen_annotations: node.managers.our_annotations.clone(),
+        ..crate::class::Wanted::default()
+    };
+    frozen.frozen_taints = node.taints.iter().map(|t| (t.key.clone(), t.effect.clone())).collect();
+    let text = cut("its classes changed more than three times within ten minutes; it keeps what it has for now", 200);
+    frozen.refused.push(Refused {
+        key: "classes".to_owned(),
+        class: None,
+        why: text,
+    });
+    frozen
+}

@@ -1,0 +1,245 @@
+//! The loop that thinks: every two seconds it looks whether leases still change, and when something did, thinks anew and
+//! asks for the reconciles that follow.
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hearth_reconciler::health::{Gate, Heartbeat};
+use hearth_reconciler::watch::Update;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource;
+use kube::ResourceExt;
+use kube::runtime::events::EventType;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::clock::Now;
+use crate::dwellings::{Dwelling, SlimPod, SlimVolume, gather, of_pod, of_volume};
+use crate::facts::{NodeFacts, SlimLease, SlimNode};
+use crate::mind::{NodePlan, Thought};
+use crate::reconcile::{Context, node::todo};
+use crate::world::{Change, Feed};
+
+/// How often liveness is judged.
+const TICK: Duration = Duration::from_secs(2);
+/// Changes are gathered for this long before they are thought about.
+const GATHER: Duration = Duration::from_millis(200);
+/// How often everything is thought about when nothing changed (windows open, delays end, penalties decay).
+const ANEW: Duration = Duration::from_secs(10);
+
+/// The watches.
+#[derive(Debug, Default)]
+pub struct Feeds {
+    pub(crate) nodes: Mutex<Feed<Arc<NodeFacts>>>,
+    pub(crate) leases: Mutex<Feed<String>>,
+    pub(crate) hosts: Mutex<Feed<()>>,
+    pub(crate) classes: Mutex<Feed<()>>,
+    pub(crate) histories: Mutex<Feed<()>>,
+    pods: Mutex<Feed<Dwelling>>,
+    volumes: Mutex<Feed<Option<BTreeSet<String>>>>,
+    /// Something changed since the last thought.
+    dirty: Mutex<bool>,
+    /// Pods or volumes changed since they were gathered.
+    moved: Mutex<bool>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Feeds {
+    /// Something has changed that is to be thought about.
+    pub fn changed(&self, ctx: &Context) {
+        *lock(&self.dirty) = true;
+        ctx.stir.notify_one();
+    }
+
+    /// A Node came, changed or went.
+    pub fn node(&self, ctx: &Context, update: &Update<SlimNode>, gate: &Gate) {
+        let keep = |node: &SlimNode| (node.name_any(), Arc::new(NodeFacts::of(node)));
+        let mut nodes = lock(&self.nodes);
+        let change = nodes.take(update, keep, gate);
+        let now = ctx.clock.now();
+        let mut mind = ctx.mind();
+        match &change {
+            Change::Came(name) => {
+                if let Some(facts) = nodes.items().get(name) {
+                    mind.observer.node(facts, now);
+                }
+            }
+            Change::Went(names) => names.iter().for_each(|name| mind.observer.node_gone(name, now)),
+            Change::Standing => {}
+        }
+        drop((mind, nodes));
+        self.changed(ctx);
+    }
+
+    /// A lease came, changed or went. What this means is judged at the next tick.
+    pub fn lease(&self, ctx: &Context, update: &Update<SlimLease>, gate: &Gate) {
+        let keep = |lease: &SlimLease| (lease.name_any(), lease.resource_version().unwrap_or_default());
+        let change = lock(&self.leases).take(update, keep, gate);
+        let now = ctx.clock.now();
+        let mut mind = ctx.mind();
+        use kube::runtime::watcher::Event;
+        if let Update::Event(Event::Apply(lease) | Event::InitApply(lease)) = update {
+            let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
+            let version = lease.metadata.resource_version.as_deref().unwrap_or_default();
+            mind.observer.lease(lease.metadata.name.as_deref().unwrap_or_default(), version, renewed, now);
+        }
+        if let Change::Went(names) = change {
+            names.iter().for_each(|name| mind.observer.lease_gone(name, now));
+        }
+    }
+
+    /// A Pod came, changed or went.
+    pub fn pod(&self, ctx: &Context, update: &Update<SlimPod>, gate: &Gate) {
+        let key = |pod: &SlimPod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
+        let change = lock(&self.pods).take(update, |pod| (key(pod), of_pod(pod)), gate);
+        if change != Change::Standing {
+            *lock(&self.moved) = true;
+            ctx.stir.notify_one();
+        }
+    }
+
+    /// A PersistentVolume came, changed or went.
+    pub fn volume(&self, ctx: &Context, update: &Update<SlimVolume>, gate: &Gate) {
+        let change = lock(&self.volumes).take(update, |volume| (volume.name_any(), of_volume(volume)), gate);
+        if change != Change::Standing {
+            *lock(&self.moved) = true;
+            ctx.stir.notify_one();
+        }
+    }
+
+    /// Whether liveness can be judged.
+    fn sees(&self) -> bool {
+        lock(&self.nodes).complete() && lock(&self.leases).complete()
+    }
+
+    /// Whether what is absent is so.
+    fn complete(&self) -> bool {
+        let ours = [&self.hosts, &self.classes, &self.histories];
+        self.sees() && ours.iter().all(|feed| lock(feed).complete())
+    }
+}
+
+/// What was asked for last, so that it is asked for once.
+#[derive(Default)]
+struct Asked {
+    /// Plan and version of a node.
+    nodes: HashMap<String, (NodePlan, String)>,
+}
+
+/// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
+pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Heartbeat) {
+    let (mut asked, mut last) = (Asked::default(), Duration::ZERO);
+    loop {
+        let stirred = tokio::time::timeout(TICK, ctx.stir.notified()).await.is_ok();
+        if stirred {
+            tokio::time::sleep(GATHER).await;
+        }
+        heartbeat.beat();
+        let now = ctx.clock.now();
+        ctx.mind().observer.watching(feeds.sees(), now);
+        let leading = ctx.leadership.term().is_some();
+        if !leading {
+            asked.nodes.clear();
+            ctx.mind().stand_by(now);
+            ctx.metrics.clear();
+            continue;
+        }
+        let complete = feeds.complete();
+        if !ctx.mind().loaded() {
+            if !complete {
+                continue;
+            }
+            let histories = ctx.histories.state();
+            ctx.mind().load(histories.iter().map(|history| &**history));
+        }
+        let happened = ctx.mind().look(now);
+        let dirty = std::mem::take(&mut *lock(&feeds.dirty)) | std::mem::take(&mut *lock(&feeds.moved)) | stirred;
+        if !(happened || dirty || now.mono.saturating_sub(last) >= ANEW) {
+            continue;
+        }
+        last = now.mono;
+        let thought = think(&ctx, &feeds, complete, now);
+        ask(&ctx, &thought, &mut asked);
+    }
+}
+
+fn think(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Thought> {
+    let world = {
+        let mut world = ctx.world();
+        world.nodes.clone_from(lock(&feeds.nodes).items());
+        world.hosts = ctx.hosts.state();
+        world.classes = ctx.classes.state();
+        world.complete = complete;
+        let (pods, volumes) = (lock(&feeds.pods), lock(&feeds.volumes));
+        world.dwellings = (pods.complete() && volumes.complete())
+            .then(|| Arc::new(gather(pods.items().values(), volumes.items().iter())));
+        world.clone()
+    };
+    let thought = ctx.mind().think(&world, now);
+    for (node, reason, text) in &thought.events {
+        tracing::info!(node, reason, text, "node");
+        if let Some(facts) = world.nodes.get(node) {
+            ctx.events.publish(&reference(facts), EventType::Normal, reason, "Observe", text);
+        }
+    }
+    ctx.think_so(thought)
+}
+
+/// Events about Nodes refer to the node's name as UID, as the kubelet's own do, or `kubectl describe node` shows none.
+fn reference(facts: &NodeFacts) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Node".to_owned()),
+        name: Some(facts.name.clone()),
+        uid: Some(facts.name.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) {
+    let nodes: BTreeMap<String, Arc<NodeFacts>> = ctx.world().nodes.clone();
+    asked.nodes.retain(|name, _| nodes.contains_key(name));
+    for (name, plan) in &thought.plans {
+        let Some(facts) = nodes.get(name) else { continue };
+        let missing = !plan.still && ctx.histories.get(&ObjectRef::new(name)).is_none();
+        let waits = missing || todo(facts, plan).is_some() || ctx.mind().watches_leftovers(name);
+        if !waits {
+            asked.nodes.remove(name);
+            continue;
+        }
+        // The same again is the controller's to retry, after its backoff.
+        let now = (plan.clone(), facts.resource_version.clone());
+        if asked.nodes.get(name) != Some(&now) {
+            asked.nodes.insert(name.clone(), now);
+            let _ = ctx.calls.node.send(ObjectRef::new(name));
+        }
+    }
+    for host in ctx.hosts.state() {
+        let name = host.name_any();
+        if thought.hosts.get(&name).is_some_and(|status| differs(host.status.as_ref(), status)) || host.requested() {
+            let _ = ctx.calls.host.send(ObjectRef::from_obj(&*host));
+        }
+    }
+    for class in ctx.classes.state() {
+        if thought.classes.get(&class.name_any()) != class.status.as_ref() {
+            let _ = ctx.calls.class.send(ObjectRef::from_obj(&*class));
+        }
+    }
+    for name in ctx.mind().waiting_to_store() {
+        if ctx.histories.get(&ObjectRef::new(&name)).is_some() {
+            let _ = ctx.calls.history.send(ObjectRef::new(&name));
+        }
+    }
+}
+
+/// But for what the host's reconciler decides itself, or others tell.
+fn differs(stored: Option<&crate::crd::NodeHostStatus>, thought: &crate::crd::NodeHostStatus) -> bool {
+    let Some(stored) = stored else { return true };
+    let mut stored = stored.clone();
+    stored.power = None;
+    stored.off.clone_from(&thought.off);
+    stored.last_handled_off.clone_from(&thought.last_handled_off);
+    stored != *thought
+}

@@ -1,0 +1,24 @@
+//! Reports what the mind thinks of a NodeClass.
+use std::sync::Arc;
+
+use hearth_reconciler::report::report;
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+
+use super::{Context, Error};
+use crate::crd::NodeClass;
+use crate::facts::MANAGER;
+
+/// Writes the status if it differs.
+pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let thought = ctx.thought();
+    let Some(status) = thought.classes.get(&class.name_any()) else {
+        return Ok(Action::await_change());
+    };
+    // A thought about an older spec says nothing of this one; the next comes at once.
+    if status.observed_generation == class.metadata.generation {
+        let api = Api::<NodeClass>::all(ctx.client.clone());
+        report(&api, MANAGER, &*class, status).await.map_err(Error::kube("writing the class' status"))?;
+    }
+    Ok(Action::await_change())
+}

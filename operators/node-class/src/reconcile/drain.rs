@@ -1,0 +1,107 @@
+//! Empties nodes through the Eviction API, which respects PodDisruptionBudgets. Nothing is ever deleted.
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{EvictParams, ListParams};
+use kube::{Api, Client, ResourceExt};
+
+use super::Error;
+
+/// A pod that has to go before a node may be switched off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Why it is still there, once that is known.
+    pub why: String,
+    /// Its eviction was accepted already.
+    pub ending: bool,
+}
+
+impl Left {
+    /// As the status shows it.
+    pub fn line(&self) -> String {
+        format!("{}/{}: {}", self.namespace, self.name, self.why)
+    }
+}
+
+/// The pods of these nodes that have to go: not those of DaemonSets, of the kubelet itself, or those that have ended.
+pub async fn left(client: &Client, nodes: &[String]) -> Result<Vec<Left>, Error> {
+    let pods = Api::<Pod>::all(client.clone());
+    let mut left = Vec::new();
+    for node in nodes {
+        let on_it = ListParams::default().fields(&format!("spec.nodeName={node}"));
+        let found = pods.list(&on_it).await.map_err(Error::kube("listing the pods of a node"))?;
+        left.extend(found.items.iter().filter(|pod| has_to_go(pod)).map(|pod| Left {
+            namespace: pod.namespace().unwrap_or_default(),
+            name: pod.name_any(),
+            ending: pod.metadata.deletion_timestamp.is_some(),
+            why: if pod.metadata.deletion_timestamp.is_some() {
+                "is ending".to_owned()
+            } else {
+                "runs".to_owned()
+            },
+        }));
+    }
+    left.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok(left)
+}
+
+/// As `kubectl drain --ignore-daemonsets --delete-emptydir-data` decides.
+fn has_to_go(pod: &Pod) -> bool {
+    let mirror = pod.annotations().contains_key("kubernetes.io/config.mirror");
+    let of_daemon_set = pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet");
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let ended = matches!(phase, Some("Succeeded" | "Failed"));
+    !(mirror || of_daemon_set || ended)
+}
+
+/// Asks for the eviction of each pod that is not ending yet, and notes what was answered. An answer that only one pod got
+/// holds up no other.
+pub async fn evict(client: &Client, left: &mut [Left]) {
+    for pod in left.iter_mut().filter(|pod| !pod.ending) {
+        let api = Api::<Pod>::namespaced(client.clone(), &pod.namespace);
+        pod.why = match api.evict(&pod.name, &EvictParams::default()).await {
+            Ok(_) => "is ending".to_owned(),
+            Err(kube::Error::Api(answer)) if answer.is_not_found() => "has gone".to_owned(),
+            // 429 is the budget's answer; 500 that of two budgets for one pod.
+            Err(kube::Error::Api(answer)) if answer.code == 429 => {
+                let budget = answer.message.trim_end_matches('.');
+                format!("a PodDisruptionBudget does not allow it now ({budget})")
+            }
+            Err(kube::Error::Api(answer)) if answer.code == 500 => {
+                "more than one PodDisruptionBudget selects it, so nobody can evict it; leave one of them".to_owned()
+            }
+            Err(kube::Error::Api(answer)) => format!("cannot be evicted: {}", answer.message),
+            Err(_) => "the API server did not answer".to_owned(),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(more: &Value) -> Pod {
+        let mut pod = json!({ "metadata": { "name": "p", "namespace": "n" }, "status": { "phase": "Running" } });
+        for (key, value) in more.as_object().unwrap() {
+            pod[key] = value.clone();
+        }
+        serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn daemons_mirrors_and_ended_pods_stay() {
+        let owner = |kind: &str| json!({ "metadata": { "ownerReferences": [{ "kind": kind, "name": "o", "apiVersion": "apps/v1", "uid": "u" }] } });
+        assert!(has_to_go(&pod(&json!({}))), "also a pod that nobody would replace");
+        assert!(has_to_go(&pod(&owner("ReplicaSet"))));
+        assert!(!has_to_go(&pod(&owner("DaemonSet"))));
+        let mirror = json!({ "metadata": { "annotations": { "kubernetes.io/config.mirror": "x" } } });
+        assert!(!has_to_go(&pod(&mirror)));
+        for phase in ["Succeeded", "Failed"] {
+            assert!(!has_to_go(&pod(&json!({ "status": { "phase": phase } }))));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Reports on a NodeHost and carries out the request to empty it.
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_reconciler::report::report;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
+use kube::{Api, Resource, ResourceExt};
+
+use super::drain::{self, Left};
+use super::{Context, Error};
+use crate::args::Feature;
+use crate::crd::host::{Answer, GoingPhase, HostState};
+use crate::crd::{NodeHost, NodeHostStatus, OFF};
+use crate::facts::MANAGER;
+use crate::going;
+
+/// How long evictions are tried when the host does not say.
+const DEADLINE: Duration = Duration::from_mins(5);
+/// How often evictions are tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Writes the status if it differs, and does the next step of a request.
+pub async fn reconcile(host: Arc<NodeHost>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let thought = ctx.thought();
+    let Some(status) = thought.hosts.get(&host.name_any()) else {
+        return Ok(Action::await_change());
+    };
+    if status.observed_generation != host.metadata.generation {
+        return Ok(Action::await_change());
+    }
+    let mut status = status.clone();
+    let again = if host.spec.suspend || !ctx.mind().has(Feature::Drain) {
+        None
+    } else {
+        go(&host, &ctx, &mut status).await?
+    };
+    // Power is others' to tell: it is neither compared nor written.
+    let mut bare = NodeHost::clone(&host);
+    if let Some(status) = &mut bare.status {
+        status.power = None;
+    }
+    let api = Api::<NodeHost>::all(ctx.client.clone());
+    report(&api, MANAGER, &bare, &status).await.map_err(Error::kube("writing the host's status"))?;
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// One step of the request; says when to take the next.
+async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Result<Option<Duration>, Error> {
+    let asked = host.annotations().get(OFF).map(String::as_str).filter(|asked| !asked.is_empty());
+    if asked.is_none() && status.off.is_none() {
+        return Ok(None);
+    }
+    let nodes: Vec<String> = status.nodes.iter().map(|node| node.name.clone()).collect();
+    let draining = status.off.as_ref().is_some_and(|going| going.phase == GoingPhase::Draining);
+    // Pods are evicted from cordoned nodes only: they would come back.
+    let cordoned = nodes.iter().all(|node| is_cordoned(ctx, node));
+    let mut left: Option<Vec<Left>> = if draining && cordoned {
+        Some(drain::left(&ctx.client, &nodes).await?)
+    } else {
+        None
+    };
+    if let Some(left) = &mut left {
+        drain::evict(&ctx.client, left).await;
+        left.retain(|pod| pod.why != "has gone");
+    }
+    let lines: Option<Vec<String>> = left.as_ref().map(|left| left.iter().map(Left::line).collect());
+    let case = going::Case {
+        asked,
+        handled: status.last_handled_off.as_deref(),
+        going: status.off.as_ref(),
+        state: status.state.unwrap_or(HostState::Unknown),
+        was_off: status.off.as_ref().is_some_and(|going| going.phase == GoingPhase::Off),
+        may: status.may_go_off.as_ref().map_or(Answer::Unknown, |may| may.answer),
+        left: lines.as_deref(),
+        deadline: deadline(host),
+        forced: asked.is_some_and(|asked| asked.ends_with('!')),
+    };
+    let next = going::decide(&case, ctx.clock.now().wall);
+    let phase = |going: Option<&crate::crd::host::Going>| going.map(|going| going.phase);
+    let (before, after) = (phase(status.off.as_ref()), phase(next.going.as_ref()));
+    status.off = next.going;
+    if let Some(handled) = next.handled {
+        status.last_handled_off = Some(handled);
+    }
+    if before != after {
+        tell(host, ctx, status, after);
+    }
+    let evicting = next.evict.then_some(AGAIN);
+    Ok([next.again, evicting].into_iter().flatten().min())
+}
+
+fn is_cordoned(ctx: &Context, node: &str) -> bool {
+    ctx.world().nodes.get(node).is_none_or(|facts| facts.unschedulable)
+}
+
+fn deadline(host: &NodeHost) -> Duration {
+    let given = host.spec.drain.as_ref().and_then(|drain| drain.deadline.as_deref());
+    let given = given.and_then(|text| crate::args::duration(text).ok());
+    given.unwrap_or(DEADLINE).min(Duration::from_hours(1))
+}
+
+fn tell(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option<GoingPhase>) {
+    let waiting = || {
+        let going = status.off.as_ref().map(|going| going.waiting.join("; "));
+        going.filter(|text| !text.is_empty()).unwrap_or_else(|| "nothing".to_owned())
+    };
+    let (kind, reason, text) = match phase {
+        Some(GoingPhase::Refused) => {
+            let why = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
+            (EventType::Warning, "OffRefused", why.unwrap_or_default())
+        }
+        Some(GoingPhase::Draining) => (EventType::Normal, "Draining", "its nodes are cordoned and emptied".to_owned()),
+        Some(GoingPhase::Drained) => (EventType::Normal, "MaySwitchOff", "its nodes are empty; it may be switched off".to_owned()),
+        Some(GoingPhase::Incomplete) => {
+            (EventType::Warning, "DrainIncomplete", format!("the deadline has passed; still there: {}", waiting()))
+        }
+        Some(GoingPhase::Off) => (EventType::Normal, "HostWentOff", "it is off, as asked for".to_owned()),
+        None => (EventType::Normal, "HostReturned", "the request has ended; its nodes may be used again".to_owned()),
+    };
+    tracing::info!(host = host.name_any(), ?phase, text, "request to go off");
+    let reference: ObjectReference = host.object_ref(&());
+    ctx.events.publish(&reference, kind, reason, "Off", &text);
+}

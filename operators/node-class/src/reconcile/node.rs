@@ -1,0 +1,188 @@
+//! Writes a node's labels, annotations, taints and cordon.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::storage::v1::VolumeAttachment;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use super::{Context, Error, history};
+use crate::class::{Writes, writes};
+use crate::crd::{CORDONED, OUT_OF_SERVICE, OWNED_TAINTS};
+use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
+use crate::mind::NodePlan;
+
+/// How often leftovers are looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What has to be written to a node; nothing, if it is as it should be.
+#[derive(Debug, PartialEq)]
+pub struct Todo {
+    /// Labels, annotations, taints.
+    pub writes: Writes,
+    /// Cordon for this request, or lift our cordon.
+    pub cordon: Option<Option<String>>,
+}
+
+/// Compares a node with its plan.
+pub fn todo(node: &NodeFacts, plan: &NodePlan) -> Option<Todo> {
+    if plan.still {
+        return None;
+    }
+    let mut wanted = plan.wanted.clone();
+    for key in &plan.contended {
+        wanted.leave(key);
+    }
+    let writes = writes(node, &wanted, &plan.extra, plan.only_add);
+    let mark = node.annotations.get(CORDONED);
+    let cordon = match (&plan.cordon, mark) {
+        // Cordoned by somebody already: that is as good, and not ours to lift.
+        (Some(_), None) if node.unschedulable => None,
+        (Some(request), None) => Some(Some(request.clone())),
+        (None, Some(_)) if !plan.only_add => Some(None),
+        _ => None,
+    };
+    let nothing = writes.apply.is_none() && writes.taints.is_none() && cordon.is_none();
+    (!nothing).then_some(Todo { writes, cordon })
+}
+
+/// Brings a node to what it should be. First what a server-side apply can do, then, on the very version that this
+/// returned, the taints and the cordon.
+pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let name = node.name_any();
+    let thought = ctx.thought();
+    let Some(plan) = thought.plans.get(&name) else {
+        return Ok(Action::await_change());
+    };
+    if ctx.histories.get(&ObjectRef::new(&name)).is_none() && !plan.still {
+        history::create(&ctx, &name).await?;
+    }
+    let facts = NodeFacts::of(&node);
+    let next = if look_for_leftovers(&ctx, &facts).await? {
+        Action::requeue(LOOK_AGAIN)
+    } else {
+        Action::await_change()
+    };
+    let Some(todo) = todo(&facts, plan) else {
+        return Ok(next);
+    };
+    note_restored(&ctx, &facts, plan, &todo.writes);
+    let api = Api::<SlimNode>::all(ctx.client.clone());
+    let fresh = match &todo.writes.apply {
+        None => facts,
+        Some((labels, annotations)) => {
+            let fresh = apply(&api, &facts, labels, annotations).await?;
+            ctx.metrics.write("labels");
+            tracing::info!(node = name, ?labels, ?annotations, "labels and annotations applied");
+            fresh
+        }
+    };
+    if let Some(todo) = self::todo(&fresh, plan)
+        && (todo.writes.taints.is_some() || todo.cordon.is_some())
+    {
+        patch(&api, &fresh, &todo).await?;
+        if let Some((taints, _)) = &todo.writes.taints {
+            ctx.metrics.write("taints");
+            tracing::info!(node = name, taints = ?shown(taints), "taints written");
+        }
+        if let Some(cordon) = &todo.cordon {
+            ctx.metrics.write("cordon");
+            tracing::info!(node = name, request = ?cordon, cordoned = cordon.is_some(), "cordon changed");
+        }
+    }
+    Ok(next)
+}
+
+fn shown(taints: &[k8s_openapi::api::core::v1::Taint]) -> Vec<String> {
+    let one = |t: &k8s_openapi::api::core::v1::Taint| format!("{}={}:{}", t.key, t.value.as_deref().unwrap_or_default(), t.effect);
+    taints.iter().map(one).collect()
+}
+
+async fn apply(
+    api: &Api<SlimNode>,
+    facts: &NodeFacts,
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> Result<NodeFacts, Error> {
+    // With the UID an apply never makes a Node, and never meets another one of the same name.
+    let body = json!({
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": { "name": facts.name, "uid": facts.uid, "labels": labels, "annotations": annotations },
+    });
+    let answer = api.patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body)).await;
+    let mut node = answer.map_err(Error::kube("applying labels and annotations"))?;
+    slim(&mut node);
+    Ok(NodeFacts::of(&node))
+}
+
+/// One patch on exactly the version that was looked at: the list of taints can only be written as a whole.
+async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, todo: &Todo) -> Result<(), Error> {
+    let mut annotations = serde_json::Map::new();
+    let mut spec = serde_json::Map::new();
+    if let Some((taints, mark)) = &todo.writes.taints {
+        spec.insert("taints".to_owned(), json!(taints));
+        annotations.insert(OWNED_TAINTS.to_owned(), mark.clone().map_or(Value::Null, Value::String));
+    }
+    if let Some(cordon) = &todo.cordon {
+        let on = if cordon.is_some() { Value::Bool(true) } else { Value::Null };
+        spec.insert("unschedulable".to_owned(), on);
+        annotations.insert(CORDONED.to_owned(), cordon.clone().map_or(Value::Null, Value::String));
+    }
+    let body = json!({
+        "metadata": { "uid": facts.uid, "resourceVersion": facts.resource_version, "annotations": annotations },
+        "spec": spec,
+    });
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let answer = api.patch(&facts.name, &params, &Patch::Merge(&body)).await;
+    answer.map(drop).map_err(Error::kube("writing taints or the cordon"))
+}
+
+/// What of ours somebody took away is counted, so that nobody is fought.
+fn note_restored(ctx: &Context, facts: &NodeFacts, plan: &NodePlan, writes: &Writes) {
+    let restored = crate::class::restored(facts, writes);
+    if !restored.is_empty() {
+        let now = ctx.clock.now();
+        let mut mind = ctx.mind();
+        for key in restored {
+            mind.contention.record(&facts.name, &key, now.mono);
+            ctx.metrics.restored(&key);
+        }
+        drop(mind);
+        if let Some(who) = &facts.managers.taints {
+            tracing::debug!(node = facts.name, by = who, classes = ?plan.wanted.classes, "restoring what was taken away");
+        }
+    }
+}
+
+/// While our out-of-service taint is on a node that is back: what of the time before is still there.
+/// True while it has to be looked at again.
+async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Error> {
+    let marked = facts.annotations.get(OWNED_TAINTS).is_some_and(|mark| mark.contains(OUT_OF_SERVICE));
+    if !marked || facts.ready.status != Some(true) {
+        ctx.world().leftovers.remove(&facts.name);
+        return Ok(false);
+    }
+    let on_it = ListParams::default().fields(&format!("spec.nodeName={}", facts.name));
+    let pods = Api::<PartialObjectMeta<Pod>>::all(ctx.client.clone());
+    let pods = pods.list(&on_it).await.map_err(Error::kube("listing the node's pods"))?;
+    let ending = pods.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+    let volumes = Api::<VolumeAttachment>::all(ctx.client.clone());
+    let volumes = volumes.list(&ListParams::default()).await.map_err(Error::kube("listing volume attachments"))?;
+    let gone = |volume: &&VolumeAttachment| {
+        volume.spec.node_name == facts.name && volume.metadata.deletion_timestamp.is_some()
+    };
+    let left = ending + volumes.items.iter().filter(gone).count();
+    ctx.world().leftovers.insert(facts.name.clone(), left);
+    ctx.stir.notify_one();
+    Ok(true)
+}

@@ -1,0 +1,178 @@
+//! Wiring: watches feed the world, the mind thinks, controllers carry it out.
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use hearth_reconciler::run::run as run_controller;
+use hearth_reconciler::start::{Process, start};
+use hearth_reconciler::watch::{Update, reflect, watch, watch_slim};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::{Controller, watcher};
+use kube::{Api, Resource, ResourceExt};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+
+use crate::args::{Feature, Settings};
+use crate::clock::Clock;
+use crate::crd::{NodeClass, NodeHistory, NodeHost};
+use crate::dwellings::{self, SlimPod, SlimVolume};
+use crate::facts::{MANAGER, NodeFacts, SlimLease, SlimNode, slim};
+use crate::metrics::Metrics;
+use crate::mind::{Mind, Thought, World};
+use crate::ponder::{Feeds, ponder};
+use crate::reconcile::{self, Calls, Context};
+use crate::world::Feed;
+use crate::{address, lockouts};
+
+/// Objects per page of a list: keeps the peak of the first list small.
+const PAGE: u32 = 250;
+
+/// Runs the operator until it is told to end.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let process = start(MANAGER, settings.shared.clone()).await?;
+    let metrics = process.metrics.register(Metrics::register);
+    let clock = Clock::system();
+    let (node_calls, node_called) = unbounded_channel();
+    let (host_calls, host_called) = unbounded_channel();
+    let (class_calls, class_called) = unbounded_channel();
+    let (history_calls, history_called) = unbounded_channel();
+    let (nodes, node_writer) = reflector::store::<SlimNode>();
+    let (hosts, host_writer) = reflector::store::<NodeHost>();
+    let (classes, class_writer) = reflector::store::<NodeClass>();
+    let (histories, history_writer) = reflector::store::<NodeHistory>();
+    let ctx = Arc::new(Context {
+        client: process.client.clone(),
+        events: process.events.clone(),
+        leadership: process.leadership.clone(),
+        metrics: metrics.clone(),
+        mind: Mutex::new(Mind::new(&settings, clock.now())),
+        world: Mutex::new(World::default()),
+        thought: Mutex::new(Arc::new(Thought::default())),
+        clock,
+        nodes: nodes.clone(),
+        hosts: hosts.clone(),
+        classes: classes.clone(),
+        histories: histories.clone(),
+        calls: Calls {
+            node: node_calls,
+            host: host_calls,
+            class: class_calls,
+            history: history_calls,
+        },
+        stir: Notify::new(),
+    });
+    metrics.show(&ctx);
+    let feeds = Arc::new(Feeds::default());
+    let mut tasks = JoinSet::new();
+    leases(&mut tasks, &process, &ctx, &feeds);
+    if settings.features.contains(&Feature::Workloads) {
+        workloads(&mut tasks, &process, &ctx, &feeds);
+    }
+    lockouts::watch(&mut tasks, &process, &ctx, watcher::Config::default().page_size(PAGE));
+    tasks.spawn(address::look(Arc::clone(&ctx)));
+    tasks.spawn(ponder(Arc::clone(&ctx), Arc::clone(&feeds), process.health.heartbeat("thinking", STUCK)));
+
+    let gate = process.health.gate("nodes listed");
+    let updates = watch_slim(Api::<SlimNode>::all(process.client.clone()), config(), slim);
+    let updates = observe_nodes(updates, &process, &ctx, &feeds);
+    let nodes = Controller::for_stream(reflect(updates, node_writer, gate), nodes).reconcile_on(calls(node_called));
+    let nodes = run_controller(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
+
+    let updates = told(&process, &ctx, &feeds, "nodehosts", |feeds: &Feeds| &feeds.hosts);
+    let gate = process.health.gate("nodehosts listed");
+    let hosts = Controller::for_stream(reflect(updates, host_writer, gate), hosts).reconcile_on(calls(host_called));
+    let hosts = run_controller(hosts, &process, "nodehost", Arc::clone(&ctx), reconcile::host::reconcile);
+
+    let updates = told(&process, &ctx, &feeds, "nodeclasses", |feeds: &Feeds| &feeds.classes);
+    let gate = process.health.gate("nodeclasses listed");
+    let classes = Controller::for_stream(reflect(updates, class_writer, gate), classes).reconcile_on(calls(class_called));
+    let classes = run_controller(classes, &process, "nodeclass", Arc::clone(&ctx), reconcile::class::reconcile);
+
+    let updates = told(&process, &ctx, &feeds, "nodehistories", |feeds: &Feeds| &feeds.histories);
+    let gate = process.health.gate("nodehistories listed");
+    let histories = Controller::for_stream(reflect(updates, history_writer, gate), histories);
+    let histories = histories.reconcile_on(calls(history_called));
+    let histories = run_controller(histories, &process, "nodehistory", Arc::clone(&ctx), reconcile::history::reconcile);
+
+    tokio::join!(nodes, hosts, classes, histories);
+    tasks.shutdown().await;
+    process.finish().await;
+    Ok(())
+}
+
+/// The loop that thinks may be silent for this long before the process counts as stuck.
+const STUCK: Duration = Duration::from_mins(1);
+
+fn config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
+/// Leases of kubelets are in a namespace of their own.
+fn leases(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, feeds: &Arc<Feeds>) {
+    let api = Api::<SlimLease>::namespaced(process.client.clone(), "kube-node-lease");
+    let (updates, gate) = (watch(api, config()), process.health.gate("leases listed"));
+    let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
+    tasks.spawn(async move {
+        let mut updates = std::pin::pin!(updates);
+        while let Some(update) = updates.next().await {
+            feeds.lease(&ctx, &update, &gate);
+        }
+    });
+}
+
+fn observe_nodes(
+    updates: impl Stream<Item = Update<SlimNode>> + Send,
+    process: &Process,
+    ctx: &Arc<Context>,
+    feeds: &Arc<Feeds>,
+) -> impl Stream<Item = Update<SlimNode>> + Send {
+    let gate = process.health.gate("nodes read");
+    let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
+    updates.inspect(move |update| feeds.node(&ctx, update, &gate))
+}
+
+/// A watch of one of our own kinds; any change of it is thought about.
+fn told<K>(
+    process: &Process,
+    ctx: &Arc<Context>,
+    feeds: &Arc<Feeds>,
+    name: &str,
+    feed: fn(&Feeds) -> &Mutex<Feed<()>>,
+) -> impl Stream<Item = Update<K>> + Send + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    let gate = process.health.gate(format!("{name} read"));
+    let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
+    watch(Api::<K>::all(process.client.clone()), config()).inspect(move |update: &Update<K>| {
+        let mut feed = feed(&feeds).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        feed.take(update, |object| (object.name_any(), ()), &gate);
+        drop(feed);
+        feeds.changed(&ctx);
+    })
+}
+
+/// Pods and volumes, for what lives only on volatile nodes. Not being allowed to see them holds nothing else up.
+fn workloads(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, feeds: &Arc<Feeds>) {
+    let pods = watch_slim(Api::<SlimPod>::all(process.client.clone()), config(), dwellings::slim);
+    let volumes = watch(Api::<SlimVolume>::all(process.client.clone()), config());
+    let (pod_gate, volume_gate) = (process.health.gate("pods listed"), process.health.gate("volumes listed"));
+    let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
+    tasks.spawn(async move {
+        let (mut pods, mut volumes) = (std::pin::pin!(pods), std::pin::pin!(volumes));
+        loop {
+            tokio::select! {
+                Some(update) = pods.next() => feeds.pod(&ctx, &update, &pod_gate),
+                Some(update) = volumes.next() => feeds.volume(&ctx, &update, &volume_gate),
+            }
+        }
+    });
+}
+
+fn calls<K>(mut called: UnboundedReceiver<ObjectRef<K>>) -> impl Stream<Item = ObjectRef<K>> + Send
+where
+    K: Resource<DynamicType = ()> + Send + 'static,
+{
+    futures::stream::poll_fn(move |cx| called.poll_recv(cx))
+}
