@@ -57,7 +57,7 @@ fn facts(set: &SlimDaemonSet) -> (String, DaemonSetFacts) {
 
 /// Watches DaemonSets and reads the own pod once. Without permission nothing is known, and nothing refused for it.
 pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, config: watcher::Config) {
-    let updates = hearth_reconciler::watch::watch(Api::<SlimDaemonSet>::all(process.client.clone()), config);
+    let updates = hearth_reconciler::watch::watch(Api::<SlimDaemonSet>::all(process.client.clone()), config, |_| ());
     let gate = process.health.gate("daemonsets listed");
     let feeding = Arc::clone(ctx);
     tasks.spawn(async move {

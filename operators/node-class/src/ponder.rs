@@ -143,7 +143,7 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Heartbeat) 
         if !leading {
             asked.nodes.clear();
             ctx.mind().stand_by(now);
-            ctx.metrics.clear();
+            ctx.think_so(Thought::default());
             continue;
         }
         let complete = feeds.complete();
@@ -183,6 +183,7 @@ fn think(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Thought>
         if let Some(facts) = world.nodes.get(node) {
             ctx.events.publish(&reference(facts), EventType::Normal, reason, "Observe", text);
         }
+        ctx.metrics.happened(reason);
     }
     ctx.think_so(thought)
 }
@@ -218,7 +219,7 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) {
     }
     for host in ctx.hosts.state() {
         let name = host.name_any();
-        if thought.hosts.get(&name).is_some_and(|status| differs(host.status.as_ref(), status)) || host.requested() {
+        if thought.hosts.get(&name).is_some_and(|status| differs(host.status.as_ref(), status)) || host.annotations().contains_key(crate::crd::OFF) {
             let _ = ctx.calls.host.send(ObjectRef::from_obj(&*host));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use hearth_reconciler::run::run as run_controller;
 use hearth_reconciler::start::{Process, start};
-use hearth_reconciler::watch::{Update, reflect, watch, watch_slim};
+use hearth_reconciler::watch::{Update, reflect, watch};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
@@ -73,25 +73,21 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tasks.spawn(address::look(Arc::clone(&ctx)));
     tasks.spawn(ponder(Arc::clone(&ctx), Arc::clone(&feeds), process.health.heartbeat("thinking", STUCK)));
 
-    let gate = process.health.gate("nodes listed");
-    let updates = watch_slim(Api::<SlimNode>::all(process.client.clone()), config(), slim);
+    let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), slim);
     let updates = observe_nodes(updates, &process, &ctx, &feeds);
-    let nodes = Controller::for_stream(reflect(updates, node_writer, gate), nodes).reconcile_on(calls(node_called));
+    let nodes = Controller::for_stream(reflect(updates, node_writer), nodes).reconcile_on(calls(node_called));
     let nodes = run_controller(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
 
     let updates = told(&process, &ctx, &feeds, "nodehosts", |feeds: &Feeds| &feeds.hosts);
-    let gate = process.health.gate("nodehosts listed");
-    let hosts = Controller::for_stream(reflect(updates, host_writer, gate), hosts).reconcile_on(calls(host_called));
+    let hosts = Controller::for_stream(reflect(updates, host_writer), hosts).reconcile_on(calls(host_called));
     let hosts = run_controller(hosts, &process, "nodehost", Arc::clone(&ctx), reconcile::host::reconcile);
 
     let updates = told(&process, &ctx, &feeds, "nodeclasses", |feeds: &Feeds| &feeds.classes);
-    let gate = process.health.gate("nodeclasses listed");
-    let classes = Controller::for_stream(reflect(updates, class_writer, gate), classes).reconcile_on(calls(class_called));
+    let classes = Controller::for_stream(reflect(updates, class_writer), classes).reconcile_on(calls(class_called));
     let classes = run_controller(classes, &process, "nodeclass", Arc::clone(&ctx), reconcile::class::reconcile);
 
     let updates = told(&process, &ctx, &feeds, "nodehistories", |feeds: &Feeds| &feeds.histories);
-    let gate = process.health.gate("nodehistories listed");
-    let histories = Controller::for_stream(reflect(updates, history_writer, gate), histories);
+    let histories = Controller::for_stream(reflect(updates, history_writer), histories);
     let histories = histories.reconcile_on(calls(history_called));
     let histories = run_controller(histories, &process, "nodehistory", Arc::clone(&ctx), reconcile::history::reconcile);
 
@@ -111,7 +107,7 @@ fn config() -> watcher::Config {
 /// Leases of kubelets are in a namespace of their own.
 fn leases(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, feeds: &Arc<Feeds>) {
     let api = Api::<SlimLease>::namespaced(process.client.clone(), "kube-node-lease");
-    let (updates, gate) = (watch(api, config()), process.health.gate("leases listed"));
+    let (updates, gate) = (watch(api, config(), |_| ()), process.health.gate("leases listed"));
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
     tasks.spawn(async move {
         let mut updates = std::pin::pin!(updates);
@@ -145,7 +141,7 @@ where
 {
     let gate = process.health.gate(format!("{name} read"));
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
-    watch(Api::<K>::all(process.client.clone()), config()).inspect(move |update: &Update<K>| {
+    watch(Api::<K>::all(process.client.clone()), config(), |_| ()).inspect(move |update: &Update<K>| {
         let mut feed = feed(&feeds).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         feed.take(update, |object| (object.name_any(), ()), &gate);
         drop(feed);
@@ -155,8 +151,8 @@ where
 
 /// Pods and volumes, for what lives only on volatile nodes. Not being allowed to see them holds nothing else up.
 fn workloads(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, feeds: &Arc<Feeds>) {
-    let pods = watch_slim(Api::<SlimPod>::all(process.client.clone()), config(), dwellings::slim);
-    let volumes = watch(Api::<SlimVolume>::all(process.client.clone()), config());
+    let pods = watch(Api::<SlimPod>::all(process.client.clone()), config(), dwellings::slim);
+    let volumes = watch(Api::<SlimVolume>::all(process.client.clone()), config(), |_| ());
     let (pod_gate, volume_gate) = (process.health.gate("pods listed"), process.health.gate("volumes listed"));
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
     tasks.spawn(async move {

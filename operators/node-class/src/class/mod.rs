@@ -106,3 +106,8 @@ pub struct Refused {
 pub fn writes(_node: &NodeFacts, _wanted: &Wanted, _extra: &[Taint], _only_add: bool) -> Writes {
     Writes::default()
 }
+
+/// What of ours is to be written again although it was written before: somebody took it away.
+pub fn restored(_node: &NodeFacts, _writes: &Writes) -> Vec<String> {
+    Vec::new()
+}

@@ -1,8 +1,7 @@
 //! What the status of each class says.
 use std::collections::BTreeMap;
 
-use hearth_reconciler::conditions;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use hearth_reconciler::conditions::Conditions;
 
 use super::nodes::View;
 use super::{Mind, Thought, World};
@@ -94,26 +93,29 @@ impl Mind {
             plan: plan.take(SHOWN).collect(),
             conditions: old.conditions,
         };
-        let of = &mut status.conditions;
-        flag(of, CONFLICT, "KeysTaken", &conflicts, generation, now);
-        flag(of, CONTENDED, "TakenAway", &contended, generation, now);
-        let now = now.wall;
+        let mut of = Conditions {
+            list: &mut status.conditions,
+            generation,
+            now: now.wall,
+        };
+        flag(&mut of, CONFLICT, "KeysTaken", &conflicts);
+        flag(&mut of, CONTENDED, "TakenAway", &contended);
         if class.spec.suspend {
-            conditions::ready(of, "Suspended", "suspended: its nodes keep what they have", generation, now);
+            of.ready("Suspended", "suspended: its nodes keep what they have");
         } else if let Some((reason, text)) = obstacle(world, class) {
             let text = format!("{text}. Until then its nodes keep what they have");
-            conditions::stalled(of, reason, &text, generation, now);
+            of.stalled(reason, &text);
         } else if nodes.is_empty() {
             let text = "no node matches. That is right if such nodes are still to come; else look at spec.match";
-            conditions::ready(of, "NoNodes", text, generation, now);
+            of.ready("NoNodes", text);
         } else if !conflicts.is_empty() {
             let text = format!("{} keys are not set: {}", conflicts.len(), conflicts[0]);
-            conditions::reconciling(of, "Conflict", &text, generation, now);
+            of.reconciling("Conflict", &text);
         } else if class.spec.dry_run {
-            conditions::ready(of, "DryRun", "a dry run: see status.plan; nothing is written", generation, now);
+            of.ready("DryRun", "a dry run: see status.plan; nothing is written");
         } else {
             let text = format!("{} nodes", nodes.len());
-            conditions::ready(of, "Matched", &text, generation, now);
+            of.ready("Matched", &text);
         }
         status
     }
@@ -125,15 +127,15 @@ pub(super) fn handled(annotations: Option<&BTreeMap<String, String>>) -> Option<
 }
 
 /// A condition that is there while there is something to tell.
-pub(super) fn flag(of: &mut Vec<Condition>, type_: &str, reason: &str, lines: &[String], generation: Option<i64>, now: Now) {
+pub(super) fn flag(of: &mut Conditions<'_>, type_: &str, reason: &str, lines: &[String]) {
     if lines.is_empty() {
-        return conditions::remove(of, type_);
+        return of.list.retain(|condition| condition.type_ != type_);
     }
     let mut text = lines.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
     if lines.len() > SHOWN {
         text = format!("{text}; and {} more", lines.len() - SHOWN);
     }
-    conditions::set(of, type_, true, reason, &text, generation, now.wall);
+    of.set(type_, true, reason, &text);
 }
 
 /// What a class does not get, each once: `node: key: why`, or for ties `key: class … has it`.

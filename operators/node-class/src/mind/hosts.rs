@@ -1,5 +1,5 @@
 //! What the status of each host says, but for the request to go off, which is decided while it is carried out.
-use hearth_reconciler::conditions;
+use hearth_reconciler::conditions::Conditions;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -90,7 +90,6 @@ impl Mind {
         status: &mut NodeHostStatus,
         now: Now,
     ) {
-        let generation = host.metadata.generation;
         let risk = thought.picture.quorum_hosts.contains(name).then(|| {
             let quorum = &thought.picture.quorum;
             format!(
@@ -116,17 +115,20 @@ impl Mind {
         let wrong = host.spec.expected_off.iter().find_map(problem);
         let unmatched = claims.unmatched.get(name).cloned().unwrap_or_default();
         let (off, nodes, evidence) = (status.off.clone(), status.nodes.len(), status.evidence.clone());
-        let of = &mut status.conditions;
-        flag(of, QUORUM_AT_RISK, "MembersOnOneHost", &Vec::from_iter(risk), generation, now);
-        flag(of, ONLY_HERE, "OnlyOnVolatile", &only, generation, now);
-        let wall = now.wall;
+        let mut of = Conditions {
+            list: &mut status.conditions,
+            generation: host.metadata.generation,
+            now: now.wall,
+        };
+        flag(&mut of, QUORUM_AT_RISK, "MembersOnOneHost", &Vec::from_iter(risk));
+        flag(&mut of, ONLY_HERE, "OnlyOnVolatile", &only);
         if host.spec.suspend {
-            conditions::ready(of, "Suspended", "suspended: its nodes keep what they have", generation, wall);
+            of.ready("Suspended", "suspended: its nodes keep what they have");
         } else if !disputed.is_empty() {
             let text = format!("{}. Nobody gets such a node; take it out of one of the hosts", disputed.join("; "));
-            conditions::stalled(of, "NodesDisputed", &text, generation, wall);
+            of.stalled("NodesDisputed", &text);
         } else if let Some(text) = wrong {
-            conditions::stalled(of, "InvalidWindow", &format!("spec.expectedOff: {text}"), generation, wall);
+            of.stalled("InvalidWindow", &format!("spec.expectedOff: {text}"));
         } else if let Some(going) = off.filter(|going| going.phase == GoingPhase::Refused) {
             let why = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
             let text = format!(
@@ -134,15 +136,14 @@ impl Mind {
                 going.request,
                 why.unwrap_or_default()
             );
-            conditions::reconciling(of, "OffRefused", &text, generation, wall);
+            of.reconciling("OffRefused", &text);
         } else if !unmatched.is_empty() {
             let text = format!("no node matches {}; the names of nodes are in `kubectl get nodes`", unmatched.join(", "));
-            conditions::reconciling(of, "NodesNotFound", &text, generation, wall);
+            of.reconciling("NodesNotFound", &text);
         } else if nodes == 0 {
-            conditions::reconciling(of, "NodesNotFound", "no node is on it", generation, wall);
+            of.reconciling("NodesNotFound", "no node is on it");
         } else {
-            let _ = self;
-            conditions::ready(of, "Seen", &evidence.unwrap_or_default(), generation, wall);
+            of.ready("Seen", &evidence.unwrap_or_default());
         }
     }
 }

@@ -4,6 +4,8 @@ mod classes;
 mod hosts;
 mod nodes;
 
+pub use hosts::sight;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;

@@ -155,7 +155,7 @@ fn note_restored(ctx: &Context, facts: &NodeFacts, plan: &NodePlan, writes: &Wri
         let mut mind = ctx.mind();
         for key in restored {
             mind.contention.record(&facts.name, &key, now.mono);
-            ctx.metrics.restored(&key);
+            ctx.metrics.restored();
         }
         drop(mind);
         if let Some(who) = &facts.managers.taints {

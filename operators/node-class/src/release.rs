@@ -1,0 +1,108 @@
+//! Takes everything off the nodes that this operator put there, before an uninstall. The API objects are edited, so that a
+//! node that is off is freed as well. Nothing of others is touched; histories stay.
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::args::Release;
+use crate::class::{Wanted, writes};
+use crate::crd::{CORDONED, OUT_OF_SERVICE, OWNED_TAINTS};
+use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
+
+/// Does it and says what it did, a line for each node that had something of ours. Fails if a node could not be freed, after
+/// the others have been.
+pub async fn release(settings: Release) -> anyhow::Result<()> {
+    let client = Client::try_default().await.context("no way to the Kubernetes API is configured")?;
+    let api = Api::<SlimNode>::all(client);
+    let nodes = api.list(&ListParams::default()).await.context("listing nodes")?;
+    let mut failed = 0;
+    for mut node in nodes {
+        slim(&mut node);
+        let facts = NodeFacts::of(&node);
+        let name = node.name_any();
+        let Some(lines) = described(&facts) else { continue };
+        println!("{name}: {}", lines.join(", "));
+        if settings.dry_run {
+            continue;
+        }
+        if let Err(error) = free(&api, &facts).await {
+            eprintln!("{name}: {error:#}");
+            failed += 1;
+        }
+    }
+    anyhow::ensure!(failed == 0, "{failed} nodes could not be freed; run it again");
+    Ok(())
+}
+
+/// What of ours is on a node.
+fn described(facts: &NodeFacts) -> Option<Vec<String>> {
+    let mut lines = Vec::new();
+    let keys = facts.managers.our_labels.iter().map(|key| format!("label {key}"));
+    lines.extend(keys.chain(facts.managers.our_annotations.iter().map(|key| format!("annotation {key}"))));
+    if let Some(mark) = facts.annotations.get(OWNED_TAINTS) {
+        let stays = mark.contains(OUT_OF_SERVICE) && facts.ready.status != Some(true);
+        lines.push(format!("taints {mark}"));
+        if stays {
+            lines.push(format!("({OUT_OF_SERVICE} stays while the node is down: take it off by hand when it is back)"));
+        }
+    }
+    if facts.annotations.contains_key(CORDONED) {
+        lines.push("cordon".to_owned());
+    }
+    (!lines.is_empty()).then_some(lines)
+}
+
+async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
+    let mut facts = facts.clone();
+    if !(facts.managers.our_labels.is_empty() && facts.managers.our_annotations.is_empty()) {
+        let none: BTreeMap<String, String> = BTreeMap::new();
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": <Node as k8s_openapi::Resource>::KIND,
+            "metadata": { "name": facts.name, "uid": facts.uid, "labels": none, "annotations": none },
+        });
+        let answer = api.patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body)).await;
+        let mut node = answer.context("taking labels and annotations off")?;
+        slim(&mut node);
+        facts = NodeFacts::of(&node);
+    }
+    let taints = writes(&facts, &Wanted::default(), &staying(&facts), false).taints;
+    let mut annotations = serde_json::Map::new();
+    let mut spec = serde_json::Map::new();
+    if let Some((taints, mark)) = taints {
+        spec.insert("taints".to_owned(), json!(taints));
+        annotations.insert(OWNED_TAINTS.to_owned(), mark.map_or(Value::Null, Value::String));
+    }
+    if facts.annotations.contains_key(CORDONED) {
+        spec.insert("unschedulable".to_owned(), Value::Null);
+        annotations.insert(CORDONED.to_owned(), Value::Null);
+    }
+    if annotations.is_empty() {
+        return Ok(());
+    }
+    let body = json!({
+        "metadata": { "uid": facts.uid, "resourceVersion": facts.resource_version, "annotations": annotations },
+        "spec": spec,
+    });
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch(&facts.name, &params, &Patch::Merge(&body)).await.context("taking taints or the cordon off")?;
+    Ok(())
+}
+
+/// The out-of-service taint of a node that is down stays, with its mark: what it released must not come back there.
+fn staying(facts: &NodeFacts) -> Vec<k8s_openapi::api::core::v1::Taint> {
+    let down = facts.ready.status != Some(true);
+    let kept = facts.taints.iter().filter(|taint| down && taint.key == OUT_OF_SERVICE);
+    kept.map(|taint| k8s_openapi::api::core::v1::Taint {
+        time_added: None,
+        ..taint.clone()
+    })
+    .collect()
+}
