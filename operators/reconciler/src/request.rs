@@ -106,7 +106,7 @@ mod tests {
                 .to_string()
                 .contains("60s")
         );
-        let text = metrics.text().unwrap();
+        let text = metrics.text();
         for line in [
             r#"{code="404",method="GET",host="10.0.0.1:6443"} 1"#,
             r#"{code="<error>",method="GET",host="10.0.0.1:6443"} 2"#,

@@ -50,7 +50,7 @@ pub async fn run<K, C, E, F, Fut>(
         kind,
         failures: Failures::default(),
         events: process.events.clone(),
-        runs: process.metrics.controller(kind, process.args.concurrency),
+        runs: process.metrics.controller(kind),
     });
     let forget = Arc::clone(&settle);
     let results = controller
@@ -131,9 +131,6 @@ impl Settle {
         };
         self.runs.error.inc();
         self.runs.errors.inc();
-        if retry == Retry::OnChange {
-            self.runs.terminal.inc();
-        }
         let record = self.failures.note(key, &uid, reason);
         tracing::warn!(
             controller = self.kind,

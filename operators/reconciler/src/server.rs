@@ -57,24 +57,19 @@ pub(crate) async fn serve(listener: TcpListener, metrics: metrics::Metrics, heal
 }
 
 fn answer(method: &Method, path: &str, metrics: &metrics::Metrics, health: &Health) -> Response<String> {
-    let (status, body) = match path {
+    let (status, text) = match path {
         _ if method != Method::GET && method != Method::HEAD => {
             (StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned())
         }
-        "/metrics" => match metrics.text() {
-            Ok(text) => (StatusCode::OK, text),
-            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "a collector failed\n".to_owned()),
-        },
+        "/metrics" => return response(StatusCode::OK, metrics::CONTENT_TYPE, metrics.text()),
         "/livez" => verdict("stuck", &health.stuck(Instant::now())),
         "/readyz" => verdict("waiting for", &health.missing()),
         _ => (StatusCode::NOT_FOUND, "/metrics /livez /readyz\n".to_owned()),
     };
-    let is_metrics = path == "/metrics" && status == StatusCode::OK;
-    let content_type = if is_metrics {
-        metrics::CONTENT_TYPE
-    } else {
-        "text/plain; charset=utf-8"
-    };
+    response(status, "text/plain; charset=utf-8", text)
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<String> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);

@@ -87,7 +87,7 @@ pub async fn start(operator: &'static str, args: Args) -> Result<Process, StartE
     let (leadership, election) = if args.leader_elect {
         let (leadership, running) = lease::start(lease::Election {
             api: Api::namespaced(lease::client(config)?, &args.namespace),
-            name: operator.to_owned(),
+            name: operator,
             pod: args.pod_name.clone(),
             clock: lease::boot_clock(),
             metrics: metrics.clone(),

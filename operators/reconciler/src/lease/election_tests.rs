@@ -103,10 +103,7 @@ async fn within(limit: u64, leadership: &Leadership) -> Term {
 }
 
 fn master(metrics: &Metrics) -> bool {
-    metrics
-        .text()
-        .unwrap()
-        .contains(r#"leader_election_master_status{name="op"} 1"#)
+    metrics.text().contains(r#"leader_election_master_status{name="op"} 1"#)
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ pub(crate) fn client(mut config: Config) -> kube::Result<Client> {
 pub(crate) struct Election {
     pub(crate) api: Api<Lease>,
     /// The lease's name, which is the operator's.
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     /// The pod's name, the readable part of the identity.
     pub(crate) pod: String,
     pub(crate) clock: Clock,
@@ -78,7 +78,7 @@ impl Election {
         let identity = format!("{}_{:08x}", self.pod, fastrand::u32(..));
         tracing::info!(lease = self.name, identity, "waiting for the lease");
         let mut candidate = Candidate::new(identity, Rules::DEFAULT);
-        self.metrics.leading(&self.name, false);
+        self.metrics.leading(self.name, false);
         loop {
             self.heartbeat.beat();
             let next = candidate.step((self.clock)(), Timestamp::now());
@@ -108,7 +108,7 @@ impl Election {
         let limit = Rules::DEFAULT.attempt.min(left.unwrap_or(Duration::MAX));
         match request {
             Step::Read => {
-                let answer = attempt(limit, self.api.get_opt(&self.name)).await;
+                let answer = attempt(limit, self.api.get_opt(self.name)).await;
                 candidate.read(answer, (self.clock)());
             }
             Step::Write(lease) => {
@@ -121,13 +121,13 @@ impl Election {
 
     async fn write(&self, mut lease: Lease) -> kube::Result<Lease> {
         let params = PostParams {
-            field_manager: Some(self.name.clone()),
+            field_manager: Some(self.name.to_owned()),
             ..PostParams::default()
         };
         if lease.metadata.resource_version.is_some() {
-            return self.api.replace(&self.name, &params, &lease).await;
+            return self.api.replace(self.name, &params, &lease).await;
         }
-        lease.metadata.name = Some(self.name.clone());
+        lease.metadata.name = Some(self.name.to_owned());
         self.api.create(&params, &lease).await
     }
 
@@ -157,7 +157,7 @@ impl Election {
         if old.map(|old| old.since) == held.map(|held| held.since) {
             return;
         }
-        self.metrics.leading(&self.name, held.is_some());
+        self.metrics.leading(self.name, held.is_some());
         let term = held.map(|held| held.number);
         tracing::info!(lease = self.name, term, leading = held.is_some(), "leadership changed");
     }

@@ -115,7 +115,7 @@ async fn for_seconds(seconds: u64, work: impl Future<Output = ()>) {
 }
 
 fn has(process: &Process, line: &str) -> bool {
-    process.metrics.text().unwrap().lines().any(|l| l == line)
+    process.metrics.text().lines().any(|l| l == line)
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +148,7 @@ async fn a_failing_object_backs_off_and_its_event_comes_once_after_the_third_fai
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_terminal_error_waits_for_a_change_is_counted_as_such_and_told_at_once() {
+async fn a_terminal_error_waits_for_a_change_is_counted_once_and_told_at_once() {
     let (process, events) = cluster();
     let (mut world, runs) = (World::new(), Runs::default());
     world.put("a");
@@ -157,7 +157,7 @@ async fn a_terminal_error_waits_for_a_change_is_counted_as_such_and_told_at_once
     assert_eq!(events.lock().unwrap().len(), 1);
     assert!(has(
         &process,
-        r#"controller_runtime_terminal_reconcile_errors_total{controller="thing"} 1"#
+        r#"controller_runtime_reconcile_errors_total{controller="thing"} 1"#
     ));
 }
 
