@@ -53,7 +53,7 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
     if zone.spec.suspend {
         stop(&context, &name, &zone.spec.domain);
         let message = "spec.suspend is set; nothing is looked at or written";
-        writer.ready("Suspended", message);
+        writer.conditions().ready("Suspended", message);
         writer.unknown("Suspended", message);
     } else {
         match work(&zone, &context, &writer.status).await {
@@ -66,16 +66,16 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
                 let outage = matches!(reason, "Unreachable" | "Throttled" | "Busy");
                 if outage && was_ready(&zone) {
                     // Ready stays through an outage: nothing that was published has gone.
-                    writer.set("Reachable", false, reason, &message);
+                    writer.conditions().set("Reachable", false, reason, &message);
                 } else {
-                    writer.reconciling(reason, &message);
+                    writer.conditions().reconciling(reason, &message);
                     writer.unknown(reason, &message);
                 }
                 action = Action::requeue(if outage { KNOCK_AGAIN } else { LOOK_AGAIN });
             }
             Err(Obstacle::Stalled(reason, message)) => {
                 stop(&context, &name, &zone.spec.domain);
-                writer.stalled(reason, &message);
+                writer.conditions().stalled(reason, &message);
                 writer.unknown(reason, &message);
                 action = Action::requeue(LOOK_AGAIN);
             }
