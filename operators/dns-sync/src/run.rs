@@ -84,7 +84,6 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let updates = watch(
         Api::<DNSZone>::all(process.client.clone()),
         watcher::Config::default().page_size(PAGE),
-        |_| (),
     );
     let forgetful = Arc::clone(&context);
     let known = zones.clone();
@@ -129,7 +128,7 @@ async fn records(process: &Process, context: &Arc<Context>, called: Vec<Unbounde
         };
         let gate = process.health.gate(format!("dnsrecords listed ({position})"));
         let (world, world_gate) = (Arc::clone(&context.world), gate.clone());
-        let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ())
+        let updates = watch(api, watcher::Config::default().page_size(PAGE))
             .inspect(move |update: &Update<DNSRecord>| world.take(scope, update, Facts::of_record, &world_gate));
         let controller = Controller::for_stream(reflect(updates, writer, gate), store).reconcile_on(calls(called));
         feeds.push(run_controller(
@@ -164,7 +163,7 @@ where
 {
     for (position, api) in process.args.apis::<K>(&process.client).into_iter().enumerate() {
         let gate = process.health.gate(format!("{} listed ({position})", kind.source()));
-        let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ());
+        let updates = watch(api, watcher::Config::default().page_size(PAGE));
         watches.spawn(Arc::clone(world).feed(Scope { kind, position }, updates, facts, gate));
     }
 }

@@ -37,11 +37,11 @@ pub enum Update<K> {
 }
 
 /// Watches for ever, with a jittered backoff of at most 8 s: kube's own goes up to a minute, which is long after a power
-/// cut, and a small cluster's API server bears it. managedFields and the last-applied annotation are
-/// dropped, then `slim` drops what the caller does not need (`|_| ()` for nothing).
+/// cut, and a small cluster's API server bears it. managedFields and the last-applied annotation are dropped; what else
+/// is not needed, a type without those fields leaves out.
 ///
 /// A lost connection whose watch resumes is no failure: what is cached stays right, only late.
-pub fn watch<K>(api: Api<K>, config: watcher::Config, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
+pub fn watch<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = Update<K>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
@@ -56,28 +56,17 @@ where
     let events = kube::runtime::watcher(api, config)
         // Each list begins with an event that says nothing of success, so only time resets the backoff.
         .backoff(ResetTimerBackoff::new(patience, Duration::from_mins(2)))
-        .modify(move |object| {
+        .modify(|object| {
             object.managed_fields_mut().clear();
             object
                 .annotations_mut()
                 .remove("kubectl.kubernetes.io/last-applied-configuration");
-            slim(object);
         });
     tell(events)
 }
 
 /// The longest pause of a watch that does not work.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-
-/// Watches one object by its name, for example a Secret that another object refers to. RBAC can be narrowed to that name
-/// with `resourceNames`.
-pub fn by_name<K>(api: Api<K>, name: &str, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
-where
-    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
-{
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    watch(api, config, slim)
-}
 
 /// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
 /// `Controller::for_stream` and friends. The gate opens when the store is complete for the first time. Deleted objects

@@ -3,11 +3,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
-use hearth_reconciler::watch::{Update, by_name};
+use hearth_reconciler::watch::{Update, watch};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher::Event;
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -83,7 +83,9 @@ impl Secrets {
 
     async fn follow(self, name: String) {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let mut updates = std::pin::pin!(by_name(api, &name, |_| ()));
+        // By name, so that RBAC can be narrowed to it with `resourceNames`.
+        let one = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let mut updates = std::pin::pin!(watch(api, one));
         let mut found = None;
         while let Some(update) = updates.next().await {
             let known = match update {

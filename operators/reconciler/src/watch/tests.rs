@@ -83,7 +83,7 @@ impl Server {
 
     fn updates(&self, faults: &Faults) -> BoxStream<'static, Update<ConfigMap>> {
         let api = Api::<ConfigMap>::namespaced(self.client(faults), "home");
-        watch(api, watcher::Config::default(), |object| object.data = None).boxed()
+        watch(api, watcher::Config::default()).boxed()
     }
 }
 
@@ -128,7 +128,7 @@ async fn objects_are_pruned_before_anyone_sees_them() {
     let mut updates = server.updates(&Faults::default());
     while let Some(update) = updates.next().await {
         if let Update::Event(Event::InitApply(object)) = update {
-            assert!(object.metadata.managed_fields.is_none_or(|f| f.is_empty()) && object.data.is_none());
+            assert!(object.metadata.managed_fields.is_none_or(|f| f.is_empty()) && object.data.is_some());
             assert_eq!(
                 object.metadata.annotations.unwrap().into_keys().collect::<Vec<_>>(),
                 ["keep"]
@@ -173,10 +173,11 @@ async fn a_watch_that_is_cut_resumes_silently_and_one_that_is_forbidden_later_sa
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_by_name_asks_for_that_name_only() {
+async fn a_watch_of_one_name_asks_for_that_name_only() {
     let server = Server::default();
     let api = Api::<ConfigMap>::namespaced(server.client(&Faults::default()), "home");
-    let mut updates = by_name(api, "token", |_| ()).boxed();
+    let one = watcher::Config::default().fields("metadata.name=token");
+    let mut updates = watch(api, one).boxed();
     words(&mut updates).await;
     let requests = server.0.lock().unwrap().requests.clone();
     assert!(
