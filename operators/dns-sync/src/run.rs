@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use hearth_reconciler::run::run as run_controller;
-use hearth_reconciler::start::{Process, StartError, start};
+use hearth_reconciler::start::{Process, start};
 use hearth_reconciler::watch::{Update, reflect, watch};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, watcher};
@@ -28,7 +28,7 @@ use crate::zone::config::Reach;
 const PAGE: u32 = 250;
 
 /// Runs the operator until it is told to end.
-pub async fn run(args: Args) -> Result<(), StartError> {
+pub async fn run(args: Args) -> anyhow::Result<()> {
     let rate = args.rate();
     let process = start(MANAGER, args.shared.clone()).await?;
     let metrics = process.metrics.register(Metrics::register);
