@@ -8,7 +8,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, uri::Authority};
-use tower::{BoxError, Layer, Service, layer::layer_fn};
+use tower::{BoxError, Layer, Service, layer::layer_fn, timeout::Timeout};
 
 use crate::{health::Gate, metrics::Metrics};
 
@@ -32,7 +32,7 @@ pub(crate) fn watched<S>(
         }
     });
     layer_fn(move |inner| Watched {
-        inner,
+        inner: Timeout::new(inner, BEGIN_TO_ANSWER),
         count: Arc::clone(&count),
     })
 }
@@ -41,7 +41,7 @@ pub(crate) fn watched<S>(
 type Count = Arc<dyn Fn(&Method, Option<u16>) + Send + Sync>;
 
 pub(crate) struct Watched<S> {
-    inner: S,
+    inner: Timeout<S>,
     count: Count,
 }
 
@@ -56,17 +56,14 @@ where
     type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let (method, count) = (request.method().clone(), Arc::clone(&self.count));
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let result = match tokio::time::timeout(BEGIN_TO_ANSWER, answer).await {
-                Ok(result) => result.map_err(Into::into),
-                Err(_) => Err(format!("no answer within {BEGIN_TO_ANSWER:?}").into()),
-            };
+            let result = answer.await;
             count(&method, result.as_ref().ok().map(|answer| answer.status().as_u16()));
             result
         })
@@ -98,13 +95,11 @@ mod tests {
         assert_eq!(health.missing(), ["answer"]);
         assert_eq!(service.call(get("/gone")).await.unwrap().status(), 404);
         assert!(health.missing().is_empty());
-        assert!(
-            service
-                .call(get("/silent"))
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains("60s")
+        let begin = tokio::time::Instant::now();
+        let error = service.call(get("/silent")).await.unwrap_err();
+        assert_eq!(
+            (begin.elapsed().as_secs(), error.to_string().as_str()),
+            (60, "request timed out")
         );
         let text = metrics.text();
         for line in [
