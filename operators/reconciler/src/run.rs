@@ -1,6 +1,6 @@
 //! Runs a `Controller`: the one place where results and errors of reconcilers become requeues, logs, metrics and events.
 
-use std::{convert::Infallible, iter, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use kube::{
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     backoff::{self, Failures},
-    error::{ReconcileError, Retry},
+    error::{ReconcileError, Retry, chain},
     events::Events,
     metrics::Runs,
     start::Process,
@@ -151,18 +151,6 @@ impl Settle {
         }
         backoff::requeue(retry, record.failures, fastrand::f64())
     }
-}
-
-/// The error with its sources, each said once (some errors' texts contain those of their sources).
-fn chain(error: &dyn std::error::Error) -> String {
-    let sources = iter::successors(error.source(), |error| error.source());
-    sources.map(ToString::to_string).fold(error.to_string(), |text, more| {
-        if text.contains(&more) {
-            text
-        } else {
-            format!("{text}: {more}")
-        }
-    })
 }
 
 #[cfg(test)]

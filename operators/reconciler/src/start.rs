@@ -11,6 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::Subscribe
 
 use crate::{
     args::{Args, LogFormat},
+    error::chain,
     events::Events,
     health::Health,
     lease::{self, Leadership},
@@ -116,7 +117,7 @@ pub fn block_on(main: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Logs may not be set up; standard error always is.
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

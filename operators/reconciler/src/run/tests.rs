@@ -351,17 +351,3 @@ async fn the_controller_is_ready_when_its_store_is() {
     };
     tokio::select! { () = run => unreachable!(), () = play => {} }
 }
-
-#[test]
-fn a_chain_of_errors_says_each_once() {
-    #[derive(Debug, thiserror::Error)]
-    #[error("failed to write the record")]
-    struct Outer(#[source] kube::Error);
-    let status = kube::core::Status::failure("Forbidden", "").boxed();
-    let text = chain(&Outer(kube::Error::Api(status)));
-    assert!(
-        text.starts_with("failed to write the record: ApiError: Forbidden"),
-        "{text}"
-    );
-    assert_eq!(text.matches("failed").count(), 1);
-}
