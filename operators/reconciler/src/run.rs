@@ -44,22 +44,20 @@ pub async fn run<K, C, E, F, Fut>(
     F: Fn(Arc<K>, Arc<C>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Action, E>> + Send + 'static,
 {
-    let leadership = process.leadership.clone();
     let (store, gate) = (controller.store(), process.health.gate(kind));
-    let settle = Arc::new(Settle {
+    let settle = &Arc::new(Settle {
         kind,
         failures: Failures::default(),
         events: process.events.clone(),
         runs: process.metrics.controller(kind),
     });
-    let forget = Arc::clone(&settle);
     let results = controller
         .with_config(controller::Config::default().concurrency(process.args.concurrency))
         .graceful_shutdown_on(process.shutdown.clone().cancelled_owned())
-        .reconcile_all_on(leadership.terms().map(drop))
+        .reconcile_all_on(process.leadership.terms().map(drop))
         .run(
-            move |object, ctx| {
-                let (term, settle) = (leadership.term(), Arc::clone(&settle));
+            |object, ctx| {
+                let (term, settle) = (process.leadership.term(), Arc::clone(settle));
                 // Called here, polled within the term only.
                 let work = reconcile(Arc::clone(&object), ctx);
                 async move {
@@ -74,10 +72,10 @@ pub async fn run<K, C, E, F, Fut>(
             |_, error, _| match *error {},
             ctx,
         )
-        .for_each(move |result| {
+        .for_each(|result| {
             match result {
                 Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-                Err(controller::Error::ObjectNotFound(gone)) => forget.failures.forget(&gone),
+                Err(controller::Error::ObjectNotFound(gone)) => settle.failures.forget(&gone),
                 Err(error) => tracing::debug!(controller = kind, %error, "watch of the controller interrupted"),
             }
             std::future::ready(())
@@ -115,20 +113,19 @@ impl Settle {
         E: ReconcileError,
     {
         let (key, uid) = (ObjectRef::from_obj(object).erase(), object.uid().unwrap_or_default());
-        let (reason, retry, text) = match result {
+        let error = match result {
             Ok(action) => {
-                let at_rest = action == Action::await_change();
-                let count = if at_rest {
-                    &self.runs.success
+                if action == Action::await_change() {
+                    self.runs.success.inc();
                 } else {
-                    &self.runs.requeue_after
-                };
-                count.inc();
+                    self.runs.requeue_after.inc();
+                }
                 self.failures.forget(&key);
                 return action;
             }
-            Err(error) => (error.reason(), error.retry(), chain(&error)),
+            Err(error) => error,
         };
+        let (reason, retry, text) = (error.reason(), error.retry(), chain(&error));
         self.runs.error.inc();
         self.runs.errors.inc();
         let record = self.failures.note(key, &uid, reason);
