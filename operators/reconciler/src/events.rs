@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use kube::{
 };
 use tokio::sync::Semaphore;
 
-use crate::error::cut;
+use crate::{error::cut, lock};
 
 /// The API's limit for a note, in bytes.
 const NOTE_LIMIT: usize = 1024;
@@ -86,7 +86,7 @@ impl Events {
 
     /// Forgets what was said about an object, so that the next event is sent whatever it says.
     pub fn clear(&self, uid: &str) {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        lock(&self.last).remove(uid);
     }
 
     /// Waits until the events published so far are sent, at most `limit`.
@@ -96,7 +96,7 @@ impl Events {
     }
 
     fn is_news(&self, uid: &str, reason: &str, note: &str) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if last.get(uid).is_some_and(|(r, n)| r == reason && n == note) {
             return false;
         }

@@ -1,9 +1,11 @@
 //! Readiness and liveness: what is missing, and whether loops still turn.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
 };
+
+use crate::lock;
 
 /// The health of the process. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -80,10 +82,6 @@ impl Heartbeat {
     pub fn beat(&self) {
         *lock(&self.0.last) = Some(Instant::now());
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

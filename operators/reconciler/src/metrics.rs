@@ -3,7 +3,7 @@
 //! kube-runtime's queue cannot be seen from outside, so the `workqueue_*` metrics are left out rather than faked.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -12,6 +12,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Metric, Registry},
 };
+
+use crate::lock;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -68,7 +70,7 @@ impl Metrics {
 
     /// Registers metrics or collectors of the operator; what the callback returns is returned.
     pub fn register<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
-        register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
+        register(&mut lock(&self.registry))
     }
 
     /// All metrics as `OpenMetrics` text, see [`CONTENT_TYPE`].
