@@ -21,7 +21,7 @@ use tokio::{
 };
 
 pub(crate) use self::candidate::Held;
-use self::candidate::{Candidate, Failure, Rules, Step};
+use self::candidate::{Candidate, Failed, Rules, Step};
 pub(crate) use self::term::{Clock, boot_clock};
 pub use self::term::{Leadership, Term};
 use crate::{health::Heartbeat, metrics::Metrics};
@@ -163,14 +163,11 @@ impl Election {
     }
 }
 
-async fn attempt<T>(limit: Duration, request: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+async fn attempt<T>(limit: Duration, request: impl Future<Output = kube::Result<T>>) -> Result<T, Failed> {
     let answer = tokio::time::timeout(limit, request).await;
     let answer = answer.unwrap_or_else(|_| Err(kube::Error::Service("no answer in time".into())));
     answer.map_err(|error| {
         tracing::debug!(%error, "lease request failed");
-        match error {
-            kube::Error::Api(status) if status.code == 409 => Failure::Outdated,
-            _ => Failure::Unknown,
-        }
+        Failed
     })
 }
