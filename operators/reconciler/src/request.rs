@@ -10,25 +10,25 @@ use futures::future::BoxFuture;
 use http::{Method, Request, Response, uri::Authority};
 use tower::{BoxError, Layer, Service, layer::layer_fn, timeout::Timeout};
 
-use crate::{health::Gate, metrics::Metrics};
+use crate::{health::Check, metrics::Metrics};
 
 /// How long the API server may take to begin its answer, the client's own retries included. The default client has no
 /// such limit, and would hang for as long as a stalled server keeps the connection open.
 const BEGIN_TO_ANSWER: Duration = Duration::from_mins(1);
 
-/// Adds counting and the limit to a client's service. The gate opens with the first answer. The host is taken from the
+/// Adds counting and the limit to a client's service. The first answer passes the gate. The host is taken from the
 /// configuration: requests carry paths only at this point.
 pub(crate) fn watched<S>(
     metrics: Metrics,
     cluster: &http::Uri,
-    gate: Gate,
+    gate: Arc<Check>,
 ) -> impl Layer<S, Service = Watched<S>> + use<S> {
     let host = cluster.authority().map_or("", Authority::as_str).to_owned();
     metrics.host(&host);
     let count: Count = Arc::new(move |method, code| {
         metrics.requests(method.as_str(), &host, code).inc();
         if code.is_some() {
-            gate.open();
+            gate.pass();
         }
     });
     layer_fn(move |inner| Watched {
@@ -76,7 +76,7 @@ mod tests {
     use crate::health::Health;
 
     #[tokio::test(start_paused = true)]
-    async fn answers_errors_and_silence_are_counted_silence_ends_and_the_first_answer_opens_the_gate() {
+    async fn answers_errors_and_silence_are_counted_silence_ends_and_the_first_answer_passes_the_gate() {
         let (metrics, health) = (Metrics::new("x"), Health::default());
         let layer = watched(
             metrics.clone(),

@@ -83,7 +83,7 @@ pub async fn run<K, C, E, F, Fut>(
     // In this task and no other: of those who wait for a store, kube wakes the last one only.
     let ready = async {
         if store.wait_until_ready().await.is_ok() {
-            gate.open();
+            gate.pass();
         }
         std::future::pending::<()>().await;
     };

@@ -16,7 +16,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::health::Gate;
+use crate::health::Check;
 
 /// What a watch says.
 #[derive(Debug)]
@@ -69,14 +69,14 @@ where
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
-/// `Controller::for_stream` and friends. The gate opens when the store is complete for the first time. Deleted objects
+/// `Controller::for_stream` and friends. The gate is passed when the store is complete for the first time. Deleted objects
 /// are yielded as they were last seen, also those whose deletion fell into a gap of the watch.
 ///
 /// One store takes one watch: several namespaces need several stores.
 pub fn reflect<K, S>(
     updates: S,
     mut writer: Writer<K>,
-    gate: Gate,
+    gate: Arc<Check>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
@@ -95,7 +95,7 @@ where
             // kube's own streams yield at InitApply, when the store still holds the old objects.
             Event::Init | Event::InitApply(_) => Vec::new(),
             Event::InitDone => {
-                gate.open();
+                gate.pass();
                 let gone = before.into_iter();
                 let gone = gone.filter(|object| store.get(&ObjectRef::from_obj(&**object)).is_none());
                 store.state().into_iter().chain(gone).collect()

@@ -24,7 +24,7 @@ pub(crate) use self::candidate::Held;
 use self::candidate::{Candidate, Failed, Rules, Step};
 pub(crate) use self::term::{Clock, boot_clock};
 pub use self::term::{Leadership, Term};
-use crate::{health::Heartbeat, metrics::Metrics};
+use crate::{health::Check, metrics::Metrics};
 
 /// The lease loop may be silent for this long before the process counts as stuck; its requests end after 3 s.
 pub(crate) const MAX_SILENCE: Duration = Duration::from_mins(1);
@@ -45,7 +45,7 @@ pub(crate) struct Election {
     pub(crate) pod: String,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
-    pub(crate) heartbeat: Heartbeat,
+    pub(crate) heartbeat: Arc<Check>,
 }
 
 /// A running election. It goes on until [`Running::release`].
@@ -80,7 +80,7 @@ impl Election {
         let mut candidate = Candidate::new(identity, Rules::DEFAULT);
         self.metrics.leading(self.name, false);
         loop {
-            self.heartbeat.beat();
+            self.heartbeat.pass();
             let next = candidate.step((self.clock)(), Timestamp::now());
             self.publish(&current, &mut candidate);
             let Step::Sleep(time) = next else {

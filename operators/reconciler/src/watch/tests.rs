@@ -210,7 +210,7 @@ async fn held_back_events_arrive_later_all_or_only_the_latest_and_old_ones_can_c
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_is_touched_after_the_store_holds_it_and_the_gate_opens_with_the_first_list() {
+async fn an_object_is_touched_after_the_store_holds_it_and_the_first_list_passes_the_gate() {
     let typed = |name: &str, version| serde_json::from_value::<ConfigMap>(object(name, version)).unwrap();
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     let (store, writer) = reflector::store::<ConfigMap>();
