@@ -19,9 +19,7 @@ pub trait ReconcileError: Error + Send + Sync + 'static {
     fn reason(&self) -> &'static str;
 
     /// When to try again.
-    fn retry(&self) -> Retry {
-        Retry::Backoff
-    }
+    fn retry(&self) -> Retry;
 }
 
 /// After an answer that only a person can change (RBAC, a rejected object): these are not watched, so look again by time.

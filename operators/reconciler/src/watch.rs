@@ -48,7 +48,6 @@ where
     let patience = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(500))
         .with_max_delay(LONGEST_PAUSE / 2)
-        .with_factor(2.0)
         .without_max_times()
         // Adds up to the same again.
         .with_jitter();

@@ -120,10 +120,7 @@ impl Election {
     }
 
     async fn write(&self, mut lease: Lease) -> kube::Result<Lease> {
-        let params = PostParams {
-            field_manager: Some(self.name.to_owned()),
-            ..PostParams::default()
-        };
+        let params = PostParams::default();
         if lease.metadata.resource_version.is_some() {
             return self.api.replace(self.name, &params, &lease).await;
         }
