@@ -75,10 +75,9 @@ impl Events {
             let client = client.lock().await;
             // One that is kept would count events of the same reason instead, and show the first one's note for all.
             let recorder = Recorder::new(client.clone(), reporter);
-            match tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "event not sent"),
-                Err(_) => tracing::debug!("event not sent in time"),
+            let sent = tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                tracing::debug!(?sent, "event not sent");
             }
             drop(slot);
         });

@@ -47,7 +47,7 @@ where
 {
     let patience = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(500))
-        .with_max_delay(LONGEST_PAUSE / 2)
+        .with_max_delay(Duration::from_secs(4))
         .without_max_times()
         // Adds up to the same again.
         .with_jitter();
@@ -63,9 +63,6 @@ where
         });
     tell(events)
 }
-
-/// The longest pause of a watch that does not work.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
 /// `Controller::for_stream` and friends. The gate is passed when the store is complete for the first time. Deleted objects
