@@ -80,14 +80,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     watches.spawn(sweep(Arc::clone(&context)));
     watches.spawn(reconcile::outside::watch(Arc::clone(&context)));
 
-    let gate = process.health.gate("dnszones listed");
     let updates = watch(
         Api::<DNSZone>::all(process.client.clone()),
         watcher::Config::default().page_size(PAGE),
     );
     let forgetful = Arc::clone(&context);
     let known = zones.clone();
-    let touched = reflect(updates, zone_writer, gate).inspect_ok(move |zone| {
+    let touched = reflect(updates, zone_writer).inspect_ok(move |zone| {
         if known.get(&ObjectRef::from_obj(zone)).is_none() {
             forgetful.forget(&zone.name_any());
         }
@@ -127,10 +126,10 @@ async fn records(process: &Process, context: &Arc<Context>, called: Vec<Unbounde
             position,
         };
         let gate = process.health.gate(format!("dnsrecords listed ({position})"));
-        let (world, world_gate) = (Arc::clone(&context.world), gate.clone());
+        let world = Arc::clone(&context.world);
         let updates = watch(api, watcher::Config::default().page_size(PAGE))
-            .inspect(move |update: &Update<DNSRecord>| world.take(scope, update, Facts::of_record, &world_gate));
-        let controller = Controller::for_stream(reflect(updates, writer, gate), store).reconcile_on(calls(called));
+            .inspect(move |update: &Update<DNSRecord>| world.take(scope, update, Facts::of_record, &gate));
+        let controller = Controller::for_stream(reflect(updates, writer), store).reconcile_on(calls(called));
         feeds.push(run_controller(
             controller,
             process,

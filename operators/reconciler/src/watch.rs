@@ -16,8 +16,6 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::health::Check;
-
 /// What a watch says.
 #[derive(Debug)]
 pub enum Update<K> {
@@ -65,15 +63,11 @@ where
 }
 
 /// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
-/// `Controller::for_stream` and friends. The gate is passed when the store is complete for the first time. Deleted objects
-/// are yielded as they were last seen, also those whose deletion fell into a gap of the watch.
+/// `Controller::for_stream` and friends. Deleted objects are yielded as they were last seen, also those whose deletion
+/// fell into a gap of the watch.
 ///
 /// One store takes one watch: several namespaces need several stores.
-pub fn reflect<K, S>(
-    updates: S,
-    mut writer: Writer<K>,
-    gate: Arc<Check>,
-) -> impl Stream<Item = Result<K, watcher::Error>> + Send
+pub fn reflect<K, S>(updates: S, mut writer: Writer<K>) -> impl Stream<Item = watcher::Result<K>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
     S: Stream<Item = Update<K>> + Send,
@@ -91,7 +85,6 @@ where
             // kube's own streams yield at InitApply, when the store still holds the old objects.
             Event::Init | Event::InitApply(_) => Vec::new(),
             Event::InitDone => {
-                gate.pass();
                 let gone = before.into_iter();
                 let gone = gone.filter(|object| store.get(&ObjectRef::from_obj(&**object)).is_none());
                 store.state().into_iter().chain(gone).collect()

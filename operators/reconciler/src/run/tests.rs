@@ -345,6 +345,9 @@ async fn the_controller_is_ready_when_its_store_is() {
         sleep(Duration::from_secs(1)).await;
         assert_eq!(process.health.missing(), ["thing"]);
         writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitApply(object("a")));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(process.health.missing(), ["thing"], "half a list");
         writer.apply_watcher_event(&watcher::Event::InitDone);
         sleep(Duration::from_secs(1)).await;
         assert!(process.health.missing().is_empty());

@@ -14,12 +14,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::{
-    health::Health,
-    testing::{
-        faults::{Faults, Release},
-        script::refusal,
-    },
+use crate::testing::{
+    faults::{Faults, Release},
+    script::refusal,
 };
 
 /// Lists what it holds (or refuses), and watches what is fed.
@@ -210,13 +207,11 @@ async fn held_back_events_arrive_later_all_or_only_the_latest_and_old_ones_can_c
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_is_touched_after_the_store_holds_it_and_the_first_list_passes_the_gate() {
+async fn an_object_is_touched_after_the_store_holds_it() {
     let typed = |name: &str, version| serde_json::from_value::<ConfigMap>(object(name, version)).unwrap();
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     let (store, writer) = reflector::store::<ConfigMap>();
-    let health = Health::default();
-    let mut touched: BoxStream<'_, watcher::Result<ConfigMap>> =
-        reflect(receiver, writer, health.gate("things")).boxed();
+    let mut touched: BoxStream<'_, watcher::Result<ConfigMap>> = reflect(receiver, writer).boxed();
     let send = |event| sender.unbounded_send(Update::Event(event)).unwrap();
     let next = async |touched: &mut BoxStream<'_, watcher::Result<ConfigMap>>| {
         let object: ConfigMap = touched.next().await.unwrap().unwrap();
@@ -229,10 +224,8 @@ async fn an_object_is_touched_after_the_store_holds_it_and_the_first_list_passes
     send(Event::Init);
     send(Event::InitApply(typed("a", 1)));
     assert!(futures::poll!(touched.next()).is_pending());
-    assert_eq!(health.missing(), ["things"]);
     send(Event::InitDone);
     assert_eq!(next(&mut touched).await, ("a".to_owned(), Some("1".to_owned())));
-    assert!(health.missing().is_empty());
 
     // A gap: a is gone, b is new; both are touched, and only now.
     send(Event::Init);
