@@ -46,10 +46,8 @@ impl Args {
         if namespaces.is_empty() {
             return vec![Api::all(client.clone())];
         }
-        namespaces
-            .into_iter()
-            .map(|n| Api::namespaced(client.clone(), n))
-            .collect()
+        let apis = namespaces.iter().map(|name| Api::namespaced(client.clone(), name));
+        apis.collect()
     }
 }
 

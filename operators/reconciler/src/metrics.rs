@@ -50,11 +50,7 @@ impl Metrics {
         r.register(name, "Duration of reconciliations", seconds.clone());
         let requests = "Requests to the API server by status code (after the client's own retries), method and host";
         Self {
-            results: add(
-                r,
-                "controller_runtime_reconcile",
-                "Reconciliations by controller and result",
-            ),
+            results: add(r, "controller_runtime_reconcile", "Reconciliations by result"),
             errors: add(r, "controller_runtime_reconcile_errors", "Reconciliations that failed"),
             seconds,
             active: add(r, "controller_runtime_active_workers", "Reconciliations under way"),

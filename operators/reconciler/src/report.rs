@@ -33,11 +33,8 @@ where
         },
         "status": status,
     });
-    let params = PatchParams::apply(manager).force();
-    match api
-        .patch_status(&object.name_any(), &params, &Patch::Apply(&body))
-        .await
-    {
+    let (name, params) = (object.name_any(), PatchParams::apply(manager).force());
+    match api.patch_status(&name, &params, &Patch::Apply(&body)).await {
         Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
         answer => answer.map(drop),
     }
