@@ -81,7 +81,7 @@ impl Server {
                 ClientBuilder::new(service, "default").with_layer(&faults).build(),
                 "hearth",
             ),
-            name: "op".into(),
+            name: "op",
             pod: name.into(),
             clock: Arc::new(move || begin.elapsed() + *skew.lock().unwrap()),
             metrics: metrics.clone(),
