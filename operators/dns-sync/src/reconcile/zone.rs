@@ -356,8 +356,10 @@ fn configure(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<Config,
         .count()
         <= 1;
     let others = takers.iter().filter(|other| other.uid() != zone.uid());
-    config.nested = others.filter_map(|other| Nested::of(&zone.spec, &other.spec)).collect();
-    config.nested.sort_by(|a, b| a.domain.cmp(&b.domain));
+    config.nested = others
+        .filter_map(|other| Nested::of(&zone.spec, &other.name_any(), &other.spec))
+        .collect();
+    config.nested.sort_by(|a, b| a.zone.cmp(&b.zone));
     config.confirmed = zone.annotations().get(CONFIRM_DELETES).cloned();
     Ok(config)
 }
@@ -372,12 +374,21 @@ fn instruct(zone: &DNSZone, context: &Context, name: &str) {
     let asked = zone.annotations().get(RECONCILE_AT).cloned();
     let look = asked.is_some() && asked != handle.asked;
     handle.asked = asked;
+    let (mut other, mut below) = (false, false);
     handle.orders.send_if_modified(|order| {
-        let other = !order.config.same(&config);
+        other = !order.config.same(&config);
+        below = order.config.nested != config.nested;
         order.config = Arc::new(config);
         order.look += u64::from(look);
         other || look
     });
+    drop(at_work);
+    if below {
+        // Why a record that no zone takes is not taken may be another reason now.
+        context.call_records();
+    } else if other {
+        context.zones_changed.notify_one();
+    }
 }
 
 #[cfg(test)]
