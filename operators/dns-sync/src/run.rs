@@ -83,6 +83,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let updates = watch(
         Api::<DNSZone>::all(process.client.clone()),
         watcher::Config::default().page_size(PAGE),
+        |_| (),
     );
     let forgetful = Arc::clone(&context);
     let known = zones.clone();
@@ -127,7 +128,7 @@ async fn records(process: &Process, context: &Arc<Context>, called: Vec<Unbounde
         };
         let gate = process.health.gate(format!("dnsrecords listed ({position})"));
         let world = Arc::clone(&context.world);
-        let updates = watch(api, watcher::Config::default().page_size(PAGE))
+        let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ())
             .inspect(move |update: &Update<DNSRecord>| world.take(scope, update, Facts::of_record, &gate));
         let controller = Controller::for_stream(reflect(updates, writer), store).reconcile_on(calls(called));
         feeds.push(run_controller(
@@ -162,7 +163,7 @@ where
 {
     for (position, api) in process.args.apis::<K>(&process.client).into_iter().enumerate() {
         let gate = process.health.gate(format!("{} listed ({position})", kind.source()));
-        let updates = watch(api, watcher::Config::default().page_size(PAGE));
+        let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ());
         watches.spawn(Arc::clone(world).feed(Scope { kind, position }, updates, facts, gate));
     }
 }

@@ -35,11 +35,11 @@ pub enum Update<K> {
 }
 
 /// Watches for ever, with a jittered backoff of at most 8 s: kube's own goes up to a minute, which is long after a power
-/// cut, and a small cluster's API server bears it. managedFields and the last-applied annotation are dropped; what else
-/// is not needed, a type without those fields leaves out.
+/// cut, and a small cluster's API server bears it. `slim` drops what the caller does not need (or `|_| ()`; a type without
+/// those fields is better still), then managedFields and the last-applied annotation are dropped.
 ///
 /// A lost connection whose watch resumes is no failure: what is cached stays right, only late.
-pub fn watch<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = Update<K>> + Send + use<K>
+pub fn watch<K>(api: Api<K>, config: watcher::Config, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
@@ -53,7 +53,8 @@ where
     let events = kube::runtime::watcher(api, config)
         // Each list begins with an event that says nothing of success, so only time resets the backoff.
         .backoff(ResetTimerBackoff::new(patience, Duration::from_mins(2)))
-        .modify(|object| {
+        .modify(move |object| {
+            slim(object);
             object.managed_fields_mut().clear();
             object
                 .annotations_mut()

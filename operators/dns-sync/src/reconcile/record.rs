@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
+use super::outside::{at_work, unserved};
 use super::tell::trouble;
 use super::zone::is_stalled;
 use super::{Context, Error, MANAGER};
@@ -30,7 +31,9 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     if !decided && is_current(&record) {
         return Ok(Action::await_change());
     }
-    let status = describe(&record, &outcomes, decided, Timestamp::now());
+    let facts = context.world.get(&key).filter(|_| outcomes.is_empty());
+    let unserved = facts.and_then(|facts| unserved(&at_work(&context), &facts));
+    let status = describe(&record, &outcomes, decided, unserved.as_deref(), Timestamp::now());
     let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), key.namespace());
     report(&api, MANAGER, &record, &status).await.map_err(Error::Status)?;
     Ok(Action::await_change())
@@ -137,7 +140,14 @@ fn is_current(record: &DNSRecord) -> bool {
     })
 }
 
-fn describe(record: &DNSRecord, outcomes: &[Outcome], decided: bool, now: Timestamp) -> DNSRecordStatus {
+/// `unserved`: why no zone takes the record, if it is known.
+fn describe(
+    record: &DNSRecord,
+    outcomes: &[Outcome],
+    decided: bool,
+    unserved: Option<&str>,
+    now: Timestamp,
+) -> DNSRecordStatus {
     let mut status = record.status.clone().unwrap_or_default();
     let generation = record.metadata.generation;
     status.observed_generation = generation.unwrap_or_default();
@@ -161,8 +171,11 @@ fn describe(record: &DNSRecord, outcomes: &[Outcome], decided: bool, now: Timest
         let message = "a DNSZone that could take this record has not looked at its zone yet";
         conditions.reconciling("WaitingForZone", message);
     } else if status.zones.is_empty() {
-        let message = "no DNSZone takes this record: none that is at work contains its name, has spec.sources.records and admits its namespace, labels and type";
-        conditions.stalled("NoZone", message);
+        let message = unserved.map_or_else(
+            || "no DNSZone takes this record: none that is at work contains its name, has spec.sources.records and admits its namespace, labels and type".to_owned(),
+            |why| format!("no DNSZone takes this record: {why}, or set spec.zone to the DNSZone above"),
+        );
+        conditions.stalled("NoZone", &message);
     } else if let Some(bad) = first("Failed") {
         let reason = outcomes.iter().find_map(Outcome::reason).unwrap_or("Failed");
         conditions.stalled(reason, &bad.message);

@@ -23,7 +23,7 @@ use tokio::{
 pub(crate) use self::candidate::Held;
 use self::candidate::{Candidate, Failed, Rules, Step};
 pub(crate) use self::term::{Clock, boot_clock};
-pub use self::term::{Leadership, Term};
+pub use self::term::{Leadership, Term, boot_time};
 use crate::{health::Check, metrics::Metrics};
 
 /// The lease loop may be silent for this long before the process counts as stuck; its requests end after 3 s.

@@ -80,7 +80,7 @@ impl Server {
 
     fn updates(&self, faults: &Faults) -> BoxStream<'static, Update<ConfigMap>> {
         let api = Api::<ConfigMap>::namespaced(self.client(faults), "home");
-        watch(api, watcher::Config::default()).boxed()
+        watch(api, watcher::Config::default(), |_| ()).boxed()
     }
 }
 
@@ -174,7 +174,7 @@ async fn a_watch_of_one_name_asks_for_that_name_only() {
     let server = Server::default();
     let api = Api::<ConfigMap>::namespaced(server.client(&Faults::default()), "home");
     let one = watcher::Config::default().fields("metadata.name=token");
-    let mut updates = watch(api, one).boxed();
+    let mut updates = watch(api, one, |_| ()).boxed();
     words(&mut updates).await;
     let requests = server.0.lock().unwrap().requests.clone();
     assert!(

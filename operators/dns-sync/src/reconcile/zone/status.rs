@@ -9,7 +9,7 @@ use crate::crd::{CONFIRM_DELETES, DNSZone};
 use crate::metrics::CONDITIONS;
 use crate::provider::ProviderError;
 use crate::source::SourceKind;
-use crate::zone::actor::Standing;
+use crate::zone::actor::{Shared, Standing};
 use crate::zone::state::{Park, State};
 
 /// Plan lines and parked records that a status shows.
@@ -88,16 +88,24 @@ impl Writer {
         if standing.looks >= handle.orders.borrow().look && handle.asked.is_some() {
             self.status.last_handled_reconcile_at.clone_from(&handle.asked);
         }
-        let all_unseen = {
-            let state = handle.shared.state();
-            self.counts(&state);
-            state.parked.values().all(|why| *why == Park::Unseen)
-        };
-        self.parked(&zone.name_any(), all_unseen);
+        self.tally(&zone.name_any(), &handle.shared);
         self.in_sync(zone.spec.policy);
         self.reachable(&standing);
         self.sources(zone, context);
         self.working(zone.spec.policy, &standing);
+    }
+
+    /// What an actor has counted, and what the next one must know of it. Nothing before its first look.
+    pub(super) fn tally(&mut self, zone: &str, shared: &Shared) {
+        if !shared.standing().looked {
+            return;
+        }
+        let all_unseen = {
+            let state = shared.state();
+            self.counts(&state);
+            state.parked.values().all(|why| *why == Park::Unseen)
+        };
+        self.parked(zone, all_unseen);
     }
 
     /// Before the first look of a term. What an earlier one has reported stays, but the provider may be away.
