@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use hearth_reconciler::run::run as run_controller;
-use hearth_reconciler::start::{Process, StartError, start};
+use hearth_reconciler::start::{Process, start};
 use hearth_reconciler::watch::{Update, reflect, watch};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, watcher};
@@ -28,7 +28,7 @@ use crate::zone::config::Reach;
 const PAGE: u32 = 250;
 
 /// Runs the operator until it is told to end.
-pub async fn run(args: Args) -> Result<(), StartError> {
+pub async fn run(args: Args) -> anyhow::Result<()> {
     let rate = args.rate();
     let process = start(MANAGER, args.shared.clone()).await?;
     let metrics = process.metrics.register(Metrics::register);
@@ -80,7 +80,6 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     watches.spawn(sweep(Arc::clone(&context)));
     watches.spawn(reconcile::outside::watch(Arc::clone(&context)));
 
-    let gate = process.health.gate("dnszones listed");
     let updates = watch(
         Api::<DNSZone>::all(process.client.clone()),
         watcher::Config::default().page_size(PAGE),
@@ -88,7 +87,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     );
     let forgetful = Arc::clone(&context);
     let known = zones.clone();
-    let touched = reflect(updates, zone_writer, gate).inspect_ok(move |zone| {
+    let touched = reflect(updates, zone_writer).inspect_ok(move |zone| {
         if known.get(&ObjectRef::from_obj(zone)).is_none() {
             forgetful.forget(&zone.name_any());
         }
@@ -128,10 +127,10 @@ async fn records(process: &Process, context: &Arc<Context>, called: Vec<Unbounde
             position,
         };
         let gate = process.health.gate(format!("dnsrecords listed ({position})"));
-        let (world, world_gate) = (Arc::clone(&context.world), gate.clone());
+        let world = Arc::clone(&context.world);
         let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ())
-            .inspect(move |update: &Update<DNSRecord>| world.take(scope, update, Facts::of_record, &world_gate));
-        let controller = Controller::for_stream(reflect(updates, writer, gate), store).reconcile_on(calls(called));
+            .inspect(move |update: &Update<DNSRecord>| world.take(scope, update, Facts::of_record, &gate));
+        let controller = Controller::for_stream(reflect(updates, writer), store).reconcile_on(calls(called));
         feeds.push(run_controller(
             controller,
             process,

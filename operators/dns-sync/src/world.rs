@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use hearth_reconciler::health::Gate;
+use hearth_reconciler::health::Check;
 use hearth_reconciler::watch::Update;
 use kube::runtime::watcher::Event;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -132,13 +132,13 @@ impl World {
     }
 
     /// Feeds the world from one watch for as long as it lasts. `facts` says `None` for objects that can never publish.
-    /// The gate opens when the watch has been listed, or cannot be for a reason that waiting does not mend.
+    /// The gate is passed when the watch has been listed, or cannot be for a reason that waiting does not mend.
     pub async fn feed<K>(
         self: Arc<Self>,
         scope: Scope,
         updates: impl Stream<Item = Update<K>>,
         facts: fn(&K) -> Facts,
-        gate: Gate,
+        gate: Arc<Check>,
     ) {
         let mut updates = std::pin::pin!(updates);
         while let Some(update) = updates.next().await {
@@ -147,7 +147,7 @@ impl World {
     }
 
     /// Takes over one update.
-    pub fn take<K>(&self, scope: Scope, update: &Update<K>, facts: fn(&K) -> Facts, gate: &Gate) {
+    pub fn take<K>(&self, scope: Scope, update: &Update<K>, facts: fn(&K) -> Facts, gate: &Check) {
         let at = self.now();
         let mut inner = self.lock();
         let before = inner.complete();
@@ -162,14 +162,14 @@ impl World {
             }
             Update::Event(Event::InitDone) => {
                 inner.finish(scope, at);
-                gate.open();
+                gate.pass();
             }
             Update::Event(Event::Apply(object)) => inner.apply(scope, facts(object), at),
             Update::Event(Event::Delete(object)) => inner.delete(&facts(object).key, at),
             Update::Failing { reason, message } => {
                 inner.scope(scope).failing = Some((reason, message.clone()));
                 if matches!(*reason, "Forbidden" | "NotServed") {
-                    gate.open();
+                    gate.pass();
                 }
             }
             Update::Recovered => inner.scope(scope).failing = None,

@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
@@ -15,14 +14,9 @@ use crate::error::{LOOK_AGAIN, ReconcileError, Retry};
 /// Why an owned object was not written or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// An object of this name exists and is not ours. It was not touched.
-    #[error("{kind} {name} exists and does not belong to this object; delete or rename one of them")]
-    NotOurs {
-        /// The kind of the object in the way.
-        kind: String,
-        /// Its name.
-        name: String,
-    },
+    /// What stands in the way, by kind and name: it is not ours. It was not touched.
+    #[error("{0} exists and does not belong to this object; delete or rename one of them")]
+    NotOurs(String),
     /// The client's error.
     #[error(transparent)]
     Kube(#[from] kube::Error),
@@ -31,7 +25,7 @@ pub enum ApplyError {
 impl ReconcileError for ApplyError {
     fn reason(&self) -> &'static str {
         match self {
-            Self::NotOurs { .. } => "NotOurs",
+            Self::NotOurs(_) => "NotOurs",
             Self::Kube(error) => error.reason(),
         }
     }
@@ -39,7 +33,7 @@ impl ReconcileError for ApplyError {
     fn retry(&self) -> Retry {
         match self {
             // What is in the way is not watched: only time tells when it is gone.
-            Self::NotOurs { .. } => Retry::After(LOOK_AGAIN),
+            Self::NotOurs(_) => Retry::After(LOOK_AGAIN),
             Self::Kube(error) => error.retry(),
         }
     }
@@ -79,8 +73,8 @@ where
 }
 
 /// Deletes an owned object exactly as it was seen (UID and `resourceVersion` are preconditions), dependents in the
-/// background. False if it was gone already.
-pub async fn delete<K, O>(api: &Api<K>, owner: &O, existing: &K) -> Result<bool, ApplyError>
+/// background. It is no error if it was gone already.
+pub async fn delete<K, O>(api: &Api<K>, owner: &O, existing: &K) -> Result<(), ApplyError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     O: Resource,
@@ -91,9 +85,8 @@ where
         resource_version: existing.resource_version(),
     });
     match api.delete(&existing.name_any(), &params).await {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
+        answer => Ok(answer.map(drop)?),
     }
 }
 
@@ -101,10 +94,8 @@ fn guard<K: Resource<DynamicType = ()>, O: Resource>(existing: &K, owner: &O) ->
     if owned_by(existing, owner) {
         return Ok(());
     }
-    Err(ApplyError::NotOurs {
-        kind: K::kind(&()).into_owned(),
-        name: existing.name_any(),
-    })
+    let what = format!("{} {}", K::kind(&()), existing.name_any());
+    Err(ApplyError::NotOurs(what))
 }
 
 /// What was created by POST belongs to our manager's `Update` entry. Apply would leave those fields standing for ever,
@@ -114,11 +105,11 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let mut fields = existing.managed_fields().to_vec();
-    let ours = |field: &&mut ManagedFieldsEntry| {
-        let of_ours = field.manager.as_deref() == Some(manager) && field.subresource.is_none();
-        of_ours && field.operation.as_deref() == Some("Update")
-    };
-    let Some(field) = fields.iter_mut().find(ours) else {
+    let created = fields.iter_mut().find(|field| {
+        let ours = field.manager.as_deref() == Some(manager) && field.subresource.is_none();
+        ours && field.operation.as_deref() == Some("Update")
+    });
+    let Some(field) = created else {
         return Ok(());
     };
     field.operation = Some("Apply".to_owned());
@@ -261,8 +252,8 @@ mod tests {
             .start();
         let api = Api::<Secret>::namespaced(client, "home");
         let ours = typed(secret("me", &json!({})));
-        assert!(delete(&api, &owner(), &ours).await.unwrap());
-        assert!(!delete(&api, &owner(), &ours).await.unwrap(), "gone already");
+        delete(&api, &owner(), &ours).await.unwrap();
+        delete(&api, &owner(), &ours).await.expect("gone already is no error");
         assert_eq!(delete(&api, &owner(), &ours).await.unwrap_err().reason(), "Conflict");
         let foreign = typed(secret("other", &json!({})));
         assert_eq!(delete(&api, &owner(), &foreign).await.unwrap_err().reason(), "NotOurs");

@@ -7,6 +7,7 @@ use kube::{Api, Client, Resource};
 
 /// Arguments of the `run` command of every operator.
 #[derive(clap::Args, Debug, Clone)]
+#[group(skip)] // its name would be that of the operator's own `Args`
 pub struct Args {
     /// How log lines look.
     #[arg(long, env = "HEARTH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -45,10 +46,8 @@ impl Args {
         if namespaces.is_empty() {
             return vec![Api::all(client.clone())];
         }
-        namespaces
-            .into_iter()
-            .map(|n| Api::namespaced(client.clone(), n))
-            .collect()
+        let apis = namespaces.iter().map(|name| Api::namespaced(client.clone(), name));
+        apis.collect()
     }
 }
 

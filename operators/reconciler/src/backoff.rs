@@ -1,17 +1,13 @@
 //! How long to wait after failures, object by object.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use kube::{
     core::DynamicObject,
     runtime::{controller::Action, reflector::ObjectRef},
 };
 
-use crate::error::Retry;
+use crate::{error::Retry, lock};
 
 /// The delay after the first failure.
 pub const FIRST: Duration = Duration::from_secs(1);
@@ -59,7 +55,7 @@ pub(crate) struct Failures(Mutex<HashMap<ObjectRef<DynamicObject>, Failing>>);
 impl Failures {
     /// Notes a failure and returns the object's record.
     pub(crate) fn note(&self, key: ObjectRef<DynamicObject>, uid: &str, reason: &'static str) -> Failing {
-        let mut map = self.map();
+        let mut map = lock(&self.0);
         let record = map.entry(key).or_default();
         if record.uid != uid {
             *record = Failing {
@@ -75,11 +71,7 @@ impl Failures {
 
     /// Forgets an object: it succeeded, or it is gone.
     pub(crate) fn forget(&self, key: &ObjectRef<DynamicObject>) {
-        self.map().remove(key);
-    }
-
-    fn map(&self) -> MutexGuard<'_, HashMap<ObjectRef<DynamicObject>, Failing>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).remove(key);
     }
 }
 

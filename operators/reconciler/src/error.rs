@@ -1,6 +1,6 @@
 //! What went wrong with an object, and when to try again. The error itself says both; one place acts on it ([`crate::run`]).
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 /// When to try again after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +14,12 @@ pub enum Retry {
 }
 
 /// An error of a reconciler.
-pub trait ReconcileError: std::error::Error + Send + Sync + 'static {
+pub trait ReconcileError: Error + Send + Sync + 'static {
     /// Which error, in `PascalCase`: the reason of conditions and events and a label in logs. One of a few fixed words.
     fn reason(&self) -> &'static str;
 
     /// When to try again.
-    fn retry(&self) -> Retry {
-        Retry::Backoff
-    }
+    fn retry(&self) -> Retry;
 }
 
 /// After an answer that only a person can change (RBAC, a rejected object): these are not watched, so look again by time.
@@ -60,6 +58,17 @@ impl ReconcileError for kube::Error {
             _ => Retry::Backoff,
         }
     }
+}
+
+/// The error with its sources, each said once (some errors' texts contain those of their sources).
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for source in anyhow::Chain::new(error).skip(1).map(ToString::to_string) {
+        if !text.contains(&source) {
+            text = format!("{text}: {source}");
+        }
+    }
+    text
 }
 
 /// Cuts a text to at most `limit` bytes without splitting a character; what was cut shows as `…`.
@@ -124,5 +133,19 @@ mod tests {
         for limit in 3..40 {
             assert!(cut("日本語のとても長い文章です。", limit).len() <= limit);
         }
+    }
+
+    #[test]
+    fn a_chain_of_errors_says_each_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("failed to write the record")]
+        struct Outer(#[source] kube::Error);
+        let status = kube::core::Status::failure("Forbidden", "").boxed();
+        let text = chain(&Outer(kube::Error::Api(status)));
+        assert!(
+            text.starts_with("failed to write the record: ApiError: Forbidden"),
+            "{text}"
+        );
+        assert_eq!(text.matches("failed").count(), 1);
     }
 }

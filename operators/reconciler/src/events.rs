@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use kube::{
 };
 use tokio::sync::Semaphore;
 
-use crate::error::cut;
+use crate::{error::cut, lock};
 
 /// The API's limit for a note, in bytes.
 const NOTE_LIMIT: usize = 1024;
@@ -75,10 +75,9 @@ impl Events {
             let client = client.lock().await;
             // One that is kept would count events of the same reason instead, and show the first one's note for all.
             let recorder = Recorder::new(client.clone(), reporter);
-            match tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "event not sent"),
-                Err(_) => tracing::debug!("event not sent in time"),
+            let sent = tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                tracing::debug!(?sent, "event not sent");
             }
             drop(slot);
         });
@@ -86,7 +85,7 @@ impl Events {
 
     /// Forgets what was said about an object, so that the next event is sent whatever it says.
     pub fn clear(&self, uid: &str) {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        lock(&self.last).remove(uid);
     }
 
     /// Waits until the events published so far are sent, at most `limit`.
@@ -96,7 +95,7 @@ impl Events {
     }
 
     fn is_news(&self, uid: &str, reason: &str, note: &str) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if last.get(uid).is_some_and(|(r, n)| r == reason && n == note) {
             return false;
         }

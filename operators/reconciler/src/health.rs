@@ -1,45 +1,48 @@
 //! Readiness and liveness: what is missing, and whether loops still turn.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
 };
+
+use crate::lock;
 
 /// The health of the process. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<Vec<Weak<Check>>>>);
 
+/// Something that must happen: once before the process is ready (a gate), or again and again while it is alive (a
+/// heartbeat). It stops counting when dropped.
 #[derive(Debug)]
-struct Check {
+pub struct Check {
     name: String,
-    /// A loop's, a gate has none.
+    /// A heartbeat's, a gate has none.
     max_silence: Option<Duration>,
-    /// When the loop turned last, or the gate was opened; none while it is closed.
+    /// When it happened last.
     last: Mutex<Option<Instant>>,
 }
 
-/// Something that must have happened before the process is ready. Closed at first; it stops counting when dropped.
-#[derive(Debug, Clone)]
-pub struct Gate(Arc<Check>);
-
-/// A loop that must turn, or the process is not alive. It stops counting when dropped.
-#[derive(Debug, Clone)]
-pub struct Heartbeat(Arc<Check>);
+impl Check {
+    /// It has happened.
+    pub fn pass(&self) {
+        *lock(&self.last) = Some(Instant::now());
+    }
+}
 
 impl Health {
-    /// Adds a closed gate; `name` is what /readyz lists while it is closed.
-    pub fn gate(&self, name: impl Into<String>) -> Gate {
-        Gate(self.add(name.into(), None))
+    /// Adds a gate; `name` is what /readyz lists until it is passed.
+    pub fn gate(&self, name: impl Into<String>) -> Arc<Check> {
+        self.add(name.into(), None)
     }
 
-    /// Adds a loop that beats at least every `max_silence`. Suspend of the machine does not count as silence.
-    pub fn heartbeat(&self, name: impl Into<String>, max_silence: Duration) -> Heartbeat {
-        let heartbeat = Heartbeat(self.add(name.into(), Some(max_silence)));
-        heartbeat.beat();
+    /// Adds a loop that passes at least every `max_silence`. Suspend of the machine does not count as silence.
+    pub fn heartbeat(&self, name: impl Into<String>, max_silence: Duration) -> Arc<Check> {
+        let heartbeat = self.add(name.into(), Some(max_silence));
+        heartbeat.pass();
         heartbeat
     }
 
-    /// The names of the closed gates; empty means ready.
+    /// The names of the gates that were not passed; empty means ready.
     pub fn missing(&self) -> Vec<String> {
         self.names(|check| lock(&check.last).is_none())
     }
@@ -68,46 +71,30 @@ impl Health {
     }
 }
 
-impl Gate {
-    /// It has happened.
-    pub fn open(&self) {
-        *lock(&self.0.last) = Some(Instant::now());
-    }
-}
-
-impl Heartbeat {
-    /// The loop turns.
-    pub fn beat(&self) {
-        *lock(&self.0.last) = Some(Instant::now());
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ready_lists_closed_gates_only() {
+    fn ready_lists_only_gates_that_were_not_passed() {
         let health = Health::default();
         assert!(health.missing().is_empty());
         let (zones, records) = (health.gate("zones"), health.gate("records"));
-        zones.open();
+        zones.pass();
         assert_eq!(health.missing(), ["records"]);
         drop(records);
         assert!(health.missing().is_empty());
     }
 
     #[test]
-    fn a_silent_loop_is_stuck_until_it_beats_or_ends() {
+    fn a_silent_loop_is_stuck_until_it_passes_or_ends() {
         let health = Health::default();
         let heartbeat = health.heartbeat("lease", Duration::from_mins(1));
         let now = Instant::now();
         assert!(health.stuck(now + Duration::from_secs(59)).is_empty());
         assert_eq!(health.stuck(now + Duration::from_secs(62)), ["lease"]);
+        heartbeat.pass();
+        assert!(health.stuck(Instant::now() + Duration::from_secs(59)).is_empty());
         drop(heartbeat);
         assert!(health.stuck(now + Duration::from_secs(62)).is_empty());
     }

@@ -45,3 +45,10 @@ pub mod start;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod watch;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks whether or not another thread panicked with the lock held: released builds have ended then.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

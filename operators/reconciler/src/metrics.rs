@@ -3,8 +3,7 @@
 //! kube-runtime's queue cannot be seen from outside, so the `workqueue_*` metrics are left out rather than faked.
 
 use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -13,6 +12,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Metric, Registry},
 };
+
+use crate::lock;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -23,19 +24,17 @@ const SECONDS: [f64; 40] = [
     1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0,
 ];
 
-type Labels<const N: usize> = [(&'static str, String); N];
+type Labels<const N: usize, V = &'static str> = [(&'static str, V); N];
 
 /// The metrics of the process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     results: Family<Labels<2>, Counter>,
     errors: Family<Labels<1>, Counter>,
-    terminal: Family<Labels<1>, Counter>,
     seconds: Family<Labels<1>, Histogram>,
     active: Family<Labels<1>, Gauge>,
-    most: Family<Labels<1>, Gauge>,
     master: Family<Labels<1>, Gauge>,
-    requests: Family<Labels<3>, Counter>,
+    requests: Family<Labels<3, String>, Counter>,
     registry: Arc<Mutex<Registry>>,
 }
 
@@ -49,20 +48,12 @@ impl Metrics {
         let seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let name = "controller_runtime_reconcile_time_seconds";
         r.register(name, "Duration of reconciliations", seconds.clone());
-        let terminal = "Reconciliations that failed and are not tried again before something changes";
         let requests = "Requests to the API server by status code (after the client's own retries), method and host";
-        let most = "controller_runtime_max_concurrent_reconciles";
         Self {
-            results: add(
-                r,
-                "controller_runtime_reconcile",
-                "Reconciliations by controller and result",
-            ),
+            results: add(r, "controller_runtime_reconcile", "Reconciliations by result"),
             errors: add(r, "controller_runtime_reconcile_errors", "Reconciliations that failed"),
-            terminal: add(r, "controller_runtime_terminal_reconcile_errors", terminal),
             seconds,
             active: add(r, "controller_runtime_active_workers", "Reconciliations under way"),
-            most: add(r, most, "Limit of active workers"),
             master: add(
                 r,
                 "leader_election_master_status",
@@ -75,41 +66,36 @@ impl Metrics {
 
     /// Registers metrics or collectors of the operator; what the callback returns is returned.
     pub fn register<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
-        register(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
+        register(&mut lock(&self.registry))
     }
 
-    /// All metrics as `OpenMetrics` text, see [`CONTENT_TYPE`]. Fails only if a collector does.
-    pub fn text(&self) -> Result<String, fmt::Error> {
+    /// All metrics as `OpenMetrics` text, see [`CONTENT_TYPE`].
+    pub fn text(&self) -> String {
         let mut out = String::new();
-        self.register(|registry| text::encode(&mut out, registry))?;
-        Ok(out)
+        // Only a collector can fail. Then the end (`# EOF`) is missing, and scrapers refuse the text.
+        let _ = self.register(|registry| text::encode(&mut out, registry));
+        out
     }
 
     /// The metrics of one controller. They begin at zero, so that `increase()` sees the first failure.
-    pub(crate) fn controller(&self, controller: &str, concurrency: u16) -> Runs {
-        let label = &[("controller", controller.to_owned())];
-        let result = |result: &str| {
-            let labels = [("controller", controller.to_owned()), ("result", result.to_owned())];
-            self.results.get_or_create_owned(&labels)
-        };
+    pub(crate) fn controller(&self, controller: &'static str) -> Runs {
+        let label = ("controller", controller);
+        let result = |result| self.results.get_or_create_owned(&[label, ("result", result)]);
         // kube has no immediate requeue: this one stays 0.
         drop(result("requeue"));
-        self.most.get_or_create(label).set(concurrency.into());
         Runs {
             success: result("success"),
             requeue_after: result("requeue_after"),
             error: result("error"),
-            errors: self.errors.get_or_create_owned(label),
-            terminal: self.terminal.get_or_create_owned(label),
-            seconds: self.seconds.get_or_create_owned(label),
-            active: self.active.get_or_create_owned(label),
+            errors: self.errors.get_or_create_owned(&[label]),
+            seconds: self.seconds.get_or_create_owned(&[label]),
+            active: self.active.get_or_create_owned(&[label]),
         }
     }
 
     /// Whether this process holds the lease of this name.
-    pub(crate) fn leading(&self, name: &str, leading: bool) {
-        let label = [("name", name.to_owned())];
-        self.master.get_or_create(&label).set(leading.into());
+    pub(crate) fn leading(&self, name: &'static str, leading: bool) {
+        self.master.get_or_create(&[("name", name)]).set(leading.into());
     }
 
     /// Sets the commonest requests to zero.
@@ -143,7 +129,6 @@ pub(crate) struct Runs {
     pub(crate) requeue_after: Counter,
     pub(crate) error: Counter,
     pub(crate) errors: Counter,
-    pub(crate) terminal: Counter,
     seconds: Histogram,
     active: Gauge,
 }
@@ -170,13 +155,13 @@ mod tests {
     use super::*;
 
     fn has(metrics: &Metrics, line: &str) -> bool {
-        metrics.text().unwrap().lines().any(|l| l == line)
+        metrics.text().lines().any(|l| l == line)
     }
 
     #[test]
     fn all_label_sets_of_a_controller_are_there_from_the_start() {
         let metrics = Metrics::new("dns-sync");
-        metrics.controller("dnszone", 4);
+        metrics.controller("dnszone");
         metrics.leading("dns-sync", false);
         metrics.host("10.0.0.1:443");
         for line in [
@@ -185,10 +170,8 @@ mod tests {
             r#"controller_runtime_reconcile_total{controller="dnszone",result="requeue"} 0"#,
             r#"controller_runtime_reconcile_total{controller="dnszone",result="requeue_after"} 0"#,
             r#"controller_runtime_reconcile_errors_total{controller="dnszone"} 0"#,
-            r#"controller_runtime_terminal_reconcile_errors_total{controller="dnszone"} 0"#,
             r#"controller_runtime_reconcile_time_seconds_count{controller="dnszone"} 0"#,
             r#"controller_runtime_active_workers{controller="dnszone"} 0"#,
-            r#"controller_runtime_max_concurrent_reconciles{controller="dnszone"} 4"#,
             r#"leader_election_master_status{name="dns-sync"} 0"#,
             r#"rest_client_requests_total{code="<error>",method="PATCH",host="10.0.0.1:443"} 0"#,
             concat!(
@@ -197,15 +180,15 @@ mod tests {
                 r#""} 1"#
             ),
         ] {
-            assert!(has(&metrics, line), "{line} is not in\n{}", metrics.text().unwrap());
+            assert!(has(&metrics, line), "{line} is not in\n{}", metrics.text());
         }
-        assert!(metrics.text().unwrap().ends_with("# EOF\n"));
+        assert!(metrics.text().ends_with("# EOF\n"));
     }
 
     #[test]
     fn a_run_is_measured_even_when_it_is_cancelled() {
         let metrics = Metrics::new("x");
-        let runs = metrics.controller("thing", 1);
+        let runs = metrics.controller("thing");
         let run = runs.begin();
         assert!(has(
             &metrics,

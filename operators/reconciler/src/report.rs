@@ -9,18 +9,18 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-/// Applies `status` to the object's status subresource, if it differs from the status that `object` carries. True if it
-/// was written; false if there was nothing to write or the object is gone.
+/// Applies `status` to the object's status subresource, if it differs from the status that `object` carries. It is no
+/// error if the object is gone.
 ///
 /// The body holds the object's UID, so that a newer object of the same name is never written to (the answer is then a
 /// conflict). The status must leave fields out that have no value. Fails as the client does.
-pub async fn report<K>(api: &Api<K>, manager: &str, object: &K, status: &K::Status) -> kube::Result<bool>
+pub async fn report<K>(api: &Api<K>, manager: &str, object: &K, status: &K::Status) -> kube::Result<()>
 where
     K: Resource<DynamicType = ()> + HasStatus + DeserializeOwned + Clone + std::fmt::Debug,
     K::Status: Serialize + PartialEq,
 {
     if object.status() == Some(status) {
-        return Ok(false);
+        return Ok(());
     }
     let body = json!({
         "apiVersion": K::api_version(&()),
@@ -33,14 +33,10 @@ where
         },
         "status": status,
     });
-    let params = PatchParams::apply(manager).force();
-    match api
-        .patch_status(&object.name_any(), &params, &Patch::Apply(&body))
-        .await
-    {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(false),
-        Err(error) => Err(error),
+    let (name, params) = (object.name_any(), PatchParams::apply(manager).force());
+    match api.patch_status(&name, &params, &Patch::Apply(&body)).await {
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
+        answer => answer.map(drop),
     }
 }
 
@@ -76,7 +72,7 @@ mod tests {
         serde_json::from_value(thing).unwrap()
     }
 
-    async fn reported(script: Script, phase: &str, message: Option<&str>) -> kube::Result<bool> {
+    async fn reported(script: Script, phase: &str, message: Option<&str>) -> kube::Result<()> {
         let (client, server) = script.start();
         let status = ThingStatus {
             phase: phase.to_owned(),
@@ -90,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_equal_status_is_not_written_whether_fields_are_null_or_absent() {
-        assert!(!reported(Script::new(), "Running", Some("m")).await.unwrap());
+        reported(Script::new(), "Running", Some("m")).await.unwrap();
     }
 
     #[tokio::test]
@@ -104,13 +100,13 @@ mod tests {
             );
         };
         let script = Script::new().expect_body("PATCH", PATH, check, 200, json!(thing()));
-        assert!(reported(script, "Failed", None).await.unwrap());
+        reported(script, "Failed", None).await.unwrap();
     }
 
     #[tokio::test]
     async fn an_object_that_is_gone_is_no_error_and_one_created_anew_is_a_conflict() {
         let gone = Script::new().refuse("PATCH", PATH, 404, "NotFound");
-        assert!(!reported(gone, "Failed", None).await.unwrap());
+        reported(gone, "Failed", None).await.unwrap();
         let anew = Script::new().refuse("PATCH", PATH, 409, "Conflict");
         assert!(reported(anew, "Failed", None).await.is_err());
     }

@@ -8,31 +8,31 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, uri::Authority};
-use tower::{BoxError, Layer, Service, layer::layer_fn};
+use tower::{BoxError, Layer, Service, layer::layer_fn, timeout::Timeout};
 
-use crate::{health::Gate, metrics::Metrics};
+use crate::{health::Check, metrics::Metrics};
 
 /// How long the API server may take to begin its answer, the client's own retries included. The default client has no
 /// such limit, and would hang for as long as a stalled server keeps the connection open.
 const BEGIN_TO_ANSWER: Duration = Duration::from_mins(1);
 
-/// Adds counting and the limit to a client's service. The gate opens with the first answer. The host is taken from the
+/// Adds counting and the limit to a client's service. The first answer passes the gate. The host is taken from the
 /// configuration: requests carry paths only at this point.
 pub(crate) fn watched<S>(
     metrics: Metrics,
     cluster: &http::Uri,
-    gate: Gate,
+    gate: Arc<Check>,
 ) -> impl Layer<S, Service = Watched<S>> + use<S> {
     let host = cluster.authority().map_or("", Authority::as_str).to_owned();
     metrics.host(&host);
     let count: Count = Arc::new(move |method, code| {
         metrics.requests(method.as_str(), &host, code).inc();
         if code.is_some() {
-            gate.open();
+            gate.pass();
         }
     });
     layer_fn(move |inner| Watched {
-        inner,
+        inner: Timeout::new(inner, BEGIN_TO_ANSWER),
         count: Arc::clone(&count),
     })
 }
@@ -41,7 +41,7 @@ pub(crate) fn watched<S>(
 type Count = Arc<dyn Fn(&Method, Option<u16>) + Send + Sync>;
 
 pub(crate) struct Watched<S> {
-    inner: S,
+    inner: Timeout<S>,
     count: Count,
 }
 
@@ -56,17 +56,14 @@ where
     type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let (method, count) = (request.method().clone(), Arc::clone(&self.count));
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let result = match tokio::time::timeout(BEGIN_TO_ANSWER, answer).await {
-                Ok(result) => result.map_err(Into::into),
-                Err(_) => Err(format!("no answer within {BEGIN_TO_ANSWER:?}").into()),
-            };
+            let result = answer.await;
             count(&method, result.as_ref().ok().map(|answer| answer.status().as_u16()));
             result
         })
@@ -79,7 +76,7 @@ mod tests {
     use crate::health::Health;
 
     #[tokio::test(start_paused = true)]
-    async fn answers_errors_and_silence_are_counted_silence_ends_and_the_first_answer_opens_the_gate() {
+    async fn answers_errors_and_silence_are_counted_silence_ends_and_the_first_answer_passes_the_gate() {
         let (metrics, health) = (Metrics::new("x"), Health::default());
         let layer = watched(
             metrics.clone(),
@@ -98,15 +95,13 @@ mod tests {
         assert_eq!(health.missing(), ["answer"]);
         assert_eq!(service.call(get("/gone")).await.unwrap().status(), 404);
         assert!(health.missing().is_empty());
-        assert!(
-            service
-                .call(get("/silent"))
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains("60s")
+        let begin = tokio::time::Instant::now();
+        let error = service.call(get("/silent")).await.unwrap_err();
+        assert_eq!(
+            (begin.elapsed().as_secs(), error.to_string().as_str()),
+            (60, "request timed out")
         );
-        let text = metrics.text().unwrap();
+        let text = metrics.text();
         for line in [
             r#"{code="404",method="GET",host="10.0.0.1:6443"} 1"#,
             r#"{code="<error>",method="GET",host="10.0.0.1:6443"} 2"#,

@@ -1,6 +1,6 @@
 //! Runs a `Controller`: the one place where results and errors of reconcilers become requeues, logs, metrics and events.
 
-use std::{convert::Infallible, iter, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use kube::{
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     backoff::{self, Failures},
-    error::{ReconcileError, Retry},
+    error::{ReconcileError, Retry, chain},
     events::Events,
     metrics::Runs,
     start::Process,
@@ -44,22 +44,20 @@ pub async fn run<K, C, E, F, Fut>(
     F: Fn(Arc<K>, Arc<C>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Action, E>> + Send + 'static,
 {
-    let leadership = process.leadership.clone();
     let (store, gate) = (controller.store(), process.health.gate(kind));
-    let settle = Arc::new(Settle {
+    let settle = &Arc::new(Settle {
         kind,
         failures: Failures::default(),
         events: process.events.clone(),
-        runs: process.metrics.controller(kind, process.args.concurrency),
+        runs: process.metrics.controller(kind),
     });
-    let forget = Arc::clone(&settle);
     let results = controller
         .with_config(controller::Config::default().concurrency(process.args.concurrency))
         .graceful_shutdown_on(process.shutdown.clone().cancelled_owned())
-        .reconcile_all_on(leadership.terms().map(drop))
+        .reconcile_all_on(process.leadership.terms().map(drop))
         .run(
-            move |object, ctx| {
-                let (term, settle) = (leadership.term(), Arc::clone(&settle));
+            |object, ctx| {
+                let (term, settle) = (process.leadership.term(), Arc::clone(settle));
                 // Called here, polled within the term only.
                 let work = reconcile(Arc::clone(&object), ctx);
                 async move {
@@ -74,10 +72,10 @@ pub async fn run<K, C, E, F, Fut>(
             |_, error, _| match *error {},
             ctx,
         )
-        .for_each(move |result| {
+        .for_each(|result| {
             match result {
                 Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-                Err(controller::Error::ObjectNotFound(gone)) => forget.failures.forget(&gone),
+                Err(controller::Error::ObjectNotFound(gone)) => settle.failures.forget(&gone),
                 Err(error) => tracing::debug!(controller = kind, %error, "watch of the controller interrupted"),
             }
             std::future::ready(())
@@ -85,7 +83,7 @@ pub async fn run<K, C, E, F, Fut>(
     // In this task and no other: of those who wait for a store, kube wakes the last one only.
     let ready = async {
         if store.wait_until_ready().await.is_ok() {
-            gate.open();
+            gate.pass();
         }
         std::future::pending::<()>().await;
     };
@@ -115,25 +113,21 @@ impl Settle {
         E: ReconcileError,
     {
         let (key, uid) = (ObjectRef::from_obj(object).erase(), object.uid().unwrap_or_default());
-        let (reason, retry, text) = match result {
+        let error = match result {
             Ok(action) => {
-                let at_rest = action == Action::await_change();
-                let count = if at_rest {
-                    &self.runs.success
+                if action == Action::await_change() {
+                    self.runs.success.inc();
                 } else {
-                    &self.runs.requeue_after
-                };
-                count.inc();
+                    self.runs.requeue_after.inc();
+                }
                 self.failures.forget(&key);
                 return action;
             }
-            Err(error) => (error.reason(), error.retry(), chain(&error)),
+            Err(error) => error,
         };
+        let (reason, retry, text) = (error.reason(), error.retry(), chain(&error));
         self.runs.error.inc();
         self.runs.errors.inc();
-        if retry == Retry::OnChange {
-            self.runs.terminal.inc();
-        }
         let record = self.failures.note(key, &uid, reason);
         tracing::warn!(
             controller = self.kind,
@@ -154,18 +148,6 @@ impl Settle {
         }
         backoff::requeue(retry, record.failures, fastrand::f64())
     }
-}
-
-/// The error with its sources, each said once (some errors' texts contain those of their sources).
-fn chain(error: &dyn std::error::Error) -> String {
-    let sources = iter::successors(error.source(), |error| error.source());
-    sources.map(ToString::to_string).fold(error.to_string(), |text, more| {
-        if text.contains(&more) {
-            text
-        } else {
-            format!("{text}: {more}")
-        }
-    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -42,8 +42,7 @@ pub(crate) async fn serve(listener: TcpListener, metrics: metrics::Metrics, heal
         let (metrics, health) = (metrics.clone(), health.clone());
         tokio::spawn(async move {
             let answer = service_fn(|request: Request<hyper::body::Incoming>| {
-                let answer = answer(request.method(), request.uri().path(), &metrics, &health);
-                std::future::ready(Ok::<_, std::convert::Infallible>(answer))
+                std::future::ready(answer(request.method(), request.uri().path(), &metrics, &health))
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -56,30 +55,22 @@ pub(crate) async fn serve(listener: TcpListener, metrics: metrics::Metrics, heal
     }
 }
 
-fn answer(method: &Method, path: &str, metrics: &metrics::Metrics, health: &Health) -> Response<String> {
-    let (status, body) = match path {
+fn answer(method: &Method, path: &str, metrics: &metrics::Metrics, health: &Health) -> http::Result<Response<String>> {
+    let (status, text) = match path {
         _ if method != Method::GET && method != Method::HEAD => {
             (StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned())
         }
-        "/metrics" => match metrics.text() {
-            Ok(text) => (StatusCode::OK, text),
-            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "a collector failed\n".to_owned()),
-        },
+        "/metrics" => return response(StatusCode::OK, metrics::CONTENT_TYPE, metrics.text()),
         "/livez" => verdict("stuck", &health.stuck(Instant::now())),
         "/readyz" => verdict("waiting for", &health.missing()),
         _ => (StatusCode::NOT_FOUND, "/metrics /livez /readyz\n".to_owned()),
     };
-    let is_metrics = path == "/metrics" && status == StatusCode::OK;
-    let content_type = if is_metrics {
-        metrics::CONTENT_TYPE
-    } else {
-        "text/plain; charset=utf-8"
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let content_type = HeaderValue::from_static(content_type);
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+    response(status, "text/plain; charset=utf-8", text)
+}
+
+fn response(status: StatusCode, content_type: &str, body: String) -> http::Result<Response<String>> {
+    let response = Response::builder().status(status);
+    response.header(CONTENT_TYPE, content_type).body(body)
 }
 
 fn verdict(what: &str, wrong: &[String]) -> (StatusCode, String) {
@@ -98,7 +89,7 @@ mod tests {
     use crate::metrics::Metrics;
 
     fn get(path: &str, metrics: &Metrics, health: &Health) -> (u16, String) {
-        let response = answer(&Method::GET, path, metrics, health);
+        let response = answer(&Method::GET, path, metrics, health).unwrap();
         (response.status().as_u16(), response.into_body())
     }
 
@@ -118,7 +109,8 @@ mod tests {
     #[test]
     fn only_reading_is_allowed_and_unknown_paths_are_404() {
         let (metrics, health) = (Metrics::new("x"), Health::default());
-        assert_eq!(answer(&Method::POST, "/metrics", &metrics, &health).status(), 405);
+        let refused = answer(&Method::POST, "/metrics", &metrics, &health).unwrap();
+        assert_eq!(refused.status(), 405);
         assert_eq!(get("/", &metrics, &health).0, 404);
     }
 

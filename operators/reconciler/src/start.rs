@@ -1,8 +1,9 @@
 //! From arguments to a running process, and to its end.
 
-use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, time::Duration};
 
-use http::{HeaderValue, header::USER_AGENT};
+use anyhow::Context;
+use http::header::USER_AGENT;
 use kube::{Api, Client, Config, client::ClientBuilder};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::Subscribe
 
 use crate::{
     args::{Args, LogFormat},
+    error::chain,
     events::Events,
     health::Health,
     lease::{self, Leadership},
@@ -39,31 +41,12 @@ pub struct Process {
     pub(crate) election: Option<lease::Running>,
 }
 
-/// Why a process could not start. An API server that is away is no such reason.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// `--log-level` cannot be read.
-    #[error("--log-level is not understood: {0}")]
-    LogLevel(#[from] tracing_subscriber::filter::ParseError),
-    /// Neither a service account nor a kubeconfig.
-    #[error("no way to the Kubernetes API is configured: {0}")]
-    Config(#[from] kube::config::InferConfigError),
-    /// The client cannot be built, for example from a broken certificate.
-    #[error("the Kubernetes client cannot be built: {0}")]
-    Client(#[from] kube::Error),
-    /// The admin server's address cannot be bound.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, #[source] io::Error),
-    /// The system has no room for a runtime or for signal handlers.
-    #[error("the system does not let it start: {0}")]
-    System(#[from] io::Error),
-}
-
 /// Starts the process: logs, client, admin server, election, signals. `operator` is the name in metrics, events, the
 /// lease and the User-Agent. Call it once, first, within [`block_on`].
 ///
-/// The API server is not asked before this returns. While it is away, the process is live, not ready, and waits.
-pub async fn start(operator: &'static str, args: Args) -> Result<Process, StartError> {
+/// The API server is not asked before this returns. While it is away, the process is live, not ready, and waits. Fails on
+/// a log level that is not understood, a broken configuration or certificate of the client, and an address that is taken.
+pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process> {
     log(&args)?;
     tracing::info!(
         operator,
@@ -74,20 +57,21 @@ pub async fn start(operator: &'static str, args: Args) -> Result<Process, StartE
     let shutdown = end_on_signals()?;
     let (metrics, health) = (Metrics::new(operator), Health::default());
     let listener = server::bind(args.listen).await;
-    let listener = listener.map_err(|error| StartError::Listen(args.listen, error))?;
+    let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
     tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
 
-    let mut config = Config::infer().await?;
-    if let Ok(agent) = HeaderValue::try_from(format!("hearth-{operator}/{}", env!("CARGO_PKG_VERSION"))) {
-        config.headers.push((USER_AGENT, agent));
-    }
+    let config = Config::infer().await;
+    let mut config = config.context("no way to the Kubernetes API is configured")?;
+    let agent = format!("hearth-{operator}/{}", env!("CARGO_PKG_VERSION"));
+    config.headers.push((USER_AGENT, agent.try_into()?));
     let layer = request::watched(metrics.clone(), &config.cluster_url, health.gate("the API server"));
-    let client = ClientBuilder::try_from(config.clone())?.with_layer(&layer).build();
+    let client = ClientBuilder::try_from(config.clone()).context("the Kubernetes client cannot be built")?;
+    let client = client.with_layer(&layer).build();
 
     let (leadership, election) = if args.leader_elect {
         let (leadership, running) = lease::start(lease::Election {
             api: Api::namespaced(lease::client(config)?, &args.namespace),
-            name: operator.to_owned(),
+            name: operator,
             pod: args.pod_name.clone(),
             clock: lease::boot_clock(),
             metrics: metrics.clone(),
@@ -125,17 +109,15 @@ impl Process {
 
 /// Runs a program's main future on a single thread: reconciling waits for networks, and one thread is the least memory
 /// (few more are for name resolution and files). The error is printed with its sources.
-pub fn block_on(main: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+pub fn block_on(main: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().max_blocking_threads(4).build();
-    match runtime
-        .map_err(StartError::System)
-        .and_then(|runtime| runtime.block_on(main))
-    {
+    let runtime = runtime.context("the system does not let it start");
+    match runtime.and_then(|runtime| runtime.block_on(main)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Logs may not be set up; standard error always is.
-            eprintln!("error: {error}");
+            eprintln!("error: {}", chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -154,8 +136,9 @@ fn end_on_signals() -> io::Result<CancellationToken> {
     Ok(shutdown)
 }
 
-fn log(args: &Args) -> Result<(), StartError> {
-    let filter = EnvFilter::builder().parse(directives(&args.log_level))?;
+fn log(args: &Args) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder().parse(directives(&args.log_level));
+    let filter = filter.context("--log-level is not understood")?;
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let layer = match args.log_format {
         LogFormat::Text => layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),

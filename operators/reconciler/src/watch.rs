@@ -16,8 +16,6 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::health::Gate;
-
 /// What a watch says.
 #[derive(Debug)]
 pub enum Update<K> {
@@ -37,8 +35,8 @@ pub enum Update<K> {
 }
 
 /// Watches for ever, with a jittered backoff of at most 8 s: kube's own goes up to a minute, which is long after a power
-/// cut, and a small cluster's API server bears it. managedFields and the last-applied annotation are
-/// dropped, then `slim` drops what the caller does not need (`|_| ()` for nothing).
+/// cut, and a small cluster's API server bears it. `slim` drops what the caller does not need (or `|_| ()`; a type without
+/// those fields is better still), then managedFields and the last-applied annotation are dropped.
 ///
 /// A lost connection whose watch resumes is no failure: what is cached stays right, only late.
 pub fn watch<K>(api: Api<K>, config: watcher::Config, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
@@ -47,8 +45,7 @@ where
 {
     let patience = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(500))
-        .with_max_delay(LONGEST_PAUSE / 2)
-        .with_factor(2.0)
+        .with_max_delay(Duration::from_secs(4))
         .without_max_times()
         // Adds up to the same again.
         .with_jitter();
@@ -57,38 +54,21 @@ where
         // Each list begins with an event that says nothing of success, so only time resets the backoff.
         .backoff(ResetTimerBackoff::new(patience, Duration::from_mins(2)))
         .modify(move |object| {
+            slim(object);
             object.managed_fields_mut().clear();
             object
                 .annotations_mut()
                 .remove("kubectl.kubernetes.io/last-applied-configuration");
-            slim(object);
         });
     tell(events)
 }
 
-/// The longest pause of a watch that does not work.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-
-/// Watches one object by its name, for example a Secret that another object refers to. RBAC can be narrowed to that name
-/// with `resourceNames`.
-pub fn by_name<K>(api: Api<K>, name: &str, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
-where
-    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
-{
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    watch(api, config, slim)
-}
-
 /// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
-/// `Controller::for_stream` and friends. The gate opens when the store is complete for the first time. Deleted objects
-/// are yielded as they were last seen, also those whose deletion fell into a gap of the watch.
+/// `Controller::for_stream` and friends. Deleted objects are yielded as they were last seen, also those whose deletion
+/// fell into a gap of the watch.
 ///
 /// One store takes one watch: several namespaces need several stores.
-pub fn reflect<K, S>(
-    updates: S,
-    mut writer: Writer<K>,
-    gate: Gate,
-) -> impl Stream<Item = Result<K, watcher::Error>> + Send
+pub fn reflect<K, S>(updates: S, mut writer: Writer<K>) -> impl Stream<Item = watcher::Result<K>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
     S: Stream<Item = Update<K>> + Send,
@@ -106,7 +86,6 @@ where
             // kube's own streams yield at InitApply, when the store still holds the old objects.
             Event::Init | Event::InitApply(_) => Vec::new(),
             Event::InitDone => {
-                gate.open();
                 let gone = before.into_iter();
                 let gone = gone.filter(|object| store.get(&ObjectRef::from_obj(&**object)).is_none());
                 store.state().into_iter().chain(gone).collect()

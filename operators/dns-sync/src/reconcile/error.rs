@@ -11,16 +11,12 @@ pub enum Error {
 
 impl ReconcileError for Error {
     fn reason(&self) -> &'static str {
-        match self {
-            Self::Status(error) => error.reason(),
-        }
+        let Self::Status(error) = self;
+        error.reason()
     }
 
     fn retry(&self) -> Retry {
-        match self {
-            // The object has gone meanwhile.
-            Self::Status(kube::Error::Api(status)) if status.code == 404 => Retry::OnChange,
-            Self::Status(error) => error.retry(),
-        }
+        let Self::Status(error) = self;
+        error.retry()
     }
 }

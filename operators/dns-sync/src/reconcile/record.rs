@@ -1,12 +1,13 @@
 //! DNSRecord: reports what became of it in each zone. The work itself is the zones'.
 use std::sync::Arc;
 
-use hearth_reconciler::conditions;
+use hearth_reconciler::conditions::Conditions;
 use hearth_reconciler::report::report;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
+use super::outside::{at_work, unserved};
 use super::tell::trouble;
 use super::zone::is_stalled;
 use super::{Context, Error, MANAGER};
@@ -30,7 +31,9 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     if !decided && is_current(&record) {
         return Ok(Action::await_change());
     }
-    let status = describe(&record, &outcomes, decided, Timestamp::now());
+    let facts = context.world.get(&key).filter(|_| outcomes.is_empty());
+    let unserved = facts.and_then(|facts| unserved(&at_work(&context), &facts));
+    let status = describe(&record, &outcomes, decided, unserved.as_deref(), Timestamp::now());
     let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), key.namespace());
     report(&api, MANAGER, &record, &status).await.map_err(Error::Status)?;
     Ok(Action::await_change())
@@ -137,7 +140,14 @@ fn is_current(record: &DNSRecord) -> bool {
     })
 }
 
-fn describe(record: &DNSRecord, outcomes: &[Outcome], decided: bool, now: Timestamp) -> DNSRecordStatus {
+/// `unserved`: why no zone takes the record, if it is known.
+fn describe(
+    record: &DNSRecord,
+    outcomes: &[Outcome],
+    decided: bool,
+    unserved: Option<&str>,
+    now: Timestamp,
+) -> DNSRecordStatus {
     let mut status = record.status.clone().unwrap_or_default();
     let generation = record.metadata.generation;
     status.observed_generation = generation.unwrap_or_default();
@@ -146,55 +156,38 @@ fn describe(record: &DNSRecord, outcomes: &[Outcome], decided: bool, now: Timest
         .get(RECONCILE_AT)
         .cloned()
         .or(status.last_handled_reconcile_at.take());
+    let mut conditions = Conditions {
+        list: &mut status.conditions,
+        generation,
+        now,
+    };
     if record.spec.suspend {
-        conditions::ready(
-            &mut status.conditions,
-            "Suspended",
-            "spec.suspend is set; the record stays as it is",
-            generation,
-            now,
-        );
+        conditions.ready("Suspended", "spec.suspend is set; the record stays as it is");
         return status;
     }
     status.zones = outcomes.iter().map(zone_state).collect();
     let first = |state: &str| status.zones.iter().find(|zone| zone.state == state);
     if status.zones.is_empty() && !decided {
         let message = "a DNSZone that could take this record has not looked at its zone yet";
-        conditions::reconciling(&mut status.conditions, "WaitingForZone", message, generation, now);
+        conditions.reconciling("WaitingForZone", message);
     } else if status.zones.is_empty() {
-        let message = "no DNSZone takes this record: none that is at work contains its name, has spec.sources.records and admits its namespace, labels and type";
-        conditions::stalled(&mut status.conditions, "NoZone", message, generation, now);
+        let message = unserved.map_or_else(
+            || "no DNSZone takes this record: none that is at work contains its name, has spec.sources.records and admits its namespace, labels and type".to_owned(),
+            |why| format!("no DNSZone takes this record: {why}, or set spec.zone to the DNSZone above"),
+        );
+        conditions.stalled("NoZone", &message);
     } else if let Some(bad) = first("Failed") {
         let reason = outcomes.iter().find_map(Outcome::reason).unwrap_or("Failed");
-        let message = bad.message.clone();
-        conditions::stalled(&mut status.conditions, reason, &message, generation, now);
+        conditions.stalled(reason, &bad.message);
     } else if let Some(bad) = first("Conflicted") {
-        let message = bad.message.clone();
-        conditions::stalled(&mut status.conditions, "Conflicted", &message, generation, now);
+        conditions.stalled("Conflicted", &bad.message);
     } else if first("Accepted").is_some() {
-        conditions::reconciling(
-            &mut status.conditions,
-            "Accepted",
-            "waits to be written to the provider",
-            generation,
-            now,
-        );
+        conditions.reconciling("Accepted", "waits to be written to the provider");
     } else if first("Observed").is_some() {
-        conditions::ready(
-            &mut status.conditions,
-            "Observed",
-            "the zone's policy does not permit the change; its status.plan shows it",
-            generation,
-            now,
-        );
+        let message = "the zone's policy does not permit the change; its status.plan shows it";
+        conditions.ready("Observed", message);
     } else {
-        conditions::ready(
-            &mut status.conditions,
-            "Published",
-            "the provider has accepted the record",
-            generation,
-            now,
-        );
+        conditions.ready("Published", "the provider has accepted the record");
     }
     status
 }

@@ -43,7 +43,6 @@ enum Obstacle {
 
 /// One pass.
 pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Action, Error> {
-    let name = zone.name_any();
     let mut writer = Writer::new(&zone, Timestamp::now());
     let mut action = Action::await_change();
     if writer.is_new() {
@@ -51,9 +50,9 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
         context.call_zones_but(&zone);
     }
     if zone.spec.suspend {
-        stop(&context, &name, &zone.spec.domain);
+        stop(&zone, &context, &mut writer);
         let message = "spec.suspend is set; nothing is looked at or written";
-        writer.ready("Suspended", message);
+        writer.conditions().ready("Suspended", message);
         writer.unknown("Suspended", message);
     } else {
         match work(&zone, &context, &writer.status).await {
@@ -63,19 +62,23 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
                 return Ok(Action::await_change());
             }
             Err(Obstacle::Waiting(reason, message)) => {
+                // Whoever is still at work has credentials or a spec that hold no longer. Who deletes the Secret means that
+                // the work shall end, and it would not be there after a restart either.
+                let stopped = stop(&zone, &context, &mut writer);
                 let outage = matches!(reason, "Unreachable" | "Throttled" | "Busy");
                 if outage && was_ready(&zone) {
                     // Ready stays through an outage: nothing that was published has gone.
-                    writer.set("Reachable", false, reason, &message);
+                    writer.conditions().set("Reachable", false, reason, &message);
                 } else {
-                    writer.reconciling(reason, &message);
+                    writer.conditions().reconciling(reason, &message);
                     writer.unknown(reason, &message);
                 }
-                action = Action::requeue(if outage { KNOCK_AGAIN } else { LOOK_AGAIN });
+                // A new key is often not known at once to all of AWS.
+                action = Action::requeue(if outage || stopped { KNOCK_AGAIN } else { LOOK_AGAIN });
             }
             Err(Obstacle::Stalled(reason, message)) => {
-                stop(&context, &name, &zone.spec.domain);
-                writer.stalled(reason, &message);
+                stop(&zone, &context, &mut writer);
+                writer.conditions().stalled(reason, &message);
                 writer.unknown(reason, &message);
                 action = Action::requeue(LOOK_AGAIN);
             }
@@ -93,11 +96,20 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
     Ok(action)
 }
 
-fn stop(context: &Context, name: &str, domain: &str) {
-    if context.at_work().remove(name).is_some() {
-        context.metrics.zone(name).forget(domain);
-        context.call_records();
+/// Ends the zone's work, if there is any; what is at the provider stays. The next actor begins with a look.
+fn stop(zone: &DNSZone, context: &Context, writer: &mut Writer) -> bool {
+    let name = zone.name_any();
+    let Some(handle) = context.at_work().remove(&name) else {
+        return false;
+    };
+    handle.task.abort();
+    // The last report is a second old or more, and deletes since then count all the same.
+    if handle.term.is_current() {
+        writer.tally(&name, &handle.shared);
     }
+    context.metrics.zone(&name).forget(&zone.spec.domain);
+    context.call_records();
+    true
 }
 
 /// Sees to it that the zone's actor works with the present spec and credentials.
@@ -160,7 +172,7 @@ async fn start(
         .accounts
         .get(route53, data)
         .await
-        .map_err(|invalid| Obstacle::Waiting("CredentialsInvalid", invalid.0))?;
+        .map_err(|invalid| Obstacle::Waiting("CredentialsInvalid", format!("{}; {UNTIL_THEN}", invalid.0)))?;
     let domain = Config::new(&name, "", &zone.spec, &context.cluster_name, &context.reach)
         .map_err(stalled)?
         .domain;
@@ -236,6 +248,9 @@ async fn start(
     Ok(())
 }
 
+/// What a zone without credentials does.
+const UNTIL_THEN: &str = "nothing is written or deleted until then";
+
 type SecretVersion = (String, Arc<std::collections::BTreeMap<String, k8s_openapi::ByteString>>);
 
 fn credentials(context: &Context, zone: &str, secret: &str) -> Result<SecretVersion, Obstacle> {
@@ -248,12 +263,14 @@ fn credentials(context: &Context, zone: &str, secret: &str) -> Result<SecretVers
         )),
         Known::Absent => Err(Obstacle::Waiting(
             "CredentialsNotFound",
-            format!("there is no Secret {secret} in namespace {namespace}; create it, it is noticed at once"),
+            format!(
+                "there is no Secret {secret} in namespace {namespace}; create it, it is noticed at once; {UNTIL_THEN}"
+            ),
         )),
         Known::Failing(reason, _) => Err(Obstacle::Waiting(
             "CredentialsUnreadable",
             format!(
-                "Secret {namespace}/{secret} cannot be read ({reason}); add it to the chart's value credentialsSecrets"
+                "Secret {namespace}/{secret} cannot be read ({reason}); add it to the chart's value credentialsSecrets; {UNTIL_THEN}"
             ),
         )),
     }
@@ -339,8 +356,10 @@ fn configure(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<Config,
         .count()
         <= 1;
     let others = takers.iter().filter(|other| other.uid() != zone.uid());
-    config.nested = others.filter_map(|other| Nested::of(&zone.spec, &other.spec)).collect();
-    config.nested.sort_by(|a, b| a.domain.cmp(&b.domain));
+    config.nested = others
+        .filter_map(|other| Nested::of(&zone.spec, &other.name_any(), &other.spec))
+        .collect();
+    config.nested.sort_by(|a, b| a.zone.cmp(&b.zone));
     config.confirmed = zone.annotations().get(CONFIRM_DELETES).cloned();
     Ok(config)
 }
@@ -355,40 +374,22 @@ fn instruct(zone: &DNSZone, context: &Context, name: &str) {
     let asked = zone.annotations().get(RECONCILE_AT).cloned();
     let look = asked.is_some() && asked != handle.asked;
     handle.asked = asked;
+    let (mut other, mut below) = (false, false);
     handle.orders.send_if_modified(|order| {
-        let other = !order.config.same(&config);
+        other = !order.config.same(&config);
+        below = order.config.nested != config.nested;
         order.config = Arc::new(config);
         order.look += u64::from(look);
         other || look
     });
+    drop(at_work);
+    if below {
+        // Why a record that no zone takes is not taken may be another reason now.
+        context.call_records();
+    } else if other {
+        context.zones_changed.notify_one();
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn zone(name: &str, more: &str) -> DNSZone {
-        let yaml = format!("{{domain: example.org, policy: Sync, route53: {{}}{more}}}");
-        let mut zone = DNSZone::new(name, serde_saphyr::from_str(&yaml).unwrap());
-        zone.metadata.uid = Some(name.to_owned());
-        zone
-    }
-
-    #[test]
-    fn the_older_of_two_zones_has_the_hosted_zone() {
-        // Made in the same second; the name decides.
-        let all = [zone("a", ""), zone("b", ""), zone("c", ", suspend: true")];
-        let elder = |of: &DNSZone, at_work: &[&str]| {
-            let found = |name: &str| at_work.contains(&name).then_some("Z1");
-            first_elder(of, all.iter(), "Z1", found)
-        };
-        assert_eq!(
-            elder(&all[1], &["a", "b"]).as_deref(),
-            Some("a"),
-            "no status says so yet"
-        );
-        assert_eq!(elder(&all[0], &["a", "b"]), None);
-        assert_eq!(elder(&all[1], &["b"]), None);
-        assert_eq!(elder(&zone("d", ""), &["c"]), None, "a suspended zone has nothing");
-    }
-}
+mod tests;

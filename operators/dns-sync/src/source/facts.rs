@@ -13,7 +13,7 @@ use super::{
     selector::{self, Pairs},
     service::{ServiceFacts, ServiceType, SlimService},
 };
-use crate::crd::DNSRecord;
+use crate::crd::{DNSRecord, zone::Sources};
 
 /// What `kubectl apply` remembers: the whole object once more.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -139,7 +139,7 @@ impl Facts {
 
 /// What the object wants of the zone. Nothing, when the zone's sources do not select it.
 pub fn wanted(facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
-    if facts.dns.foreign || !selected(facts, zone) {
+    if facts.dns.foreign || !selected(facts, zone.sources) {
         return Wanted::default();
     }
     match &facts.what {
@@ -149,19 +149,20 @@ pub fn wanted(facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
     }
 }
 
-fn selected(facts: &Facts, zone: &ZoneView<'_>) -> bool {
+/// Whether sources select the object.
+pub fn selected(facts: &Facts, sources: &Sources) -> bool {
     let none = BTreeMap::new();
     let (namespaces, labels, annotations): (&[String], &Option<LabelSelector>, _) = match &facts.what {
-        What::Service(_) => match &zone.sources.services {
+        What::Service(_) => match &sources.services {
             Some(source) => (&source.namespaces, &source.selector, &source.annotations),
             None => return false,
         },
-        What::Ingress(ingress) => match &zone.sources.ingresses {
+        What::Ingress(ingress) => match &sources.ingresses {
             Some(source) if !of_class(&source.classes, ingress.class.as_deref()) => return false,
             Some(source) => (&source.namespaces, &source.selector, &source.annotations),
             None => return false,
         },
-        What::Record(_) => match &zone.sources.records {
+        What::Record(_) => match &sources.records {
             Some(source) => (&source.namespaces, &source.selector, &none),
             None => return false,
         },

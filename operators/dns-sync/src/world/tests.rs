@@ -21,7 +21,7 @@ struct Stage {
     world: World,
     heard: UnboundedReceiver<Notice>,
     health: Health,
-    gate: Gate,
+    gate: Arc<Check>,
 }
 
 fn stage(scopes: &[Scope]) -> Stage {

@@ -52,17 +52,19 @@ pub struct Config {
 }
 
 /// A DNSZone below another one: its names are its own, as external-dns takes the longest public zone that fits a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Nested {
+    /// The DNSZone's name.
+    pub zone: Arc<str>,
     /// Its apex.
     pub domain: Name,
-    /// The sources that it takes.
-    pub kinds: Vec<SourceKind>,
+    /// The objects that it takes.
+    pub sources: Sources,
 }
 
 impl Nested {
     /// What `other` takes away from `zone`. Private zones share: their names are answered by different networks.
-    pub fn of(zone: &DNSZoneSpec, other: &DNSZoneSpec) -> Option<Self> {
+    pub fn of(zone: &DNSZoneSpec, name: &str, other: &DNSZoneSpec) -> Option<Self> {
         let is_public = |spec: &DNSZoneSpec| {
             let visibility = spec.route53.as_ref().map(|route53| route53.visibility);
             visibility == Some(Visibility::Public)
@@ -70,14 +72,15 @@ impl Nested {
         let (upper, domain) = (Name::parse(&zone.domain).ok()?, Name::parse(&other.domain).ok()?);
         let below = domain != upper && domain.is_within(&upper);
         (below && is_public(zone) && is_public(other)).then(|| Self {
+            zone: name.into(),
             domain,
-            kinds: kinds(&other.sources).collect(),
+            sources: other.sources.clone(),
         })
     }
 
-    /// Whether it takes this name of an object of this kind.
+    /// Whether it takes this name of an object of this kind away, even if it does not select the object.
     pub fn takes(&self, name: &Name, kind: SourceKind) -> bool {
-        name.is_within(&self.domain) && self.kinds.contains(&kind)
+        name.is_within(&self.domain) && kinds(&self.sources).any(|on| on == kind)
     }
 }
 

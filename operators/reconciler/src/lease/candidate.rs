@@ -55,14 +55,10 @@ pub(crate) enum Step {
     Sleep(Duration),
 }
 
-/// Why a request failed, as far as it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// The server refused because something else was stored before: certainly not stored.
-    Outdated,
-    /// Anything else. The write may have been stored all the same.
-    Unknown,
-}
+/// A request failed. A write may have been stored all the same (a conflict may be with our own, whose answer was lost):
+/// reading tells. While the holder is us, the term goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failed;
 
 /// A term: from a stored write until a moment that renewals move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +137,7 @@ impl Candidate {
     }
 
     /// The lease was read: the answer, or none; `now` is the moment after the answer.
-    pub(crate) fn read(&mut self, answer: Result<Option<Lease>, Failure>, now: Moment) {
+    pub(crate) fn read(&mut self, answer: Result<Option<Lease>, Failed>, now: Moment) {
         self.held = self.held(now);
         let Ok(lease) = answer else {
             return self.failed(now);
@@ -157,32 +153,25 @@ impl Candidate {
     }
 
     /// A write ended. `sent` is the moment before it was sent, `now` the moment after its end.
-    pub(crate) fn wrote(&mut self, answer: Result<Lease, Failure>, sent: Moment, now: Moment) {
+    pub(crate) fn wrote(&mut self, answer: Result<Lease, Failed>, sent: Moment, now: Moment) {
         self.held = self.held(now);
-        match answer {
-            Ok(lease) => {
-                let until = sent + self.rules.renew_deadline;
-                if self.is_replaced(&lease) {
-                    self.wait(&lease, now);
-                } else {
-                    // A renewal that came back after the deadline does not revive the term; the next write begins one.
-                    if self.renewing == self.held.is_some() && now < until {
-                        let (number, since) = (transitions(&lease), self.held.map_or(sent, |held| held.since));
-                        self.held = Some(Held { until, number, since });
-                        self.pause = sent + self.rules.retry;
-                    }
-                    self.rival = None;
-                    self.object.clone_from(&lease.metadata.uid);
-                }
-                self.known = Some(lease);
+        let Ok(lease) = answer else {
+            return self.failed(now);
+        };
+        let until = sent + self.rules.renew_deadline;
+        if self.is_replaced(&lease) {
+            self.wait(&lease, now);
+        } else {
+            // A renewal that came back after the deadline does not revive the term; the next write begins one.
+            if self.renewing == self.held.is_some() && now < until {
+                let (number, since) = (transitions(&lease), self.held.map_or(sent, |held| held.since));
+                self.held = Some(Held { until, number, since });
+                self.pause = sent + self.rules.retry;
             }
-            // Somebody wrote: read at once who. While it is us (a lost answer, a label set by hand), the term goes on.
-            Err(Failure::Outdated) => {
-                self.known = None;
-                self.pause = now + self.rules.retry / 20;
-            }
-            Err(Failure::Unknown) => self.failed(now),
+            self.rival = None;
+            self.object.clone_from(&lease.metadata.uid);
         }
+        self.known = Some(lease);
     }
 
     /// The write that gives the lease back, if it is known to be ours. Call [`Candidate::resign`] and stop working first.

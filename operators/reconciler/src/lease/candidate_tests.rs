@@ -3,7 +3,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 
-use super::candidate::{Candidate, Failure, Rules, Step, holder};
+use super::candidate::{Candidate, Failed, Rules, Step, holder};
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -139,7 +139,7 @@ fn a_renewal_moves_the_deadline_and_keeps_term_and_acquire_time() {
 fn a_lost_answer_is_recognised_by_reading_and_the_term_goes_on() {
     let mut c = leader(s(0));
     let renewed = written(&mut c, s(2));
-    c.wrote(Err(Failure::Unknown), s(2), s(5));
+    c.wrote(Err(Failed), s(2), s(5));
     assert!(matches!(c.step(s(5), wall()), Step::Sleep(_)));
     assert_eq!(c.step(s(6), wall()), Step::Read);
     c.read(Ok(Some(stored(renewed, "2"))), s(6));
@@ -154,11 +154,11 @@ fn a_lost_answer_is_recognised_by_reading_and_the_term_goes_on() {
 fn a_conflict_while_still_the_holder_is_no_loss_and_with_another_holder_it_is_one() {
     let mut c = leader(s(0));
     let _ = written(&mut c, s(2));
-    c.wrote(Err(Failure::Outdated), s(2), s(2));
+    c.wrote(Err(Failed), s(2), s(2));
     c.read(Ok(Some(lease("me", "9"))), s(3));
     assert!(c.held(s(3)).is_some());
     let _ = written(&mut c, s(3));
-    c.wrote(Err(Failure::Outdated), s(3), s(3));
+    c.wrote(Err(Failed), s(3), s(3));
     c.read(Ok(Some(lease("other", "10"))), s(4));
     assert!(c.held(s(4)).is_none());
 }
@@ -243,7 +243,7 @@ fn a_server_that_refuses_everything_is_not_hammered() {
             }
             Step::Write(_) => {
                 requests += 1;
-                c.wrote(Err(Failure::Unknown), now, now);
+                c.wrote(Err(Failed), now, now);
             }
         }
     }

@@ -81,7 +81,7 @@ impl Server {
                 ClientBuilder::new(service, "default").with_layer(&faults).build(),
                 "hearth",
             ),
-            name: "op".into(),
+            name: "op",
             pod: name.into(),
             clock: Arc::new(move || begin.elapsed() + *skew.lock().unwrap()),
             metrics: metrics.clone(),
@@ -103,10 +103,7 @@ async fn within(limit: u64, leadership: &Leadership) -> Term {
 }
 
 fn master(metrics: &Metrics) -> bool {
-    metrics
-        .text()
-        .unwrap()
-        .contains(r#"leader_election_master_status{name="op"} 1"#)
+    metrics.text().contains(r#"leader_election_master_status{name="op"} 1"#)
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,10 +21,10 @@ use tokio::{
 };
 
 pub(crate) use self::candidate::Held;
-use self::candidate::{Candidate, Failure, Rules, Step};
+use self::candidate::{Candidate, Failed, Rules, Step};
 pub(crate) use self::term::{Clock, boot_clock};
-pub use self::term::{Leadership, Term};
-use crate::{health::Heartbeat, metrics::Metrics};
+pub use self::term::{Leadership, Term, boot_time};
+use crate::{health::Check, metrics::Metrics};
 
 /// The lease loop may be silent for this long before the process counts as stuck; its requests end after 3 s.
 pub(crate) const MAX_SILENCE: Duration = Duration::from_mins(1);
@@ -40,12 +40,12 @@ pub(crate) fn client(mut config: Config) -> kube::Result<Client> {
 pub(crate) struct Election {
     pub(crate) api: Api<Lease>,
     /// The lease's name, which is the operator's.
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     /// The pod's name, the readable part of the identity.
     pub(crate) pod: String,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
-    pub(crate) heartbeat: Heartbeat,
+    pub(crate) heartbeat: Arc<Check>,
 }
 
 /// A running election. It goes on until [`Running::release`].
@@ -78,9 +78,9 @@ impl Election {
         let identity = format!("{}_{:08x}", self.pod, fastrand::u32(..));
         tracing::info!(lease = self.name, identity, "waiting for the lease");
         let mut candidate = Candidate::new(identity, Rules::DEFAULT);
-        self.metrics.leading(&self.name, false);
+        self.metrics.leading(self.name, false);
         loop {
-            self.heartbeat.beat();
+            self.heartbeat.pass();
             let next = candidate.step((self.clock)(), Timestamp::now());
             self.publish(&current, &mut candidate);
             let Step::Sleep(time) = next else {
@@ -108,7 +108,7 @@ impl Election {
         let limit = Rules::DEFAULT.attempt.min(left.unwrap_or(Duration::MAX));
         match request {
             Step::Read => {
-                let answer = attempt(limit, self.api.get_opt(&self.name)).await;
+                let answer = attempt(limit, self.api.get_opt(self.name)).await;
                 candidate.read(answer, (self.clock)());
             }
             Step::Write(lease) => {
@@ -120,14 +120,11 @@ impl Election {
     }
 
     async fn write(&self, mut lease: Lease) -> kube::Result<Lease> {
-        let params = PostParams {
-            field_manager: Some(self.name.clone()),
-            ..PostParams::default()
-        };
+        let params = PostParams::default();
         if lease.metadata.resource_version.is_some() {
-            return self.api.replace(&self.name, &params, &lease).await;
+            return self.api.replace(self.name, &params, &lease).await;
         }
-        lease.metadata.name = Some(self.name.clone());
+        lease.metadata.name = Some(self.name.to_owned());
         self.api.create(&params, &lease).await
     }
 
@@ -157,20 +154,17 @@ impl Election {
         if old.map(|old| old.since) == held.map(|held| held.since) {
             return;
         }
-        self.metrics.leading(&self.name, held.is_some());
+        self.metrics.leading(self.name, held.is_some());
         let term = held.map(|held| held.number);
         tracing::info!(lease = self.name, term, leading = held.is_some(), "leadership changed");
     }
 }
 
-async fn attempt<T>(limit: Duration, request: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+async fn attempt<T>(limit: Duration, request: impl Future<Output = kube::Result<T>>) -> Result<T, Failed> {
     let answer = tokio::time::timeout(limit, request).await;
     let answer = answer.unwrap_or_else(|_| Err(kube::Error::Service("no answer in time".into())));
     answer.map_err(|error| {
         tracing::debug!(%error, "lease request failed");
-        match error {
-            kube::Error::Api(status) if status.code == 409 => Failure::Outdated,
-            _ => Failure::Unknown,
-        }
+        Failed
     })
 }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 
-use super::candidate::{Candidate, Failure, Rules, Step};
+use super::candidate::{Candidate, Failed, Rules, Step};
 
 /// Milliseconds of true time.
 type Millis = u64;
@@ -181,10 +181,10 @@ impl World {
             Happening::Answer(answer) => match *answer {
                 Answer::Read(lease) => candidate.read(Ok(lease), now),
                 Answer::Wrote(lease) => candidate.wrote(Ok(lease), sent, now),
-                Answer::Conflict => candidate.wrote(Err(Failure::Outdated), sent, now),
+                Answer::Conflict => candidate.wrote(Err(Failed), sent, now),
             },
-            Happening::GiveUp if writing => candidate.wrote(Err(Failure::Unknown), sent, now),
-            Happening::GiveUp => candidate.read(Err(Failure::Unknown), now),
+            Happening::GiveUp if writing => candidate.wrote(Err(Failed), sent, now),
+            Happening::GiveUp => candidate.read(Err(Failed), now),
             Happening::Turn | Happening::Arrive(_) => {}
         }
         self.turn(actor);

@@ -12,13 +12,16 @@ use super::candidate::{Held, Moment};
 /// value, so that tests can hold it.
 pub(crate) type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
 
+/// Time since the machine's boot, time in suspend included.
+pub fn boot_time() -> Duration {
+    // The kernel's boot clock is never negative; zero would only end a term early.
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.try_into().unwrap_or_default()
+}
+
 /// The machine's own clock.
 pub(crate) fn boot_clock() -> Clock {
-    // The kernel's boot clock is never negative; zero would only end a term early.
-    Arc::new(|| {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        now.try_into().unwrap_or_default()
-    })
+    Arc::new(boot_time)
 }
 
 /// Whether this process leads. Clones share it.

@@ -14,12 +14,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::{
-    health::Health,
-    testing::{
-        faults::{Faults, Release},
-        script::refusal,
-    },
+use crate::testing::{
+    faults::{Faults, Release},
+    script::refusal,
 };
 
 /// Lists what it holds (or refuses), and watches what is fed.
@@ -83,7 +80,7 @@ impl Server {
 
     fn updates(&self, faults: &Faults) -> BoxStream<'static, Update<ConfigMap>> {
         let api = Api::<ConfigMap>::namespaced(self.client(faults), "home");
-        watch(api, watcher::Config::default(), |object| object.data = None).boxed()
+        watch(api, watcher::Config::default(), |_| ()).boxed()
     }
 }
 
@@ -128,7 +125,7 @@ async fn objects_are_pruned_before_anyone_sees_them() {
     let mut updates = server.updates(&Faults::default());
     while let Some(update) = updates.next().await {
         if let Update::Event(Event::InitApply(object)) = update {
-            assert!(object.metadata.managed_fields.is_none_or(|f| f.is_empty()) && object.data.is_none());
+            assert!(object.metadata.managed_fields.is_none_or(|f| f.is_empty()) && object.data.is_some());
             assert_eq!(
                 object.metadata.annotations.unwrap().into_keys().collect::<Vec<_>>(),
                 ["keep"]
@@ -173,10 +170,11 @@ async fn a_watch_that_is_cut_resumes_silently_and_one_that_is_forbidden_later_sa
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_by_name_asks_for_that_name_only() {
+async fn a_watch_of_one_name_asks_for_that_name_only() {
     let server = Server::default();
     let api = Api::<ConfigMap>::namespaced(server.client(&Faults::default()), "home");
-    let mut updates = by_name(api, "token", |_| ()).boxed();
+    let one = watcher::Config::default().fields("metadata.name=token");
+    let mut updates = watch(api, one, |_| ()).boxed();
     words(&mut updates).await;
     let requests = server.0.lock().unwrap().requests.clone();
     assert!(
@@ -209,13 +207,11 @@ async fn held_back_events_arrive_later_all_or_only_the_latest_and_old_ones_can_c
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_is_touched_after_the_store_holds_it_and_the_gate_opens_with_the_first_list() {
+async fn an_object_is_touched_after_the_store_holds_it() {
     let typed = |name: &str, version| serde_json::from_value::<ConfigMap>(object(name, version)).unwrap();
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     let (store, writer) = reflector::store::<ConfigMap>();
-    let health = Health::default();
-    let mut touched: BoxStream<'_, watcher::Result<ConfigMap>> =
-        reflect(receiver, writer, health.gate("things")).boxed();
+    let mut touched: BoxStream<'_, watcher::Result<ConfigMap>> = reflect(receiver, writer).boxed();
     let send = |event| sender.unbounded_send(Update::Event(event)).unwrap();
     let next = async |touched: &mut BoxStream<'_, watcher::Result<ConfigMap>>| {
         let object: ConfigMap = touched.next().await.unwrap().unwrap();
@@ -228,10 +224,8 @@ async fn an_object_is_touched_after_the_store_holds_it_and_the_gate_opens_with_t
     send(Event::Init);
     send(Event::InitApply(typed("a", 1)));
     assert!(futures::poll!(touched.next()).is_pending());
-    assert_eq!(health.missing(), ["things"]);
     send(Event::InitDone);
     assert_eq!(next(&mut touched).await, ("a".to_owned(), Some("1".to_owned())));
-    assert!(health.missing().is_empty());
 
     // A gap: a is gone, b is new; both are touched, and only now.
     send(Event::Init);

@@ -117,22 +117,25 @@ impl Accounts {
         }
         let mut config: SdkConfig = loader.load().await;
         if let Some(role) = role {
-            let mut provider = aws_config::sts::AssumeRoleProvider::builder(&role.role_arn)
-                .session_name("hearth-dns-sync")
-                .configure(&config);
-            if let Some(external_id) = &role.external_id {
-                provider = provider.external_id(external_id);
-            }
-            config = config
-                .into_builder()
-                .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
-                .build();
+            config = assuming(config, role).await;
         }
         Account {
             client: Client::new(&config),
             limiter,
         }
     }
+}
+
+/// The same with the role's credentials.
+pub(super) async fn assuming(config: SdkConfig, role: &AssumeRole) -> SdkConfig {
+    let mut provider = aws_config::sts::AssumeRoleProvider::builder(&role.role_arn)
+        .session_name("hearth-dns-sync")
+        .configure(&config);
+    if let Some(external_id) = &role.external_id {
+        provider = provider.external_id(external_id);
+    }
+    let provider = SharedCredentialsProvider::new(provider.build().await);
+    config.into_builder().credentials_provider(provider).build()
 }
 
 fn read(secret: &SecretData) -> Result<Credentials, CredentialsInvalid> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use crate::provider::ProviderError;
@@ -29,12 +31,12 @@ where
             SdkError::DispatchFailure(failure) if failure.is_io() => {
                 ProviderError::Unreachable("no connection".to_owned())
             }
-            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if is_outage(error) => {
-                ProviderError::Unreachable("no connection to where the credentials come from".to_owned())
-            }
-            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => ProviderError::Denied {
-                operation,
-                code: "no usable credentials".to_owned(),
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => match outage(error) {
+                Some(what) => ProviderError::Unreachable(what),
+                None => ProviderError::Denied {
+                    operation,
+                    code: "no usable credentials".to_owned(),
+                },
             },
             _ => ProviderError::Unreachable(format!(
                 "unreadable answer{}",
@@ -44,9 +46,7 @@ where
     };
     let code = service.err().code().unwrap_or_default();
     match code {
-        "Throttling" | "ThrottlingException" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
-            ProviderError::Throttled(retry_after)
-        }
+        _ if is_throttle_code(code) => ProviderError::Throttled(retry_after),
         "PriorRequestNotComplete" => ProviderError::Busy,
         "NoSuchHostedZone" => ProviderError::NoSuchZone,
         "InvalidInput" => ProviderError::Refused(vec![service.err().message().unwrap_or("invalid input").to_owned()]),
@@ -72,14 +72,39 @@ where
     }
 }
 
-/// Whether a call failed before it began because nothing could be reached: an assumed role is asked for at STS, and when
-/// that is away, nothing is wrong with the credentials.
-fn is_outage(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(error.source(), |&inner| inner.source()).any(|inner| {
+/// What was away, if a call failed before it began because of that: an assumed role is asked for at STS, and when that is
+/// away or busy, nothing is wrong with the credentials.
+fn outage(error: &(dyn Error + 'static)) -> Option<String> {
+    std::iter::successors(error.source(), |&inner| inner.source()).find_map(|inner| {
         let connector = inner.downcast_ref::<ConnectorError>();
-        connector.is_some_and(|failure| failure.is_io() || failure.is_timeout())
-            || matches!(inner.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)))
+        let cut = connector.is_some_and(|failure| failure.is_io() || failure.is_timeout())
+            || matches!(inner.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)));
+        if cut {
+            return Some("no connection to where the credentials come from".to_owned());
+        }
+        let role = inner.downcast_ref::<SdkError<AssumeRoleError>>();
+        let web_identity = inner.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError>>();
+        role.and_then(sts_outage).or_else(|| web_identity.and_then(sts_outage))
     })
+}
+
+/// What is wrong at STS itself; nothing if it was asked and refused. Its throttling does not slow our calls down: it has a
+/// limit of its own.
+fn sts_outage<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<String> {
+    let unreadable = || Some("no readable answer of STS".to_owned());
+    match error {
+        // The SDK calls half an answer an error of the service.
+        SdkError::ServiceError(service) if service.raw().status().is_success() => unreadable(),
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let code = service.err().code().unwrap_or_default();
+            // That STS could not ask the cluster's issuer for its keys is an error 400.
+            let passing = status >= 500 || status == 429 || is_throttle_code(code) || code == "IDPCommunicationError";
+            passing.then(|| format!("STS answers HTTP {status} {code}").trim_end().to_owned())
+        }
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => unreadable(),
+        _ => None,
+    }
 }
 
 /// Why a batch was refused, if it was: in the form of the model, in that of today's service (one text with all messages),
@@ -120,6 +145,20 @@ fn code_or(code: &str, otherwise: &str) -> String {
     } else {
         code.to_owned()
     }
+}
+
+fn is_throttle_code(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "TooManyRequests"
+            | "TooManyRequestsException"
+            | "RequestLimitExceeded"
+            | "SlowDown"
+    )
 }
 
 fn is_credential_code(code: &str) -> bool {

@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
 use super::*;
+use crate::crd::zone::AssumeRole;
 use crate::metrics::Metrics;
 use crate::provider::limiter::Rate;
 use crate::zone::strict::{lines, name, set};
@@ -64,10 +65,7 @@ fn hosted_zone_with<const N: usize>(
     answers: [Answer; N],
     credentials: impl ProvideCredentials + 'static,
 ) -> (HostedZone, Wire) {
-    let wire = Wire {
-        answers: Arc::new(Mutex::new(answers.into_iter().collect())),
-        asked: Arc::default(),
-    };
+    let wire = wire(answers);
     let config = aws_sdk_route53::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
@@ -75,15 +73,26 @@ fn hosted_zone_with<const N: usize>(
         .retry_config(RetryConfig::disabled())
         .http_client(wire.clone())
         .build();
+    (zone_of(Client::from_conf(config)), wire)
+}
+
+fn wire<const N: usize>(answers: [Answer; N]) -> Wire {
+    Wire {
+        answers: Arc::new(Mutex::new(answers.into_iter().collect())),
+        asked: Arc::default(),
+    }
+}
+
+fn zone_of(client: Client) -> HostedZone {
     let account = Account {
-        client: Client::from_conf(config),
+        client,
         limiter: Arc::new(Limiter::new(Rate {
             per_second: 1000.0,
             burst: 1000.0,
         })),
     };
     let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
-    (account.zone("Z1", metrics.zone("home").provider()), wire)
+    account.zone("Z1", metrics.zone("home").provider())
 }
 
 fn page(records: &[(&str, &str, &str)], next: &str) -> Answer {
@@ -292,5 +301,64 @@ async fn an_outage_on_the_way_to_the_credentials_is_an_outage() {
     for (error, reason) in cases {
         let (zone, _) = hosted_zone_with([], Role(error));
         assert_eq!(zone.list().await.unwrap_err().reason(), reason, "{:?}", error());
+    }
+}
+
+/// A hosted zone with an assumed role, whose STS gives this answer.
+async fn with_role(answer: Answer) -> HostedZone {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("AKIATEST", "secret", None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .http_client(wire([answer]))
+        .load()
+        .await;
+    let role = AssumeRole {
+        role_arn: "arn:aws:iam::111122223333:role/dns".to_owned(),
+        external_id: None,
+    };
+    zone_of(Client::new(&account::assuming(config, &role).await))
+}
+
+#[tokio::test]
+async fn an_error_of_sts_itself_is_an_outage_and_its_refusal_is_none() {
+    let denied = || ProviderError::Denied {
+        operation: "route53:ListResourceRecordSets",
+        code: "no usable credentials".to_owned(),
+    };
+    let away = |what: &str| ProviderError::Unreachable(what.to_owned());
+    let cases = [
+        (
+            error(503, &[], "ServiceUnavailable", "later"),
+            away("STS answers HTTP 503 ServiceUnavailable"),
+        ),
+        (
+            error(500, &[], "InternalFailure", ""),
+            away("STS answers HTTP 500 InternalFailure"),
+        ),
+        (
+            (502, &[][..], "<html>Bad Gateway</html>".to_owned()),
+            away("STS answers HTTP 502"),
+        ),
+        (
+            error(400, &[], "Throttling", "Rate exceeded"),
+            away("STS answers HTTP 400 Throttling"),
+        ),
+        (error(429, &[], "", ""), away("STS answers HTTP 429")),
+        (
+            (200, &[][..], "<AssumeRoleRes".to_owned()),
+            away("no readable answer of STS"),
+        ),
+        (
+            error(403, &[], "AccessDenied", "not authorized to perform sts:AssumeRole"),
+            denied(),
+        ),
+        (error(403, &[], "InvalidClientTokenId", ""), denied()),
+        (error(403, &[], "RegionDisabledException", ""), denied()),
+        (error(400, &[], "ExpiredTokenException", ""), denied()),
+    ];
+    for (answer, expected) in cases {
+        let about = answer.2.clone();
+        assert_eq!(with_role(answer).await.list().await.unwrap_err(), expected, "{about}");
     }
 }

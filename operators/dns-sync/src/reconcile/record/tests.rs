@@ -37,7 +37,7 @@ fn outcome(zone: &str, verdicts: &[Verdict]) -> Outcome {
 
 /// `Ready=True Published`, and the zones' states.
 fn told(record: &DNSRecord, outcomes: &[Outcome], decided: bool) -> (String, Vec<String>) {
-    let status = describe(record, outcomes, decided, Timestamp::UNIX_EPOCH);
+    let status = describe(record, outcomes, decided, None, Timestamp::UNIX_EPOCH);
     assert_eq!(status.observed_generation, 3);
     let mut lines: Vec<String> = status
         .conditions
@@ -126,7 +126,7 @@ fn the_request_to_look_is_echoed() {
     asked
         .annotations_mut()
         .insert(RECONCILE_AT.to_owned(), "now".to_owned());
-    let status = describe(&asked, &[], true, Timestamp::UNIX_EPOCH);
+    let status = describe(&asked, &[], true, None, Timestamp::UNIX_EPOCH);
     assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
 }
 
@@ -184,4 +184,12 @@ fn a_record_that_a_zone_is_too_busy_to_know_is_not_decided() {
     assert_eq!(of(&state, &excluded), None);
     state.set_object(&vpn.key, Some(&vpn), std::time::Duration::ZERO, None);
     assert_eq!(of(&state, &vpn).unwrap().names, ["vpn.example.org"]);
+}
+
+#[test]
+fn a_record_that_the_zone_below_has_and_does_not_select_says_which() {
+    let status = describe(&plain(&[]), &[], true, Some("it is lab's"), Timestamp::UNIX_EPOCH);
+    let ready = hearth_reconciler::conditions::get(&status.conditions, hearth_reconciler::conditions::READY).unwrap();
+    assert_eq!(ready.reason, "NoZone");
+    assert!(ready.message.contains("it is lab's"), "{}", ready.message);
 }

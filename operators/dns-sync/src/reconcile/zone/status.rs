@@ -1,5 +1,5 @@
 //! The status of a DNSZone: what the actor knows, in counts, a plan and conditions.
-use hearth_reconciler::conditions;
+use hearth_reconciler::conditions::{self, Conditions};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -9,7 +9,7 @@ use crate::crd::{CONFIRM_DELETES, DNSZone};
 use crate::metrics::CONDITIONS;
 use crate::provider::ProviderError;
 use crate::source::SourceKind;
-use crate::zone::actor::Standing;
+use crate::zone::actor::{Shared, Standing};
 use crate::zone::state::{Park, State};
 
 /// Plan lines and parked records that a status shows.
@@ -56,34 +56,18 @@ impl Writer {
         self.is_new
     }
 
-    pub(super) fn ready(&mut self, reason: &str, message: &str) {
-        conditions::ready(&mut self.status.conditions, reason, message, self.generation, self.now);
-    }
-
-    pub(super) fn reconciling(&mut self, reason: &str, message: &str) {
-        conditions::reconciling(&mut self.status.conditions, reason, message, self.generation, self.now);
-    }
-
-    pub(super) fn stalled(&mut self, reason: &str, message: &str) {
-        conditions::stalled(&mut self.status.conditions, reason, message, self.generation, self.now);
-    }
-
-    pub(super) fn set(&mut self, type_: &str, value: impl Into<Option<bool>>, reason: &str, message: &str) {
-        conditions::set(
-            &mut self.status.conditions,
-            type_,
-            value,
-            reason,
-            message,
-            self.generation,
-            self.now,
-        );
+    pub(super) fn conditions(&mut self) -> Conditions<'_> {
+        Conditions {
+            list: &mut self.status.conditions,
+            generation: self.generation,
+            now: self.now,
+        }
     }
 
     /// While the zone is not worked on, nobody knows how it stands.
     pub(super) fn unknown(&mut self, reason: &str, message: &str) {
         for type_ in ["InSync", "Reachable"] {
-            self.set(type_, None::<bool>, reason, message);
+            self.conditions().set(type_, None::<bool>, reason, message);
         }
     }
 
@@ -104,16 +88,24 @@ impl Writer {
         if standing.looks >= handle.orders.borrow().look && handle.asked.is_some() {
             self.status.last_handled_reconcile_at.clone_from(&handle.asked);
         }
-        let all_unseen = {
-            let state = handle.shared.state();
-            self.counts(&state);
-            state.parked.values().all(|why| *why == Park::Unseen)
-        };
-        self.parked(&zone.name_any(), all_unseen);
+        self.tally(&zone.name_any(), &handle.shared);
         self.in_sync(zone.spec.policy);
         self.reachable(&standing);
         self.sources(zone, context);
         self.working(zone.spec.policy, &standing);
+    }
+
+    /// What an actor has counted, and what the next one must know of it. Nothing before its first look.
+    pub(super) fn tally(&mut self, zone: &str, shared: &Shared) {
+        if !shared.standing().looked {
+            return;
+        }
+        let all_unseen = {
+            let state = shared.state();
+            self.counts(&state);
+            state.parked.values().all(|why| *why == Park::Unseen)
+        };
+        self.parked(zone, all_unseen);
     }
 
     /// Before the first look of a term. What an earlier one has reported stays, but the provider may be away.
@@ -125,9 +117,11 @@ impl Writer {
             return;
         }
         match &standing.error {
-            None => self.reconciling("Looking", "the zone is being listed for the first time"),
+            None => self
+                .conditions()
+                .reconciling("Looking", "the zone is being listed for the first time"),
             Some(error) => {
-                self.reconciling(
+                self.conditions().reconciling(
                     error.reason(),
                     &format!("the zone could not be listed yet: {error}; it is tried again"),
                 );
@@ -161,7 +155,8 @@ impl Writer {
 
     fn parked(&mut self, zone: &str, all_unseen: bool) {
         let Some(Parked { hash, count, .. }) = self.status.parked.clone() else {
-            self.set("DeletesParked", false, "NothingParked", "no deletes wait");
+            self.conditions()
+                .set("DeletesParked", false, "NothingParked", "no deletes wait");
             return;
         };
         let confirm = format!(
@@ -171,10 +166,11 @@ impl Writer {
             let message = format!(
                 "{count} records are ours but were made for objects that this cluster has never had; they are kept until the objects come. If they will not, and no other cluster has the same owner: {confirm}"
             );
-            self.set("DeletesParked", true, "ObjectsAwaited", &message);
+            self.conditions().set("DeletesParked", true, "ObjectsAwaited", &message);
         } else {
             let message = format!("{count} deletes wait for a person; if they are meant: {confirm}");
-            self.set("DeletesParked", true, "ConfirmationNeeded", &message);
+            self.conditions()
+                .set("DeletesParked", true, "ConfirmationNeeded", &message);
         }
     }
 
@@ -201,20 +197,22 @@ impl Writer {
             } => ("Pending", format!("{pending} changes wait")),
             _ => ("InSync", "the zone is as the cluster wants it".to_owned()),
         };
-        self.set("InSync", reason == "InSync", reason, &message);
+        self.conditions().set("InSync", reason == "InSync", reason, &message);
     }
 
     fn reachable(&mut self, standing: &Standing) {
         match &standing.error {
-            None if standing.looked => self.set("Reachable", true, "Reachable", "the provider answers"),
-            None => self.set(
+            None if standing.looked => self
+                .conditions()
+                .set("Reachable", true, "Reachable", "the provider answers"),
+            None => self.conditions().set(
                 "Reachable",
                 None::<bool>,
                 "NotAsked",
                 "the provider has not been asked yet",
             ),
             Some(error @ (ProviderError::Throttled(_) | ProviderError::Busy)) => {
-                self.set(
+                self.conditions().set(
                     "Reachable",
                     true,
                     error.reason(),
@@ -222,7 +220,7 @@ impl Writer {
                 );
             }
             Some(error) => {
-                self.set(
+                self.conditions().set(
                     "Reachable",
                     false,
                     error.reason(),
@@ -260,24 +258,26 @@ impl Writer {
             })
             .collect();
         if missing.is_empty() {
-            self.set("SourcesComplete", true, "Complete", "every source is listed");
+            self.conditions()
+                .set("SourcesComplete", true, "Complete", "every source is listed");
         } else {
-            self.set("SourcesComplete", false, "Incomplete", &missing.join("; "));
+            self.conditions()
+                .set("SourcesComplete", false, "Incomplete", &missing.join("; "));
         }
     }
 
     /// One bad record or an outage does not make the zone unready; denied access does: nothing can be published then.
     fn working(&mut self, policy: Policy, standing: &Standing) {
         match &standing.error {
-            Some(ProviderError::Denied { operation, code }) => self.stalled("AccessDenied", &denied(operation, code)),
-            Some(ProviderError::NoSuchZone) => self.stalled(
+            Some(ProviderError::Denied { operation, code }) => self.conditions().stalled("AccessDenied", &denied(operation, code)),
+            Some(ProviderError::NoSuchZone) => self.conditions().stalled(
                 "HostedZoneNotFound",
                 "the hosted zone does not exist any more; nothing is deleted from the cluster's side. Restore it, or correct spec.route53.zoneID",
             ),
             _ if policy == Policy::Observe => {
-                self.ready("Observing", "the policy is Observe: nothing is written; status.plan shows what would be");
+                self.conditions().ready("Observing", "the policy is Observe: nothing is written; status.plan shows what would be");
             }
-            _ => self.ready("Publishing", "the zone is kept as the cluster wants it"),
+            _ => self.conditions().ready("Publishing", "the zone is kept as the cluster wants it"),
         }
     }
 }

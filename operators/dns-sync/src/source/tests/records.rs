@@ -4,8 +4,9 @@ use super::*;
 fn a_record_that_names_its_zone_stays_in_it() {
     let mut zone = zone(EVERYTHING);
     zone.nested = vec![Nested {
+        zone: "lab".into(),
         domain: Name::parse("lab.example.org").unwrap(),
-        kinds: SourceKind::ALL.to_vec(),
+        sources: serde_saphyr::from_str(EVERYTHING).unwrap(),
     }];
     let ns = |zone: &str| {
         record(&format!(

@@ -17,8 +17,9 @@ const HOST: &str = "external-dns.kubernetes.io/hostname: www.example.org";
 fn names_of_a_zone_below_are_its_own() {
     let mut zone = zone(EVERYTHING);
     zone.nested = vec![Nested {
+        zone: "lab".into(),
         domain: Name::parse("lab.example.org").unwrap(),
-        kinds: vec![SourceKind::Service],
+        sources: serde_saphyr::from_str("{services: {}}").unwrap(),
     }];
     let host = |host: &str| {
         service(&format!(
@@ -29,7 +30,7 @@ fn names_of_a_zone_below_are_its_own() {
     assert_wanted(&zone, &host("lab.example.org,a.lab.example.org"), &[]);
     assert_wanted(&zone, &host("collab.example.org"), &["collab.example.org A 192.0.2.1"]);
     // The zone below does not take this source, so nobody else would publish it.
-    zone.nested[0].kinds = vec![SourceKind::Ingress];
+    zone.nested[0].sources = serde_saphyr::from_str("{ingresses: {}}").unwrap();
     assert_wanted(&zone, &host("a.lab.example.org"), &["a.lab.example.org A 192.0.2.1"]);
 }
 

@@ -36,7 +36,7 @@ fn a_template_that_cannot_be_read_is_the_zones_fault() {
 #[test]
 fn the_longest_public_zone_has_the_name() {
     let upper = spec("domain: example.org, route53: {}, sources: {services: {}}");
-    let below = |yaml: &str| Nested::of(&upper, &spec(yaml)).map(|nested| nested.domain.to_string());
+    let below = |yaml: &str| Nested::of(&upper, "lab", &spec(yaml)).map(|nested| nested.domain.to_string());
     let sources = "sources: {services: {}}";
     assert_eq!(
         below(&format!("domain: Lab.Example.org, route53: {{}}, {sources}")).as_deref(),
@@ -57,7 +57,16 @@ fn the_longest_public_zone_has_the_name() {
     );
     let inside = spec(&format!("domain: example.org, route53: {{type: Private}}, {sources}"));
     let public = spec(&format!("domain: lab.example.org, route53: {{}}, {sources}"));
-    assert_eq!(Nested::of(&inside, &public), None);
+    assert_eq!(Nested::of(&inside, "lab", &public), None);
+}
+
+/// `lab.example.org`, which takes Services.
+fn lab() -> Nested {
+    Nested {
+        zone: "lab".into(),
+        domain: Name::parse("lab.example.org").unwrap(),
+        sources: serde_saphyr::from_str("{services: {}}").unwrap(),
+    }
 }
 
 #[test]
@@ -66,10 +75,7 @@ fn what_was_published_before_the_zone_below_came_waits_for_a_person() {
     let gone =
         |config: &Config, name: &str, resource: &str| config.gone(&Name::parse(name).unwrap(), Some(resource), &ALL);
     assert_eq!(gone(&config, "a.lab.example.org", "service/b/a"), Gone::Proven);
-    config.nested = vec![Nested {
-        domain: Name::parse("lab.example.org").unwrap(),
-        kinds: vec![SourceKind::Service],
-    }];
+    config.nested = vec![lab()];
     assert_eq!(gone(&config, "a.lab.example.org", "service/b/a"), Gone::Unwatched);
     assert_eq!(gone(&config, "a.lab.example.org", "dnsrecord/b/a"), Gone::Proven);
     assert_eq!(gone(&config, "a.example.org", "service/b/a"), Gone::Proven);
@@ -81,10 +87,7 @@ fn a_mark_without_an_object_below_another_zone_waits_for_a_person_too() {
         config("domain: example.org, route53: {}, sources: {services: {}, ingresses: {}, records: {}}").unwrap();
     let name = |text: &str| Name::parse(text).unwrap();
     assert_eq!(config.gone(&name("a.lab.example.org"), None, &ALL), Gone::Proven);
-    config.nested = vec![Nested {
-        domain: name("lab.example.org"),
-        kinds: vec![SourceKind::Service],
-    }];
+    config.nested = vec![lab()];
     assert_eq!(config.gone(&name("a.lab.example.org"), None, &ALL), Gone::Unwatched);
     assert_eq!(config.gone(&name("a.example.org"), None, &ALL), Gone::Proven);
 }

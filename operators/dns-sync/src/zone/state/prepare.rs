@@ -25,6 +25,8 @@ struct Deletes {
     open: Vec<Delete>,
     /// A person has confirmed them.
     released: Vec<Delete>,
+    /// By how much the counts are behind what is ours, at names that are planned later.
+    unnoted: i64,
 }
 
 impl State {
@@ -53,6 +55,7 @@ impl State {
             let enough = work.groups.len() >= AT_ONCE;
             // Where nothing is, nothing can be deleted: the guard misses nothing when the name is planned later.
             if enough && image.at(&name).is_empty() {
+                deletes.unnoted -= self.noted(&name);
                 self.dirty.insert(name, first);
                 work.more = true;
                 continue;
@@ -62,13 +65,16 @@ impl State {
                 self.gone(&name, resource, *complete)
             });
             // Two names that want one owner record: the second is planned when the first has it.
+            let ours = i64::try_from(found.owned).unwrap_or(0);
             if found.writes.iter().any(|change| touched.contains(&change.key.name)) {
+                deletes.unnoted += ours - self.noted(&name);
                 self.dirty.insert(name, first);
                 continue;
             }
             // What seems unwanted is noted now too: `park_all` speaks of the first preparation only.
             let removes = found.removals().next().is_some() || !found.unlisted.is_empty();
             if enough && !found.writes.is_empty() && !removes {
+                deletes.unnoted += ours - self.noted(&name);
                 self.dirty.insert(name, first);
                 work.more = true;
                 continue;
@@ -195,10 +201,20 @@ impl State {
         }
     }
 
+    /// How many sets of ours the counts have at a name.
+    fn noted(&self, name: &Name) -> i64 {
+        self.summaries.get(name).map_or(0, |summary| i64::from(summary.owned))
+    }
+
     /// Adds the deletes that may go to the work, and parks the others. Returns those that count for the guard.
     fn guarded(&mut self, deletes: Deletes, at: i64, work: &mut Work) -> Vec<SetKey> {
-        let Deletes { open, mut released } = deletes;
-        let owned = usize::try_from(self.totals.owned).unwrap_or(0);
+        let Deletes {
+            open,
+            mut released,
+            unnoted,
+        } = deletes;
+        // All that is ours: where a zone is filled or moves, most of it is planned only later.
+        let owned = usize::try_from(self.totals.owned + unnoted).unwrap_or(0);
         let mut counted = Vec::new();
         if self.guard.admits(open.len(), owned, at, &self.config.limits) {
             counted.extend(open.iter().map(|(key, _)| key.clone()));

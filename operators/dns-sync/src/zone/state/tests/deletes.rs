@@ -345,3 +345,38 @@ fn a_confirmation_that_was_used_means_nothing_after_a_restart() {
     assert_eq!(begin(used), (9, 9));
     assert_eq!(begin(None), (0, 0), "one that came while nobody was there counts");
 }
+
+/// What is at the provider when `r0`, `r1` … of these numbers are ours.
+fn ours(numbers: std::ops::Range<usize>) -> Image {
+    let sets = numbers.map(|n| marked(&format!("r{n} A 192.0.2.1"), "home", &format!("dnsrecord/n/r{n}")));
+    image(sets.flatten())
+}
+
+#[test]
+fn the_guard_counts_all_that_is_ours_though_a_thousand_names_are_planned_at_once() {
+    let mut bench = Bench::with(State::new(config("policy: Sync"), Guard::default()), ours(0..2_400));
+    // All names move but for every fifth, which is not wanted any more.
+    for n in (0..2_400).filter(|n| n % 5 != 0) {
+        bench.put(&address(&format!("r{n}"), "192.0.2.2"));
+    }
+    let work = bench.state.prepare(bench.now, bench.at(), &ALL);
+    assert!(work.more);
+    assert_eq!((work.groups.len(), bench.state.parked.len()), (1_480, 0));
+}
+
+#[test]
+fn the_guard_does_not_count_what_has_vanished_though_its_name_is_planned_later() {
+    let mut bench = Bench::with(State::new(config("policy: Sync"), Guard::default()), ours(0..1_600));
+    let objects: Vec<Facts> = (0..1_600).map(|n| address(&format!("r{n}"), "192.0.2.1")).collect();
+    for facts in &objects {
+        bench.put(facts);
+    }
+    assert_eq!(bench.settle(), 0);
+    // Somebody empties most of the zone, and of what is left little is wanted any more.
+    bench.provider = ours(1_500..1_600);
+    bench.list();
+    objects[1_500..1_590].iter().for_each(|facts| bench.drop(facts));
+    let work = bench.state.prepare(bench.now, bench.at(), &ALL);
+    assert!(work.more);
+    assert_eq!((work.groups.len(), bench.state.parked.len()), (1_000, 90));
+}

@@ -1,0 +1,180 @@
+//! What a DNSZone says of itself, and whether it is at work then.
+use hearth_reconciler::events::Events;
+use hearth_reconciler::lease::Leadership;
+use hearth_reconciler::testing::script::Script;
+use kube::runtime::reflector;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+use crate::metrics::Metrics;
+use crate::provider::limiter::Rate;
+use crate::provider::route53::Found;
+use crate::provider::route53::account::Accounts;
+use crate::reconcile::RecordCalls;
+use crate::reconcile::secrets::Secrets;
+use crate::world::World;
+use crate::zone::config::Reach;
+use crate::zone::image::Image;
+
+fn zone(name: &str, more: &str) -> DNSZone {
+    let yaml = format!("{{domain: example.org, policy: Sync, route53: {{}}{more}}}");
+    let mut zone = DNSZone::new(name, serde_saphyr::from_str(&yaml).unwrap());
+    zone.metadata.uid = Some(name.to_owned());
+    zone
+}
+
+#[test]
+fn the_older_of_two_zones_has_the_hosted_zone() {
+    // Made in the same second; the name decides.
+    let all = [zone("a", ""), zone("b", ""), zone("c", ", suspend: true")];
+    let elder = |of: &DNSZone, at_work: &[&str]| {
+        let found = |name: &str| at_work.contains(&name).then_some("Z1");
+        first_elder(of, all.iter(), "Z1", found)
+    };
+    assert_eq!(
+        elder(&all[1], &["a", "b"]).as_deref(),
+        Some("a"),
+        "no status says so yet"
+    );
+    assert_eq!(elder(&all[0], &["a", "b"]), None);
+    assert_eq!(elder(&all[1], &["b"]), None);
+    assert_eq!(elder(&zone("d", ""), &["c"]), None, "a suspended zone has nothing");
+}
+
+/// A zone that was at work when its Secret changed.
+fn with_secret() -> DNSZone {
+    let mut zone = zone("home", "");
+    let route53 = "{credentialsSecretRef: {name: aws}, endpoint: 'http://127.0.0.1:1'}";
+    zone.spec.route53 = Some(serde_saphyr::from_str(route53).unwrap());
+    zone.metadata.generation = Some(1);
+    let mut status = DNSZoneStatus {
+        observed_generation: 1,
+        ..DNSZoneStatus::default()
+    };
+    let mut conditions = hearth_reconciler::conditions::Conditions {
+        list: &mut status.conditions,
+        generation: Some(1),
+        now: Timestamp::UNIX_EPOCH,
+    };
+    conditions.ready("Publishing", "");
+    zone.status = Some(status);
+    zone
+}
+
+/// A context whose API server has these Secrets and takes what `status` checks.
+fn context(secrets: &Value, status: Script) -> (Arc<Context>, UnboundedReceiver<ObjectRef<DNSZone>>) {
+    let (client, server) = status.start();
+    // That all calls came is seen by what the test checks itself.
+    drop(server);
+    let list =
+        json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {"resourceVersion": "5"}, "items": secrets});
+    let (secrets_client, server) = Script::new()
+        .expect("GET", "/api/v1/namespaces/hearth/secrets", 200, list)
+        .start();
+    drop(server);
+    let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
+    let (zone_calls, called) = unbounded_channel();
+    let context = Context {
+        namespace: "hearth".to_owned(),
+        cluster_name: "home".to_owned(),
+        reach: Arc::new(Reach::default()),
+        world: Arc::new(World::new([], metrics.clone())),
+        accounts: Accounts::new(Rate {
+            per_second: 5.0,
+            burst: 10.0,
+        }),
+        metrics,
+        events: Events::new(client.clone(), "test", "test-0"),
+        leadership: Leadership::always(),
+        zones: reflector::store::<DNSZone>().0,
+        secrets: Secrets::new(secrets_client, "hearth".to_owned(), zone_calls.clone()),
+        at_work: std::sync::Mutex::default(),
+        zones_changed: tokio::sync::Notify::new(),
+        zone_calls,
+        record_calls: RecordCalls::new(&[]).0,
+        client,
+    };
+    (Arc::new(context), called)
+}
+
+/// Sets an actor to work that has read an earlier version of the Secret, and has deleted three records since the last report.
+fn at_work(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
+    let config = Config::new("home", "Z1", &zone.spec, "home", &context.reach).unwrap();
+    let mut state = State::new(config.clone(), Guard::default());
+    state.looked(Image::default(), |_| true);
+    state.guard.record(3, 1_800_000_000, &config.limits);
+    let shared = Arc::new(Shared::new(state));
+    shared.standing().looked = true;
+    let task = tokio::spawn(std::future::pending());
+    let abort = task.abort_handle();
+    let handle = Handle {
+        shared,
+        orders: watch::channel(Order {
+            config: Arc::new(config),
+            look: 0,
+        })
+        .0,
+        task,
+        term: context.leadership.term().unwrap(),
+        identity: Identity {
+            uid: "home".to_owned(),
+            route53: zone.spec.route53.clone().unwrap(),
+            secret: Some("1".to_owned()),
+        },
+        found: Found {
+            zone_id: "Z1".to_owned(),
+            name_servers: Vec::new(),
+        },
+        asked: None,
+        domain: "example.org".to_owned(),
+    };
+    context.at_work().insert("home".to_owned(), handle);
+    abort
+}
+
+/// What the status says after the Secret became this, and whether the actor is at work.
+async fn after(secrets: &Value) -> (String, Value, bool) {
+    let (sender, mut told) = unbounded_channel();
+    let check = move |body: &Value| drop(sender.send(body["status"].clone()));
+    let path = "/apis/dns.hearth.home.arpa/v1alpha1/dnszones/home/status";
+    let (context, mut called) = context(secrets, Script::new().expect_body("PATCH", path, check, 200, json!({})));
+    let zone = Arc::new(with_secret());
+    let _ = context.secrets.get("home", "aws");
+    called.recv().await.unwrap();
+    let abort = at_work(&zone, &context);
+    // The answer to the report is no DNSZone, which is of no importance here.
+    let _ = reconcile(Arc::clone(&zone), Arc::clone(&context)).await;
+    tokio::task::yield_now().await;
+    let status = told.try_recv().unwrap();
+    let conditions: Vec<String> = status["conditions"].as_array().unwrap().iter().map(line).collect();
+    assert_eq!(abort.is_finished(), !context.at_work().contains_key("home"));
+    (conditions.join(", "), status, !abort.is_finished())
+}
+
+fn line(condition: &Value) -> String {
+    let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+    format!("{}={} {}", text("type"), text("status"), text("reason"))
+}
+
+#[tokio::test]
+async fn a_zone_whose_secret_is_deleted_pauses_and_says_so() {
+    let (conditions, status, works) = after(&json!([])).await;
+    assert!(!works);
+    assert!(conditions.contains("Ready=False CredentialsNotFound"), "{conditions}");
+    assert!(
+        conditions.contains("Reachable=Unknown CredentialsNotFound"),
+        "{conditions}"
+    );
+    assert!(status.to_string().contains("nothing is written or deleted until then"));
+    // The next actor's guard knows what this one has deleted.
+    assert_eq!(status["recentDeletes"][0]["count"], 3, "{status}");
+}
+
+#[tokio::test]
+async fn a_zone_whose_secret_holds_no_credentials_any_more_pauses_too() {
+    let secret = json!([{"metadata": {"name": "aws", "resourceVersion": "2"}, "data": {}}]);
+    let (conditions, _, works) = after(&secret).await;
+    assert!(!works);
+    assert!(conditions.contains("Ready=False CredentialsInvalid"), "{conditions}");
+}
