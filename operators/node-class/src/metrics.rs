@@ -81,9 +81,9 @@ impl Metrics {
         }
     }
 
-    /// Something of ours had been taken away.
-    pub fn restored(&self) {
-        self.restored.inc();
+    /// So many keys of ours had been taken away.
+    pub fn restored(&self, number: u64) {
+        self.restored.inc_by(number);
     }
 }
 

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hearth_reconciler::health::{Gate, Heartbeat};
+use hearth_reconciler::health::Check;
 use hearth_reconciler::watch::Update;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Resource;
 use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
@@ -54,7 +53,7 @@ impl Feeds {
     }
 
     /// A Node came, changed or went.
-    pub fn node(&self, ctx: &Context, update: &Update<SlimNode>, gate: &Gate) {
+    pub fn node(&self, ctx: &Context, update: &Update<SlimNode>, gate: &Check) {
         let keep = |node: &SlimNode| (node.name_any(), Arc::new(NodeFacts::of(node)));
         let mut nodes = lock(&self.nodes);
         let change = nodes.take(update, keep, gate);
@@ -74,7 +73,7 @@ impl Feeds {
     }
 
     /// A lease came, changed or went. What this means is judged at the next tick.
-    pub fn lease(&self, ctx: &Context, update: &Update<SlimLease>, gate: &Gate) {
+    pub fn lease(&self, ctx: &Context, update: &Update<SlimLease>, gate: &Check) {
         let keep = |lease: &SlimLease| (lease.name_any(), lease.resource_version().unwrap_or_default());
         let change = lock(&self.leases).take(update, keep, gate);
         let now = ctx.clock.now();
@@ -91,7 +90,7 @@ impl Feeds {
     }
 
     /// A Pod came, changed or went.
-    pub fn pod(&self, ctx: &Context, update: &Update<SlimPod>, gate: &Gate) {
+    pub fn pod(&self, ctx: &Context, update: &Update<SlimPod>, gate: &Check) {
         let key = |pod: &SlimPod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
         let change = lock(&self.pods).take(update, |pod| (key(pod), of_pod(pod)), gate);
         if change != Change::Standing {
@@ -101,7 +100,7 @@ impl Feeds {
     }
 
     /// A PersistentVolume came, changed or went.
-    pub fn volume(&self, ctx: &Context, update: &Update<SlimVolume>, gate: &Gate) {
+    pub fn volume(&self, ctx: &Context, update: &Update<SlimVolume>, gate: &Check) {
         let change = lock(&self.volumes).take(update, |volume| (volume.name_any(), of_volume(volume)), gate);
         if change != Change::Standing {
             *lock(&self.moved) = true;
@@ -129,14 +128,14 @@ struct Asked {
 }
 
 /// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
-pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Heartbeat) {
+pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Check) {
     let (mut asked, mut last) = (Asked::default(), Duration::ZERO);
     loop {
         let stirred = tokio::time::timeout(TICK, ctx.stir.notified()).await.is_ok();
         if stirred {
             tokio::time::sleep(GATHER).await;
         }
-        heartbeat.beat();
+        heartbeat.pass();
         let now = ctx.clock.now();
         ctx.mind().observer.watching(feeds.sees(), now);
         let leading = ctx.leadership.term().is_some();

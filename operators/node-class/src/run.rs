@@ -17,7 +17,7 @@ use crate::args::{Feature, Settings};
 use crate::clock::Clock;
 use crate::crd::{NodeClass, NodeHistory, NodeHost};
 use crate::dwellings::{self, SlimPod, SlimVolume};
-use crate::facts::{MANAGER, NodeFacts, SlimLease, SlimNode, slim};
+use crate::facts::{MANAGER, SlimLease, SlimNode, slim};
 use crate::metrics::Metrics;
 use crate::mind::{Mind, Thought, World};
 use crate::ponder::{Feeds, ponder};

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hearth_reconciler::health::Gate;
+use hearth_reconciler::health::Check;
 use hearth_reconciler::watch::Update;
 use kube::runtime::watcher::Event;
 
@@ -55,7 +55,7 @@ impl<T: PartialEq> Feed<T> {
     }
 
     /// Takes over one update. `keep` names and reduces an object.
-    pub fn take<K>(&mut self, update: &Update<K>, keep: impl Fn(&K) -> (String, T), gate: &Gate) -> Change {
+    pub fn take<K>(&mut self, update: &Update<K>, keep: impl Fn(&K) -> (String, T), gate: &Check) -> Change {
         match update {
             Update::Event(Event::Init) => self.listing = Some(BTreeSet::new()),
             Update::Event(Event::InitApply(object)) => {
@@ -67,7 +67,7 @@ impl<T: PartialEq> Feed<T> {
             }
             Update::Event(Event::InitDone) => {
                 (self.listed, self.failing) = (true, None);
-                gate.open();
+                gate.pass();
                 let Some(listing) = self.listing.take() else {
                     return Change::Standing;
                 };
@@ -87,7 +87,7 @@ impl<T: PartialEq> Feed<T> {
             Update::Failing { reason, .. } => {
                 self.failing = Some(reason);
                 if self.settled() {
-                    gate.open();
+                    gate.pass();
                 }
             }
             Update::Recovered => self.failing = None,

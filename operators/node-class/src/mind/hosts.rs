@@ -77,12 +77,13 @@ impl Mind {
             power: None,
             conditions: old.conditions,
         };
-        self.conditions(claims, thought, host, name, &mut status, now);
+        Self::conditions(world, claims, thought, host, name, &mut status, now);
         status
     }
 
+    #[allow(clippy::too_many_arguments, reason = "one step of think, with what the steps before it found")]
     fn conditions(
-        &self,
+        world: &World,
         claims: &Claims,
         thought: &Thought,
         host: &NodeHost,
@@ -98,7 +99,9 @@ impl Mind {
             )
         });
         let only: Vec<String> = if status.availability == Some(Availability::Volatile) {
-            let on = |line: &&String| thought.picture.only_on(line, name);
+            let here = |node: &String| claims.host.get(node).is_some_and(|host| host == name);
+            let nodes = |line: &String| world.dwellings.as_ref().and_then(|dwellings| dwellings.nodes.get(line));
+            let on = |line: &&String| nodes(line).is_some_and(|nodes| nodes.iter().any(here));
             thought.picture.only_volatile.iter().filter(on).cloned().collect()
         } else {
             Vec::new()

@@ -15,7 +15,9 @@ use k8s_openapi::api::core::v1::{Taint, Toleration};
 
 use crate::args::{Feature, Learning, Settings, Timing};
 use crate::class::Wanted;
-use crate::class::contention::{Contention, Debounce, Oscillation};
+use crate::class::contention::Contention;
+use crate::class::debounce::Debounce;
+use crate::class::oscillation::Oscillation;
 use crate::class::lockout::DaemonSetFacts;
 use crate::clock::Now;
 use crate::crd::history::Windows;
@@ -64,8 +66,6 @@ pub struct NodePlan {
     pub only_add: bool,
     /// Nothing is written at all: it is not clear what is so.
     pub still: bool,
-    /// Keys that must not be restored yet: somebody keeps taking them away.
-    pub contended: Vec<String>,
 }
 
 /// What the operator thinks.

@@ -1,12 +1,12 @@
 //! What each node should have.
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use hearth_reconciler::error::cut;
 use k8s_openapi::api::core::v1::Taint;
 
 use super::{Mind, NodePlan, Thought, World, find_host};
 use crate::args::Feature;
-use crate::class::{Refused, Subject, Writes, resolve, writes};
+use crate::class::{Refused, Subject, Wanted, Writes, resolve_matching, writes};
 use crate::clock::Now;
 use crate::crd::class::DampeningMode;
 use crate::crd::{Availability, CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
@@ -18,7 +18,7 @@ use crate::picture::Member;
 
 /// What became of one node's classes: for the classes' own status.
 pub(super) struct View {
-    pub(super) wanted: crate::class::Wanted,
+    pub(super) wanted: Wanted,
     pub(super) writes: Writes,
     pub(super) contended: Vec<String>,
 }
@@ -66,6 +66,7 @@ impl Mind {
         let mut views = BTreeMap::new();
         let classes = usable(world);
         let classes: Vec<&NodeClass> = classes.iter().collect();
+        let edition = edition(world);
         let sees = self.observer.sight() == Sight::Clear;
         let exclusion: BTreeMap<String, bool> = {
             let members = self.members(world, domains);
@@ -89,11 +90,7 @@ impl Mind {
                 may_exclude: exclusion.get(name).copied().unwrap_or_default(),
                 flapping: entry_flapping,
             };
-            let debounced = self.debounce.filter(&classes, &subject, now.mono);
-            let mut wanted = resolve(&debounced, &subject);
-            if self.oscillation.frozen(name, &wanted.classes, now.mono) {
-                wanted = freeze(node, wanted);
-            }
+            let wanted = self.wanted(&classes, &subject, edition, now);
             let standing = self.standing(name);
             let suspended = spec.is_some_and(|host| host.spec.suspend);
             let ours = ours(node);
@@ -149,7 +146,6 @@ impl Mind {
             };
             let plan = NodePlan {
                 cordon: cordon(spec, claims.disputed.contains_key(name), node),
-                contended: self.contention.held(name, now.mono),
                 wanted,
                 extra,
                 only_add,
@@ -170,7 +166,29 @@ impl Mind {
         let known = |node: &str| world.nodes.contains_key(node);
         self.contention.retain(known);
         self.oscillation.retain(known);
+        let is = |class: &str| classes.iter().any(|known| known.metadata.name.as_deref() == Some(class));
+        self.debounce.retain(|class, node| is(class) && known(node));
         views
+    }
+
+    /// What the classes want of a node, but for what comes and goes too fast.
+    fn wanted(&mut self, classes: &[&NodeClass], subject: &Subject<'_>, edition: u64, now: Now) -> Wanted {
+        let name = |class: &NodeClass| class.metadata.name.clone().unwrap_or_default();
+        let matching = classes.iter().copied().filter(|class| self.debounce.judge(class, subject, now.mono));
+        let mut names: Vec<String> = matching.map(name).collect();
+        names.sort_unstable();
+        let settled = self.oscillation.settle(&subject.node.name, &names, edition, now.mono);
+        let matching: Vec<&NodeClass> = classes.iter().copied().filter(|class| settled.classes.contains(&name(class))).collect();
+        let mut wanted = resolve_matching(&matching, subject);
+        wanted.held = self.contention.held(subject.node, now.mono);
+        if settled.frozen.is_some() {
+            wanted.refused.push(Refused {
+                key: "classes".to_owned(),
+                class: None,
+                why: "its classes changed more than three times within ten minutes; it keeps those that it had for now".to_owned(),
+            });
+        }
+        wanted
     }
 }
 
@@ -208,22 +226,11 @@ fn cordon(host: Option<&crate::crd::NodeHost>, disputed: bool, node: &NodeFacts)
     going.filter(|going| going.phase != GoingPhase::Refused).map(|going| going.request.clone())
 }
 
-/// A node whose classes change to and fro keeps what it has.
-fn freeze(node: &NodeFacts, wanted: crate::class::Wanted) -> crate::class::Wanted {
-    let mut frozen = crate::class::Wanted {
-        classes: wanted.classes,
-        dampening: wanted.dampening,
-        failover: wanted.failover,
-        frozen_labels: node.managers.our_labels.clone(),
-        frozen_annotations: node.managers.our_annotations.clone(),
-        ..crate::class::Wanted::default()
-    };
-    frozen.frozen_taints = node.taints.iter().map(|t| (t.key.clone(), t.effect.clone())).collect();
-    let text = cut("its classes changed more than three times within ten minutes; it keeps what it has for now", 200);
-    frozen.refused.push(Refused {
-        key: "classes".to_owned(),
-        class: None,
-        why: text,
-    });
-    frozen
+/// Changes when a class or a host is made, edited or deleted.
+fn edition(world: &World) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for meta in world.classes.iter().map(|class| &class.metadata).chain(world.hosts.iter().map(|host| &host.metadata)) {
+        (&meta.uid, meta.generation).hash(&mut hasher);
+    }
+    hasher.finish()
 }

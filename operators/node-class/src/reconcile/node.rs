@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Taint};
 use k8s_openapi::api::storage::v1::VolumeAttachment;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
@@ -35,11 +35,7 @@ pub fn todo(node: &NodeFacts, plan: &NodePlan) -> Option<Todo> {
     if plan.still {
         return None;
     }
-    let mut wanted = plan.wanted.clone();
-    for key in &plan.contended {
-        wanted.leave(key);
-    }
-    let writes = writes(node, &wanted, &plan.extra, plan.only_add);
+    let writes = writes(node, &plan.wanted, &plan.extra, plan.only_add);
     let mark = node.annotations.get(CORDONED);
     let cordon = match (&plan.cordon, mark) {
         // Cordoned by somebody already: that is as good, and not ours to lift.
@@ -72,12 +68,12 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     let Some(todo) = todo(&facts, plan) else {
         return Ok(next);
     };
-    note_restored(&ctx, &facts, plan, &todo.writes);
     let api = Api::<SlimNode>::all(ctx.client.clone());
     let fresh = match &todo.writes.apply {
         None => facts,
         Some((labels, annotations)) => {
             let fresh = apply(&api, &facts, labels, annotations).await?;
+            wrote(&ctx, &facts, todo.writes.apply.clone(), None);
             ctx.metrics.write("labels");
             tracing::info!(node = name, ?labels, ?annotations, "labels and annotations applied");
             fresh
@@ -88,6 +84,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     {
         patch(&api, &fresh, &todo).await?;
         if let Some((taints, _)) = &todo.writes.taints {
+            wrote(&ctx, &fresh, None, todo.writes.taints.clone());
             ctx.metrics.write("taints");
             tracing::info!(node = name, taints = ?shown(taints), "taints written");
         }
@@ -99,8 +96,11 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     Ok(next)
 }
 
-fn shown(taints: &[k8s_openapi::api::core::v1::Taint]) -> Vec<String> {
-    let one = |t: &k8s_openapi::api::core::v1::Taint| format!("{}={}:{}", t.key, t.value.as_deref().unwrap_or_default(), t.effect);
+type Metadata = (BTreeMap<String, String>, BTreeMap<String, String>);
+type Taints = (Vec<Taint>, Option<String>);
+
+fn shown(taints: &[Taint]) -> Vec<String> {
+    let one = |t: &Taint| format!("{}={}:{}", t.key, t.value.as_deref().unwrap_or_default(), t.effect);
     taints.iter().map(one).collect()
 }
 
@@ -147,21 +147,15 @@ async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, todo: &Todo) -> Result<()
     answer.map(drop).map_err(Error::kube("writing taints or the cordon"))
 }
 
-/// What of ours somebody took away is counted, so that nobody is fought.
-fn note_restored(ctx: &Context, facts: &NodeFacts, plan: &NodePlan, writes: &Writes) {
-    let restored = crate::class::restored(facts, writes);
-    if !restored.is_empty() {
-        let now = ctx.clock.now();
-        let mut mind = ctx.mind();
-        for key in restored {
-            mind.contention.record(&facts.name, &key, now.mono);
-            ctx.metrics.restored();
-        }
-        drop(mind);
-        if let Some(who) = &facts.managers.taints {
-            tracing::debug!(node = facts.name, by = who, classes = ?plan.wanted.classes, "restoring what was taken away");
-        }
-    }
+/// What of ours somebody had taken away is counted, so that nobody is fought.
+fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Option<Taints>) {
+    let writes = Writes {
+        apply,
+        taints,
+        ..Writes::default()
+    };
+    let restored = ctx.mind().contention.wrote(facts, &writes, ctx.clock.now().mono);
+    ctx.metrics.restored(restored);
 }
 
 /// While our out-of-service taint is on a node that is back: what of the time before is still there.
