@@ -1,13 +1,31 @@
 //! When a node is proven to be off, and Kubernetes may be told so (out-of-service taint, KEP-2268). Never on silence alone.
+//!
+//! The taint makes Kubernetes delete the node's pods by force and detach its volumes. If the machine is on after all, two
+//! writers may meet on one volume. So only two things count as proof: power that is said to be off (`power`), and a
+//! clean shutdown of which every step was seen, after a time in which no reboot was ever unfinished. Silence, an answer
+//! that does not come, or all nodes of a host at once going silent (a switch that failed looks the same) prove nothing.
+mod power;
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::args::Timing;
+use crate::args::{Timing, duration};
+use crate::crd::OUT_OF_SERVICE;
 use crate::crd::class::{Evidence, Failover};
 use crate::crd::host::Power;
 use crate::facts::NodeFacts;
-use crate::liveness::Standing;
+use crate::liveness::{Standing, State};
+
+use words::{command, stamp, told};
+
+/// How long a node that is back may keep the taint for the sake of what is not cleaned up.
+pub const CLEANUP: Duration = Duration::from_mins(10);
+/// How long a node must be silent with its power off, unless the class says otherwise.
+const AFTER: Duration = Duration::from_mins(1);
 
 /// What the decision needs.
 #[derive(Clone, Debug)]
@@ -29,7 +47,7 @@ pub struct Case<'a> {
     pub spare_members: Option<usize>,
     /// Liveness is clear: no guard, no blindness.
     pub sees: bool,
-    /// The feature is on, and nothing is dry-run or suspended.
+    /// The feature is on, and nothing is dry-run or suspended. While it is not, nothing is added and nothing is removed.
     pub allowed: bool,
     /// The out-of-service taint is there and ours by the mark.
     pub ours: bool,
@@ -42,7 +60,7 @@ pub struct Case<'a> {
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Nothing is to be done, or nothing may be: the reason, when one is worth telling.
+    /// Nothing is to be done, or nothing may be: the reason, when one is worth telling. A taint that is ours stays.
     Leave(Option<Hold>),
     /// Set the taint; the evidence in words.
     Place(Evidence, String),
@@ -52,10 +70,10 @@ pub enum Decision {
     Remove(Option<String>),
 }
 
-/// Why nothing is done although the node is down.
+/// Why nothing is done although the node is down (or said to be).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
-    /// One word: `NoEvidence`, `TooEarly`, `QuorumAtRisk`, `PowerContradicted`, `NotSeeing`, `OthersTaint`.
+    /// One word: `NoEvidence`, `TooEarly`, `QuorumAtRisk`, `PowerContradicted`, `NotSeeing`, `OthersTaint`, `NotAllowed`.
     pub reason: &'static str,
     /// In words.
     pub message: String,
@@ -63,7 +81,188 @@ pub struct Hold {
     pub again: Option<Duration>,
 }
 
+impl Hold {
+    fn because(reason: &'static str, message: String) -> Self {
+        let again = None;
+        Self { reason, message, again }
+    }
+}
+
 /// Decides.
-pub fn decide(_case: &Case<'_>, _timing: &Timing, _now: Timestamp) -> Decision {
-    Decision::Leave(None)
+pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
+    let down = case.standing.state == State::Down;
+    let theirs = case.node.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
+    if case.ours {
+        placed(case)
+    } else if theirs {
+        let message = format!(
+            "the taint {OUT_OF_SERVICE} was set by somebody else, who has to take it away when the node is back"
+        );
+        Decision::Leave(down.then(|| Hold::because("OthersTaint", message)))
+    } else if down {
+        silent(case, timing, now)
+    } else {
+        Decision::Leave(power::contradicted(case, timing.grace, now))
+    }
+}
+
+/// The taint is ours. It never expires while the node is down: the node would be trusted again for nothing but time.
+fn placed(case: &Case<'_>) -> Decision {
+    let name = &case.node.name;
+    if !case.sees {
+        return Decision::Leave(Some(not_seeing()));
+    }
+    if !case.allowed {
+        let message = format!(
+            "the taint {OUT_OF_SERVICE} stays, because failover is switched off, suspended or a dry run; to take it away: \
+             kubectl taint nodes {name} {OUT_OF_SERVICE}-"
+        );
+        return Decision::Leave(Some(Hold::because("NotAllowed", message)));
+    }
+    if case.failover.is_none() {
+        return Decision::Remove(None);
+    }
+    // A boot changes nothing here: a node is back when its kubelet is and Kubernetes calls it Ready.
+    let back = case.standing.state == State::Up;
+    match (back, case.node.ready.status, case.leftovers) {
+        (false, ..) => Decision::Leave(None),
+        (true, Some(true), Some(0)) => Decision::Remove(None),
+        (true, Some(true), left) if case.ready_for.is_some_and(|ready| ready >= CLEANUP) => {
+            let left = left.map_or("an unknown number of".to_owned(), |left| left.to_string());
+            Decision::Remove(Some(format!(
+                "{name} is back for {} and {left} old pods and volume attachments are still not cleaned up",
+                told(CLEANUP)
+            )))
+        }
+        (true, ..) => Decision::Hold,
+    }
+}
+
+/// The node is down, without the taint.
+fn silent(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
+    let Some(failover) = case.failover.filter(|_| case.allowed) else {
+        return Decision::Leave(None);
+    };
+    if !case.sees {
+        return Decision::Leave(Some(not_seeing()));
+    }
+    let proofs = proofs(case, failover, timing, now);
+    match hold(case, failover, &proofs, timing, now) {
+        Some(hold) => Decision::Leave(Some(hold)),
+        None => match proofs.into_iter().find(|proof| proof.wait.is_zero()) {
+            Some(proof) => Decision::Place(proof.evidence, proof.words),
+            None => Decision::Leave(None),
+        },
+    }
+}
+
+/// A proof that the machine is off, or will be one when it has been silent for longer.
+struct Proof {
+    evidence: Evidence,
+    words: String,
+    wait: Duration,
+}
+
+fn proofs(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp) -> Vec<Proof> {
+    let standing = case.standing;
+    let after = failover.after.as_deref().and_then(|text| duration(text).ok());
+    let since = stamp(standing.since);
+    let proof = |evidence, needed: Duration, words: String| Proof {
+        evidence,
+        words,
+        wait: needed.saturating_sub(standing.silent),
+    };
+    let mut proofs = Vec::new();
+    if let Some(power) = case.power
+        && failover.evidence.contains(&Evidence::PowerOff)
+        && power::off(power, standing.since, timing.grace, now).is_ok()
+    {
+        let (source, at) = (power::source(power), stamp(power.observed_at.0));
+        let words = format!("{source} says at {at} that its power is off; silent since {since}");
+        proofs.push(proof(Evidence::PowerOff, after.unwrap_or(AFTER), words));
+    }
+    if standing.clean_trace && failover.evidence.contains(&Evidence::CleanShutdown) {
+        let reboot = case.longest_reboot.saturating_add(case.longest_reboot / 2);
+        let needed = timing.clean_off_after.max(reboot).max(after.unwrap_or_default());
+        let words = format!(
+            "it shut down in an orderly way, is silent since {since}, and did not come back within {}",
+            told(needed)
+        );
+        proofs.push(proof(Evidence::CleanShutdown, needed, words));
+    }
+    proofs
+}
+
+/// What keeps the taint off a node that is down.
+fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing, now: Timestamp) -> Option<Hold> {
+    let (name, since) = (&case.node.name, stamp(case.standing.since));
+    let Some(next) = proofs.iter().min_by_key(|proof| proof.wait) else {
+        let wanted = wanted(case, failover, timing, now);
+        let message = format!(
+            "silent since {since}, which proves nothing; needed: {wanted}. If you are sure that the machine is off: {}",
+            command(name)
+        );
+        return Some(Hold::because("NoEvidence", message));
+    };
+    if case.address_answers {
+        // A hung shutdown looks like this: kubelet and lease are gone, but processes still write.
+        let message = format!(
+            "it seems to be off since {since}, but its host's address answers. If the host runs on without its nodes, take \
+             spec.address off its NodeHost; if you are sure that {name} is off: {}",
+            command(name)
+        );
+        return Some(Hold::because("PowerContradicted", message));
+    }
+    // The node's own member is off already. With no other to spare, the API server must not get what is asked of it next.
+    if case.node.etcd() && case.spare_members.is_none_or(|spare| spare == 0) {
+        let etcd = match case.spare_members {
+            Some(_) => "etcd has no member to spare",
+            None => "etcd's members cannot be judged",
+        };
+        let message = format!(
+            "it is a control-plane node, and {etcd}. If you are sure that the machine is off: {}",
+            command(name)
+        );
+        return Some(Hold::because("QuorumAtRisk", message));
+    }
+    if case.node.ready.status == Some(true) {
+        let message = "Kubernetes still calls it Ready, and would evict its pods without releasing them".to_owned();
+        return Some(Hold::because("TooEarly", message));
+    }
+    (!next.wait.is_zero()).then(|| Hold {
+        reason: "TooEarly",
+        message: match next.evidence {
+            Evidence::PowerOff => format!("its power is off; failover in {}", told(next.wait)),
+            Evidence::CleanShutdown => format!(
+                "it shut down in an orderly way and may be rebooting; failover in {}",
+                told(next.wait)
+            ),
+        },
+        again: Some(next.wait),
+    })
+}
+
+/// Which evidence would do, and why there is none.
+fn wanted(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp) -> String {
+    let mut wanted = Vec::new();
+    if failover.evidence.contains(&Evidence::PowerOff) {
+        let lacking = match case.power {
+            None => Err("nobody has said so".to_owned()),
+            Some(power) => power::off(power, case.standing.since, timing.grace, now),
+        };
+        let lacking = lacking.err().unwrap_or_default();
+        wanted.push(format!("power Off in status.power of its NodeHost ({lacking})"));
+    }
+    if failover.evidence.contains(&Evidence::CleanShutdown) {
+        wanted.push("an orderly shutdown (not all of one was seen)".to_owned());
+    }
+    if wanted.is_empty() {
+        wanted.push("an entry in failover.evidence of its NodeClass".to_owned());
+    }
+    wanted.join(", or ")
+}
+
+fn not_seeing() -> Hold {
+    let message = "the nodes are not seen clearly now, so nothing is done".to_owned();
+    Hold::because("NotSeeing", message)
 }

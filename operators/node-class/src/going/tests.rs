@@ -1,0 +1,451 @@
+//! A host and its NodeHost's status, to which each decision is applied as the operator does.
+use super::*;
+
+const DEADLINE: i64 = 300;
+
+/// A host that is on, may go off and has pods on it.
+#[derive(Clone, Debug)]
+struct World {
+    asked: Option<String>,
+    handled: Option<String>,
+    going: Option<Going>,
+    state: HostState,
+    was_off: bool,
+    may: Answer,
+    left: Option<Vec<String>>,
+    cordoned: bool,
+}
+
+fn world() -> World {
+    World {
+        asked: None,
+        handled: None,
+        going: None,
+        state: HostState::On,
+        was_off: false,
+        may: Answer::Yes,
+        left: Some(vec!["Pod home/web-0".to_owned()]),
+        cordoned: false,
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_750_000_000 + seconds).unwrap()
+}
+
+impl World {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn asked(self, request: &str) -> Self {
+        self.with(|world| world.asked = Some(request.to_owned()))
+    }
+
+    fn look(&self, now: i64) -> Next {
+        let case = Case {
+            asked: self.asked.as_deref(),
+            handled: self.handled.as_deref(),
+            going: self.going.as_ref(),
+            state: self.state,
+            was_off: self.was_off,
+            may: self.may,
+            left: self.left.as_deref(),
+            deadline: Duration::from_secs(DEADLINE.unsigned_abs()),
+            forced: self.asked.as_deref().is_some_and(forced),
+        };
+        decide(&case, at(now))
+    }
+
+    /// Looks and does what it says.
+    fn step(&mut self, now: i64) -> Next {
+        let next = self.look(now);
+        if next.cordon {
+            self.cordoned = true;
+        }
+        if next.uncordon {
+            self.cordoned = false;
+        }
+        self.going.clone_from(&next.going);
+        if next.handled.is_some() {
+            self.handled.clone_from(&next.handled);
+        }
+        next
+    }
+
+    fn phase(&self) -> Option<GoingPhase> {
+        self.going.as_ref().map(|going| going.phase)
+    }
+
+    /// A request that has been under way for a second.
+    fn draining(self, request: &str) -> Self {
+        let mut world = self.asked(request);
+        world.step(0);
+        assert_eq!(world.phase(), Some(GoingPhase::Draining));
+        world
+    }
+
+    fn empty(self) -> Self {
+        self.with(|world| world.left = Some(vec![]))
+    }
+
+    fn is(self, state: HostState) -> Self {
+        self.with(|world| world.state = state)
+    }
+
+    fn may(self, may: Answer) -> Self {
+        self.with(|world| world.may = may)
+    }
+}
+
+#[test]
+fn a_night_from_the_request_to_the_return() {
+    let mut world = world().asked("2025-06-15T23:00");
+    let next = world.step(0);
+    assert!(next.cordon && next.evict && !next.uncordon);
+    assert_eq!(world.phase(), Some(GoingPhase::Draining));
+    assert_eq!(world.going.as_ref().unwrap().waiting, ["Pod home/web-0"]);
+
+    let mut world = world.empty();
+    let next = world.step(30);
+    assert!(next.cordon && !next.evict);
+    assert_eq!(world.phase(), Some(GoingPhase::Drained));
+
+    let mut world = world.is(HostState::Off);
+    assert_eq!(world.step(90), world.look(90), "asked again, it says the same");
+    assert_eq!(world.phase(), Some(GoingPhase::Off));
+    assert!(world.cordoned);
+
+    let mut world = world.is(HostState::On);
+    let next = world.step(9 * 3600);
+    assert!(next.uncordon && !next.cordon && !next.evict);
+    assert_eq!((world.phase(), world.cordoned), (None, false));
+    assert_eq!(world.handled.as_deref(), Some("2025-06-15T23:00"));
+
+    let next = world.step(10 * 3600);
+    assert!(!next.cordon && next.going.is_none(), "it is not asked twice");
+}
+
+#[test]
+fn nothing_is_drained_before_the_cordon_is_there() {
+    let mut world = world().empty().asked("a");
+    let next = world.step(0);
+    assert_eq!((world.phase(), next.again), (Some(GoingPhase::Draining), Some(SOON)));
+    world.step(1);
+    assert_eq!(world.phase(), Some(GoingPhase::Drained));
+}
+
+#[test]
+fn what_may_not_go_off_is_refused_and_not_touched() {
+    let mut world = world().may(Answer::No).asked("a");
+    for now in [0, 60, 100_000] {
+        let next = world.step(now);
+        assert!(!next.cordon && !next.evict && next.uncordon);
+        assert_eq!(world.phase(), Some(GoingPhase::Refused));
+    }
+    assert_eq!(
+        world.going.as_ref().unwrap().since.0,
+        at(0),
+        "since when, is when it was asked"
+    );
+
+    let mut unsure = world.clone().may(Answer::Unknown);
+    unsure.step(100_001);
+    assert_eq!(unsure.phase(), Some(GoingPhase::Refused), "that is no Yes");
+
+    let mut world = world.may(Answer::Yes);
+    let next = world.step(100_002);
+    assert!(next.cordon && next.evict);
+    assert_eq!(
+        world.going.as_ref().unwrap().since.0,
+        at(100_002),
+        "its time begins now"
+    );
+}
+
+#[test]
+fn nothing_known_against_it_is_enough_to_begin() {
+    assert!(world().may(Answer::Unknown).asked("a").step(0).cordon);
+}
+
+#[test]
+fn a_forced_request_goes_on_whatever_the_answer() {
+    for (request, goes) in [
+        ("force", true),
+        ("tonight!", true),
+        ("tonight", false),
+        ("forced", false),
+    ] {
+        let mut world = world().may(Answer::No).asked(request);
+        assert_eq!(world.step(0).cordon, goes, "{request}");
+    }
+}
+
+/// Edge case 52: the next control-plane node is not emptied when the headroom has gone meanwhile.
+#[test]
+fn an_answer_that_turns_to_no_stops_it_and_lifts_the_cordon() {
+    for left in [Some(vec![]), Some(vec!["Pod home/web-0".to_owned()])] {
+        let mut world = world().draining("a").with(|world| world.left = left);
+        world.step(5);
+        let mut world = world.may(Answer::No);
+        world.step(10);
+        assert_eq!((world.phase(), world.cordoned), (Some(GoingPhase::Refused), false));
+    }
+}
+
+/// Edge case 64.
+#[test]
+fn when_the_deadline_has_passed_evictions_end_and_the_rest_is_told() {
+    let blocked = "Pod home/db-0: the disruption budget home/db allows none now";
+    let mut world = world()
+        .draining("a")
+        .with(|world| world.left = Some(vec![blocked.to_owned()]));
+    for now in [10, 200, DEADLINE - 1] {
+        let next = world.step(now);
+        assert!(next.evict && next.cordon, "{now}");
+        let rest = Duration::from_secs((DEADLINE - now).unsigned_abs());
+        assert_eq!(next.again, Some(rest.min(RETRY)), "looked at when the deadline passes");
+    }
+    for now in [DEADLINE, DEADLINE + 1, 100_000] {
+        let next = world.step(now);
+        assert!(!next.evict && next.cordon, "{now}");
+        assert_eq!(world.phase(), Some(GoingPhase::Incomplete));
+        assert_eq!(world.going.as_ref().unwrap().waiting, [blocked]);
+    }
+    let mut done = world.empty();
+    done.step(100_060);
+    assert_eq!(done.phase(), Some(GoingPhase::Drained), "the rest ended by itself");
+}
+
+#[test]
+fn pods_that_cannot_be_looked_at_are_waited_for_until_the_deadline() {
+    let mut world = world().draining("a").with(|world| world.left = None);
+    let next = world.step(10);
+    assert!(!next.evict && next.cordon);
+    assert_eq!(world.phase(), Some(GoingPhase::Draining));
+    assert_eq!(
+        world.going.as_ref().unwrap().waiting,
+        ["Pod home/web-0"],
+        "what was known last"
+    );
+    world.step(DEADLINE);
+    assert_eq!(world.phase(), Some(GoingPhase::Incomplete));
+    assert_eq!(
+        world.going.as_ref().unwrap().waiting,
+        ["its pods could not be looked at"]
+    );
+}
+
+#[test]
+fn pods_that_come_to_an_empty_host_have_to_go_again() {
+    let mut world = world().draining("a").empty();
+    world.step(10);
+    let mut world = world.with(|world| world.left = Some(vec!["Pod home/late".to_owned()]));
+    let next = world.step(20);
+    assert!(next.evict);
+    assert_eq!(world.phase(), Some(GoingPhase::Draining));
+}
+
+#[test]
+fn a_request_that_is_taken_back_leaves_nothing_behind() {
+    for state in [HostState::On, HostState::Partial, HostState::Off] {
+        let mut world = world().draining("a").is(state).with(|world| world.asked = None);
+        let next = world.step(10);
+        assert!(next.uncordon && next.going.is_none());
+        assert_eq!((world.cordoned, world.handled.as_deref()), (false, Some("a")));
+    }
+    let mut refused = world().may(Answer::No).asked("a");
+    refused.step(0);
+    let mut refused = refused.with(|world| world.asked = None);
+    refused.step(1);
+    assert_eq!((refused.phase(), refused.handled.as_deref()), (None, Some("a")));
+}
+
+#[test]
+fn a_changed_request_goes_on_with_a_new_deadline() {
+    let mut world = world().draining("a");
+    world.step(DEADLINE);
+    assert_eq!(world.phase(), Some(GoingPhase::Incomplete));
+    let mut world = world.asked("b");
+    let next = world.step(DEADLINE + 10);
+    assert!(next.cordon && next.evict && !next.uncordon);
+    let going = world.going.clone().unwrap();
+    assert_eq!(
+        (going.request.as_str(), going.since.0, going.phase),
+        ("b", at(DEADLINE + 10), GoingPhase::Draining)
+    );
+    assert_eq!(world.handled, None);
+}
+
+#[test]
+fn a_changed_request_may_bear_the_value_of_one_that_has_ended() {
+    let mut world = world()
+        .with(|world| world.handled = Some("a".to_owned()))
+        .draining("b")
+        .asked("a");
+    for now in [1, 2, 3] {
+        assert!(world.step(now).cordon, "{now}");
+    }
+}
+
+#[test]
+fn a_host_that_goes_off_while_it_is_emptied_is_off() {
+    for start in [
+        world().draining("a"),
+        world().may(Answer::No).asked("a"),
+        world().asked("a"),
+    ] {
+        let mut world = start.is(HostState::Off);
+        let next = world.step(10);
+        assert!(!next.evict && !next.cordon && !next.uncordon);
+        assert_eq!(world.phase(), Some(GoingPhase::Off));
+        let mut world = world.is(HostState::On);
+        world.step(100);
+        assert_eq!((world.phase(), world.cordoned), (None, false));
+        assert_eq!(world.handled.as_deref(), Some("a"));
+    }
+}
+
+/// Edge case 48: some of its nodes are down, which is not the host being off.
+#[test]
+fn a_host_that_is_partly_off_is_not_off() {
+    let mut world = world().draining("a").is(HostState::Partial);
+    assert!(world.step(10).evict);
+    assert_eq!(world.phase(), Some(GoingPhase::Draining));
+
+    let mut world = world.is(HostState::Off);
+    world.step(20);
+    let mut world = world.is(HostState::Partial);
+    world.step(30);
+    assert_eq!((world.phase(), world.cordoned), (None, false), "the first node is back");
+}
+
+#[test]
+fn a_return_that_nobody_watched_ends_the_request_as_well() {
+    let mut world = world().draining("a").with(|world| world.was_off = true);
+    assert!(world.step(10).uncordon);
+    assert_eq!(world.handled.as_deref(), Some("a"));
+}
+
+#[test]
+fn a_new_request_after_the_return_begins_anew() {
+    let mut world = world().draining("a").is(HostState::Off);
+    world.step(10);
+    let mut world = world.is(HostState::On).asked("b");
+    world.step(100);
+    let going = world.going.clone().unwrap();
+    assert_eq!(
+        (going.request.as_str(), going.phase, going.since.0),
+        ("b", GoingPhase::Draining, at(100))
+    );
+}
+
+/// Edge case 41.
+#[test]
+fn while_nobody_sees_nothing_changes() {
+    let starts = [
+        world(),
+        world().asked("a"),
+        world().draining("a"),
+        world().draining("a").with(|world| world.asked = None),
+        world().draining("a").with(|world| world.was_off = true),
+    ];
+    for start in starts {
+        let before = start.clone();
+        let mut world = start.is(HostState::Unknown);
+        let next = world.step(DEADLINE * 2);
+        assert!(!next.cordon && !next.uncordon && !next.evict && next.handled.is_none());
+        assert_eq!((world.going, world.cordoned), (before.going, before.cordoned));
+    }
+}
+
+#[test]
+fn a_cordon_of_ours_that_nobody_asks_for_is_lifted() {
+    let mut lost = world().draining("a").with(|world| {
+        world.asked = None;
+        world.going = None;
+    });
+    lost.step(10);
+    assert!(!lost.cordoned, "the status was lost, the request taken back");
+}
+
+#[test]
+fn a_clock_that_went_back_restarts_the_deadline_once() {
+    let mut world = world().draining("a");
+    world.step(-7200);
+    assert_eq!(world.going.as_ref().unwrap().since.0, at(-7200));
+    world.step(-7200 + DEADLINE - 1);
+    assert_eq!(world.phase(), Some(GoingPhase::Draining));
+    world.step(-7200 + DEADLINE);
+    assert_eq!(world.phase(), Some(GoingPhase::Incomplete));
+}
+
+#[test]
+fn at_most_twenty_lines_are_told() {
+    let pods = |n: usize| Some((0..n).map(|i| format!("Pod home/p{i}")).collect::<Vec<_>>());
+    let mut twenty = world().with(|world| world.left = pods(20)).draining("a");
+    twenty.step(1);
+    assert_eq!(twenty.going.unwrap().waiting.len(), 20);
+    let mut many = world().with(|world| world.left = pods(45)).draining("a");
+    many.step(1);
+    let waiting = many.going.unwrap().waiting;
+    assert_eq!((waiting.len(), waiting[19].as_str()), (20, "and 26 more"));
+}
+
+/// Anything may happen in any order, the operator's restart after every step included: it keeps nothing but the status.
+#[test]
+fn no_order_of_events_breaks_the_rules() {
+    let mut random = fastrand::Rng::with_seed(2);
+    let (mut ends, mut refusals, mut evictions) = (0, 0, 0);
+    for _ in 0..2000 {
+        let (mut world, mut now) = (world(), 0);
+        for _ in 0..40 {
+            now += random.i64(-30..200);
+            match random.u8(0..8) {
+                0 => world.asked = None,
+                1 => world.asked = Some(["a", "b", "c!"][random.usize(0..3)].to_owned()),
+                2 => world.left = [None, Some(vec![]), Some(vec!["Pod a/b".to_owned()])][random.usize(0..3)].clone(),
+                3 => world.may = [Answer::Yes, Answer::No, Answer::Unknown][random.usize(0..3)],
+                4 | 5 => {
+                    let states = [HostState::On, HostState::Off, HostState::Partial, HostState::Unknown];
+                    world.state = states[random.usize(0..4)];
+                }
+                _ => {}
+            }
+            let before = world.clone();
+            let next = world.step(now);
+            assert!(!(next.cordon && next.uncordon));
+            assert!(!next.evict || next.cordon);
+            assert!(!next.cordon || before.asked.is_some());
+            let phase = world.phase();
+            if next.evict {
+                evictions += 1;
+                assert_eq!(phase, Some(GoingPhase::Draining));
+                assert!(before.may != Answer::No || before.asked.as_deref().is_some_and(forced));
+                let since = world.going.as_ref().unwrap().since.0;
+                assert!(at(now).duration_since(since).as_secs() < DEADLINE);
+            }
+            if let Some(handled) = &next.handled {
+                ends += 1;
+                assert_eq!(before.going.map(|going| going.request).as_ref(), Some(handled));
+                assert!(next.going.is_none() && next.uncordon);
+            }
+            if phase == Some(GoingPhase::Refused) {
+                refusals += 1;
+                assert!(!world.cordoned || before.state == HostState::Unknown);
+            }
+            if phase == Some(GoingPhase::Draining) && before.state != HostState::Unknown {
+                assert!(next.again.is_some(), "a deadline is watched");
+            }
+            let again = world.clone().step(now);
+            if before.state == HostState::Off {
+                assert_eq!((again.cordon, again.going), (false, next.going), "the same once more");
+            }
+        }
+    }
+    assert!(
+        ends > 500 && refusals > 500 && evictions > 500,
+        "{ends} {refusals} {evictions}"
+    );
+}
