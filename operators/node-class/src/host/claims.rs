@@ -58,7 +58,9 @@ pub fn claims<'a>(
                 .map(|node| node.name.as_str());
             let absent = known.keys().filter(gone).filter(|name| named(entry, name));
             let all: BTreeSet<&str> = present.chain(absent.map(String::as_str)).collect();
-            all.iter().for_each(|node| claim(node, host));
+            for node in &all {
+                claim(node, host);
+            }
             if all.is_empty() {
                 unmatched.entry(host.clone()).or_default().push(entry.clone());
             }

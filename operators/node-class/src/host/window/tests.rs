@@ -206,7 +206,7 @@ fn problems_name_the_field_and_what_is_possible() {
     }
 }
 
-/// Minute by minute through both changes of clocks: what is said of a moment agrees with what was said before of the next
+/// Every five minutes through both changes of clocks: what is said of a moment agrees with what was said before of the next
 /// change, and no window is ever open longer than it says (its own beginnings lie further apart).
 #[test]
 fn what_is_said_of_the_next_change_comes_true() {
@@ -220,7 +220,7 @@ fn what_is_said_of_the_next_change_comes_true() {
         let windows = [window(schedule, duration, None)];
         let mut said = expected_off(&windows, &berlin(), at(from));
         let mut changes = 0;
-        for minute in 1..36 * 60 {
+        for minute in (5..36 * 60).step_by(5) {
             let now = at(from) + SignedDuration::from_mins(minute);
             let is = expected_off(&windows, &berlin(), now);
             let due = said.1.unwrap();
