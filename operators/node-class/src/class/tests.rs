@@ -1,4 +1,5 @@
 //! What the rules are shown with.
+#![allow(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 use k8s_openapi::api::core::v1::Taint;
 use serde_json::{Value, json};
 

@@ -28,7 +28,7 @@ fn fight(every: u64) -> (Vec<u64>, Contention, NodeFacts) {
     (writes_at, contention, node)
 }
 
-/// Edge case 23: a GitOps tool drops our taint every 5 minutes.
+/// Edge case 23: a tool that applies manifests drops our taint every 5 minutes.
 #[test]
 fn a_taint_that_is_dropped_again_and_again_is_written_at_most_six_times_an_hour() {
     for every in [1, 2, 5, 6, 9, 12] {

@@ -1,3 +1,4 @@
+#![allow(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 use serde_json::{Value, json};
 
 use super::*;
@@ -17,8 +18,11 @@ fn selecting(criteria: Value) -> NodeClass {
     class("c", json!({ "match": criteria }))
 }
 
+/// The second, the node's labels, and whether the class matches.
+type Step<'a> = (u64, &'a [(&'a str, &'a str)], bool);
+
 /// Judges a node with these labels at each of these seconds.
-fn judge(debounce: &mut Debounce, class: &NodeClass, steps: &[(u64, &[(&str, &str)], bool)]) {
+fn judge(debounce: &mut Debounce, class: &NodeClass, steps: &[Step<'_>]) {
     for (second, labels, expected) in steps {
         let node = node("n", labels);
         assert_eq!(
@@ -61,7 +65,7 @@ fn a_node_that_never_matched_does_not_begin_to() {
 
 #[test]
 fn another_value_counts_at_once() {
-    let steps: &[(u64, &[(&str, &str)], bool)] = &[(0, &[(GPU, "true")], true), (10, &[(GPU, "false")], false)];
+    let steps: &[Step<'_>] = &[(0, &[(GPU, "true")], true), (10, &[(GPU, "false")], false)];
     judge(&mut Debounce::default(), &with_gpu(), steps);
 }
 
@@ -128,7 +132,7 @@ fn a_class_for_nodes_without_a_label_waits_as_well() {
     let class =
         selecting(json!({ "labelSelector": { "matchExpressions": [{ "key": GPU, "operator": "DoesNotExist" }] } }));
     let there: &[(&str, &str)] = &[(GPU, "true")];
-    let steps: &[(u64, &[(&str, &str)], bool)] = &[
+    let steps: &[Step<'_>] = &[
         (0, there, false),
         (1, &[], false),
         (60, there, false),

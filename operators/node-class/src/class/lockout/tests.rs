@@ -1,3 +1,4 @@
+#![allow(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 use serde_json::{Value, json};
 
 use super::*;
@@ -114,7 +115,7 @@ fn a_taint_that_a_daemonset_of_the_network_does_not_tolerate_is_refused() {
 #[test]
 fn a_daemonset_that_nodes_can_do_without_is_no_reason() {
     let sets = [set("logs", |set| {
-        set.priority_class = Some("system-cluster-critical".into())
+        set.priority_class = Some("system-cluster-critical".into());
     })];
     assert_eq!(judged(&tainting("NoSchedule", json!([])), &sets), None);
 }

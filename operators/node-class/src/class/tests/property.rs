@@ -105,7 +105,7 @@ fn meddle(random: &mut fastrand::Rng, node: &mut NodeFacts) {
 #[test]
 fn others_keep_what_they_have_one_write_is_enough_and_a_first_pass_takes_nothing() {
     let (mut written, mut refused, mut kept) = (0, 0, 0);
-    for seed in 0..3000 {
+    for seed in 0..1000 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut node = node("n", &any_pairs(&mut random));
         node.taints = any_taints(&mut random, 3);
@@ -168,7 +168,7 @@ fn others_keep_what_they_have_one_write_is_enough_and_a_first_pass_takes_nothing
         }
     }
     assert!(
-        written > 5000 && refused > 2000 && kept > 5000,
+        written > 2000 && refused > 700 && kept > 2000,
         "{written} {refused} {kept}"
     );
 }
@@ -178,7 +178,7 @@ fn others_keep_what_they_have_one_write_is_enough_and_a_first_pass_takes_nothing
 #[test]
 fn the_order_of_classes_does_not_matter() {
     let mut ties = 0;
-    for seed in 0..2000 {
+    for seed in 0..1000 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut classes: Vec<NodeClass> = ["p", "q", "r", "s"]
             .iter()
@@ -216,5 +216,5 @@ fn the_order_of_classes_does_not_matter() {
             assert!(!better, "seed {seed}");
         }
     }
-    assert!(ties > 500, "{ties}");
+    assert!(ties > 250, "{ties}");
 }
