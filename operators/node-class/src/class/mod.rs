@@ -4,9 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Taint;
 
 use crate::crd::Availability;
-use crate::crd::class::{ClassTaint, Dampening, Failover, NodeClass};
+use crate::crd::class::{ClassTaint, Dampening, Failover};
 use crate::crd::host::FormFactor;
 use crate::facts::NodeFacts;
+
+pub mod contention;
+pub mod debounce;
+mod keys;
+pub mod lockout;
+mod matching;
+pub mod oscillation;
+mod problem;
+mod resolve;
+mod talos;
+mod writes;
+
+pub use matching::matches;
+pub use problem::problem;
+pub use resolve::{control_plane_refusal, resolve, resolve_matching};
+pub use writes::{writes, yielded};
 
 /// What matters of a node for its classes, beside its own facts.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +64,13 @@ pub struct Wanted {
     pub failover: Option<Failover>,
     /// Two classes of one priority want different things of one key: key, winner, loser.
     pub ties: Vec<Tie>,
-    /// What dry-run classes would add, in words.
+    /// What dry-run classes would add: the class, and what in words.
     pub dry: Vec<(String, String)>,
+    /// What is not set although a class (or we) would, and why.
+    pub refused: Vec<Refused>,
+    /// Keys (`label x`, `annotation x`, `taint x:NoSchedule`) that others keep taking away: they are not put back now. Filled
+    /// by [`contention::Contention::held`]; what is there of them stays.
+    pub held: BTreeSet<String>,
 }
 
 /// Two classes of the same priority and one key.
@@ -63,21 +84,6 @@ pub struct Tie {
     pub loser: String,
 }
 
-/// What keeps a class from being used at all; the text says what to do.
-pub fn problem(_class: &NodeClass) -> Option<String> {
-    None
-}
-
-/// Whether the class matches.
-pub fn matches(_class: &NodeClass, _subject: &Subject<'_>) -> bool {
-    false
-}
-
-/// Brings the classes together; `classes` are those without a [`problem`], in any order.
-pub fn resolve(_classes: &[&NodeClass], _subject: &Subject<'_>) -> Wanted {
-    Wanted::default()
-}
-
 /// What has to be written to a node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Writes {
@@ -89,25 +95,16 @@ pub struct Writes {
     pub refused: Vec<Refused>,
 }
 
-/// A key that somebody else has.
+/// A key that is not set: somebody else has it, or it must not be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refused {
-    /// `label x`, `annotation x`, `taint x:NoSchedule`.
+    /// `label x`, `annotation x`, `taint x:NoSchedule`; or the annotation of another (or of ours) that cannot be read.
     pub key: String,
-    /// The class that wanted it.
+    /// The class that wanted it; none for what is ours, such as the host label.
     pub class: Option<String>,
-    /// Who has it and what to do, in words.
+    /// Who has it or why not, and what to do, in words.
     pub why: String,
 }
 
-/// Compares what is wanted with what is there. `only_add`: nothing of ours is taken away (the first pass after a start).
-/// `extra` are taints that are put beside those of classes (out of service, returning), ours as well; a taint that is ours
-/// by the mark and neither wanted nor extra nor frozen is taken away.
-pub fn writes(_node: &NodeFacts, _wanted: &Wanted, _extra: &[Taint], _only_add: bool) -> Writes {
-    Writes::default()
-}
-
-/// What of ours is to be written again although it was written before: somebody took it away.
-pub fn restored(_node: &NodeFacts, _writes: &Writes) -> Vec<String> {
-    Vec::new()
-}
+#[cfg(test)]
+mod tests;

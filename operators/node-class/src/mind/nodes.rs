@@ -70,7 +70,7 @@ impl Mind {
         let sees = self.observer.sight() == Sight::Clear;
         let exclusion: BTreeMap<String, bool> = {
             let members = self.members(world, domains);
-            let may = |member: &Member<'_>| crate::picture::may_exclude(&members, member.node);
+            let may = |member: &Member<'_>| crate::picture::may_exclude(&members, &member.node.name);
             members.iter().map(|member| (member.node.name.clone(), may(member))).collect()
         };
         let quorum = &thought.picture.quorum;

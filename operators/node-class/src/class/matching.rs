@@ -1,0 +1,95 @@
+//! Whether a class is for a node.
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+
+use super::{Subject, keys};
+use crate::crd;
+use crate::crd::class::NodeClass;
+use crate::facts;
+use crate::host::glob;
+
+/// A node's labels as selectors see them.
+pub(super) type Visible<'a> = BTreeMap<&'a str, &'a str>;
+
+/// Whether the class matches: all that its match says holds. What is unknown (architecture, memory) matches no
+/// criterion that asks for it.
+pub fn matches(class: &NodeClass, subject: &Subject<'_>) -> bool {
+    matches_with(class, subject, &visible(subject))
+}
+
+/// The labels that selectors see: not those that we set, as a class must not feed on what classes do, and the host and the
+/// availability as they are now, whatever the node's labels still say.
+pub(super) fn visible<'a>(subject: &Subject<'a>) -> Visible<'a> {
+    let node = subject.node;
+    let theirs = |key: &str| !node.managers.our_labels.contains(key) && !key.starts_with(keys::OURS);
+    let mut labels: Visible<'a> = node
+        .labels
+        .iter()
+        .filter(|(key, _)| theirs(key))
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    labels.insert(crd::HOST_LABEL, subject.host.unwrap_or(&node.name));
+    labels.insert(crd::AVAILABILITY_LABEL, subject.availability.as_str());
+    labels
+}
+
+/// Whether the class matches a node that has these labels.
+pub(super) fn matches_with(class: &NodeClass, subject: &Subject<'_>, labels: &Visible<'_>) -> bool {
+    let (wanted, node) = (&class.spec.matches, subject.node);
+    let one_of = |globs: &[String], text: &str| globs.iter().any(|pattern| glob(pattern, text));
+    let quantity = |text: &str| facts::bytes(text).filter(|_| node.memory > 0);
+    (wanted.names.is_empty() || one_of(&wanted.names, &node.name))
+        && (wanted.hosts.is_empty() || subject.host.is_some_and(|host| one_of(&wanted.hosts, host)))
+        && (wanted.form_factors.is_empty() || subject.form_factor.is_some_and(|f| wanted.form_factors.contains(&f)))
+        && (wanted.architectures.is_empty() || wanted.architectures.contains(&node.architecture))
+        && wanted
+            .memory_below
+            .as_ref()
+            .is_none_or(|q| quantity(&q.0).is_some_and(|most| node.memory < most))
+        && wanted
+            .memory_at_least
+            .as_ref()
+            .is_none_or(|q| quantity(&q.0).is_some_and(|least| node.memory >= least))
+        && wanted
+            .availability
+            .is_none_or(|availability| availability == subject.availability)
+        && wanted
+            .label_selector
+            .as_ref()
+            .is_none_or(|selector| selects(selector, labels))
+}
+
+fn selects(selector: &LabelSelector, labels: &Visible<'_>) -> bool {
+    let equal = |(key, value): (&String, &String)| labels.get(key.as_str()) == Some(&value.as_str());
+    selector.match_labels.iter().flatten().all(equal)
+        && selector
+            .match_expressions
+            .iter()
+            .flatten()
+            .all(|requirement| holds(requirement, labels))
+}
+
+/// As apimachinery's `labels.Requirement`: `NotIn` holds for a label that is not there.
+fn holds(requirement: &LabelSelectorRequirement, labels: &Visible<'_>) -> bool {
+    let value = labels.get(requirement.key.as_str());
+    let among = || value.is_some_and(|value| requirement.values.iter().flatten().any(|one| one == value));
+    match requirement.operator.as_str() {
+        "In" => among(),
+        "NotIn" => !among(),
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        _ => false,
+    }
+}
+
+/// The keys that a selector asks for.
+pub(super) fn asked(selector: &LabelSelector) -> impl Iterator<Item = &str> {
+    let labels = selector.match_labels.iter().flatten().map(|(key, _)| key.as_str());
+    let expressions = selector
+        .match_expressions
+        .iter()
+        .flatten()
+        .map(|requirement| requirement.key.as_str());
+    labels.chain(expressions)
+}

@@ -1,0 +1,373 @@
+//! How classes come together.
+use super::*;
+
+fn labels(wanted: &Wanted) -> Vec<(&str, &str, &str)> {
+    let of_classes = wanted
+        .labels
+        .iter()
+        .filter_map(|(k, (v, by))| Some((k.as_str(), v.as_str(), by.as_deref()?)));
+    of_classes.collect()
+}
+
+fn tie(key: &str, winner: &str, loser: &str) -> Tie {
+    Tie {
+        key: key.into(),
+        winner: winner.into(),
+        loser: loser.into(),
+    }
+}
+
+fn key(taint: &(ClassTaint, Option<String>)) -> String {
+    format!(
+        "{}={}:{}",
+        taint.0.key,
+        taint.0.value.clone().unwrap_or_default(),
+        taint.0.effect.as_str()
+    )
+}
+
+/// Edge case 9.
+#[test]
+fn the_higher_priority_wins_each_key_and_others_are_added() {
+    let classes = [
+        class("a", json!({ "labels": { "x": "a", "only-a": "1" } })),
+        class("b", json!({ "priority": 10, "labels": { "x": "b", "only-b": "1" } })),
+        class("c", json!({ "priority": -1, "labels": { "x": "c", "only-c": "1" } })),
+        class(
+            "d",
+            json!({ "match": { "names": ["other"] }, "priority": 99, "labels": { "x": "d" } }),
+        ),
+    ];
+    let node = node("n", &[]);
+    let wanted = merged(&classes, &subject(&node));
+    let expected = [
+        ("only-a", "1", "a"),
+        ("only-b", "1", "b"),
+        ("only-c", "1", "c"),
+        ("x", "b", "b"),
+    ];
+    assert_eq!(labels(&wanted), expected);
+    assert_eq!(wanted.classes, ["a", "b", "c"]);
+    assert_eq!(wanted.ties, [], "different priorities are no tie");
+}
+
+/// Edge case 9.
+#[test]
+fn equal_priorities_with_different_values_are_a_tie_that_the_first_name_wins() {
+    let spec = |value: &str, reuse: i64| {
+        json!({
+            "labels": { "x": value, "same": "1" },
+            "annotations": { "y": value },
+            "taints": [{ "key": "t", "value": value, "effect": "NoSchedule" }, { "key": "t", "effect": "PreferNoSchedule" }],
+            "dampening": { "reuse": reuse },
+            "failover": { "evidence": ["PowerOff"], "after": format!("{reuse}s") },
+        })
+    };
+    // In any order of the input.
+    for classes in [
+        [
+            class("b", spec("2", 2)),
+            class("a", spec("1", 1)),
+            class("c", spec("1", 1)),
+        ],
+        [
+            class("c", spec("1", 1)),
+            class("b", spec("2", 2)),
+            class("a", spec("1", 1)),
+        ],
+    ] {
+        let node = node("n", &[]);
+        let wanted = merged(&classes, &subject(&node));
+        let keys = ["annotation y", "dampening", "failover", "label x", "taint t:NoSchedule"];
+        assert_eq!(wanted.ties, keys.map(|key| tie(key, "a", "b")));
+        assert_eq!(labels(&wanted), [("same", "1", "a"), ("x", "1", "a")]);
+        assert_eq!(wanted.annotations["y"], ("1".to_owned(), Some("a".to_owned())));
+        assert_eq!(
+            wanted.taints.iter().map(key).collect::<Vec<_>>(),
+            ["t=1:NoSchedule", "t=:PreferNoSchedule"]
+        );
+        assert_eq!(wanted.dampening.unwrap().reuse, Some(1));
+        assert_eq!(wanted.failover.unwrap().after.as_deref(), Some("1s"));
+    }
+}
+
+#[test]
+fn losers_among_themselves_are_no_tie() {
+    let classes = [
+        class("a", json!({ "labels": { "x": "1" } })),
+        class("b", json!({ "labels": { "x": "2" } })),
+        class("top", json!({ "priority": 1, "labels": { "x": "3" } })),
+    ];
+    assert_eq!(merged(&classes, &subject(&node("n", &[]))).ties, []);
+}
+
+#[test]
+fn an_empty_and_a_missing_value_of_a_taint_are_the_same() {
+    let classes = [
+        class("a", json!({ "taints": [{ "key": "t", "effect": "NoSchedule" }] })),
+        class(
+            "b",
+            json!({ "taints": [{ "key": "t", "value": "", "effect": "NoSchedule" }] }),
+        ),
+    ];
+    let wanted = merged(&classes, &subject(&node("n", &[])));
+    assert_eq!((wanted.ties.len(), wanted.taints.len()), (0, 1));
+}
+
+#[test]
+fn every_node_says_its_host_and_how_dependable_it_is() {
+    let node = node("n", &[]);
+    let own = merged(&[], &subject(&node));
+    assert_eq!(own.labels[crd::HOST_LABEL], ("n".to_owned(), None));
+    assert_eq!(own.labels[crd::AVAILABILITY_LABEL], ("Unproven".to_owned(), None));
+    let of_host = Subject {
+        host: Some("gamer"),
+        availability: Availability::Volatile,
+        ..subject(&node)
+    };
+    let of_host = merged(&[], &of_host);
+    assert_eq!(of_host.labels[crd::HOST_LABEL].0, "gamer");
+    assert_eq!(of_host.labels[crd::AVAILABILITY_LABEL].0, "Volatile");
+}
+
+/// Edge case 16: other keys are still set.
+#[test]
+fn a_host_name_that_cannot_be_a_label_is_refused_and_not_cut() {
+    let node = node("n", &[]);
+    let long = "a".repeat(64);
+    let wanted = merged(
+        &[],
+        &Subject {
+            host: Some(&long),
+            ..subject(&node)
+        },
+    );
+    assert_eq!(refusals(&wanted.refused), ["label nodes.hearth.home.arpa/host"]);
+    assert_eq!(wanted.labels.keys().collect::<Vec<_>>(), [crd::AVAILABILITY_LABEL]);
+    let fits = "a".repeat(63);
+    assert_eq!(
+        merged(
+            &[],
+            &Subject {
+                host: Some(&fits),
+                ..subject(&node)
+            }
+        )
+        .refused,
+        []
+    );
+}
+
+#[test]
+fn the_disruption_label_is_never_for_a_zones_last_nodes() {
+    let classes = [class("c", json!({ "excludeFromDisruptionCount": true }))];
+    let node = node("n", &[]);
+    let wanted = merged(&classes, &subject(&node));
+    assert_eq!(
+        wanted.labels[crd::EXCLUDE_DISRUPTION],
+        ("true".to_owned(), Some("c".to_owned()))
+    );
+    let last = merged(
+        &classes,
+        &Subject {
+            may_exclude: false,
+            ..subject(&node)
+        },
+    );
+    assert!(!last.labels.contains_key(crd::EXCLUDE_DISRUPTION));
+    assert_eq!(refusals(&last.refused), ["label node.kubernetes.io/exclude-disruption"]);
+    assert_eq!(last.refused[0].class.as_deref(), Some("c"));
+    assert_eq!(
+        merged(
+            &[],
+            &Subject {
+                may_exclude: false,
+                ..subject(&node)
+            }
+        )
+        .refused,
+        [],
+        "nobody asked for it"
+    );
+}
+
+#[test]
+fn a_flapping_node_gets_the_taint_of_the_class_whose_dampening_counts() {
+    let classes = [
+        class("a", json!({ "dampening": { "mode": "Enforce" } })),
+        class(
+            "b",
+            json!({ "priority": 5, "dampening": { "mode": "Enforce", "reuse": 7 } }),
+        ),
+    ];
+    let node = node("n", &[]);
+    let flapping = Subject {
+        flapping: true,
+        ..subject(&node)
+    };
+    let wanted = merged(&classes, &flapping);
+    assert_eq!(
+        wanted.taints.iter().map(key).collect::<Vec<_>>(),
+        ["nodes.hearth.home.arpa/flapping=:NoSchedule"]
+    );
+    assert_eq!(wanted.taints[0].1.as_deref(), Some("b"));
+    assert_eq!(merged(&classes, &subject(&node)).taints, []);
+    assert_eq!(merged(&[], &flapping).taints, [], "no class dampens");
+}
+
+/// Issue 4, bad input: refused unless said twice.
+#[test]
+fn no_execute_is_not_put_on_the_control_plane_unless_said_twice() {
+    let spec = |acknowledge: Value| {
+        json!({ "acknowledge": acknowledge, "taints": [
+            { "key": "t", "effect": "NoExecute" }, { "key": "t", "effect": "NoSchedule" }] })
+    };
+    for label in [
+        "node-role.kubernetes.io/control-plane",
+        "node-role.kubernetes.io/master",
+        "node-role.kubernetes.io/etcd",
+    ] {
+        let member = node("n", &[(label, "")]);
+        let wanted = merged(&[class("c", spec(json!(["NoExecute"])))], &subject(&member));
+        assert_eq!(
+            wanted.taints.iter().map(key).collect::<Vec<_>>(),
+            ["t=:NoSchedule"],
+            "{label}"
+        );
+        assert_eq!(refusals(&wanted.refused), ["taint t:NoExecute"]);
+        assert_eq!(wanted.refused[0].class.as_deref(), Some("c"));
+        let twice = class("c", spec(json!(["NoExecute", "ControlPlaneNoExecute"])));
+        assert_eq!(merged(&[twice], &subject(&member)).taints.len(), 2);
+    }
+    let worker = node("n", &[]);
+    assert_eq!(
+        merged(&[class("c", spec(json!(["NoExecute"])))], &subject(&worker))
+            .taints
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn a_taint_that_is_refused_to_one_class_may_go_to_the_next() {
+    let taints = json!([{ "key": "t", "effect": "NoExecute" }]);
+    let classes = [
+        class(
+            "a",
+            json!({ "taints": taints, "acknowledge": ["NoExecute"], "priority": 5 }),
+        ),
+        class(
+            "b",
+            json!({ "taints": taints, "acknowledge": ["NoExecute", "ControlPlaneNoExecute"] }),
+        ),
+    ];
+    let member = node("n", &[("node-role.kubernetes.io/control-plane", "")]);
+    assert_eq!(merged(&classes, &subject(&member)).taints[0].1.as_deref(), Some("b"));
+}
+
+/// Edge case 68.
+#[test]
+fn a_dry_run_says_what_it_would_do_and_takes_nothing() {
+    let all = json!({
+        "dryRun": true, "priority": 5, "acknowledge": ["NoExecute"],
+        "labels": { "x": "1" }, "annotations": { "y": "2" },
+        "taints": [{ "key": "t", "value": "v", "effect": "NoSchedule" }, { "key": "t", "effect": "NoExecute" }],
+        "excludeFromDisruptionCount": true,
+        "dampening": {}, "failover": { "evidence": ["PowerOff"] },
+    });
+    let classes = [
+        class("dry", all),
+        class("real", json!({ "labels": { "x": "9" }, "priority": 5 })),
+    ];
+    let member = node("n", &[("node-role.kubernetes.io/control-plane", "")]);
+    let wanted = merged(&classes, &subject(&member));
+    assert_eq!(labels(&wanted), [("x", "9", "real")]);
+    assert_eq!(
+        (wanted.annotations.len(), wanted.taints.len(), wanted.ties.len()),
+        (0, 0, 0)
+    );
+    assert_eq!(
+        (wanted.dampening, wanted.failover, wanted.refused),
+        (None, None, vec![])
+    );
+    assert_eq!(wanted.classes, ["dry", "real"], "it does match");
+    assert!(wanted.dry.iter().all(|(class, _)| class == "dry"));
+    let lines: Vec<&str> = wanted.dry.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(lines[0], "would set label x=1");
+    assert_eq!(lines[1], "would set annotation y=2");
+    assert_eq!(lines[2], "would set taint t:NoSchedule with the value v");
+    assert!(
+        lines[3].starts_with("would not set taint t:NoExecute: it is a control-plane node"),
+        "{}",
+        lines[3]
+    );
+    assert_eq!(lines[4], "would set label node.kubernetes.io/exclude-disruption=true");
+    assert_eq!(lines[5..], ["would use its dampening", "would use its failover"]);
+}
+
+#[test]
+fn a_dry_run_says_what_another_class_has_first() {
+    let classes = [
+        class("dry", json!({ "dryRun": true, "labels": { "x": "1" } })),
+        class("real", json!({ "labels": { "x": "9" }, "priority": 5 })),
+    ];
+    let wanted = merged(&classes, &subject(&node("n", &[])));
+    assert_eq!(wanted.dry[0].1, "would not set label x=1: class `real` comes first");
+}
+
+#[test]
+fn a_suspended_class_freezes_its_keys_and_takes_no_part_in_conflicts() {
+    let suspended = class(
+        "a",
+        json!({
+            "suspend": true, "labels": { "x": "1" }, "annotations": { "y": "1" },
+            "taints": [{ "key": "t", "effect": "NoSchedule" }],
+            "excludeFromDisruptionCount": true, "dampening": { "mode": "Enforce" },
+        }),
+    );
+    let real = class("b", json!({ "labels": { "x": "2" } }));
+    let node = node("n", &[]);
+    let wanted = merged(
+        &[suspended, real],
+        &Subject {
+            may_exclude: false,
+            flapping: true,
+            ..subject(&node)
+        },
+    );
+    assert_eq!(
+        (
+            wanted.ties.len(),
+            wanted.refused.len(),
+            wanted.taints.len(),
+            wanted.dampening.clone()
+        ),
+        (0, 0, 0, None)
+    );
+    assert_eq!(
+        labels(&wanted),
+        [("x", "2", "b")],
+        "for a node on which there is no x yet"
+    );
+    let frozen: Vec<&str> = wanted.frozen_labels.iter().map(String::as_str).collect();
+    assert_eq!(frozen, ["node.kubernetes.io/exclude-disruption", "x"]);
+    assert!(wanted.frozen_annotations.contains("y"));
+    let frozen: Vec<String> = wanted
+        .frozen_taints
+        .iter()
+        .map(|(key, effect)| format!("{key}:{effect}"))
+        .collect();
+    assert_eq!(frozen, ["nodes.hearth.home.arpa/flapping:NoSchedule", "t:NoSchedule"]);
+}
+
+#[test]
+fn a_suspended_class_freezes_nothing_that_a_class_before_it_has() {
+    let suspended = class(
+        "a",
+        json!({ "suspend": true, "labels": { "x": "1", "z": "1" }, "dampening": {} }),
+    );
+    let real = class("b", json!({ "priority": 1, "labels": { "x": "2" }, "dampening": {} }));
+    let wanted = merged(&[suspended, real], &subject(&node("n", &[])));
+    assert_eq!(wanted.frozen_labels.iter().collect::<Vec<_>>(), ["z"]);
+    assert_eq!(wanted.frozen_taints.len(), 0);
+}

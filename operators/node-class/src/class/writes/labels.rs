@@ -1,0 +1,100 @@
+//! Labels and annotations: one server-side apply with the whole set of ours. What an apply leaves out the API server
+//! removes, if nobody else owns it.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::talos::List;
+use super::super::{Refused, Wanted};
+use crate::facts::NodeFacts;
+
+type Map = BTreeMap<String, String>;
+
+/// Labels or annotations, as they are and as they are wanted.
+struct Side<'a> {
+    /// `label` or `annotation`.
+    kind: &'static str,
+    present: &'a Map,
+    /// Keys that our applies own.
+    ours: &'a BTreeSet<String>,
+    wanted: &'a BTreeMap<String, (String, Option<String>)>,
+    frozen: &'a BTreeSet<String>,
+    talos: List,
+}
+
+pub(super) fn apply(
+    node: &NodeFacts,
+    wanted: &Wanted,
+    only_add: bool,
+    refused: &mut Vec<Refused>,
+) -> Option<(Map, Map)> {
+    let labels = Side {
+        kind: "label",
+        present: &node.labels,
+        ours: &node.managers.our_labels,
+        wanted: &wanted.labels,
+        frozen: &wanted.frozen_labels,
+        talos: List::Labels,
+    };
+    let annotations = Side {
+        kind: "annotation",
+        present: &node.annotations,
+        ours: &node.managers.our_annotations,
+        wanted: &wanted.annotations,
+        frozen: &wanted.frozen_annotations,
+        talos: List::Annotations,
+    };
+    let mut set = |side: &Side<'_>| side.set(node, &wanted.held, only_add, refused);
+    let (new_labels, new_annotations) = (set(&labels), set(&annotations));
+    let same = new_labels == labels.owned() && new_annotations == annotations.owned();
+    (!same).then_some((new_labels, new_annotations))
+}
+
+impl Side<'_> {
+    /// What is ours and there.
+    fn owned(&self) -> Map {
+        let ours = |(key, _): &(&String, &String)| self.ours.contains(*key);
+        self.present
+            .iter()
+            .filter(ours)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    fn set(&self, node: &NodeFacts, held: &BTreeSet<String>, only_add: bool, refused: &mut Vec<Refused>) -> Map {
+        let talos = self.talos.keys(node, refused);
+        let owned = self.owned();
+        // What stays whatever is wanted. A key that Talos adopted is not dropped either: leaving it out would delete it, and
+        // Talos would put it back.
+        let stays = |key: &String| only_add || self.frozen.contains(key) || talos.contains(key);
+        let mut set: Map = owned
+            .iter()
+            .filter(|(key, _)| stays(key))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        for (key, (value, class)) in self.wanted {
+            let shown = format!("{} {key}", self.kind);
+            let mut refuse = |why: String| {
+                refused.push(Refused {
+                    key: shown.clone(),
+                    class: class.clone(),
+                    why,
+                });
+            };
+            if talos.contains(key) {
+                refuse(self.talos.why());
+                continue;
+            }
+            match self.present.get(key) {
+                Some(there) if !owned.contains_key(key) && there != value => refuse(format!(
+                    "somebody else set it to `{there}`; remove it from the node (`kubectl {} node {} {key}-`), or from the class",
+                    self.kind, node.name
+                )),
+                None if held.contains(&shown) => {}
+                // The same value is owned together: it stays when one of the owners lets it go.
+                _ => {
+                    set.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+            }
+        }
+        set
+    }
+}

@@ -1,0 +1,51 @@
+//! What has to be written to a node so that it carries what is wanted, without touching what others have.
+use k8s_openapi::api::core::v1::Taint;
+
+use super::{Refused, Wanted, Writes};
+use crate::facts::NodeFacts;
+
+mod labels;
+mod mark;
+mod taints;
+
+pub(super) use mark::Mark;
+
+/// Compares what is wanted with what is there. `only_add`: nothing of ours is taken away or changed (the first pass after a
+/// start). `extra` are taints that are put beside those of classes (out of service, returning), ours as well; a taint that is
+/// ours by the mark and neither wanted nor extra nor frozen is taken away.
+///
+/// What [`Wanted::refused`] says is not repeated here.
+pub fn writes(node: &NodeFacts, wanted: &Wanted, extra: &[Taint], only_add: bool) -> Writes {
+    let mut refused = Vec::new();
+    let apply = labels::apply(node, wanted, only_add, &mut refused);
+    let taints = taints::patch(node, wanted, extra, only_add, &mut refused);
+    refused.sort();
+    refused.dedup();
+    Writes { apply, taints, refused }
+}
+
+/// Gives way after the API server refused an apply with a conflict: `theirs` are the keys (`label x`, `annotation x`) that
+/// others manage, with the manager. What is left can be applied without them. It is needed for annotations: of those that
+/// others own the watch keeps nothing, so that [`writes`] does not know them.
+pub fn yielded(mut writes: Writes, wanted: &Wanted, theirs: &[(String, String)]) -> Writes {
+    for (key, manager) in theirs {
+        let Some((labels, annotations)) = &mut writes.apply else {
+            break;
+        };
+        let class = match key.split_once(' ') {
+            Some(("label", key)) if labels.remove(key).is_some() => wanted.labels.get(key),
+            Some(("annotation", key)) if annotations.remove(key).is_some() => wanted.annotations.get(key),
+            _ => continue,
+        };
+        let why = format!("`{manager}` manages it with another value; remove it there, or from the class");
+        let class = class.and_then(|(_, class)| class.clone());
+        writes.refused.push(Refused {
+            key: key.clone(),
+            class,
+            why,
+        });
+    }
+    writes.refused.sort();
+    writes.refused.dedup();
+    writes
+}

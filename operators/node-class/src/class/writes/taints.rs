@@ -1,0 +1,147 @@
+//! Taints: one merge patch with the whole list and the mark, guarded by the node's version.
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use k8s_openapi::api::core::v1::Taint;
+
+use super::super::resolve::taint_key;
+use super::super::talos::List;
+use super::super::{Refused, Wanted};
+use super::mark::{Id, Mark};
+use crate::crd;
+use crate::facts::NodeFacts;
+
+pub(super) fn patch(
+    node: &NodeFacts,
+    wanted: &Wanted,
+    extra: &[Taint],
+    only_add: bool,
+    refused: &mut Vec<Refused>,
+) -> Option<(Vec<Taint>, Option<String>)> {
+    let readable = Mark::of(node);
+    if readable.is_none() {
+        let why = "the mark cannot be read, so that none of the taints counts as ours; remove the annotation, and taints that \
+                   are not wanted any more";
+        refused.push(Refused {
+            key: format!("annotation {}", crd::OWNED_TAINTS),
+            class: None,
+            why: why.into(),
+        });
+    }
+    let mark = readable.clone().unwrap_or_default();
+    let talos = List::Taints.keys(node, refused);
+    let is_ours = |taint: &&Taint| mark.0.get(&id(taint)).is_some_and(|marked| marked == value(taint));
+    let ours: BTreeMap<Id, &Taint> = node
+        .taints
+        .iter()
+        .filter(is_ours)
+        .map(|taint| (id(taint), taint))
+        .collect();
+    let theirs: Vec<&Taint> = node.taints.iter().filter(|taint| !is_ours(taint)).collect();
+
+    let stays = |id: &Id| only_add || wanted.frozen_taints.contains(id) || talos.contains(&id.0);
+    let mut kept: BTreeMap<Id, Taint> = ours
+        .iter()
+        .filter(|(id, _)| stays(id))
+        .map(|(id, taint)| (id.clone(), (*taint).clone()))
+        .collect();
+    let mut next = Mark(
+        kept.iter()
+            .map(|(id, taint)| (id.clone(), value(taint).to_owned()))
+            .collect(),
+    );
+    for (taint, class) in desired(wanted, extra) {
+        let (id, key) = (id(&taint), taint_key(&taint.key, &taint.effect));
+        let held = wanted.held.contains(&key);
+        let mut refuse = |why: String| {
+            refused.push(Refused {
+                key: key.clone(),
+                class: class.clone(),
+                why,
+            });
+        };
+        if talos.contains(&id.0) {
+            refuse(List::Taints.why());
+        } else if let Some(there) = theirs.iter().find(|there| self::id(there) == id) {
+            // With the value that is wanted it does what it should, and stays theirs.
+            if value(there) != value(&taint) {
+                refuse(format!(
+                    "somebody else set it with the value `{}`; remove it from the node (`kubectl taint node {} {}:{}-`), or \
+                     from the class",
+                    value(there),
+                    node.name,
+                    taint.key,
+                    taint.effect
+                ));
+            }
+        } else if let Some(there) = ours.get(&id).filter(|there| value(there) == value(&taint)) {
+            // As it stands: with the time at which it was added, by which evictions are reckoned.
+            next.0.insert(id.clone(), value(there).to_owned());
+            kept.insert(id, (*there).clone());
+        } else if held && !ours.contains_key(&id) {
+            if let Some(marked) = mark.0.get(&id) {
+                next.0.insert(id, marked.clone());
+            }
+        } else if let Entry::Vacant(place) = kept.entry(id.clone()) {
+            next.0.insert(id, value(&taint).to_owned());
+            place.insert(taint);
+        }
+    }
+    if only_add {
+        mark.0.into_iter().for_each(|(id, value)| {
+            next.0.entry(id).or_insert(value);
+        });
+    }
+    let unchanged = kept.len() == ours.len() && kept.iter().all(|(id, taint)| ours.get(id) == Some(&taint));
+    // A mark that cannot be read stays for people to look at until there is something of ours to note.
+    let marked = match &readable {
+        Some(mark) => *mark == next,
+        None => next.0.is_empty(),
+    };
+    (!unchanged || !marked).then(|| {
+        (
+            theirs.into_iter().cloned().chain(kept.into_values()).collect(),
+            next.text(),
+        )
+    })
+}
+
+/// What should be there: `extra` before what classes want, once for each key and effect.
+fn desired(wanted: &Wanted, extra: &[Taint]) -> Vec<(Taint, Option<String>)> {
+    let mut by_id: BTreeMap<Id, (Taint, Option<String>)> = BTreeMap::new();
+    let of_classes = wanted.taints.iter().map(|(taint, class)| {
+        let (key, effect) = (taint.key.clone(), taint.effect.as_str().to_owned());
+        let value = taint.value.clone().filter(|value| !value.is_empty());
+        (
+            Taint {
+                key,
+                effect,
+                value,
+                time_added: None,
+            },
+            class.clone(),
+        )
+    });
+    let extra = extra.iter().map(|taint| {
+        (
+            Taint {
+                time_added: None,
+                ..taint.clone()
+            },
+            None,
+        )
+    });
+    for (taint, class) in extra.chain(of_classes) {
+        by_id.entry(id(&taint)).or_insert((taint, class));
+    }
+    by_id.into_values().collect()
+}
+
+fn id(taint: &Taint) -> Id {
+    (taint.key.clone(), taint.effect.clone())
+}
+
+/// No value and an empty one are the same to the API.
+fn value(taint: &Taint) -> &str {
+    taint.value.as_deref().unwrap_or_default()
+}

@@ -1,0 +1,114 @@
+//! Which host has which nodes.
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+
+use super::{Claims, glob};
+use crate::crd::host::NodeHost;
+use crate::facts::NodeFacts;
+
+#[cfg(test)]
+mod tests;
+
+/// How an entry of `spec.nodes` begins that names a system UUID.
+const UUID: &str = "uuid:";
+
+/// The shortest beginning of a UUID that counts: a shorter one would match machines by chance.
+const UUID_LEAST: usize = 4;
+
+/// What is wrong with an entry of `spec.nodes`, in words. Such an entry matches nothing.
+pub fn entry_problem(entry: &str) -> Option<String> {
+    match entry.strip_prefix(UUID) {
+        Some(prefix) if prefix.chars().count() < UUID_LEAST => Some(format!(
+            "nodes: `{entry}`: give at least {UUID_LEAST} characters of the system UUID (`kubectl get node NAME -o \
+             jsonpath={{.status.nodeInfo.systemUUID}}`)"
+        )),
+        None if entry.is_empty() => {
+            Some("nodes: an entry is empty; give a node's name or a glob such as `pi-*`".into())
+        }
+        _ => None,
+    }
+}
+
+/// Works out the claims; `known` are names of nodes that have a history but no Node object now, with the host that they
+/// had. Such a node stays with a host that claims its name. What was claimed by its UUID cannot be looked up while there
+/// is no object; it stays with the host that it had as long as that host has a UUID among its entries and nobody claims
+/// the name.
+pub fn claims<'a>(
+    hosts: impl IntoIterator<Item = &'a NodeHost>,
+    nodes: impl IntoIterator<Item = &'a NodeFacts>,
+    known: &BTreeMap<String, String>,
+) -> Claims {
+    let hosts: BTreeMap<String, &[String]> = hosts
+        .into_iter()
+        .map(|host| (host.name_any(), host.spec.nodes.as_slice()))
+        .collect();
+    let nodes: BTreeMap<&str, &NodeFacts> = nodes.into_iter().map(|node| (node.name.as_str(), node)).collect();
+    let mut claimants: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut unmatched: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut claim = |node: &str, host: &str| {
+        claimants.entry(node.to_owned()).or_default().insert(host.to_owned());
+    };
+    let gone = |name: &&String| !nodes.contains_key(name.as_str());
+    for (host, entries) in &hosts {
+        for entry in *entries {
+            let present = nodes
+                .values()
+                .filter(|node| has(entry, node))
+                .map(|node| node.name.as_str());
+            let absent = known.keys().filter(gone).filter(|name| named(entry, name));
+            let all: BTreeSet<&str> = present.chain(absent.map(String::as_str)).collect();
+            for node in &all {
+                claim(node, host);
+            }
+            if all.is_empty() {
+                unmatched.entry(host.clone()).or_default().push(entry.clone());
+            }
+        }
+    }
+    for (name, host) in known.iter().filter(|(name, _)| gone(name)) {
+        let by_uuid = hosts
+            .get(host)
+            .is_some_and(|entries| entries.iter().any(|entry| of_uuid(entry)));
+        if by_uuid && !claimants.contains_key(name) {
+            claimants.insert(name.clone(), BTreeSet::from([host.clone()]));
+            // Which of its UUIDs was it? As that cannot be told, none of them is called useless.
+            if let Some(entries) = unmatched.get_mut(host) {
+                entries.retain(|entry| !of_uuid(entry));
+            }
+        }
+    }
+    unmatched.retain(|_, entries| !entries.is_empty());
+    let mut claims = Claims {
+        unmatched,
+        ..Claims::default()
+    };
+    for (node, by) in claimants {
+        match (by.len(), by.first()) {
+            (1, Some(host)) => {
+                claims.host.insert(node, host.clone());
+            }
+            _ => {
+                claims.disputed.insert(node, by);
+            }
+        }
+    }
+    claims
+}
+
+fn of_uuid(entry: &str) -> bool {
+    entry.starts_with(UUID) && entry_problem(entry).is_none()
+}
+
+fn named(entry: &str, name: &str) -> bool {
+    !entry.starts_with(UUID) && glob(entry, name)
+}
+
+fn has(entry: &str, node: &NodeFacts) -> bool {
+    let Some(prefix) = entry.strip_prefix(UUID).filter(|_| of_uuid(entry)) else {
+        return named(entry, &node.name);
+    };
+    let uuid = &node.machine.system_uuid;
+    uuid.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
