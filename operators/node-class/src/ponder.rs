@@ -128,7 +128,7 @@ struct Asked {
 }
 
 /// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
-pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Check) {
+pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>) {
     let (mut asked, mut last) = (Asked::default(), Duration::ZERO);
     loop {
         let stirred = tokio::time::timeout(TICK, ctx.stir.notified()).await.is_ok();

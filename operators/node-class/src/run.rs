@@ -117,12 +117,12 @@ fn leases(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, feeds:
     });
 }
 
-fn observe_nodes(
-    updates: impl Stream<Item = Update<SlimNode>> + Send,
+fn observe_nodes<S: Stream<Item = Update<SlimNode>> + Send>(
+    updates: S,
     process: &Process,
     ctx: &Arc<Context>,
     feeds: &Arc<Feeds>,
-) -> impl Stream<Item = Update<SlimNode>> + Send {
+) -> impl Stream<Item = Update<SlimNode>> + Send + use<S> {
     let gate = process.health.gate("nodes read");
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
     updates.inspect(move |update| feeds.node(&ctx, update, &gate))
