@@ -1,14 +1,27 @@
 //! What happened to which node: from when its lease changed, on our own clock. Silence that we cannot have noticed is not
 //! silence.
+//!
+//! Events are noted per node ([`life`]), while [`vision`] keeps whether silence would be noticed at all. Every step gives each
+//! node a [`verdict`]; [`guard`] holds verdicts back when too many change at once, [`telling`] makes happenings of what is
+//! left, and [`recall`] bridges the time between two processes.
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::args::Timing;
-use crate::clock::Now;
 use crate::crd::history::{Kind, Machine};
-use crate::facts::NodeFacts;
+
+mod guard;
+mod life;
+mod marks;
+mod observer;
+mod recall;
+mod telling;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod vision;
+
+pub use observer::Observer;
 
 /// Whether a node is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -139,6 +152,10 @@ pub struct Remembered {
     pub known_until: Timestamp,
     /// When it went down, if it was down then.
     pub down_at: Option<Timestamp>,
+    /// How it went then (`Clean` or `Lost`).
+    pub went: Option<Kind>,
+    /// Whether that was planned.
+    pub planned: bool,
 }
 
 /// Which nodes go off together, and which should not go off at all.
@@ -148,53 +165,4 @@ pub struct Domains {
     pub host: BTreeMap<String, String>,
     /// Nodes that are not volatile (declared or learned always on, or unproven).
     pub steady: BTreeSet<String>,
-}
-
-/// Watches the nodes' lives. Pure: time and events come from outside.
-#[derive(Debug)]
-pub struct Observer {
-    timing: Timing,
-}
-
-impl Observer {
-    /// Nothing is known yet.
-    pub fn new(timing: Timing, _now: Now) -> Self {
-        Self { timing }
-    }
-
-    /// What an earlier process knew of a node, told once before the first [`Observer::step`] that follows.
-    pub fn recall(&mut self, _node: &str, _remembered: Remembered) {}
-
-    /// A lease was listed or has changed. The same `resource_version` again is no change, and a first sight proves no
-    /// life by itself. `renewed` is by the node's clock.
-    pub fn lease(&mut self, _node: &str, _resource_version: &str, _renewed: Option<Timestamp>, _now: Now) {
-        let _ = self.timing;
-    }
-
-    /// A lease was deleted.
-    pub fn lease_gone(&mut self, _node: &str, _now: Now) {}
-
-    /// A Node was listed or has changed.
-    pub fn node(&mut self, _facts: &Arc<NodeFacts>, _now: Now) {}
-
-    /// A Node was deleted, or was missing from a complete list.
-    pub fn node_gone(&mut self, _node: &str, _now: Now) {}
-
-    /// Whether both watches work and are complete. While they do not, nothing is judged.
-    pub fn watching(&mut self, _both: bool, _now: Now) {}
-
-    /// Judges. Call it at least every few seconds; a longer pause counts as blindness of the process itself.
-    pub fn step(&mut self, _domains: &Domains, _now: Now) -> Vec<Happening> {
-        Vec::new()
-    }
-
-    /// What is known of a node.
-    pub fn standing(&self, _node: &str) -> Option<Standing> {
-        None
-    }
-
-    /// How well we see.
-    pub fn sight(&self) -> Sight {
-        Sight::Settling
-    }
 }

@@ -1,0 +1,242 @@
+use super::*;
+
+#[test]
+fn nothing_is_judged_before_a_grace_of_clear_sight() {
+    let mut sim = Sim::unwatched(&["a", "b", "c"]);
+    sim.off("c");
+    sim.edit("c", |facts| facts.ready.status = None);
+    sim.restart();
+    assert_eq!(sim.observer.sight(), Sight::Settling);
+    sim.run(10);
+    sim.list();
+    sim.run(38);
+    assert_eq!(
+        (sim.observer.sight(), sim.state("a")),
+        (Sight::Settling, State::Unknown)
+    );
+    assert_eq!(sim.told, []);
+    sim.run(30);
+    assert_eq!(sim.observer.sight(), Sight::Clear);
+    assert_eq!(
+        ["a", "b", "c"].map(|name| sim.state(name)),
+        [State::Up, State::Up, State::Down]
+    );
+}
+
+#[test]
+fn who_hears_nothing_after_the_start_is_blind() {
+    let mut sim = Sim::unwatched(&["a", "b"]);
+    sim.list();
+    sim.off("a");
+    sim.off("b");
+    sim.run(30);
+    assert_eq!(sim.observer.sight(), Sight::Blind);
+    sim.run(600);
+    assert_eq!((sim.told, sim.observer.sight()), (vec![], Sight::Blind));
+}
+
+/// Case 41.
+#[test]
+fn an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody() {
+    let mut sim = Sim::with(&["a", "b", "c"]);
+    let from = ["a", "b", "c"].map(|name| sim.renewed(name)).into_iter().max().unwrap();
+    sim.api = false;
+    sim.run(600);
+    assert_eq!(
+        (sim.observer.sight(), sim.state("a")),
+        (Sight::Blind, State::Up),
+        "the last confirmed state"
+    );
+    assert_eq!(sim.told, []);
+    sim.api = true;
+    let end = sim.time;
+    sim.run(10);
+    let until = at(end + 3);
+    assert_eq!(sim.observer.sight(), Sight::Settling);
+    for name in ["a", "b", "c"] {
+        let [Told::Blind(told_from, told_until)] = sim.take(name)[..] else {
+            panic!()
+        };
+        assert_eq!(told_from, from);
+        assert!(told_until <= until, "{told_until}");
+    }
+    sim.run(600);
+    assert_eq!((sim.observer.sight(), sim.told), (Sight::Clear, vec![]));
+}
+
+#[test]
+fn silence_is_counted_anew_after_blindness() {
+    let mut sim = Sim::with(&["a", "b", "c"]);
+    sim.off("c");
+    sim.run(14);
+    sim.api = false;
+    sim.run(100);
+    sim.api = true;
+    let end = at(sim.time);
+    sim.run(40);
+    assert_eq!(sim.state("c"), State::Up);
+    assert!(sim.standing("c").silent < Duration::from_secs(40));
+    sim.take("c");
+    sim.run(20);
+    let [Told::Down(down_at, Kind::Lost, _)] = sim.take("c")[..] else {
+        panic!()
+    };
+    assert!(down_at >= end, "it may have lived on while nobody could see");
+}
+
+#[test]
+fn a_node_that_was_long_silent_before_the_blindness_is_down_since_then() {
+    let mut sim = Sim::with(&["a", "b", "c"]);
+    sim.off("c");
+    let gone = sim.renewed("c");
+    sim.run(36);
+    sim.api = false;
+    sim.run(100);
+    sim.api = true;
+    sim.run(100);
+    let told = sim.take("c");
+    assert!(matches!(told[0], Told::Blind(..)));
+    assert_eq!(told[1..], [Told::Down(gone, Kind::Lost, Sudden)]);
+}
+
+#[test]
+fn a_node_that_is_down_stays_so_through_blindness() {
+    let mut sim = Sim::with(&["a", "b"]);
+    sim.off("b");
+    sim.run(100);
+    sim.take("b");
+    sim.api = false;
+    sim.run(100);
+    sim.api = true;
+    sim.run(300);
+    assert_eq!(sim.state("b"), State::Down);
+    assert!(matches!(sim.take("b")[..], [Told::Blind(..)]));
+}
+
+/// Case 46.
+#[test]
+fn a_single_node_is_never_seen_to_go_down() {
+    let mut sim = Sim::with(&["a"]);
+    sim.off("a");
+    sim.run(3_600);
+    assert_eq!((sim.observer.sight(), sim.state("a")), (Sight::Blind, State::Up));
+    assert_eq!(sim.told, []);
+    sim.boot("a", "second");
+    sim.run(120);
+    let told = sim.take("a");
+    assert!(matches!(told[0], Told::Blind(..)));
+    // That it booted is certain; how long it took is not.
+    assert!(matches!(told[1..], [Told::Back(down_at, at, Kind::Reboot, _)] if down_at == at));
+}
+
+#[test]
+fn a_stopped_process_is_blind_and_takes_nobody_for_dead() {
+    let mut sim = Sim::with(&["a", "b", "c"]);
+    sim.running = false;
+    sim.run(300);
+    sim.running = true;
+    // What had queued up is delivered at once, the step comes first.
+    let now = sim.now();
+    let told = sim.observer.step(&sim.domains, now);
+    assert_eq!((told, sim.observer.sight()), (vec![], Sight::Blind));
+    sim.run(20);
+    assert!(matches!(sim.take("a")[..], [Told::Blind(from, until)] if until.duration_since(from).as_secs() > 290));
+    assert_eq!(sim.observer.sight(), Sight::Settling);
+    sim.run(300);
+    sim.take("b");
+    sim.take("c");
+    assert_eq!((sim.told, sim.observer.sight()), (vec![], Sight::Clear));
+}
+
+#[test]
+fn a_pause_between_steps_is_blindness_also_when_events_went_on() {
+    let mut sim = Sim::with(&["a", "b"]);
+    let stepped = sim.time;
+    for _ in 0..45 {
+        sim.time += 1;
+        let now = sim.now();
+        if sim.time.is_multiple_of(10) {
+            sim.observer.lease("a", &format!("p{}", sim.time), None, now);
+        }
+    }
+    let resumed = at(sim.time);
+    sim.run(2);
+    assert_eq!(sim.observer.sight(), Sight::Blind);
+    sim.run(20);
+    assert_eq!(sim.observer.sight(), Sight::Settling);
+    assert!(matches!(sim.take("b")[..], [Told::Blind(from, until)] if from <= at(stepped) && until > resumed));
+}
+
+#[test]
+fn a_watch_that_is_known_to_be_broken_is_blindness_at_once() {
+    let mut sim = Sim::with(&["a", "b"]);
+    let now = sim.now();
+    sim.observer.watching(false, now);
+    assert_eq!(sim.observer.sight(), Sight::Blind);
+    sim.run(15);
+    assert_eq!(
+        (sim.observer.sight(), sim.told.len()),
+        (Sight::Blind, 0),
+        "leases alone are not enough"
+    );
+    sim.list();
+    sim.run(12);
+    assert_eq!(sim.observer.sight(), Sight::Settling);
+    assert!(matches!(sim.take("a")[..], [Told::Blind(..)]));
+    sim.run(60);
+    assert_eq!(sim.observer.sight(), Sight::Clear);
+}
+
+#[test]
+fn a_new_node_has_no_share_in_blindness_before_it_came() {
+    let mut sim = Sim::with(&["a", "b"]);
+    sim.api = false;
+    sim.run(60);
+    sim.api = true;
+    sim.add("new", 9);
+    sim.list();
+    sim.run(12);
+    assert!(matches!(sim.take("a")[..], [Told::Blind(..)]));
+    let told = sim.take("new");
+    assert!(matches!(told[..], [] | [Told::Blind(_, _)]), "{told:?}");
+    if let [Told::Blind(from, _)] = told[..] {
+        assert!(from >= at(sim.time - 12));
+    }
+}
+
+/// While nobody watched, the shutdown may have been called off, and the node lost later.
+#[test]
+fn a_trace_with_a_gap_is_no_trace() {
+    let mut sim = Sim::with(&["a", "b"]);
+    sim.announce("b");
+    sim.off("b");
+    sim.api = false;
+    sim.run(60);
+    sim.api = true;
+    sim.edit("b", |facts| {
+        facts.ready.status = None;
+        facts.ready.message = String::new();
+    });
+    sim.run(120);
+    assert_eq!(sim.state("b"), State::Down);
+    assert!(!sim.standing("b").clean_trace);
+}
+
+#[test]
+fn a_return_during_blindness_is_told_when_sight_is_clear() {
+    let mut sim = Sim::with(&["a", "b", "c"]);
+    sim.off("c");
+    sim.run(100);
+    let gone = sim.standing("c").since;
+    sim.take("c");
+    sim.api = false;
+    sim.run(100);
+    sim.api = true;
+    sim.on("c");
+    sim.run(30);
+    assert_eq!(sim.state("c"), State::Down, "the last confirmed state");
+    assert!(matches!(sim.take("c")[..], [Told::Blind(..)]));
+    sim.run(30);
+    assert!(matches!(sim.take("c")[..], [Told::Back(down_at, _, Kind::Suspend, _)] if down_at == gone));
+    assert_eq!(sim.state("c"), State::Up);
+}
