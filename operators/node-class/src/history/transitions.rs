@@ -68,7 +68,7 @@ impl Record {
     }
 
     fn went(&mut self, at: i64, kind: Kind, planned: bool, evidence: &str) {
-        if self.is_told(at) {
+        if self.is_told(at) || self.is_forgotten(at) {
             return;
         }
         self.close_missed(at);
@@ -97,16 +97,15 @@ impl Record {
     }
 
     fn came(&mut self, back: &Return<'_>) {
-        if self
-            .transitions
-            .iter()
-            .any(|t| t.back_at.is_some() && covers(t, back.down_at))
-        {
+        let told = |t: &Transition| t.back_at.is_some() && (covers(t, back.down_at) || ended(t, back.at));
+        if self.transitions.iter().any(told) {
             return;
         }
         self.close_missed(back.down_at);
         let (mut from, mut planned) = (back.down_at, back.planned);
-        if let Some(open) = self.transitions.iter_mut().rev().find(|transition| is_open(transition)) {
+        // Not one that began after this return.
+        let returned = |t: &&mut Transition| is_open(t) && seconds(t.at.0) <= back.at + SAME;
+        if let Some(open) = self.transitions.iter_mut().rev().find(returned) {
             from = seconds(open.at.0);
             planned |= open.planned;
             if planned && !open.planned {
@@ -124,6 +123,8 @@ impl Record {
             if !back.evidence.is_empty() {
                 open.evidence = short(back.evidence);
             }
+        } else if self.is_forgotten(from) {
+            return;
         } else {
             self.insert(Transition {
                 at: time(from),
@@ -229,6 +230,14 @@ impl Record {
         self.transitions.iter().any(|transition| covers(transition, at))
     }
 
+    /// Whether what happened at this time would fall out at once: it may have been told, and have fallen out.
+    fn is_forgotten(&self, at: i64) -> bool {
+        let oldest = self
+            .transitions
+            .get(usize::from(self.transitions.first().is_some_and(is_open)));
+        self.transitions.len() >= TRANSITIONS && oldest.is_some_and(|oldest| at <= seconds(oldest.at.0))
+    }
+
     /// If the node was up again after the going-down that is open, and before this time, then its return was never told.
     fn close_missed(&mut self, before: i64) {
         let Some(journal) = &self.journal else { return };
@@ -285,6 +294,12 @@ fn covers(transition: &Transition, at: i64) -> bool {
     let back = transition.back_at.as_ref().map(|back| seconds(back.0));
     let near = from.abs_diff(at) <= SAME.unsigned_abs();
     is_down(transition.kind) && (near || back.is_some_and(|back| from <= at && at < back))
+}
+
+/// Whether its end was at this time.
+fn ended(transition: &Transition, at: i64) -> bool {
+    let back = transition.back_at.as_ref().map(|back| seconds(back.0));
+    is_down(transition.kind) && back.is_some_and(|back| back.abs_diff(at) <= SAME.unsigned_abs())
 }
 
 /// What a going-down costs. A boot of which only the return was seen was short: it costs what a clean one does.

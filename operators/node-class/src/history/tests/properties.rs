@@ -51,9 +51,10 @@ fn whatever_is_told_the_books_are_sound_and_can_be_stored() {
             assert!(ledger.days.rows.iter().all(|row| row.is_sound(1440)));
             assert!(record.week.buckets.iter().all(|bucket| bucket.up <= bucket.known));
             assert!(record.transitions.len() <= TRANSITIONS && record.transitions.is_sorted_by_key(|t| t.at.clone()));
-            assert_eq!(reread(&record), record);
-            if random.u8(..30) == 0 {
-                record = reread(&record);
+            if random.u8(..15) == 0 {
+                let again = reread(&record);
+                assert_eq!(again, record);
+                record = again;
             }
         }
     }

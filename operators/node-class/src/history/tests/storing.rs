@@ -1,4 +1,6 @@
 //! What is written can be read, is small, and nothing else is read.
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::*;
@@ -204,7 +206,7 @@ fn what_is_newer_or_broken_is_refused_with_its_reason() {
             status.since = Some(time(MONDAY));
         }),
         ("hours: more up", |status| {
-            status.hours = Some("AAAAAP////8AAAAA".to_owned())
+            status.hours = Some("AAAAAP////8AAAAA".to_owned());
         }),
         ("days", |status| status.days = Some("AAAAAA==".to_owned())),
         ("penalty", |status| {
@@ -230,13 +232,19 @@ fn broken_bytes_are_refused_or_harmless() {
     let mut random = fastrand::Rng::with_seed(8);
     let good = serde_json::to_value(written(&longest())).unwrap();
     let (mut refused, mut read) = (0, 0);
-    for _ in 0..3000 {
+    for _ in 0..600 {
         let mut value = good.clone();
         let field = ["hoursOfWeek", "days", "hours"][random.usize(..3)];
         let mut bytes = value[field].as_str().unwrap().as_bytes().to_vec();
-        match random.u8(..3) {
+        match random.u8(..5) {
             0 => bytes.truncate(random.usize(..bytes.len())),
             1 => bytes.extend(b"AAAA"),
+            2 | 3 => {
+                let mut table = STANDARD.decode(&bytes).unwrap();
+                let at = random.usize(..table.len());
+                table[at] = table[at].wrapping_add(random.u8(..3));
+                bytes = STANDARD.encode(table).into_bytes();
+            }
             _ => {
                 for _ in 0..random.usize(1..4) {
                     let at = random.usize(..bytes.len());
@@ -259,7 +267,7 @@ fn broken_bytes_are_refused_or_harmless() {
             }
         }
     }
-    assert!(refused > 500 && read > 100, "{refused} refused, {read} read");
+    assert!(refused > 200 && read > 40, "{refused} refused, {read} read");
 }
 
 #[test]
