@@ -153,7 +153,7 @@ fn under_way(case: &Case<'_>, asked: &str, going: &Going, now: Timestamp) -> Nex
     };
     let over = Duration::try_from(now.duration_since(since)).unwrap_or_default() >= case.deadline;
     let phase = match case.left {
-        Some([]) if !anew => GoingPhase::Drained,
+        Some([]) => GoingPhase::Drained,
         _ if over => GoingPhase::Incomplete,
         _ => GoingPhase::Draining,
     };
