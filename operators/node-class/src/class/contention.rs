@@ -56,7 +56,7 @@ impl Contention {
     }
 
     /// Notes what was written to a node (successfully) that looked as in `node` before. A key that was not there and had been
-    /// written before is one that somebody took away.
+    /// written before is one that somebody took away. Returns how many such keys there were.
     pub fn wrote(&mut self, node: &NodeFacts, writes: &Writes, now: Duration) -> u64 {
         let mut added = Vec::new();
         let account = self.account(node);

@@ -116,6 +116,8 @@ impl Record {
             state,
             known_until: timestamp(present.known_until),
             down_at,
+            went: self.open().map(|transition| transition.kind),
+            planned: self.open().is_some_and(|transition| transition.planned),
         })
     }
 

@@ -5,6 +5,7 @@ mod hosts;
 mod nodes;
 
 pub use hosts::sight;
+pub use nodes::due;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct NodePlan {
     pub extra: Vec<Taint>,
     /// The request for which it is to be cordoned.
     pub cordon: Option<String>,
+    /// Keys that others manage, as the API server told when we wanted to apply them, with the manager.
+    pub theirs: Vec<(String, String)>,
     /// Nothing of ours is taken away yet.
     pub only_add: bool,
     /// Nothing is written at all: it is not clear what is so.
@@ -185,6 +188,8 @@ pub struct Mind {
     pending: VecDeque<(Duration, Happening)>,
     /// Histories that are to be stored.
     outbox: BTreeMap<String, NodeHistoryStatus>,
+    /// By node, keys that the API server refused because others manage them, and when that was.
+    theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
     /// When this process began to lead with a clear view.
     clear_since: Option<Duration>,
     /// Liveness was clear once: what it knows is better than what is stored.
@@ -195,8 +200,11 @@ pub struct Mind {
 /// A standby remembers what happened for this long; a leader's lease ends much sooner.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
+/// For this long keys of others are not tried again.
+const LEFT: Duration = Duration::from_mins(10);
+
 /// For this long after the view has become clear nothing is taken away.
-const ADD_ONLY: Duration = Duration::from_secs(20);
+const ADD_ONLY: Duration = Duration::from_mins(1);
 
 impl Mind {
     /// Knows nothing yet.
@@ -214,6 +222,7 @@ impl Mind {
             domains: Domains::default(),
             pending: VecDeque::new(),
             outbox: BTreeMap::new(),
+            theirs: BTreeMap::new(),
             clear_since: None,
             judged: false,
             loaded: false,
@@ -288,6 +297,15 @@ impl Mind {
     /// The nodes whose history is to be stored.
     pub fn waiting_to_store(&self) -> Vec<String> {
         self.outbox.keys().cloned().collect()
+    }
+
+    /// The API server refused an apply, because others manage these keys. They are left to them for a while.
+    pub fn refused(&mut self, node: &str, keys: Vec<(String, String)>, now: Now) {
+        let theirs = self.theirs.entry(node.to_owned()).or_default();
+        theirs.0 = now.mono;
+        theirs.1.extend(keys);
+        theirs.1.sort();
+        theirs.1.dedup();
     }
 
     /// Whether it has to be looked what of the time before a failover is still on the node.

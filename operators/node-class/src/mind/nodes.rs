@@ -1,12 +1,12 @@
 //! What each node should have.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::api::core::v1::Taint;
 
-use super::{Mind, NodePlan, Thought, World, find_host};
+use super::{LEFT, Mind, NodePlan, Thought, World, find_host};
 use crate::args::Feature;
-use crate::class::{Refused, Subject, Wanted, Writes, resolve_matching, writes};
+use crate::class::{Refused, Subject, Wanted, Writes, resolve_matching, writes, yielded};
 use crate::clock::Now;
 use crate::crd::class::DampeningMode;
 use crate::crd::{Availability, CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
@@ -146,13 +146,13 @@ impl Mind {
             };
             let plan = NodePlan {
                 cordon: cordon(spec, claims.disputed.contains_key(name), node),
+                theirs: self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default(),
                 wanted,
                 extra,
                 only_add,
                 still,
             };
-            let mut writes = writes(node, &plan.wanted, &plan.extra, plan.only_add);
-            writes.refused.sort();
+            let writes = due(node, &plan);
             views.insert(
                 name.clone(),
                 View {
@@ -164,6 +164,7 @@ impl Mind {
             thought.plans.insert(name.clone(), plan);
         }
         let known = |node: &str| world.nodes.contains_key(node);
+        self.theirs.retain(|node, (since, _)| known(node) && now.mono.saturating_sub(*since) < LEFT);
         self.contention.retain(known);
         self.oscillation.retain(known);
         let is = |class: &str| classes.iter().any(|known| known.metadata.name.as_deref() == Some(class));
@@ -190,6 +191,24 @@ impl Mind {
         }
         wanted
     }
+}
+
+/// What has to be written to a node for its plan.
+pub fn due(node: &NodeFacts, plan: &NodePlan) -> Writes {
+    let writes = writes(node, &plan.wanted, &plan.extra, plan.only_add);
+    if plan.theirs.is_empty() {
+        return writes;
+    }
+    let mut writes = yielded(writes, &plan.wanted, &plan.theirs);
+    // Without what is theirs nothing may be left to do.
+    writes.apply = writes.apply.filter(|(labels, annotations)| {
+        let same = |ours: &BTreeSet<String>, there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
+            ours.len() == wanted.len() && wanted.iter().all(|(key, value)| ours.contains(key) && there.get(key) == Some(value))
+        };
+        !(same(&node.managers.our_labels, &node.labels, labels)
+            && same(&node.managers.our_annotations, &node.annotations, annotations))
+    });
+    writes
 }
 
 /// Ours of failover that is on the node.

@@ -13,10 +13,10 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::{Context, Error, history};
-use crate::class::{Writes, writes};
+use crate::class::Writes;
 use crate::crd::{CORDONED, OUT_OF_SERVICE, OWNED_TAINTS};
 use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
-use crate::mind::NodePlan;
+use crate::mind::{NodePlan, due};
 
 /// How often leftovers are looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub fn todo(node: &NodeFacts, plan: &NodePlan) -> Option<Todo> {
     if plan.still {
         return None;
     }
-    let writes = writes(node, &plan.wanted, &plan.extra, plan.only_add);
+    let writes = due(node, plan);
     let mark = node.annotations.get(CORDONED);
     let cordon = match (&plan.cordon, mark) {
         // Cordoned by somebody already: that is as good, and not ours to lift.
@@ -72,7 +72,19 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     let fresh = match &todo.writes.apply {
         None => facts,
         Some((labels, annotations)) => {
-            let fresh = apply(&api, &facts, labels, annotations).await?;
+            let fresh = match apply(&api, &facts, labels, annotations).await {
+                Ok(fresh) => fresh,
+                Err(error) => {
+                    let theirs = theirs(&error);
+                    if theirs.is_empty() {
+                        return Err(Error::kube("applying labels and annotations")(error));
+                    }
+                    // The next thought leaves them to others.
+                    ctx.mind().refused(&name, theirs, ctx.clock.now());
+                    ctx.stir.notify_one();
+                    return Ok(Action::requeue(LOOK_AGAIN));
+                }
+            };
             wrote(&ctx, &facts, todo.writes.apply.clone(), None);
             ctx.metrics.write("labels");
             tracing::info!(node = name, ?labels, ?annotations, "labels and annotations applied");
@@ -109,17 +121,31 @@ async fn apply(
     facts: &NodeFacts,
     labels: &BTreeMap<String, String>,
     annotations: &BTreeMap<String, String>,
-) -> Result<NodeFacts, Error> {
+) -> kube::Result<NodeFacts> {
     // With the UID an apply never makes a Node, and never meets another one of the same name.
     let body = json!({
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": { "name": facts.name, "uid": facts.uid, "labels": labels, "annotations": annotations },
     });
-    let answer = api.patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body)).await;
-    let mut node = answer.map_err(Error::kube("applying labels and annotations"))?;
+    let mut node = api.patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body)).await?;
     slim(&mut node);
     Ok(NodeFacts::of(&node))
+}
+
+/// The keys that others manage, and who: a refused apply names each as a cause, the field as `.metadata.labels.KEY`, the
+/// manager in `conflict with "NAME" …`.
+fn theirs(error: &kube::Error) -> Vec<(String, String)> {
+    let kube::Error::Api(answer) = error else { return Vec::new() };
+    let causes = answer.details.iter().flat_map(|details| &details.causes);
+    causes
+        .filter(|cause| cause.reason == "FieldManagerConflict")
+        .filter_map(|cause| {
+            let (of, key) = cause.field.strip_prefix(".metadata.")?.split_once('.')?;
+            let who = cause.message.split('"').nth(1).unwrap_or("somebody else");
+            Some((format!("{} {key}", of.strip_suffix('s')?), who.to_owned()))
+        })
+        .collect()
 }
 
 /// One patch on exactly the version that was looked at: the list of taints can only be written as a whole.
