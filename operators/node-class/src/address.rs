@@ -25,10 +25,17 @@ pub async fn look(ctx: Arc<Context>) {
         }
         let silent: Vec<(String, String)> = {
             let thought = ctx.thought();
-            let off = |name: &str| thought.hosts.get(name).is_some_and(|status| status.state == Some(HostState::Off));
+            let off = |name: &str| {
+                thought
+                    .hosts
+                    .get(name)
+                    .is_some_and(|status| status.state == Some(HostState::Off))
+            };
             let hosts = ctx.hosts.state();
             let hosts = hosts.iter().filter(|host| off(&host.name_any()));
-            hosts.filter_map(|host| Some((host.name_any(), host.spec.address.clone()?))).collect()
+            hosts
+                .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))
+                .collect()
         };
         let mut answers = BTreeMap::new();
         for (host, address) in silent {
@@ -54,7 +61,10 @@ async fn answers_at(address: &str) -> bool {
 
 fn with_port(address: &str) -> String {
     let bare_v6 = address.matches(':').count() > 1 && !address.starts_with('[');
-    let has_port = !bare_v6 && address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let has_port = !bare_v6
+        && address
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     match (has_port, bare_v6) {
         (true, _) => address.to_owned(),
         (false, true) => format!("[{address}]:{PORT}"),

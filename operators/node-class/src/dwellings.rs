@@ -75,7 +75,10 @@ pub fn of_pod(pod: &SlimPod) -> Dwelling {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     let ended = matches!(phase, Some("Succeeded" | "Failed"));
     let namespace = pod.namespace().unwrap_or_default();
-    let owner = pod.owner_references().iter().find(|owner| owner.controller == Some(true));
+    let owner = pod
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true));
     let workload = match owner.map(|owner| (owner.kind.as_str(), owner.name.as_str())) {
         _ if ended => None,
         Some(("DaemonSet" | "Node" | "Job", _)) => None,
@@ -93,7 +96,11 @@ pub fn of_pod(pod: &SlimPod) -> Dwelling {
     };
     Dwelling {
         workload: workload.map(Into::into),
-        node: pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).map(Into::into),
+        node: pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.node_name.as_deref())
+            .map(Into::into),
     }
 }
 
@@ -103,7 +110,11 @@ pub fn of_volume(volume: &SlimVolume) -> Option<BTreeSet<String>> {
     let mut nodes = BTreeSet::new();
     for term in &required.node_selector_terms {
         let by_name = |key: &str| ["kubernetes.io/hostname", "metadata.name"].contains(&key);
-        let all = term.match_expressions.iter().flatten().chain(term.match_fields.iter().flatten());
+        let all = term
+            .match_expressions
+            .iter()
+            .flatten()
+            .chain(term.match_fields.iter().flatten());
         // A term that names no node can be met by any.
         let named = all.into_iter().find(|one| by_name(&one.key) && one.operator == "In")?;
         nodes.extend(named.values.iter().flatten().cloned());
@@ -148,9 +159,14 @@ mod tests {
     use super::*;
 
     fn pod(owner: Option<(&str, &str)>, node: &str) -> SlimPod {
-        let owners = owner.map(|(kind, name)| json!([{ "kind": kind, "name": name, "apiVersion": "v1", "uid": "u", "controller": true }]));
+        let owners = owner.map(
+            |(kind, name)| json!([{ "kind": kind, "name": name, "apiVersion": "v1", "uid": "u", "controller": true }]),
+        );
         let meta = json!({ "name": "web-5d4f-x", "namespace": "home", "labels": { "pod-template-hash": "5d4f" }, "ownerReferences": owners });
-        serde_json::from_value(json!({ "metadata": meta, "spec": { "nodeName": node }, "status": { "phase": "Running" } })).unwrap()
+        serde_json::from_value(
+            json!({ "metadata": meta, "spec": { "nodeName": node }, "status": { "phase": "Running" } }),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -165,8 +181,19 @@ mod tests {
         let pods: Vec<Dwelling> = pods.iter().map(of_pod).collect();
         let volumes = BTreeMap::new();
         let found = gather(pods.iter(), volumes.iter());
-        let names: Vec<(&str, usize)> = found.nodes.iter().map(|(name, nodes)| (name.as_str(), nodes.len())).collect();
-        assert_eq!(names, [("Deployment home/web", 2), ("Pod home/web-5d4f-x", 1), ("StatefulSet home/db", 1)]);
+        let names: Vec<(&str, usize)> = found
+            .nodes
+            .iter()
+            .map(|(name, nodes)| (name.as_str(), nodes.len()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("Deployment home/web", 2),
+                ("Pod home/web-5d4f-x", 1),
+                ("StatefulSet home/db", 1)
+            ]
+        );
     }
 
     #[test]

@@ -44,7 +44,11 @@ pub struct SlimTemplate {
 
 fn facts(set: &SlimDaemonSet) -> (String, DaemonSetFacts) {
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
-    let spec = set.spec.as_ref().and_then(|spec| spec.template.spec.clone()).unwrap_or_default();
+    let spec = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.spec.clone())
+        .unwrap_or_default();
     let facts = DaemonSetFacts {
         tolerations: spec.tolerations.unwrap_or_default(),
         host_network: spec.host_network.unwrap_or_default(),
@@ -78,7 +82,9 @@ pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, con
         loop {
             match api.get_opt(&name).await {
                 Ok(pod) => {
-                    let tolerations = pod.and_then(|pod| pod.spec).map(|spec| spec.tolerations.unwrap_or_default());
+                    let tolerations = pod
+                        .and_then(|pod| pod.spec)
+                        .map(|spec| spec.tolerations.unwrap_or_default());
                     ctx.world().own_tolerations = tolerations.map(Arc::new);
                     return ctx.stir.notify_one();
                 }

@@ -54,7 +54,11 @@ impl Metrics {
         }
         registry.register("hearth_nodes_writes", "Writes to nodes and histories", writes.clone());
         registry.register("hearth_nodes_happenings", "What happened to nodes", happenings.clone());
-        registry.register("hearth_nodes_restored", "Keys of ours that somebody had taken away", restored.clone());
+        registry.register(
+            "hearth_nodes_restored",
+            "Keys of ours that somebody had taken away",
+            restored.clone(),
+        );
         registry.register_collector(Box::new(Reader(Arc::clone(&shown))));
         Self {
             writes,
@@ -143,20 +147,37 @@ fn nodes(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
         };
         Some((vec![("node", node.clone()), ("host", figures.host.clone())], up))
     });
-    gauge(encoder, "up", "1 while the node's kubelet renews its lease; absent while unknown", up)?;
+    gauge(
+        encoder,
+        "up",
+        "1 while the node's kubelet renews its lease; absent while unknown",
+        up,
+    )?;
     let info = all().map(|(node, figures)| {
         let labels = vec![
             ("node", node.clone()),
             ("host", figures.host.clone()),
             ("availability", figures.availability.as_str().to_owned()),
-            ("form_factor", figures.form_factor.map_or(String::new(), |form| format!("{form:?}"))),
+            (
+                "form_factor",
+                figures.form_factor.map_or(String::new(), |form| format!("{form:?}")),
+            ),
         ];
         (labels, 1.0)
     });
-    gauge(encoder, "info", "The node's host, availability (declared or learned) and kind of machine", info)?;
+    gauge(
+        encoder,
+        "info",
+        "The node's host, availability (declared or learned) and kind of machine",
+        info,
+    )?;
     let windows = |share: fn(&Share) -> Option<i64>| {
         all().flat_map(move |(node, figures)| {
-            let shares = [("day", figures.windows.day), ("week", figures.windows.week), ("month", figures.windows.month)];
+            let shares = [
+                ("day", figures.windows.day),
+                ("week", figures.windows.week),
+                ("month", figures.windows.month),
+            ];
             shares.into_iter().filter_map(move |(window, one)| {
                 let labels = vec![("node", node.clone()), ("window", window.to_owned())];
                 // Per mille has three digits: exact in a float.
@@ -167,27 +188,64 @@ fn nodes(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
     let help = "Share of the known time in which the node was up";
     gauge(encoder, "availability_ratio", help, windows(|share| share.per_mille))?;
     let help = "Share of the window that is known";
-    gauge(encoder, "coverage_ratio", help, windows(|share| Some(share.coverage_per_mille)))?;
+    gauge(
+        encoder,
+        "coverage_ratio",
+        help,
+        windows(|share| Some(share.coverage_per_mille)),
+    )?;
     let penalty = all().map(|(node, figures)| (of(node), float(figures.penalty)));
-    gauge(encoder, "flap_penalty", "Penalty for going up and down; it decays", penalty)?;
+    gauge(
+        encoder,
+        "flap_penalty",
+        "Penalty for going up and down; it decays",
+        penalty,
+    )?;
     let flapping = all().map(|(node, figures)| (of(node), truth(figures.flapping)));
-    gauge(encoder, "flapping", "1 while the node goes up and down too often", flapping)?;
+    gauge(
+        encoder,
+        "flapping",
+        "1 while the node goes up and down too often",
+        flapping,
+    )?;
     let offset = all().filter_map(|(node, figures)| Some((of(node), figures.clock_offset?)));
-    gauge(encoder, "clock_offset_seconds", "The node's clock minus the operator's, at its lease's last change", offset)?;
+    gauge(
+        encoder,
+        "clock_offset_seconds",
+        "The node's clock minus the operator's, at its lease's last change",
+        offset,
+    )?;
     let silent = all().map(|(node, figures)| (of(node), figures.silent.as_secs_f64()));
     let help = "For how long the node's lease has not changed, blind time not counted";
     gauge(encoder, "lease_silent_seconds", help, silent)?;
     let known = all().filter_map(|(node, figures)| Some((of(node), seconds(figures.known_until?))));
-    gauge(encoder, "history_known_until_timestamp_seconds", "Until when the history is stored", known)?;
+    gauge(
+        encoder,
+        "history_known_until_timestamp_seconds",
+        "Until when the history is stored",
+        known,
+    )?;
     let out = all().filter_map(|(node, figures)| {
         let ready = figures.out_of_service?;
         Some((vec![("node", node.clone()), ("ready", ready.to_string())], 1.0))
     });
-    gauge(encoder, "out_of_service", "The out-of-service taint is on the node, whoever put it there", out)?;
-    let cordoned = all().filter(|(_, figures)| figures.cordoned).map(|(node, _)| (of(node), 1.0));
+    gauge(
+        encoder,
+        "out_of_service",
+        "The out-of-service taint is on the node, whoever put it there",
+        out,
+    )?;
+    let cordoned = all()
+        .filter(|(_, figures)| figures.cordoned)
+        .map(|(node, _)| (of(node), 1.0));
     gauge(encoder, "cordoned", "The node is cordoned by node-class", cordoned)?;
     let contended = all().map(|(node, figures)| (of(node), count(figures.contended)));
-    gauge(encoder, "contended_keys", "Keys that somebody keeps taking away", contended)
+    gauge(
+        encoder,
+        "contended_keys",
+        "Keys that somebody keeps taking away",
+        contended,
+    )
 }
 
 fn hosts(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -198,26 +256,56 @@ fn hosts(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
         HostState::Off => Some((of(host), 0.0)),
         HostState::Unknown => None,
     });
-    gauge(encoder, "host_on", "1 while a node of the host is up; absent while unknown", on)?;
+    gauge(
+        encoder,
+        "host_on",
+        "1 while a node of the host is up; absent while unknown",
+        on,
+    )?;
     let expected = all().map(|(host, status)| (of(host), truth(status.expected_off)));
-    gauge(encoder, "expected_off", "1 while the host is expected to be off", expected)?;
+    gauge(
+        encoder,
+        "expected_off",
+        "1 while the host is expected to be off",
+        expected,
+    )?;
     let may = all().filter_map(|(host, status)| match status.may_go_off.as_ref()?.answer {
         Answer::Yes => Some((of(host), 1.0)),
         Answer::No => Some((of(host), 0.0)),
         Answer::Unknown => None,
     });
-    gauge(encoder, "host_may_go_off", "1 while the host may be switched off; absent while unknown", may)?;
+    gauge(
+        encoder,
+        "host_may_go_off",
+        "1 while the host may be switched off; absent while unknown",
+        may,
+    )?;
     let risk = all().map(|(host, _)| (of(host), truth(thought.picture.quorum_hosts.contains(host))));
-    gauge(encoder, "host_endangers_quorum", "1 if etcd cannot have a quorum without this host", risk)
+    gauge(
+        encoder,
+        "host_endangers_quorum",
+        "1 if etcd cannot have a quorum without this host",
+        risk,
+    )
 }
 
 fn cluster(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
     let quorum = &thought.picture.quorum;
     let known = quorum.members > 0;
     let members = known.then(|| (Vec::new(), count(quorum.members)));
-    gauge(encoder, "etcd_members", "Members of etcd, as far as node labels tell", members)?;
+    gauge(
+        encoder,
+        "etcd_members",
+        "Members of etcd, as far as node labels tell",
+        members,
+    )?;
     let spare = known.then(|| (Vec::new(), count(quorum.up) - count(quorum.quorum)));
-    gauge(encoder, "etcd_spare_members", "Members that are up beyond the quorum", spare)?;
+    gauge(
+        encoder,
+        "etcd_spare_members",
+        "Members that are up beyond the quorum",
+        spare,
+    )?;
     let zone = |zone: &Zone| {
         let name = [zone.name.0.as_str(), zone.name.1.as_str()];
         let name: Vec<&str> = name.into_iter().filter(|part| !part.is_empty()).collect();
@@ -225,20 +313,53 @@ fn cluster(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(),
     };
     let zones = || thought.picture.zones.iter();
     let frozen = zones().map(|of| (zone(of), truth(of.frozen)));
-    gauge(encoder, "zone_evictions_frozen", "1 while Kubernetes evicts nothing in the zone", frozen)?;
+    gauge(
+        encoder,
+        "zone_evictions_frozen",
+        "1 while Kubernetes evicts nothing in the zone",
+        frozen,
+    )?;
     let headroom = zones().map(|of| (zone(of), count(of.headroom)));
-    gauge(encoder, "zone_headroom", "How many more nodes may go before Kubernetes stops evicting", headroom)?;
+    gauge(
+        encoder,
+        "zone_headroom",
+        "How many more nodes may go before Kubernetes stops evicting",
+        headroom,
+    )?;
     let only = std::iter::once((Vec::new(), count(thought.picture.only_volatile.len())));
-    gauge(encoder, "only_on_volatile", "Workloads and volumes that are only on volatile nodes", only)?;
+    gauge(
+        encoder,
+        "only_on_volatile",
+        "Workloads and volumes that are only on volatile nodes",
+        only,
+    )?;
     let classes = thought.classes.iter();
-    let nodes = classes.clone().map(|(class, status)| (vec![("class", class.clone())], float(status.matched.unwrap_or_default())));
+    let nodes = classes.clone().map(|(class, status)| {
+        (
+            vec![("class", class.clone())],
+            float(status.matched.unwrap_or_default()),
+        )
+    });
     gauge(encoder, "class_nodes", "Nodes that the class matches", nodes)?;
     let conflicts = classes.map(|(class, status)| (vec![("class", class.clone())], count(status.conflicts.len())));
-    gauge(encoder, "class_conflicts", "Keys that the class does not get", conflicts)?;
-    let now = thought.sight.as_ref().map_or("settling", |sight| crate::mind::sight(sight).0);
+    gauge(
+        encoder,
+        "class_conflicts",
+        "Keys that the class does not get",
+        conflicts,
+    )?;
+    let now = thought
+        .sight
+        .as_ref()
+        .map_or("settling", |sight| crate::mind::sight(sight).0);
     let states = ["clear", "settling", "blind", "guarded"].into_iter();
     let states = states.map(|state| (vec![("state", state.to_owned())], truth(state == now)));
-    gauge(encoder, "sight", "How well the operator sees whether nodes are alive", states)
+    gauge(
+        encoder,
+        "sight",
+        "How well the operator sees whether nodes are alive",
+        states,
+    )
 }
 
 fn truth(so: bool) -> f64 {

@@ -80,9 +80,18 @@ impl Feeds {
         let mut mind = ctx.mind();
         use kube::runtime::watcher::Event;
         if let Update::Event(Event::Apply(lease) | Event::InitApply(lease)) = update {
-            let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
+            let renewed = lease
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.renew_time.as_ref())
+                .map(|time| time.0);
             let version = lease.metadata.resource_version.as_deref().unwrap_or_default();
-            mind.observer.lease(lease.metadata.name.as_deref().unwrap_or_default(), version, renewed, now);
+            mind.observer.lease(
+                lease.metadata.name.as_deref().unwrap_or_default(),
+                version,
+                renewed,
+                now,
+            );
         }
         if let Change::Went(names) = change {
             names.iter().for_each(|name| mind.observer.lease_gone(name, now));
@@ -180,7 +189,8 @@ fn think(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Thought>
     for (node, reason, text) in &thought.events {
         tracing::info!(node, reason, text, "node");
         if let Some(facts) = world.nodes.get(node) {
-            ctx.events.publish(&reference(facts), EventType::Normal, reason, "Observe", text);
+            ctx.events
+                .publish(&reference(facts), EventType::Normal, reason, "Observe", text);
         }
         ctx.metrics.happened(reason);
     }
@@ -218,7 +228,12 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) {
     }
     for host in ctx.hosts.state() {
         let name = host.name_any();
-        if thought.hosts.get(&name).is_some_and(|status| differs(host.status.as_ref(), status)) || host.annotations().contains_key(crate::crd::OFF) {
+        if thought
+            .hosts
+            .get(&name)
+            .is_some_and(|status| differs(host.status.as_ref(), status))
+            || host.annotations().contains_key(crate::crd::OFF)
+        {
             let _ = ctx.calls.host.send(ObjectRef::from_obj(&*host));
         }
     }

@@ -16,7 +16,9 @@ use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
 /// Does it and says what it did, a line for each node that had something of ours. Fails if a node could not be freed, after
 /// the others have been.
 pub async fn release(settings: Release) -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("no way to the Kubernetes API is configured")?;
+    let client = Client::try_default()
+        .await
+        .context("no way to the Kubernetes API is configured")?;
     let api = Api::<SlimNode>::all(client);
     let nodes = api.list(&ListParams::default()).await.context("listing nodes")?;
     let mut failed = 0;
@@ -42,12 +44,22 @@ pub async fn release(settings: Release) -> anyhow::Result<()> {
 fn described(facts: &NodeFacts) -> Option<Vec<String>> {
     let mut lines = Vec::new();
     let keys = facts.managers.our_labels.iter().map(|key| format!("label {key}"));
-    lines.extend(keys.chain(facts.managers.our_annotations.iter().map(|key| format!("annotation {key}"))));
+    lines.extend(
+        keys.chain(
+            facts
+                .managers
+                .our_annotations
+                .iter()
+                .map(|key| format!("annotation {key}")),
+        ),
+    );
     if let Some(mark) = facts.annotations.get(OWNED_TAINTS) {
         let stays = mark.contains(OUT_OF_SERVICE) && facts.ready.status != Some(true);
         lines.push(format!("taints {mark}"));
         if stays {
-            lines.push(format!("({OUT_OF_SERVICE} stays while the node is down: take it off by hand when it is back)"));
+            lines.push(format!(
+                "({OUT_OF_SERVICE} stays while the node is down: take it off by hand when it is back)"
+            ));
         }
     }
     if facts.annotations.contains_key(CORDONED) {
@@ -65,7 +77,9 @@ async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
             "kind": <Node as k8s_openapi::Resource>::KIND,
             "metadata": { "name": facts.name, "uid": facts.uid, "labels": none, "annotations": none },
         });
-        let answer = api.patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body)).await;
+        let answer = api
+            .patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body))
+            .await;
         let mut node = answer.context("taking labels and annotations off")?;
         slim(&mut node);
         facts = NodeFacts::of(&node);
@@ -92,7 +106,9 @@ async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    api.patch(&facts.name, &params, &Patch::Merge(&body)).await.context("taking taints or the cordon off")?;
+    api.patch(&facts.name, &params, &Patch::Merge(&body))
+        .await
+        .context("taking taints or the cordon off")?;
     Ok(())
 }
 

@@ -71,7 +71,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     lockouts::watch(&mut tasks, &process, &ctx, watcher::Config::default().page_size(PAGE));
     tasks.spawn(address::look(Arc::clone(&ctx)));
-    tasks.spawn(ponder(Arc::clone(&ctx), Arc::clone(&feeds), process.health.heartbeat("thinking", STUCK)));
+    tasks.spawn(ponder(
+        Arc::clone(&ctx),
+        Arc::clone(&feeds),
+        process.health.heartbeat("thinking", STUCK),
+    ));
 
     let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), slim);
     let updates = observe_nodes(updates, &process, &ctx, &feeds);
@@ -80,16 +84,36 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let updates = told(&process, &ctx, &feeds, "nodehosts", |feeds: &Feeds| &feeds.hosts);
     let hosts = Controller::for_stream(reflect(updates, host_writer), hosts).reconcile_on(calls(host_called));
-    let hosts = run_controller(hosts, &process, "nodehost", Arc::clone(&ctx), reconcile::host::reconcile);
+    let hosts = run_controller(
+        hosts,
+        &process,
+        "nodehost",
+        Arc::clone(&ctx),
+        reconcile::host::reconcile,
+    );
 
     let updates = told(&process, &ctx, &feeds, "nodeclasses", |feeds: &Feeds| &feeds.classes);
     let classes = Controller::for_stream(reflect(updates, class_writer), classes).reconcile_on(calls(class_called));
-    let classes = run_controller(classes, &process, "nodeclass", Arc::clone(&ctx), reconcile::class::reconcile);
+    let classes = run_controller(
+        classes,
+        &process,
+        "nodeclass",
+        Arc::clone(&ctx),
+        reconcile::class::reconcile,
+    );
 
-    let updates = told(&process, &ctx, &feeds, "nodehistories", |feeds: &Feeds| &feeds.histories);
+    let updates = told(&process, &ctx, &feeds, "nodehistories", |feeds: &Feeds| {
+        &feeds.histories
+    });
     let histories = Controller::for_stream(reflect(updates, history_writer), histories);
     let histories = histories.reconcile_on(calls(history_called));
-    let histories = run_controller(histories, &process, "nodehistory", Arc::clone(&ctx), reconcile::history::reconcile);
+    let histories = run_controller(
+        histories,
+        &process,
+        "nodehistory",
+        Arc::clone(&ctx),
+        reconcile::history::reconcile,
+    );
 
     tokio::join!(nodes, hosts, classes, histories);
     tasks.shutdown().await;
@@ -153,7 +177,10 @@ where
 fn workloads(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, feeds: &Arc<Feeds>) {
     let pods = watch(Api::<SlimPod>::all(process.client.clone()), config(), dwellings::slim);
     let volumes = watch(Api::<SlimVolume>::all(process.client.clone()), config(), |_| ());
-    let (pod_gate, volume_gate) = (process.health.gate("pods listed"), process.health.gate("volumes listed"));
+    let (pod_gate, volume_gate) = (
+        process.health.gate("pods listed"),
+        process.health.gate("volumes listed"),
+    );
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
     tasks.spawn(async move {
         let (mut pods, mut volumes) = (std::pin::pin!(pods), std::pin::pin!(volumes));

@@ -71,7 +71,12 @@ impl<T: PartialEq> Feed<T> {
                 let Some(listing) = self.listing.take() else {
                     return Change::Standing;
                 };
-                let gone: Vec<String> = self.items.keys().filter(|name| !listing.contains(*name)).cloned().collect();
+                let gone: Vec<String> = self
+                    .items
+                    .keys()
+                    .filter(|name| !listing.contains(*name))
+                    .cloned()
+                    .collect();
                 self.items.retain(|name, _| listing.contains(name));
                 return Change::Went(gone);
             }
@@ -121,8 +126,15 @@ mod tests {
     fn only_a_list_that_ended_tells_who_has_gone() {
         let gate = Health::default().gate("x");
         let mut feed = Feed::default();
-        let mut take = |feed: &mut Feed<u8>, update: Update<&'static str>| feed.take(&update, |name| ((*name).to_owned(), 1), &gate);
-        for event in [Event::Init, Event::InitApply("a"), Event::InitApply("b"), Event::InitDone] {
+        let take = |feed: &mut Feed<u8>, update: Update<&'static str>| {
+            feed.take(&update, |name| ((*name).to_owned(), 1), &gate)
+        };
+        for event in [
+            Event::Init,
+            Event::InitApply("a"),
+            Event::InitApply("b"),
+            Event::InitDone,
+        ] {
             take(&mut feed, Update::Event(event));
         }
         assert!(feed.complete());
@@ -141,7 +153,10 @@ mod tests {
         let keep = |name: &&str| ((*name).to_owned(), 1_u8);
         feed.take(&Update::Event(Event::Apply("a")), keep, &gate);
         feed.take(&Update::Event(Event::InitDone), keep, &gate);
-        let failing = Update::Failing { reason: "Forbidden", message: String::new() };
+        let failing = Update::Failing {
+            reason: "Forbidden",
+            message: String::new(),
+        };
         feed.take::<&str>(&failing, keep, &gate);
         assert!(!feed.complete() && feed.settled());
         assert_eq!(names(&feed), ["a"]);

@@ -12,9 +12,9 @@ use crate::crd::{NodeClass, NodeClassStatus, RECONCILE_AT};
 use crate::facts::NodeFacts;
 
 /// Present while another class or somebody else has a key that the class wants.
-pub const CONFLICT: &str = "Conflict";
+pub(super) const CONFLICT: &str = "Conflict";
 /// Present while somebody keeps taking away what the class sets.
-pub const CONTENDED: &str = "Contended";
+pub(super) const CONTENDED: &str = "Contended";
 
 /// Lists in the status are cut here.
 const SHOWN: usize = 20;
@@ -73,7 +73,11 @@ impl Mind {
         let old = class.status.clone().unwrap_or_default();
         let generation = class.metadata.generation;
         let has = |view: &View| view.wanted.classes.iter().any(|class| class == name);
-        let nodes: Vec<&String> = views.iter().filter(|(_, view)| has(view)).map(|(node, _)| node).collect();
+        let nodes: Vec<&String> = views
+            .iter()
+            .filter(|(_, view)| has(view))
+            .map(|(node, _)| node)
+            .collect();
         let conflicts = conflicts(name, views);
         let contended: Vec<String> = views
             .iter()
@@ -145,9 +149,15 @@ fn conflicts(name: &str, views: &BTreeMap<String, View>) -> Vec<String> {
     for (node, view) in views {
         for tie in &view.wanted.ties {
             if tie.winner == name {
-                ties.insert(format!("{}: {} wants it too and has the same priority; ours is used", tie.key, tie.loser));
+                ties.insert(format!(
+                    "{}: {} wants it too and has the same priority; ours is used",
+                    tie.key, tie.loser
+                ));
             } else if tie.loser == name {
-                ties.insert(format!("{}: {} has it (same priority, its name comes first)", tie.key, tie.winner));
+                ties.insert(format!(
+                    "{}: {} has it (same priority, its name comes first)",
+                    tie.key, tie.winner
+                ));
             }
         }
         let all = view.writes.refused.iter().chain(&view.wanted.refused);

@@ -7,15 +7,15 @@ use super::classes::{flag, handled};
 use super::{Mind, Thought, World};
 use crate::clock::Now;
 use crate::crd::history::Kind;
-use crate::crd::host::{Answer, GoingPhase, HostNode, HostState, MayGoOff};
+use crate::crd::host::{GoingPhase, HostNode, HostState};
 use crate::crd::{Availability, NodeHost, NodeHostStatus};
 use crate::host::{Claims, expected_off, problem};
 use crate::liveness::{Domains, Sight, Standing, State};
 
 /// Present while this host's going off would end etcd's quorum, whatever else is up.
-pub const QUORUM_AT_RISK: &str = "QuorumAtRisk";
+pub(super) const QUORUM_AT_RISK: &str = "QuorumAtRisk";
 /// Present while workloads or volumes live only on volatile hosts, this one among them.
-pub const ONLY_HERE: &str = "OnlyHere";
+pub(super) const ONLY_HERE: &str = "OnlyHere";
 
 impl Mind {
     pub(super) fn view_hosts(
@@ -33,7 +33,10 @@ impl Mind {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one step of think, with what the steps before it found")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one step of think, with what the steps before it found"
+    )]
     fn view_host(
         &self,
         world: &World,
@@ -45,14 +48,26 @@ impl Mind {
         now: Now,
     ) -> NodeHostStatus {
         let old = host.status.clone().unwrap_or_default();
-        let names = domains.host.iter().filter(|(node, of)| *of == name && claims.host.contains_key(*node));
+        let names = domains
+            .host
+            .iter()
+            .filter(|(node, of)| *of == name && claims.host.contains_key(*node));
         let nodes: Vec<(&String, Standing)> = names.map(|(node, _)| (node, self.standing(node))).collect();
-        let present: Vec<&Standing> = nodes.iter().map(|(_, s)| s).filter(|s| s.state != State::Gone).collect();
+        let present: Vec<&Standing> = nodes
+            .iter()
+            .map(|(_, s)| s)
+            .filter(|s| s.state != State::Gone)
+            .collect();
         let state = state(&present);
         let (windows, _) = expected_off(&host.spec.expected_off, &self.zone, now.wall);
         let going = old.off.as_ref().is_some_and(|going| going.phase != GoingPhase::Refused);
-        let worst = nodes.iter().map(|(node, _)| self.availability(world, claims, node)).max_by_key(|a| rank(*a));
-        let may = thought.picture.hosts.get(name).cloned();
+        let worst = nodes
+            .iter()
+            .map(|(node, _)| self.availability(world, claims, node))
+            .max_by_key(|a| rank(*a));
+        // Once it is empty, what it would have to leave behind is no obstacle any more.
+        let emptied = old.off.as_ref().is_some_and(|going| going.phase == GoingPhase::Drained);
+        let may = thought.picture.may_go_off(name, emptied);
         let mut status = NodeHostStatus {
             observed_generation: host.metadata.generation,
             last_handled_reconcile_at: handled(host.metadata.annotations.as_ref()),
@@ -68,10 +83,7 @@ impl Mind {
                     state: standing.state.as_str().to_owned(),
                 })
                 .collect(),
-            may_go_off: Some(may.unwrap_or(MayGoOff {
-                answer: Answer::Unknown,
-                because: vec!["none of its nodes is known".to_owned()],
-            })),
+            may_go_off: Some(may.clone()),
             off: old.off,
             last_handled_off: old.last_handled_off,
             power: None,
@@ -81,7 +93,10 @@ impl Mind {
         status
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one step of think, with what the steps before it found")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one step of think, with what the steps before it found"
+    )]
     fn conditions(
         world: &World,
         claims: &Claims,
@@ -128,12 +143,15 @@ impl Mind {
         if host.spec.suspend {
             of.ready("Suspended", "suspended: its nodes keep what they have");
         } else if !disputed.is_empty() {
-            let text = format!("{}. Nobody gets such a node; take it out of one of the hosts", disputed.join("; "));
+            let text = format!(
+                "{}. Nobody gets such a node; take it out of one of the hosts",
+                disputed.join("; ")
+            );
             of.stalled("NodesDisputed", &text);
         } else if let Some(text) = wrong {
             of.stalled("InvalidWindow", &format!("spec.expectedOff: {text}"));
         } else if let Some(going) = off.filter(|going| going.phase == GoingPhase::Refused) {
-            let why = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
+            let why = thought.picture.may_go_off(name, true).because.first().cloned();
             let text = format!(
                 "the request `{}` to go off is refused: {}. End its value with ! to go off all the same",
                 going.request,
@@ -141,7 +159,10 @@ impl Mind {
             );
             of.reconciling("OffRefused", &text);
         } else if !unmatched.is_empty() {
-            let text = format!("no node matches {}; the names of nodes are in `kubectl get nodes`", unmatched.join(", "));
+            let text = format!(
+                "no node matches {}; the names of nodes are in `kubectl get nodes`",
+                unmatched.join(", ")
+            );
             of.reconciling("NodesNotFound", &text);
         } else if nodes == 0 {
             of.reconciling("NodesNotFound", "no node is on it");

@@ -18,8 +18,8 @@ use crate::args::{Feature, Learning, Settings, Timing};
 use crate::class::Wanted;
 use crate::class::contention::Contention;
 use crate::class::debounce::Debounce;
-use crate::class::oscillation::Oscillation;
 use crate::class::lockout::DaemonSetFacts;
+use crate::class::oscillation::Oscillation;
 use crate::clock::Now;
 use crate::crd::history::Windows;
 use crate::crd::host::FormFactor;
@@ -158,7 +158,9 @@ impl Shown {
     /// As it is stored; none if nothing is.
     fn of(status: &NodeHistoryStatus) -> Option<Self> {
         let states = [State::Up, State::Down, State::Unknown, State::Gone, State::Missing];
-        let state = states.into_iter().find(|state| Some(state.as_str()) == status.state.as_deref())?;
+        let state = states
+            .into_iter()
+            .find(|state| Some(state.as_str()) == status.state.as_deref())?;
         Some(Self {
             state,
             host: status.host.clone(),
@@ -238,7 +240,10 @@ impl Mind {
             let status = history.status.clone().unwrap_or_default();
             let (record, unreadable) = match Record::read(&status) {
                 Ok(record) => (record, None),
-                Err(error) => (Record::new(crate::crd::history::Machine::default()), Some(error.to_string())),
+                Err(error) => (
+                    Record::new(crate::crd::history::Machine::default()),
+                    Some(error.to_string()),
+                ),
             };
             let remembered = record.remembered().filter(|_| unreadable.is_none() && !self.judged);
             if let Some(remembered) = remembered {
@@ -265,7 +270,11 @@ impl Mind {
         self.outbox.clear();
         (self.loaded, self.clear_since) = (false, None);
         self.look(now);
-        while self.pending.front().is_some_and(|(told, _)| now.mono.saturating_sub(*told) > REMEMBERED) {
+        while self
+            .pending
+            .front()
+            .is_some_and(|(told, _)| now.mono.saturating_sub(*told) > REMEMBERED)
+        {
             self.pending.pop_front();
         }
     }
@@ -275,7 +284,8 @@ impl Mind {
         let before = self.observer.sight();
         let happenings = self.observer.step(&self.domains, now);
         let happened = !happenings.is_empty();
-        self.pending.extend(happenings.into_iter().map(|happening| (now.mono, happening)));
+        self.pending
+            .extend(happenings.into_iter().map(|happening| (now.mono, happening)));
         let sight = self.observer.sight();
         self.judged |= sight == Sight::Clear;
         happened || sight != before
@@ -288,7 +298,10 @@ impl Mind {
 
     /// It is stored; if something newer has come meanwhile, that is still to be.
     pub fn stored(&mut self, node: &str, status: &NodeHistoryStatus) {
-        let same = self.outbox.get(node).is_some_and(|waiting| waiting.known_until == status.known_until);
+        let same = self
+            .outbox
+            .get(node)
+            .is_some_and(|waiting| waiting.known_until == status.known_until);
         if same {
             self.outbox.remove(node);
         }
@@ -335,7 +348,9 @@ impl Mind {
         let members = self.members(world, &domains);
         thought.picture = crate::picture::draw(&members, world.dwellings.as_deref(), clear);
         drop(members);
-        let long_clear = self.clear_since.is_some_and(|since| now.mono.saturating_sub(since) >= ADD_ONLY);
+        let long_clear = self
+            .clear_since
+            .is_some_and(|since| now.mono.saturating_sub(since) >= ADD_ONLY);
         let only_add = !(clear && long_clear && world.complete);
         let still = matches!(sight, Sight::Blind | Sight::Guarded(_));
         let views = self.plan_nodes(world, &claims, &domains, &mut thought, only_add, still, now);
@@ -370,7 +385,9 @@ impl Mind {
             .iter()
             .map(|node| ((*node).clone(), claims.host.get(*node).unwrap_or(node).clone()))
             .collect();
-        let steady = names.into_iter().filter(|node| self.availability(world, claims, node) != Availability::Volatile);
+        let steady = names
+            .into_iter()
+            .filter(|node| self.availability(world, claims, node) != Availability::Volatile);
         Domains {
             steady: steady.cloned().collect(),
             host,
@@ -381,7 +398,11 @@ impl Mind {
     pub(crate) fn availability(&self, world: &World, claims: &Claims, node: &str) -> Availability {
         let host = claims.host.get(node).and_then(|name| find_host(world, name));
         let declared = host.and_then(|host| host.spec.availability).map(Availability::from);
-        let learned = || self.entries.get(node).map_or(Availability::Unproven, |entry| entry.record.learned());
+        let learned = || {
+            self.entries
+                .get(node)
+                .map_or(Availability::Unproven, |entry| entry.record.learned())
+        };
         declared.unwrap_or_else(learned)
     }
 
@@ -404,13 +425,20 @@ impl Mind {
             }
             let current = standing.as_ref().map_or(State::Unknown, |standing| standing.state);
             // Accounted as what it was before; what happened puts the past right.
-            let before = entry.state.unwrap_or_else(|| match told.iter().find(|what| !matches!(what, What::Blind { .. })) {
-                Some(What::Down { .. }) => State::Up,
-                Some(What::Back { .. }) => State::Down,
-                _ => current,
-            });
+            let before =
+                entry
+                    .state
+                    .unwrap_or_else(|| match told.iter().find(|what| !matches!(what, What::Blind { .. })) {
+                        Some(What::Down { .. }) => State::Up,
+                        Some(What::Back { .. }) => State::Down,
+                        _ => current,
+                    });
             entry.record.advance(before, entry.planned, now.wall, &self.zone);
-            let machine = world.nodes.get(name).map(|node| node.machine.clone()).unwrap_or_default();
+            let machine = world
+                .nodes
+                .get(name)
+                .map(|node| node.machine.clone())
+                .unwrap_or_default();
             for what in told {
                 entry.record.take(what, &machine, now.wall);
                 entry.dirty = true;
@@ -453,7 +481,9 @@ impl Mind {
                 flapping: entry.flapping,
             };
             let exists = world.nodes.contains_key(name);
-            let stored = *entry.stored.get_or_insert_with(|| spread(name, self.timing.checkpoint, now.mono));
+            let stored = *entry
+                .stored
+                .get_or_insert_with(|| spread(name, self.timing.checkpoint, now.mono));
             let due = exists && now.mono.saturating_sub(stored) >= self.timing.checkpoint;
             if !(entry.dirty || due || entry.shown.as_ref() != Some(&shown)) {
                 continue;
@@ -489,7 +519,10 @@ impl Mind {
                 clock_offset: standing.clock_offset,
                 silent: standing.silent,
                 known_until: entry.record.remembered().map(|remembered| remembered.known_until),
-                out_of_service: node.taints.iter().any(|taint| taint.key == crate::crd::OUT_OF_SERVICE)
+                out_of_service: node
+                    .taints
+                    .iter()
+                    .any(|taint| taint.key == crate::crd::OUT_OF_SERVICE)
                     .then_some(node.ready.status == Some(true)),
                 cordoned: node.unschedulable && node.annotations.contains_key(crate::crd::CORDONED),
                 contended: self.contention.contended(name, now.mono).len(),
@@ -539,12 +572,16 @@ impl Entry {
 
 pub(crate) fn find_host<'a>(world: &'a World, name: &str) -> Option<&'a NodeHost> {
     let mut hosts = world.hosts.iter();
-    hosts.find(|host| host.metadata.name.as_deref() == Some(name)).map(|host| &**host)
+    hosts
+        .find(|host| host.metadata.name.as_deref() == Some(name))
+        .map(|host| &**host)
 }
 
 /// Each node's checkpoint has a place of its own in the interval: as if it had been stored a part of it ago.
 fn spread(name: &str, interval: Duration, now: Duration) -> Duration {
-    let sum = name.bytes().fold(17_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let sum = name
+        .bytes()
+        .fold(17_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     // A checkpoint soon after a start tells nothing new: the first comes in the second half at the earliest.
     now.saturating_sub(interval.mul_f64(f64::from(sum % 1000) / 2000.0))
 }
@@ -552,15 +589,36 @@ fn spread(name: &str, interval: Duration, now: Duration) -> Duration {
 /// The event that tells a node's user what happened.
 fn event(what: &What) -> Option<(&'static str, String)> {
     Some(match what {
-        What::Down { at, kind, planned, evidence } => {
+        What::Down {
+            at,
+            kind,
+            planned,
+            evidence,
+        } => {
             let planned = if *planned { ", planned" } else { "" };
-            ("NodeWentDown", format!("down since {at} ({kind:?}{planned}): {evidence}"))
+            (
+                "NodeWentDown",
+                format!("down since {at} ({kind:?}{planned}): {evidence}"),
+            )
         }
-        What::Back { down_at, at, kind, evidence, .. } => {
-            ("NodeReturned", format!("back at {at}; it was gone since {down_at} ({kind:?}): {evidence}"))
-        }
-        What::Reregistered { .. } => ("NodeReregistered", "the same machine registered anew; its history goes on".to_owned()),
-        What::Replaced { .. } => ("NodeReplaced", "another machine bears this name now; its history begins anew".to_owned()),
+        What::Back {
+            down_at,
+            at,
+            kind,
+            evidence,
+            ..
+        } => (
+            "NodeReturned",
+            format!("back at {at}; it was gone since {down_at} ({kind:?}): {evidence}"),
+        ),
+        What::Reregistered { .. } => (
+            "NodeReregistered",
+            "the same machine registered anew; its history goes on".to_owned(),
+        ),
+        What::Replaced { .. } => (
+            "NodeReplaced",
+            "another machine bears this name now; its history begins anew".to_owned(),
+        ),
         What::Blind { .. } => return None,
     })
 }

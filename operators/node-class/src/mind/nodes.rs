@@ -52,7 +52,10 @@ impl Mind {
         world.nodes.iter().map(member).collect()
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one step of think, with what the steps before it found")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one step of think, with what the steps before it found"
+    )]
     pub(super) fn plan_nodes(
         &mut self,
         world: &World,
@@ -71,10 +74,12 @@ impl Mind {
         let exclusion: BTreeMap<String, bool> = {
             let members = self.members(world, domains);
             let may = |member: &Member<'_>| crate::picture::may_exclude(&members, &member.node.name);
-            members.iter().map(|member| (member.node.name.clone(), may(member))).collect()
+            members
+                .iter()
+                .map(|member| (member.node.name.clone(), may(member)))
+                .collect()
         };
-        let quorum = &thought.picture.quorum;
-        let spare = (quorum.members > 0).then(|| quorum.up.saturating_sub(quorum.quorum));
+        let spare = thought.picture.quorum.spare();
         for (name, node) in &world.nodes {
             let host = claims.host.get(name).map(String::as_str);
             let spec = host.and_then(|host| find_host(world, host));
@@ -94,7 +99,9 @@ impl Mind {
             let standing = self.standing(name);
             let suspended = spec.is_some_and(|host| host.spec.suspend);
             let ours = ours(node);
-            let Some(entry) = self.entries.get_mut(name) else { continue };
+            let Some(entry) = self.entries.get_mut(name) else {
+                continue;
+            };
             entry.dampening.clone_from(&wanted.dampening);
             let alive = standing.state == State::Up && node.ready.status == Some(true);
             entry.ready_since = if alive && ours.contains(&OUT_OF_SERVICE.to_owned()) {
@@ -124,8 +131,7 @@ impl Mind {
                     {
                         thought.events.push((name.clone(), "FailoverHeld", hold.message));
                     }
-                    // Nothing of this is decided while we do not see.
-                    if sees { Vec::new() } else { there }
+                    there
                 }
                 Decision::Place(_, why) => {
                     let placed = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
@@ -164,10 +170,15 @@ impl Mind {
             thought.plans.insert(name.clone(), plan);
         }
         let known = |node: &str| world.nodes.contains_key(node);
-        self.theirs.retain(|node, (since, _)| known(node) && now.mono.saturating_sub(*since) < LEFT);
+        self.theirs
+            .retain(|node, (since, _)| known(node) && now.mono.saturating_sub(*since) < LEFT);
         self.contention.retain(known);
         self.oscillation.retain(known);
-        let is = |class: &str| classes.iter().any(|known| known.metadata.name.as_deref() == Some(class));
+        let is = |class: &str| {
+            classes
+                .iter()
+                .any(|known| known.metadata.name.as_deref() == Some(class))
+        };
         self.debounce.retain(|class, node| is(class) && known(node));
         views
     }
@@ -175,18 +186,26 @@ impl Mind {
     /// What the classes want of a node, but for what comes and goes too fast.
     fn wanted(&mut self, classes: &[&NodeClass], subject: &Subject<'_>, edition: u64, now: Now) -> Wanted {
         let name = |class: &NodeClass| class.metadata.name.clone().unwrap_or_default();
-        let matching = classes.iter().copied().filter(|class| self.debounce.judge(class, subject, now.mono));
+        let matching = classes
+            .iter()
+            .copied()
+            .filter(|class| self.debounce.judge(class, subject, now.mono));
         let mut names: Vec<String> = matching.map(name).collect();
         names.sort_unstable();
         let settled = self.oscillation.settle(&subject.node.name, &names, edition, now.mono);
-        let matching: Vec<&NodeClass> = classes.iter().copied().filter(|class| settled.classes.contains(&name(class))).collect();
+        let matching: Vec<&NodeClass> = classes
+            .iter()
+            .copied()
+            .filter(|class| settled.classes.contains(&name(class)))
+            .collect();
         let mut wanted = resolve_matching(&matching, subject);
         wanted.held = self.contention.held(subject.node, now.mono);
         if settled.frozen.is_some() {
             wanted.refused.push(Refused {
                 key: "classes".to_owned(),
                 class: None,
-                why: "its classes changed more than three times within ten minutes; it keeps those that it had for now".to_owned(),
+                why: "its classes changed more than three times within ten minutes; it keeps those that it had for now"
+                    .to_owned(),
             });
         }
         wanted
@@ -203,7 +222,10 @@ pub fn due(node: &NodeFacts, plan: &NodePlan) -> Writes {
     // Without what is theirs nothing may be left to do.
     writes.apply = writes.apply.filter(|(labels, annotations)| {
         let same = |ours: &BTreeSet<String>, there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
-            ours.len() == wanted.len() && wanted.iter().all(|(key, value)| ours.contains(key) && there.get(key) == Some(value))
+            ours.len() == wanted.len()
+                && wanted
+                    .iter()
+                    .all(|(key, value)| ours.contains(key) && there.get(key) == Some(value))
         };
         !(same(&node.managers.our_labels, &node.labels, labels)
             && same(&node.managers.our_annotations, &node.annotations, annotations))
@@ -213,16 +235,25 @@ pub fn due(node: &NodeFacts, plan: &NodePlan) -> Writes {
 
 /// Ours of failover that is on the node.
 fn kept(node: &NodeFacts, ours: &[String]) -> Vec<Taint> {
-    let of_failover = |taint: &&Taint| [OUT_OF_SERVICE, RETURNING].contains(&taint.key.as_str()) && ours.contains(&taint.key);
+    let of_failover =
+        |taint: &&Taint| [OUT_OF_SERVICE, RETURNING].contains(&taint.key.as_str()) && ours.contains(&taint.key);
     let taints = node.taints.iter().filter(of_failover);
-    taints.map(|found| taint(&found.key, found.value.as_deref().unwrap_or_default(), &found.effect)).collect()
+    taints
+        .map(|found| taint(&found.key, found.value.as_deref().unwrap_or_default(), &found.effect))
+        .collect()
 }
 
 /// The keys of our taints by the mark, as far as they are there.
 fn ours(node: &NodeFacts) -> Vec<String> {
-    let mark = node.annotations.get(OWNED_TAINTS).map(String::as_str).unwrap_or_default();
+    let mark = node
+        .annotations
+        .get(OWNED_TAINTS)
+        .map(String::as_str)
+        .unwrap_or_default();
     let keys = mark.split(',').filter_map(|entry| entry.split(['=', ':']).next());
-    keys.filter(|key| node.taints.iter().any(|taint| taint.key == *key)).map(str::to_owned).collect()
+    keys.filter(|key| node.taints.iter().any(|taint| taint.key == *key))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn taint(key: &str, value: &str, effect: &str) -> Taint {
@@ -242,13 +273,20 @@ fn cordon(host: Option<&crate::crd::NodeHost>, disputed: bool, node: &NodeFacts)
     }
     let host = host?;
     let going = host.status.as_ref().and_then(|status| status.off.as_ref());
-    going.filter(|going| going.phase != GoingPhase::Refused).map(|going| going.request.clone())
+    going
+        .filter(|going| going.phase != GoingPhase::Refused)
+        .map(|going| going.request.clone())
 }
 
 /// Changes when a class or a host is made, edited or deleted.
 fn edition(world: &World) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for meta in world.classes.iter().map(|class| &class.metadata).chain(world.hosts.iter().map(|host| &host.metadata)) {
+    for meta in world
+        .classes
+        .iter()
+        .map(|class| &class.metadata)
+        .chain(world.hosts.iter().map(|host| &host.metadata))
+    {
         (&meta.uid, meta.generation).hash(&mut hasher);
     }
     hasher.finish()

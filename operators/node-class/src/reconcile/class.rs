@@ -18,7 +18,9 @@ pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Actio
     // A thought about an older spec says nothing of this one; the next comes at once.
     if status.observed_generation == class.metadata.generation {
         let api = Api::<NodeClass>::all(ctx.client.clone());
-        report(&api, MANAGER, &*class, status).await.map_err(Error::kube("writing the class' status"))?;
+        report(&api, MANAGER, &*class, status)
+            .await
+            .map_err(Error::kube("writing the class' status"))?;
     }
     Ok(Action::await_change())
 }

@@ -31,7 +31,10 @@ pub async fn left(client: &Client, nodes: &[String]) -> Result<Vec<Left>, Error>
     let mut left = Vec::new();
     for node in nodes {
         let on_it = ListParams::default().fields(&format!("spec.nodeName={node}"));
-        let found = pods.list(&on_it).await.map_err(Error::kube("listing the pods of a node"))?;
+        let found = pods
+            .list(&on_it)
+            .await
+            .map_err(Error::kube("listing the pods of a node"))?;
         left.extend(found.items.iter().filter(|pod| has_to_go(pod)).map(|pod| Left {
             namespace: pod.namespace().unwrap_or_default(),
             name: pod.name_any(),

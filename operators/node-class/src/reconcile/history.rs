@@ -18,7 +18,9 @@ pub async fn reconcile(history: Arc<NodeHistory>, ctx: Arc<Context>) -> Result<A
     };
     status.observed_generation = history.metadata.generation;
     let api = Api::<NodeHistory>::all(ctx.client.clone());
-    report(&api, MANAGER, &*history, &status).await.map_err(Error::kube("storing the history"))?;
+    report(&api, MANAGER, &*history, &status)
+        .await
+        .map_err(Error::kube("storing the history"))?;
     ctx.mind().stored(&name, &status);
     Ok(Action::await_change())
 }

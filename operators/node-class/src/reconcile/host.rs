@@ -11,7 +11,7 @@ use kube::{Api, Resource, ResourceExt};
 use super::drain::{self, Left};
 use super::{Context, Error};
 use crate::args::Feature;
-use crate::crd::host::{Answer, GoingPhase, HostState};
+use crate::crd::host::{GoingPhase, HostState};
 use crate::crd::{NodeHost, NodeHostStatus, OFF};
 use crate::facts::MANAGER;
 use crate::going;
@@ -42,18 +42,27 @@ pub async fn reconcile(host: Arc<NodeHost>, ctx: Arc<Context>) -> Result<Action,
         status.power = None;
     }
     let api = Api::<NodeHost>::all(ctx.client.clone());
-    report(&api, MANAGER, &bare, &status).await.map_err(Error::kube("writing the host's status"))?;
+    report(&api, MANAGER, &bare, &status)
+        .await
+        .map_err(Error::kube("writing the host's status"))?;
     Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// One step of the request; says when to take the next.
 async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Result<Option<Duration>, Error> {
-    let asked = host.annotations().get(OFF).map(String::as_str).filter(|asked| !asked.is_empty());
+    let asked = host
+        .annotations()
+        .get(OFF)
+        .map(String::as_str)
+        .filter(|asked| !asked.is_empty());
     if asked.is_none() && status.off.is_none() {
         return Ok(None);
     }
     let nodes: Vec<String> = status.nodes.iter().map(|node| node.name.clone()).collect();
-    let draining = status.off.as_ref().is_some_and(|going| going.phase == GoingPhase::Draining);
+    let draining = status
+        .off
+        .as_ref()
+        .is_some_and(|going| going.phase == GoingPhase::Draining);
     // Pods are evicted from cordoned nodes only: they would come back.
     let cordoned = nodes.iter().all(|node| is_cordoned(ctx, node));
     let mut left: Option<Vec<Left>> = if draining && cordoned {
@@ -72,10 +81,10 @@ async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Resu
         going: status.off.as_ref(),
         state: status.state.unwrap_or(HostState::Unknown),
         was_off: status.off.as_ref().is_some_and(|going| going.phase == GoingPhase::Off),
-        may: status.may_go_off.as_ref().map_or(Answer::Unknown, |may| may.answer),
+        may: ctx.thought().picture.may_go_off(&host.name_any(), true).answer,
         left: lines.as_deref(),
         deadline: deadline(host),
-        forced: asked.is_some_and(|asked| asked.ends_with('!')),
+        forced: asked.is_some_and(going::forced),
     };
     let next = going::decide(&case, ctx.clock.now().wall);
     let phase = |going: Option<&crate::crd::host::Going>| going.map(|going| going.phase);
@@ -104,20 +113,36 @@ fn deadline(host: &NodeHost) -> Duration {
 fn tell(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option<GoingPhase>) {
     let waiting = || {
         let going = status.off.as_ref().map(|going| going.waiting.join("; "));
-        going.filter(|text| !text.is_empty()).unwrap_or_else(|| "nothing".to_owned())
+        going
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| "nothing".to_owned())
     };
     let (kind, reason, text) = match phase {
         Some(GoingPhase::Refused) => {
             let why = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
             (EventType::Warning, "OffRefused", why.unwrap_or_default())
         }
-        Some(GoingPhase::Draining) => (EventType::Normal, "Draining", "its nodes are cordoned and emptied".to_owned()),
-        Some(GoingPhase::Drained) => (EventType::Normal, "MaySwitchOff", "its nodes are empty; it may be switched off".to_owned()),
-        Some(GoingPhase::Incomplete) => {
-            (EventType::Warning, "DrainIncomplete", format!("the deadline has passed; still there: {}", waiting()))
-        }
+        Some(GoingPhase::Draining) => (
+            EventType::Normal,
+            "Draining",
+            "its nodes are cordoned and emptied".to_owned(),
+        ),
+        Some(GoingPhase::Drained) => (
+            EventType::Normal,
+            "MaySwitchOff",
+            "its nodes are empty; it may be switched off".to_owned(),
+        ),
+        Some(GoingPhase::Incomplete) => (
+            EventType::Warning,
+            "DrainIncomplete",
+            format!("the deadline has passed; still there: {}", waiting()),
+        ),
         Some(GoingPhase::Off) => (EventType::Normal, "HostWentOff", "it is off, as asked for".to_owned()),
-        None => (EventType::Normal, "HostReturned", "the request has ended; its nodes may be used again".to_owned()),
+        None => (
+            EventType::Normal,
+            "HostReturned",
+            "the request has ended; its nodes may be used again".to_owned(),
+        ),
     };
     tracing::info!(host = host.name_any(), ?phase, text, "request to go off");
     let reference: ObjectReference = host.object_ref(&());

@@ -128,7 +128,9 @@ async fn apply(
         "kind": "Node",
         "metadata": { "name": facts.name, "uid": facts.uid, "labels": labels, "annotations": annotations },
     });
-    let mut node = api.patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body)).await?;
+    let mut node = api
+        .patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body))
+        .await?;
     slim(&mut node);
     Ok(NodeFacts::of(&node))
 }
@@ -136,7 +138,9 @@ async fn apply(
 /// The keys that others manage, and who: a refused apply names each as a cause, the field as `.metadata.labels.KEY`, the
 /// manager in `conflict with "NAME" …`.
 fn theirs(error: &kube::Error) -> Vec<(String, String)> {
-    let kube::Error::Api(answer) = error else { return Vec::new() };
+    let kube::Error::Api(answer) = error else {
+        return Vec::new();
+    };
     let causes = answer.details.iter().flat_map(|details| &details.causes);
     causes
         .filter(|cause| cause.reason == "FieldManagerConflict")
@@ -157,7 +161,11 @@ async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, todo: &Todo) -> Result<()
         annotations.insert(OWNED_TAINTS.to_owned(), mark.clone().map_or(Value::Null, Value::String));
     }
     if let Some(cordon) = &todo.cordon {
-        let on = if cordon.is_some() { Value::Bool(true) } else { Value::Null };
+        let on = if cordon.is_some() {
+            Value::Bool(true)
+        } else {
+            Value::Null
+        };
         spec.insert("unschedulable".to_owned(), on);
         annotations.insert(CORDONED.to_owned(), cordon.clone().map_or(Value::Null, Value::String));
     }
@@ -187,17 +195,30 @@ fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Opti
 /// While our out-of-service taint is on a node that is back: what of the time before is still there.
 /// True while it has to be looked at again.
 async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Error> {
-    let marked = facts.annotations.get(OWNED_TAINTS).is_some_and(|mark| mark.contains(OUT_OF_SERVICE));
+    let marked = facts
+        .annotations
+        .get(OWNED_TAINTS)
+        .is_some_and(|mark| mark.contains(OUT_OF_SERVICE));
     if !marked || facts.ready.status != Some(true) {
         ctx.world().leftovers.remove(&facts.name);
         return Ok(false);
     }
     let on_it = ListParams::default().fields(&format!("spec.nodeName={}", facts.name));
     let pods = Api::<PartialObjectMeta<Pod>>::all(ctx.client.clone());
-    let pods = pods.list(&on_it).await.map_err(Error::kube("listing the node's pods"))?;
-    let ending = pods.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+    let pods = pods
+        .list(&on_it)
+        .await
+        .map_err(Error::kube("listing the node's pods"))?;
+    let ending = pods
+        .items
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_some())
+        .count();
     let volumes = Api::<VolumeAttachment>::all(ctx.client.clone());
-    let volumes = volumes.list(&ListParams::default()).await.map_err(Error::kube("listing volume attachments"))?;
+    let volumes = volumes
+        .list(&ListParams::default())
+        .await
+        .map_err(Error::kube("listing volume attachments"))?;
     let gone = |volume: &&VolumeAttachment| {
         volume.spec.node_name == facts.name && volume.metadata.deletion_timestamp.is_some()
     };
