@@ -51,17 +51,15 @@ pub struct NodeClassSpec {
     pub priority: Option<i64>,
     /// Labels for its nodes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(length(max = 32))]
+    #[schemars(extend("maxProperties" = 16))]
     #[x_kube(validation = ("self.all(k, !k.startsWith('nodes.hearth.home.arpa/') && !k.matches('^([^/]*[.])?(kubernetes|k8s)[.]io/'))", "labels: keys of kubernetes.io, k8s.io and nodes.hearth.home.arpa are not for classes; use a prefix of your own (for the disruption label there is excludeFromDisruptionCount)"))]
     #[x_kube(validation = ("self.all(k, k.matches('^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$'))", "labels: a key is an optional DNS prefix and a name of at most 63 letters, digits, '-', '_' and '.'"))]
-    #[x_kube(validation = ("self.all(k, self[k].matches('^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$'))", "labels: a value has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"))]
     pub labels: BTreeMap<String, String>,
     /// Annotations for its nodes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(length(max = 32))]
+    #[schemars(extend("maxProperties" = 16))]
     #[x_kube(validation = ("self.all(k, !k.startsWith('nodes.hearth.home.arpa/') && !k.matches('^([^/]*[.])?(kubernetes|k8s)[.]io/'))", "annotations: keys of kubernetes.io, k8s.io and nodes.hearth.home.arpa are not for classes; use a prefix of your own"))]
     #[x_kube(validation = ("self.all(k, k.matches('^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$'))", "annotations: a key is an optional DNS prefix and a name of at most 63 letters, digits, '-', '_' and '.'"))]
-    #[x_kube(validation = ("self.all(k, size(self[k]) <= 1024)", "annotations: a value has at most 1024 characters"))]
     pub annotations: BTreeMap<String, String>,
     /// Taints for its nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
