@@ -64,8 +64,6 @@ impl Guard {
             let stable = (moment.watched_since)(on.changed) >= moment.grace.saturating_mul(2);
             let enough = (moment.watched_since)(on.since) >= moment.grace.saturating_mul(AT_MOST);
             if stable || enough {
-                // What is told now must not count as a new change.
-                self.recent.clear();
                 self.on = None;
             }
         } else if any {

@@ -81,7 +81,6 @@ impl Life {
             evidence: fall.evidence.clone(),
         });
         self.shown = Shown::Down(fall);
-        self.back = None;
         // Its time stays as it was told.
         self.since = (None, at);
     }

@@ -240,3 +240,19 @@ fn a_return_during_blindness_is_told_when_sight_is_clear() {
     assert!(matches!(sim.take("c")[..], [Told::Back(down_at, _, Kind::Suspend, _)] if down_at == gone));
     assert_eq!(sim.state("c"), State::Up);
 }
+
+#[test]
+fn silence_against_a_true_ready_condition_is_counted_anew_as_well() {
+    let mut sim = Sim::with(&["a", "b", "c"]);
+    sim.controller = false;
+    sim.off("c");
+    sim.run(36);
+    sim.api = false;
+    sim.run(100);
+    sim.api = true;
+    sim.run(70);
+    assert_eq!((sim.observer.sight(), sim.state("c")), (Sight::Clear, State::Up));
+    assert!(sim.standing("c").silent <= Duration::from_secs(70));
+    sim.run(30);
+    assert_eq!(sim.state("c"), State::Down);
+}

@@ -139,27 +139,29 @@ fn a_boot_is_a_reboot_within_ten_minutes_and_as_it_went_after() {
 /// The Node says so only after a suspend was told.
 #[test]
 fn a_boot_that_is_posted_late_corrects_what_was_told() {
-    let mut sim = Sim::with(&["a", "b"]);
-    sim.off("b");
-    let gone = sim.renewed("b");
-    sim.run(120);
-    sim.take("b");
-    sim.on("b");
-    sim.run(60);
-    let [Told::Back(first, back, Kind::Suspend, _)] = sim.take("b")[..] else {
-        panic!()
-    };
-    sim.boot("b", "second");
-    sim.run(4);
-    assert_eq!(sim.take("b"), [Told::Back(gone, back, Kind::Reboot, Sudden)]);
-    assert_eq!(first, gone);
-    sim.run(60);
-    sim.boot("b", "third");
-    sim.run(4);
-    assert!(
-        matches!(sim.take("b")[..], [Told::Back(down_at, _, Kind::Reboot, _)] if down_at > back),
-        "the next boot is another one"
-    );
+    for (off, kind) in [(120, Kind::Reboot), (900, Kind::Lost)] {
+        let mut sim = Sim::with(&["a", "b"]);
+        sim.off("b");
+        let gone = sim.renewed("b");
+        sim.run(off);
+        sim.take("b");
+        sim.on("b");
+        sim.run(60);
+        let [Told::Back(first, back, Kind::Suspend, _)] = sim.take("b")[..] else {
+            panic!()
+        };
+        sim.boot("b", "second");
+        sim.run(4);
+        assert_eq!(sim.take("b"), [Told::Back(gone, back, kind, Sudden)]);
+        assert_eq!(first, gone);
+        sim.run(60);
+        sim.boot("b", "third");
+        sim.run(4);
+        assert!(
+            matches!(sim.take("b")[..], [Told::Back(down_at, _, Kind::Reboot, _)] if down_at > back),
+            "the next boot is another one"
+        );
+    }
 }
 
 /// Case 34.

@@ -213,3 +213,16 @@ fn a_node_that_flaps_does_not_hold_up_the_others_for_ever() {
     assert!(guarded <= 700, "{guarded}");
     assert!(matches!(sim.take("mini1")[..], [Told::Down(..)]));
 }
+
+/// It showed a new boot and was silent again: that belongs to its going-down.
+#[test]
+fn a_boot_without_a_return_is_not_told_on_its_own() {
+    let mut sim = home();
+    sim.off("mini1");
+    sim.off("mini2");
+    let gone = sim.renewed("mini1");
+    sim.run(60);
+    sim.edit("mini1", |facts| facts.machine.boot_id = "second".to_owned());
+    sim.run(120);
+    assert_eq!(sim.take("mini1"), [Told::Down(gone, Kind::Lost, Sudden)]);
+}

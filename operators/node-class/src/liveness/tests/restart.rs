@@ -288,3 +288,15 @@ fn most_steady_nodes_silent_after_a_restart_are_not_believed_at_once() {
     sim.run(100);
     assert!(matches!(sim.take("c")[..], [Told::Blind(..), Told::Down(..)]));
 }
+
+/// Case 32: after a power cut our own clock may begin in 1970.
+#[test]
+fn nothing_is_told_of_a_time_before_what_is_remembered() {
+    let mut sim = Sim::with(&["a", "b"]);
+    let (known_until, remembered) = away(&mut sim, 600, |sim| sim.off("b"));
+    sim.skew = -START;
+    sim.restart();
+    start(&mut sim, remembered);
+    sim.run(100);
+    assert_eq!(sim.take("b"), [Told::Down(known_until, Kind::Lost, Sudden)]);
+}
