@@ -1,0 +1,107 @@
+//! A node's life, told to a record second by second.
+mod accounting;
+mod changes;
+mod dampening;
+mod learning;
+mod properties;
+mod statistics;
+mod storing;
+
+use super::*;
+use crate::crd::history::{Kind, NodeHistoryStatus};
+use crate::liveness::What;
+
+/// Monday, 5 October 2026, 00:00 UTC.
+const MONDAY: i64 = 1_791_158_400;
+const MINUTE: i64 = 60;
+
+fn utc() -> TimeZone {
+    TimeZone::UTC
+}
+
+fn berlin() -> TimeZone {
+    TimeZone::get("Europe/Berlin").unwrap()
+}
+
+fn machine(uuid: &str) -> Machine {
+    Machine {
+        node_uid: "uid-1".to_owned(),
+        system_uuid: uuid.to_owned(),
+        machine_id: "id-1".to_owned(),
+        boot_id: "boot-1".to_owned(),
+        versions: "v1.36.0 6.12.1 Talos".to_owned(),
+    }
+}
+
+fn record() -> Record {
+    Record::new(machine("m-1"))
+}
+
+/// A record that begins at `from` and was up until `to`.
+fn up(from: i64, to: i64) -> Record {
+    let mut record = record();
+    advance(&mut record, State::Up, from);
+    advance(&mut record, State::Up, to);
+    record
+}
+
+fn advance(record: &mut Record, state: State, to: i64) {
+    record.advance(state, false, timestamp(to), &utc());
+}
+
+fn take(record: &mut Record, what: &What, now: i64) {
+    record.take(what, &machine("m-1"), timestamp(now));
+}
+
+fn down(at: i64, kind: Kind, planned: bool) -> What {
+    What::Down {
+        at: timestamp(at),
+        kind,
+        planned,
+        evidence: "lease silent".to_owned(),
+    }
+}
+
+fn back(down_at: i64, at: i64, kind: Kind, planned: bool) -> What {
+    What::Back {
+        down_at: timestamp(down_at),
+        at: timestamp(at),
+        kind,
+        planned,
+        evidence: "lease renewed".to_owned(),
+    }
+}
+
+fn blind(from: i64, until: i64) -> What {
+    What::Blind {
+        from: timestamp(from),
+        until: timestamp(until),
+    }
+}
+
+/// Goes down and comes back, noticed 40 s and 1 s later.
+fn outage(record: &mut Record, at: i64, until: i64, kind: Kind) {
+    advance(record, State::Up, at + 40);
+    take(record, &down(at, kind, false), at + 40);
+    advance(record, State::Down, until);
+    take(record, &back(at, until, kind, false), until + 1);
+    advance(record, State::Up, until + 1);
+}
+
+/// What is accounted for: up, known, planned seconds and downs.
+fn sums(record: &Record) -> [i64; 4] {
+    let sums = record.ledger.since_day(0);
+    [sums.up, sums.known, sums.planned, sums.downs]
+}
+
+fn written(record: &Record) -> NodeHistoryStatus {
+    let mut status = NodeHistoryStatus::default();
+    record.write(&mut status, timestamp(MONDAY), &utc());
+    status
+}
+
+/// Through JSON, as the API gives it back.
+fn reread(record: &Record) -> Record {
+    let text = serde_json::to_string(&written(record)).unwrap();
+    Record::read(&serde_json::from_str(&text).unwrap()).unwrap()
+}

@@ -1,0 +1,428 @@
+//! What happened: once each, with what it means.
+use super::*;
+use crate::crd::history::Kind::{Blind, Clean, Lost, Reboot, Reinstall, Reregistered, Suspend};
+
+fn kinds(record: &Record) -> Vec<(Kind, bool, Option<i64>)> {
+    let back = |t: &Transition| t.back_at.as_ref().map(|back| seconds(back.0) - MONDAY);
+    record
+        .transitions
+        .iter()
+        .map(|t| (t.kind, t.planned, back(t)))
+        .collect()
+}
+
+fn penalty(record: &Record, at: i64) -> i64 {
+    record.penalty(timestamp(at)).value
+}
+
+#[test]
+fn an_outage_is_one_line_with_its_beginning_its_end_and_what_it_was() {
+    let mut record = up(MONDAY, MONDAY + 100);
+    outage(&mut record, MONDAY + 100, MONDAY + 5000, Lost);
+    assert_eq!(kinds(&record), [(Lost, false, Some(5000))]);
+    assert_eq!(record.transitions[0].at, time(MONDAY + 100));
+    assert_eq!(record.transitions[0].evidence, "lease renewed");
+}
+
+/// Edge 33.
+#[test]
+fn a_suspended_machine_was_down_once_and_did_not_reboot() {
+    let mut record = up(MONDAY, MONDAY + 140);
+    take(&mut record, &down(MONDAY + 100, Lost, false), MONDAY + 140);
+    take(
+        &mut record,
+        &back(MONDAY + 100, MONDAY + 1300, Suspend, false),
+        MONDAY + 1301,
+    );
+    assert_eq!(kinds(&record), [(Suspend, false, Some(1300))]);
+    assert_eq!(record.rates(timestamp(MONDAY + 1301)).downs, 1);
+    assert_eq!(record.longest_reboot(), std::time::Duration::ZERO);
+    assert_eq!(penalty(&record, MONDAY + 100), 1000);
+}
+
+/// Edge 35.
+#[test]
+fn an_upgrades_reboot_costs_nothing_and_is_no_failure() {
+    for earlier in [0, 700] {
+        let mut record = up(MONDAY, MONDAY + 10_000);
+        record.flapping.add(earlier, MONDAY);
+        let before = penalty(&record, MONDAY + 12_000);
+        take(&mut record, &down(MONDAY + 10_000, Lost, false), MONDAY + 10_040);
+        assert!(penalty(&record, MONDAY + 10_000) >= 1000);
+        let what = back(MONDAY + 10_000, MONDAY + 10_090, Reboot, true);
+        take(&mut record, &what, MONDAY + 10_091);
+        assert!(penalty(&record, MONDAY + 12_000).abs_diff(before) <= 1, "{earlier}");
+        assert_eq!(record.rates(timestamp(MONDAY + 10_091)).downs, 0);
+        assert_eq!(kinds(&record), [(Reboot, true, Some(10_090))]);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_penalty_is_taken_back_and_not_what_came_after_it() {
+    let mut record = up(MONDAY, MONDAY + 140);
+    take(&mut record, &down(MONDAY + 100, Lost, false), MONDAY + 140);
+    // A flap from elsewhere, an hour later: 500 are left of the first one by then.
+    record.flapping.add(1000, MONDAY + 100 + HOUR);
+    assert_eq!(penalty(&record, MONDAY + 100 + HOUR), 1500);
+    take(
+        &mut record,
+        &back(MONDAY + 100, MONDAY + 4000, Reboot, true),
+        MONDAY + 4000,
+    );
+    assert_eq!(penalty(&record, MONDAY + 100 + HOUR), 1000);
+}
+
+/// Edge 36.
+#[test]
+fn a_cordon_before_makes_it_planned_without_penalty_and_its_time_is_shown() {
+    let mut record = up(MONDAY, MONDAY + 100);
+    take(&mut record, &down(MONDAY + 100, Clean, true), MONDAY + 140);
+    record.advance(State::Down, true, timestamp(MONDAY + 1000), &utc());
+    take(
+        &mut record,
+        &back(MONDAY + 100, MONDAY + 1000, Clean, false),
+        MONDAY + 1001,
+    );
+    assert_eq!(
+        kinds(&record),
+        [(Clean, true, Some(1000))],
+        "once announced it stays so"
+    );
+    assert_eq!(sums(&record), [100, 1000, 900, 0]);
+    assert_eq!(penalty(&record, MONDAY + 1001), 0);
+    let day = record.windows(timestamp(MONDAY + 1000)).day;
+    assert_eq!(day.per_mille, Some(100), "availability still counts it as down");
+}
+
+#[test]
+fn each_kind_costs_what_it_should() {
+    for (went, came, planned, expected) in [
+        (Lost, Lost, false, 1000),
+        (Lost, Suspend, false, 1000),
+        (Lost, Reboot, false, 1000),
+        (Lost, Clean, false, 500),
+        (Clean, Clean, false, 500),
+        (Clean, Reboot, false, 500),
+        (Clean, Reinstall, false, 500),
+        (Clean, Lost, false, 500),
+        (Lost, Reinstall, true, 0),
+        (Clean, Clean, true, 0),
+    ] {
+        let mut record = up(MONDAY, MONDAY + 100);
+        take(&mut record, &down(MONDAY + 100, went, false), MONDAY + 100);
+        take(
+            &mut record,
+            &back(MONDAY + 100, MONDAY + 300, came, planned),
+            MONDAY + 300,
+        );
+        assert_eq!(penalty(&record, MONDAY + 100), expected, "{went:?} {came:?} {planned}");
+    }
+    for (came, planned, expected) in [(Reboot, false, 500), (Reboot, true, 0), (Suspend, false, 1000)] {
+        let mut record = up(MONDAY, MONDAY + 100);
+        take(
+            &mut record,
+            &back(MONDAY + 50, MONDAY + 90, came, planned),
+            MONDAY + 100,
+        );
+        assert_eq!(penalty(&record, MONDAY + 50), expected, "{came:?} {planned} alone");
+    }
+}
+
+/// Edge 44: two leaders for a moment, whose clocks differ a little.
+#[test]
+fn what_is_told_twice_happened_once() {
+    let story = [
+        (down(MONDAY + 100, Lost, false), MONDAY + 140),
+        (back(MONDAY + 100, MONDAY + 900, Reboot, false), MONDAY + 901),
+        (back(MONDAY + 2000, MONDAY + 2030, Reboot, true), MONDAY + 2031),
+        (
+            What::Reregistered {
+                at: timestamp(MONDAY + 2500),
+            },
+            MONDAY + 2500,
+        ),
+        (blind(MONDAY + 3000, MONDAY + 3400), MONDAY + 3400),
+        (down(MONDAY + 3500, Clean, false), MONDAY + 3540),
+    ];
+    let later = |what: &What| match what {
+        What::Down { at, kind, planned, .. } => down(seconds(*at) + 3, *kind, *planned),
+        What::Back {
+            down_at,
+            at,
+            kind,
+            planned,
+            ..
+        } => back(seconds(*down_at) + 3, seconds(*at) + 3, *kind, *planned),
+        What::Blind { from, until } => blind(seconds(*from) + 3, seconds(*until) + 3),
+        What::Reregistered { at } => What::Reregistered {
+            at: timestamp(seconds(*at) + 3),
+        },
+        What::Replaced { at } => What::Replaced { at: *at },
+    };
+    let mut once = up(MONDAY, MONDAY + 100);
+    let mut twice = once.clone();
+    for (index, (what, now)) in story.iter().enumerate() {
+        for record in [&mut once, &mut twice] {
+            advance(record, State::Up, *now);
+            take(record, what, *now);
+        }
+        let before = twice.clone();
+        take(&mut twice, what, *now);
+        assert_eq!(twice, before, "told again at once: {what:?}");
+        // By another process, that has read what was written.
+        let mut other = reread(&twice);
+        for (what, _) in &story[..=index] {
+            if !matches!(what, What::Blind { .. }) {
+                take(&mut other, &later(what), *now + 3);
+            }
+        }
+        take(&mut other, what, *now);
+        assert_eq!(other, twice, "told by another leader: {what:?}");
+    }
+    assert_eq!(once, twice);
+    assert_eq!(
+        kinds(&once),
+        [
+            (Reboot, false, Some(900)),
+            (Reboot, true, Some(2030)),
+            (Reregistered, false, Some(2500)),
+            (Blind, false, Some(3400)),
+            (Clean, false, None)
+        ]
+    );
+    assert_eq!(once.rates(timestamp(MONDAY + 3540)).downs, 2);
+}
+
+#[test]
+fn a_node_that_is_down_cannot_go_down_again() {
+    let mut record = up(MONDAY, MONDAY + 140);
+    take(&mut record, &down(MONDAY + 100, Lost, false), MONDAY + 140);
+    advance(&mut record, State::Down, MONDAY + 500);
+    let mut record = reread(&record);
+    advance(&mut record, State::Unknown, MONDAY + 7000);
+    let before = record.clone();
+    take(&mut record, &down(MONDAY + 6900, Lost, false), MONDAY + 7000);
+    assert_eq!(record, before);
+}
+
+/// The process ended between seeing the return and writing it.
+#[test]
+fn a_return_that_was_never_told_is_seen_from_the_time_it_was_up() {
+    let mut record = up(MONDAY, MONDAY + 140);
+    take(&mut record, &down(MONDAY + 100, Lost, false), MONDAY + 140);
+    advance(&mut record, State::Down, MONDAY + 500);
+    advance(&mut record, State::Up, MONDAY + 4000);
+    take(&mut record, &down(MONDAY + 3950, Lost, false), MONDAY + 4000);
+    assert_eq!(kinds(&record), [(Lost, false, Some(500)), (Lost, false, None)]);
+    let mut record = reread(&record);
+    advance(&mut record, State::Down, MONDAY + 4100);
+    advance(&mut record, State::Up, MONDAY + 6000);
+    take(
+        &mut record,
+        &back(MONDAY + 5000, MONDAY + 5040, Reboot, false),
+        MONDAY + 6000,
+    );
+    let expected = [
+        (Lost, false, Some(500)),
+        (Lost, false, Some(4100)),
+        (Reboot, false, Some(5040)),
+    ];
+    assert_eq!(kinds(&record), expected);
+}
+
+/// Edges 1, 3: the Node object was made anew; the machine is known by its firmware's UUID.
+#[test]
+fn the_same_machine_registered_anew_keeps_its_history() {
+    let mut record = up(MONDAY, MONDAY + 5 * DAY);
+    outage(&mut record, MONDAY + 5 * DAY, MONDAY + 5 * DAY + HOUR, Lost);
+    let (before, now) = (record.clone(), MONDAY + 6 * DAY);
+    let new = Machine {
+        node_uid: "uid-2".to_owned(),
+        ..machine("m-1")
+    };
+    record.take(&What::Reregistered { at: timestamp(now) }, &new, timestamp(now));
+    assert_eq!(record.transitions.len(), 2);
+    assert_eq!(record.machine.node_uid, "uid-2");
+    assert_eq!(record.rates(timestamp(now)), before.rates(timestamp(now)));
+    assert_eq!((sums(&record), &record.former), (sums(&before), &Vec::new()));
+    assert!(record.open().is_none(), "an instant is no outage");
+}
+
+/// Edge 2.
+#[test]
+fn another_machine_of_the_name_begins_anew_and_unproven() {
+    let mut record = up(MONDAY, MONDAY + 20 * DAY);
+    record.verdict.learned = Availability::AlwaysOn;
+    outage(&mut record, MONDAY + 20 * DAY, MONDAY + 20 * DAY + HOUR, Lost);
+    let now = MONDAY + 21 * DAY;
+    let replaced = What::Replaced { at: timestamp(now) };
+    record.take(&replaced, &machine("m-2"), timestamp(now));
+    let mut expected = Record::new(machine("m-2"));
+    expected.former = vec![Former {
+        system_uuid: "m-1".to_owned(),
+        until: time(MONDAY + 20 * DAY + HOUR + 1),
+        learned: Availability::AlwaysOn,
+    }];
+    assert_eq!(record, expected);
+    assert_eq!((record.learned(), record.remembered()), (Availability::Unproven, None));
+    // Told again, also by a process that has other happenings of the new machine to tell first.
+    record.take(&replaced, &machine("m-2"), timestamp(now));
+    assert_eq!(record, expected);
+    for number in 3..10 {
+        record.take(&replaced, &machine(&format!("m-{number}")), timestamp(now));
+    }
+    let former: Vec<_> = record.former.iter().map(|former| former.system_uuid.as_str()).collect();
+    assert_eq!(former, ["m-5", "m-6", "m-7", "m-8"]);
+}
+
+#[test]
+fn a_machine_that_is_not_known_is_not_another_one() {
+    let mut record = up(MONDAY, MONDAY + DAY);
+    let before = record.clone();
+    let now = timestamp(MONDAY + DAY);
+    let nothing = Machine {
+        versions: "  ".to_owned(),
+        ..Machine::default()
+    };
+    record.take(&What::Replaced { at: now }, &nothing, now);
+    assert_eq!(record, before);
+    // Only Replaced makes it another one, or the history of the old one would go on as the new one's.
+    record.take(&What::Reregistered { at: now }, &machine("m-2"), now);
+    assert_eq!(record.machine.system_uuid, "m-1");
+    record.take(&What::Replaced { at: now }, &machine("m-2"), now);
+    assert_eq!(record.former.len(), 1);
+}
+
+/// Edge 55.
+#[test]
+fn the_longest_reboot_is_kept_and_only_of_reboots() {
+    let mut record = up(MONDAY, MONDAY + 100);
+    let reboot = |record: &mut Record, at: i64, took: i64, kind| {
+        take(record, &back(at, at + took, kind, true), at + took);
+        record.longest_reboot().as_secs()
+    };
+    assert_eq!(reboot(&mut record, MONDAY + 1000, 90, Reboot), 90);
+    assert_eq!(reboot(&mut record, MONDAY + 2000, 60, Reboot), 90);
+    assert_eq!(reboot(&mut record, MONDAY + 3000, 600, Suspend), 90);
+    assert_eq!(reboot(&mut record, MONDAY + 4000, 200, Reinstall), 90);
+    assert_eq!(
+        reboot(&mut record, MONDAY + 20_000, 9000, Reboot),
+        3600,
+        "an hour at most"
+    );
+}
+
+#[test]
+fn blindness_of_minutes_is_a_line_and_its_pieces_are_one() {
+    let mut record = up(MONDAY, MONDAY + 10_000);
+    take(&mut record, &blind(MONDAY + 100, MONDAY + 400), MONDAY + 10_000);
+    assert_eq!(kinds(&record), []);
+    take(&mut record, &blind(MONDAY + 1000, MONDAY + 1400), MONDAY + 10_000);
+    take(&mut record, &blind(MONDAY + 1400, MONDAY + 2000), MONDAY + 10_000);
+    assert_eq!(kinds(&record), [(Blind, false, Some(2000))]);
+    assert_eq!(sums(&record)[1], 10_000 - 300 - 1000);
+}
+
+#[test]
+fn lines_are_in_the_order_of_their_time_and_at_most_32() {
+    let mut record = up(MONDAY, MONDAY + 10);
+    take(&mut record, &down(MONDAY + 20, Lost, false), MONDAY + 60);
+    for hour in 1..100 {
+        take(
+            &mut record,
+            &blind(MONDAY + hour * HOUR, MONDAY + hour * HOUR + 1000),
+            MONDAY + 100 * HOUR,
+        );
+    }
+    assert_eq!(record.transitions.len(), 32);
+    assert!(record.transitions.is_sorted_by_key(|t| t.at.clone()));
+    assert_eq!(record.transitions[0].kind, Lost, "it is not back, so its line stays");
+    take(
+        &mut record,
+        &back(MONDAY + 20, MONDAY + 100 * HOUR, Lost, false),
+        MONDAY + 100 * HOUR,
+    );
+    assert_eq!(record.rates(timestamp(MONDAY + 100 * HOUR)).downs, 1);
+    take(
+        &mut record,
+        &blind(MONDAY + 101 * HOUR, MONDAY + 102 * HOUR),
+        MONDAY + 102 * HOUR,
+    );
+    assert!(record.transitions.iter().all(|t| t.kind == Blind));
+}
+
+#[test]
+fn what_is_older_than_all_that_is_kept_is_not_counted_again() {
+    let mut record = up(MONDAY, MONDAY + 100);
+    let outages: Vec<_> = (0..40).map(|hour| MONDAY + 200 + hour * HOUR).collect();
+    for at in &outages {
+        outage(&mut record, *at, at + 600, Lost);
+    }
+    let (before, now) = (record.clone(), MONDAY + 40 * HOUR);
+    assert_eq!((record.transitions.len(), record.rates(timestamp(now)).downs), (32, 40));
+    for at in &outages {
+        take(&mut record, &down(*at, Lost, false), now);
+        assert_eq!(record, before);
+        take(&mut record, &back(*at, at + 600, Lost, false), now);
+        assert_eq!(record, before);
+    }
+}
+
+#[test]
+fn evidence_is_short_and_plain() {
+    let mut record = up(MONDAY, MONDAY + 100);
+    let what = What::Down {
+        at: timestamp(MONDAY + 100),
+        kind: Lost,
+        planned: false,
+        evidence: format!("a\nb \"{}", "ü".repeat(100)),
+    };
+    take(&mut record, &what, MONDAY + 100);
+    let evidence = &record.transitions[0].evidence;
+    assert!(evidence.starts_with("a b \"üü"), "{evidence}");
+    let json = serde_json::to_string(evidence).unwrap();
+    assert!((80..=82).contains(&json.len()), "{json}");
+}
+
+/// Edge 32: the clock says 1970 while a node goes down.
+#[test]
+fn a_clock_that_is_behind_still_tells_how_long_ago_it_was() {
+    let mut record = up(MONDAY, MONDAY + 1000);
+    take(&mut record, &down(500, Lost, false), 540);
+    assert_eq!(record.transitions[0].at, time(MONDAY + 960));
+    take(&mut record, &down(500, Lost, false), 700);
+    assert_eq!(record.transitions.len(), 1);
+    assert_eq!(sums(&record), [960, 1000, 0, 1]);
+    // A time that is still to come is now.
+    take(
+        &mut record,
+        &back(MONDAY + 960, MONDAY + DAY, Lost, false),
+        MONDAY + 2000,
+    );
+    assert_eq!(kinds(&record), [(Lost, false, Some(2000))]);
+}
+
+#[test]
+fn liveness_is_reminded_of_the_machine_and_of_what_is_open() {
+    let mut record = up(MONDAY, MONDAY + 140);
+    let remembered = record.remembered().unwrap();
+    assert_eq!((remembered.state, remembered.down_at), (State::Up, None));
+    take(&mut record, &down(MONDAY + 100, Lost, false), MONDAY + 140);
+    advance(&mut record, State::Down, MONDAY + 200);
+    for state in [State::Down, State::Unknown] {
+        // Down, then blind: down is the last that is known.
+        advance(&mut record, state, MONDAY + 300);
+        let remembered = reread(&record).remembered().unwrap();
+        assert_eq!(
+            (remembered.state, remembered.down_at),
+            (State::Down, Some(timestamp(MONDAY + 100)))
+        );
+        assert_eq!(remembered.machine, machine("m-1"));
+    }
+    advance(&mut record, State::Gone, MONDAY + 400);
+    let remembered = record.remembered().unwrap();
+    assert_eq!(
+        (remembered.state, remembered.down_at),
+        (State::Gone, Some(timestamp(MONDAY + 100)))
+    );
+}
