@@ -352,6 +352,23 @@ fn lines_are_in_the_order_of_their_time_and_at_most_32() {
 }
 
 #[test]
+fn what_is_older_than_all_that_is_kept_is_not_counted_again() {
+    let mut record = up(MONDAY, MONDAY + 100);
+    let outages: Vec<_> = (0..40).map(|hour| MONDAY + 200 + hour * HOUR).collect();
+    for at in &outages {
+        outage(&mut record, *at, at + 600, Lost);
+    }
+    let (before, now) = (record.clone(), MONDAY + 40 * HOUR);
+    assert_eq!((record.transitions.len(), record.rates(timestamp(now)).downs), (32, 40));
+    for at in &outages {
+        take(&mut record, &down(*at, Lost, false), now);
+        assert_eq!(record, before);
+        take(&mut record, &back(*at, at + 600, Lost, false), now);
+        assert_eq!(record, before);
+    }
+}
+
+#[test]
 fn evidence_is_short_and_plain() {
     let mut record = up(MONDAY, MONDAY + 100);
     let what = What::Down {

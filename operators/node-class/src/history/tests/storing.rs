@@ -125,6 +125,19 @@ fn what_is_written_is_read_again_as_the_same_and_written_as_the_same_text() {
     }
 }
 
+/// The operator was off for long, and what happened is told before time is accounted for.
+#[test]
+fn a_change_after_a_long_gap_leaves_no_more_days_than_can_be_read() {
+    let mut record = reread(&up(MONDAY, MONDAY + 10 * DAY));
+    take(
+        &mut record,
+        &down(MONDAY + 100 * DAY, Kind::Lost, false),
+        MONDAY + 100 * DAY + 40,
+    );
+    assert_eq!(reread(&record), record);
+    assert_eq!(sums(&record), [0, 0, 0, 1]);
+}
+
 #[test]
 fn what_is_not_the_records_own_stays() {
     let mut status = NodeHistoryStatus {
