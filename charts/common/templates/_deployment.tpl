@@ -1,5 +1,6 @@
 {{- /* The operator's Deployment.
-root; args: the operator's own arguments (a list of strings), between `run` and extraArgs. */}}
+root; optional: args: the operator's own arguments (a list of strings), between `run` and extraArgs; env: its own
+environment (a dict), before the user's. */}}
 {{- define "hearth.deployment" -}}
 {{- $root := .root }}
 {{- $values := $root.Values }}
@@ -35,20 +36,8 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
     spec:
-      {{- include "hearth.imagePullSecrets" $root | nindent 6 }}
-      serviceAccountName: {{ include "hearth.serviceAccountName" $root }}
-      automountServiceAccountToken: true
-      enableServiceLinks: false
-      {{- with $values.podSecurityContext }}
-      securityContext:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+      {{- include "hearth.pod" $root | nindent 6 }}
       terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
-      {{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "hostAliases" "dnsPolicy" "dnsConfig" }}
-      {{- with get $values $key }}
-      {{- toYaml (dict $key .) | nindent 6 }}
-      {{- end }}
-      {{- end }}
       {{- with $values.topologySpreadConstraints }}
       topologySpreadConstraints:
         {{- range . }}
@@ -61,8 +50,6 @@ spec:
       {{- end }}
       containers:
         - name: operator
-          image: {{ include "hearth.image" $root | quote }}
-          imagePullPolicy: {{ $values.image.pullPolicy }}
           args:
             - run
             - {{ printf "--cluster-name=%s" $values.clusterName | quote }}
@@ -72,22 +59,7 @@ spec:
             {{- range concat (.args | default list) $values.extraArgs }}
             - {{ . | quote }}
             {{- end }}
-          env:
-            - name: POD_NAME
-              valueFrom:
-                fieldRef:
-                  fieldPath: metadata.name
-            - name: POD_NAMESPACE
-              valueFrom:
-                fieldRef:
-                  fieldPath: metadata.namespace
-            {{- with $values.env }}
-            {{- toYaml . | nindent 12 }}
-            {{- end }}
-          {{- with $values.envFrom }}
-          envFrom:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
+          {{- include "hearth.container" . | nindent 10 }}
           ports:
             - name: metrics
               containerPort: 8080
@@ -95,22 +67,69 @@ spec:
           {{- include "hearth.probe" (dict "kind" "startup" "path" "/livez" "probe" $values.probes.startup) | nindent 10 }}
           {{- include "hearth.probe" (dict "kind" "liveness" "path" "/livez" "probe" $values.probes.liveness) | nindent 10 }}
           {{- include "hearth.probe" (dict "kind" "readiness" "path" "/readyz" "probe" $values.probes.readiness) | nindent 10 }}
-          {{- with $values.resources }}
-          resources:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
-          {{- with $values.securityContext }}
-          securityContext:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
-          {{- with $values.extraVolumeMounts }}
-          volumeMounts:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
-      {{- with $values.extraVolumes }}
-      volumes:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+{{- end }}
+
+{{- /* What every pod of the operator has, its containers aside. */}}
+{{- define "hearth.pod" -}}
+{{- with include "hearth.imagePullSecrets" . }}
+{{- . }}
+{{ end -}}
+serviceAccountName: {{ include "hearth.serviceAccountName" . }}
+automountServiceAccountToken: true
+enableServiceLinks: false
+{{- with .Values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "hostAliases" "dnsPolicy" "dnsConfig" }}
+{{- with get $.Values $key }}
+{{- toYaml (dict $key .) | nindent 0 }}
+{{- end }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+volumes:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* What every container of the operator's image has, its name and arguments aside.
+root; optional: env: as for the Deployment. */}}
+{{- define "hearth.container" -}}
+{{- $values := .root.Values -}}
+image: {{ include "hearth.image" .root | quote }}
+imagePullPolicy: {{ $values.image.pullPolicy }}
+env:
+  - name: POD_NAME
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.name
+  - name: POD_NAMESPACE
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.namespace
+  {{- range $name, $value := .env }}
+  - name: {{ $name }}
+    value: {{ $value | quote }}
+  {{- end }}
+  {{- with $values.env }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $values.envFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.extraVolumeMounts }}
+volumeMounts:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{- define "hearth.probe" -}}

@@ -66,6 +66,24 @@ fn all(update: bool) -> Result<()> {
         chart.step("alerts", Chart::alerts)?;
         chart.step("package", Chart::package)?;
     }
+    kinds(&charts)
+}
+
+/// Every kind of `crds/` comes with one chart, as a link to its file there.
+fn kinds(charts: &Path) -> Result<()> {
+    let mut linked = Vec::new();
+    for chart in listed(charts)? {
+        linked.extend(listed(&chart.join("files/crds"))?.iter().map(|path| file_name(path)));
+    }
+    linked.sort();
+    let known: Vec<String> = listed(&tools::workspace().join("crds"))?
+        .iter()
+        .map(|path| file_name(path))
+        .collect();
+    ensure!(
+        linked == known,
+        "charts bring the kinds {linked:?}, crds/ has {known:?}"
+    );
     Ok(())
 }
 
