@@ -1,7 +1,7 @@
 //! The command line.
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, tz::TimeZone};
 
 /// Classifies volatile nodes, learns their habits and makes switching them off safe.
@@ -27,6 +27,12 @@ pub enum Command {
 /// Settings of `release`.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Release {
+    /// The Deployment of the operator in `--namespace`: it is scaled to nothing first, or it would put everything back
+    #[arg(long, env = "HEARTH_DEPLOYMENT", requires = "namespace")]
+    pub deployment: Option<String>,
+    /// The operator's namespace
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub namespace: Option<String>,
     /// Say what would be taken off, and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -44,20 +50,27 @@ pub struct Settings {
     /// The time zone of the hour-of-week table and of windows that name none
     #[arg(long, env = "HEARTH_TIME_ZONE", default_value = "UTC", value_parser = time_zone)]
     pub time_zone: TimeZone,
-    /// What the operator may do, beside labels and taints: drain, failover, workloads
-    #[arg(
-        long,
-        env = "HEARTH_FEATURES",
-        value_delimiter = ',',
-        default_value = "drain,failover,workloads"
-    )]
-    pub features: Vec<Feature>,
+    /// What the operator may do, beside labels and taints: drain, failover, workloads; empty for nothing else
+    #[arg(long, env = "HEARTH_FEATURES", default_value = "drain,failover,workloads", value_parser = features)]
+    pub features: Features,
     /// When a silent node counts as down, and when anything is judged at all
     #[command(flatten)]
     pub timing: Timing,
     /// When a node is learned to be volatile or always on
     #[command(flatten)]
     pub learning: Learning,
+}
+
+/// The parts that are on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features(pub Vec<Feature>);
+
+fn features(text: &str) -> Result<Features, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| Feature::from_str(name, true))
+        .collect::<Result<_, _>>()
+        .map(Features)
 }
 
 /// Parts that can be switched off, with their permissions.
@@ -160,7 +173,13 @@ mod tests {
             panic!()
         };
         assert_eq!((args.timing, args.learning), (Timing::default(), Learning::default()));
-        assert_eq!(args.features, [Feature::Drain, Feature::Failover, Feature::Workloads]);
+        assert_eq!(args.features.0, [Feature::Drain, Feature::Failover, Feature::Workloads]);
+        assert_eq!(
+            features(""),
+            Ok(Features(Vec::new())),
+            "the chart says so when all are off"
+        );
+        assert!(features("drain,fly").is_err());
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Takes everything off the nodes that this operator put there, before an uninstall. The API objects are edited, so that a
 //! node that is off is freed as well. Nothing of others is touched; histories stay.
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
@@ -19,6 +22,11 @@ pub async fn release(settings: Release) -> anyhow::Result<()> {
     let client = Client::try_default()
         .await
         .context("no way to the Kubernetes API is configured")?;
+    if let (Some(deployment), Some(namespace)) = (&settings.deployment, &settings.namespace)
+        && !settings.dry_run
+    {
+        stop(&client, namespace, deployment).await?;
+    }
     let api = Api::<SlimNode>::all(client);
     let nodes = api.list(&ListParams::default()).await.context("listing nodes")?;
     let mut failed = 0;
@@ -37,6 +45,30 @@ pub async fn release(settings: Release) -> anyhow::Result<()> {
         }
     }
     anyhow::ensure!(failed == 0, "{failed} nodes could not be freed; run it again");
+    Ok(())
+}
+
+/// Ends the operator and waits until it has given its lease back; after a minute the lease has run out anyway.
+async fn stop(client: &Client, namespace: &str, deployment: &str) -> anyhow::Result<()> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+    let nobody = json!({ "spec": { "replicas": 0 } });
+    let answer = deployments
+        .patch_scale(deployment, &PatchParams::default(), &Patch::Merge(&nobody))
+        .await;
+    match answer {
+        Ok(_) => println!("the operator ({namespace}/{deployment}) is ended"),
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => return Ok(()),
+        Err(error) => return Err(error).context("scaling the operator to nothing"),
+    }
+    let leases = Api::<Lease>::namespaced(client.clone(), namespace);
+    for _ in 0..60 {
+        let lease = leases.get_opt(MANAGER).await.context("reading the lease")?;
+        let holder = lease.and_then(|lease| lease.spec?.holder_identity).unwrap_or_default();
+        if holder.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     Ok(())
 }
 

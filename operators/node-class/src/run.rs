@@ -66,7 +66,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let feeds = Arc::new(Feeds::default());
     let mut tasks = JoinSet::new();
     leases(&mut tasks, &process, &ctx, &feeds);
-    if settings.features.contains(&Feature::Workloads) {
+    if settings.features.0.contains(&Feature::Workloads) {
         workloads(&mut tasks, &process, &ctx, &feeds);
     }
     lockouts::watch(&mut tasks, &process, &ctx, watcher::Config::default().page_size(PAGE));

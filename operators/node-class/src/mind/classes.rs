@@ -114,7 +114,7 @@ impl Mind {
             of.ready("NoNodes", text);
         } else if !conflicts.is_empty() {
             let text = format!("{} keys are not set: {}", conflicts.len(), conflicts[0]);
-            of.reconciling("Conflict", &text);
+            of.ready("Conflict", &text);
         } else if class.spec.dry_run {
             of.ready("DryRun", "a dry run: see status.plan; nothing is written");
         } else {

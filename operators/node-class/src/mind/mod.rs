@@ -215,7 +215,7 @@ impl Mind {
             timing: settings.timing,
             learning: settings.learning,
             zone: settings.time_zone.clone(),
-            features: settings.features.clone(),
+            features: settings.features.0.clone(),
             observer: Observer::new(settings.timing, now),
             entries: BTreeMap::new(),
             contention: Contention::default(),
