@@ -91,20 +91,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
             fresh
         }
     };
-    if let Some(todo) = self::todo(&fresh, plan)
-        && (todo.writes.taints.is_some() || todo.cordon.is_some())
-    {
-        patch(&api, &fresh, &todo).await?;
-        if let Some((taints, _)) = &todo.writes.taints {
-            wrote(&ctx, &fresh, None, todo.writes.taints.clone());
-            ctx.metrics.write("taints");
-            tracing::info!(node = name, taints = ?shown(taints), "taints written");
-        }
-        if let Some(cordon) = &todo.cordon {
-            ctx.metrics.write("cordon");
-            tracing::info!(node = name, request = ?cordon, cordoned = cordon.is_some(), "cordon changed");
-        }
-    }
+    exactly(&ctx, &api, fresh, plan).await?;
     Ok(next)
 }
 
@@ -153,7 +140,7 @@ fn theirs(error: &kube::Error) -> Vec<(String, String)> {
 }
 
 /// One patch on exactly the version that was looked at: the list of taints can only be written as a whole.
-async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, todo: &Todo) -> Result<(), Error> {
+async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, todo: &Todo) -> kube::Result<()> {
     let mut annotations = serde_json::Map::new();
     let mut spec = serde_json::Map::new();
     if let Some((taints, mark)) = &todo.writes.taints {
@@ -177,8 +164,46 @@ async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, todo: &Todo) -> Result<()
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let answer = api.patch(&facts.name, &params, &Patch::Merge(&body)).await;
-    answer.map(drop).map_err(Error::kube("writing taints or the cordon"))
+    api.patch(&facts.name, &params, &Patch::Merge(&body)).await.map(drop)
+}
+
+/// How often a write is tried anew in one pass, because somebody wrote to the node at the same time.
+const TRIES: usize = 5;
+
+/// Taints and cordon, on exactly the version that was looked at; when somebody was quicker, on the next one.
+async fn exactly(ctx: &Context, api: &Api<SlimNode>, mut facts: NodeFacts, plan: &NodePlan) -> Result<(), Error> {
+    for left in (0..TRIES).rev() {
+        let Some(todo) = todo(&facts, plan).filter(|todo| todo.writes.taints.is_some() || todo.cordon.is_some()) else {
+            return Ok(());
+        };
+        match patch(api, &facts, &todo).await {
+            Ok(()) => {
+                note(ctx, &facts, &todo);
+                return Ok(());
+            }
+            Err(kube::Error::Api(answer)) if answer.is_conflict() && left > 0 => {
+                let again = Duration::from_millis(fastrand::u64(50..250));
+                tokio::time::sleep(again).await;
+                let mut node = api.get(&facts.name).await.map_err(Error::kube("reading the node again"))?;
+                slim(&mut node);
+                facts = NodeFacts::of(&node);
+            }
+            Err(error) => return Err(Error::kube("writing taints or the cordon")(error)),
+        }
+    }
+    Ok(())
+}
+
+fn note(ctx: &Context, facts: &NodeFacts, todo: &Todo) {
+    if let Some((taints, _)) = &todo.writes.taints {
+        wrote(ctx, facts, None, todo.writes.taints.clone());
+        ctx.metrics.write("taints");
+        tracing::info!(node = facts.name, taints = ?shown(taints), "taints written");
+    }
+    if let Some(cordon) = &todo.cordon {
+        ctx.metrics.write("cordon");
+        tracing::info!(node = facts.name, request = ?cordon, cordoned = cordon.is_some(), "cordon changed");
+    }
 }
 
 /// What of ours somebody had taken away is counted, so that nobody is fought.
