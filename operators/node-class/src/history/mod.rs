@@ -217,7 +217,17 @@ impl Record {
 
     fn present(&self) -> Option<Present> {
         let journal = self.journal.as_ref()?;
-        let (state, since) = (journal.last().state, journal.since());
+        let (mut state, mut since) = (journal.last().state, journal.since());
+        // Back in the very second until which it is known: no time has passed in which it was up.
+        let back = |transition: &Transition| {
+            transition
+                .back_at
+                .as_ref()
+                .is_some_and(|at| seconds(at.0) >= journal.until())
+        };
+        if state == State::Down && self.open().is_none() && self.transitions.last().is_some_and(back) {
+            (state, since) = (State::Up, journal.until());
+        }
         let went = self.open().map(|transition| seconds(transition.at.0));
         Some(Present {
             state,

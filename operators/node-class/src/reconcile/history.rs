@@ -21,6 +21,7 @@ pub async fn reconcile(history: Arc<NodeHistory>, ctx: Arc<Context>) -> Result<A
     report(&api, MANAGER, &*history, &status)
         .await
         .map_err(Error::kube("storing the history"))?;
+    ctx.metrics.write("history");
     ctx.mind().stored(&name, &status);
     Ok(Action::await_change())
 }

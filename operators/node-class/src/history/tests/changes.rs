@@ -24,6 +24,24 @@ fn an_outage_is_one_line_with_its_beginning_its_end_and_what_it_was() {
     assert_eq!(record.transitions[0].evidence, "lease renewed");
 }
 
+#[test]
+fn a_node_that_came_back_in_the_second_in_which_it_was_stored_is_remembered_as_up() {
+    let mut record = up(MONDAY, MONDAY + 100);
+    take(&mut record, &down(MONDAY + 100, Lost, false), MONDAY + 140);
+    record.advance(State::Down, false, timestamp(MONDAY + 200), &TimeZone::UTC);
+    record.take(
+        &back(MONDAY + 100, MONDAY + 200, Reboot, false),
+        &record.machine.clone(),
+        timestamp(MONDAY + 200),
+    );
+    let remembered = record.remembered().unwrap();
+    assert_eq!((remembered.state, remembered.down_at), (State::Up, None));
+    let mut status = NodeHistoryStatus::default();
+    record.write(&mut status, timestamp(MONDAY + 200), &TimeZone::UTC);
+    let read = Record::read(&status).unwrap();
+    assert_eq!(read.remembered(), Some(remembered));
+}
+
 /// Edge 33.
 #[test]
 fn a_suspended_machine_was_down_once_and_did_not_reboot() {
