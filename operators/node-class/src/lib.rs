@@ -11,6 +11,7 @@ pub mod class;
 pub mod clock;
 pub mod crd;
 pub mod dwellings;
+mod edge_cases;
 pub mod facts;
 pub mod failover;
 pub mod going;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_reconciler::conditions;
 use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::{Taint, Toleration};
 
@@ -80,6 +81,8 @@ pub struct Thought {
     pub hosts: BTreeMap<String, NodeHostStatus>,
     /// By class.
     pub classes: BTreeMap<String, NodeClassStatus>,
+    /// By node: conditions of its history that are true: type, reason, message.
+    pub findings: BTreeMap<String, Vec<Finding>>,
     /// By node: what is shown of its history.
     pub figures: BTreeMap<String, Figures>,
     /// Events on nodes: name, reason, text.
@@ -89,6 +92,9 @@ pub struct Thought {
     /// How well we see.
     pub sight: Option<Sight>,
 }
+
+/// A condition that is true: its type, reason and message.
+pub type Finding = (&'static str, &'static str, String);
 
 /// A node's figures, for metrics.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,6 +158,8 @@ pub(crate) struct Shown {
     pub(crate) classes: Vec<String>,
     pub(crate) learned: Availability,
     pub(crate) flapping: bool,
+    /// The types of the findings.
+    pub(crate) findings: Vec<String>,
 }
 
 impl Shown {
@@ -167,6 +175,13 @@ impl Shown {
             classes: status.classes.clone(),
             learned: status.learned?,
             flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
+            findings: {
+                let found = status
+                    .conditions
+                    .iter()
+                    .filter(|condition| condition.type_ != conditions::READY);
+                found.map(|condition| condition.type_.clone()).collect()
+            },
         })
     }
 }
@@ -198,6 +213,9 @@ pub struct Mind {
     judged: bool,
     loaded: bool,
 }
+
+/// From this offset on a clock counts as wrong, in seconds; a lease's own way here takes less than one.
+const OFFSET: f64 = 5.0;
 
 /// A standby remembers what happened for this long; a leader's lease ends much sooner.
 const REMEMBERED: Duration = Duration::from_mins(10);
@@ -358,6 +376,9 @@ impl Mind {
         if clear {
             self.view_hosts(world, &claims, &domains, &mut thought, now);
         }
+        if clear {
+            self.findings(world, &mut thought);
+        }
         self.store(world, &claims, &thought, clear, now);
         self.figures(world, &claims, &mut thought, now);
         thought.sight = Some(sight);
@@ -479,6 +500,10 @@ impl Mind {
                 },
                 learned: entry.record.learned(),
                 flapping: entry.flapping,
+                findings: {
+                    let found = thought.findings.get(name).into_iter().flatten();
+                    found.map(|(type_, ..)| (*type_).to_owned()).collect()
+                },
             };
             let exists = world.nodes.contains_key(name);
             let stored = *entry
@@ -500,6 +525,38 @@ impl Mind {
                 entry.stored = Some(now.mono);
             }
             self.outbox.insert(name.clone(), status);
+        }
+    }
+
+    /// What is odd about a node, for its history's conditions.
+    fn findings(&self, world: &World, thought: &mut Thought) {
+        let mut bearers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, node) in &world.nodes {
+            bearers.entry(&node.machine.system_uuid).or_default().push(name);
+        }
+        for name in self.entries.keys() {
+            let mut found: Vec<Finding> = Vec::new();
+            let standing = self.standing(name);
+            let uuid = world.nodes.get(name).map(|node| node.machine.system_uuid.as_str());
+            let twins = uuid.filter(|uuid| !uuid.is_empty()).and_then(|uuid| bearers.get(uuid));
+            if let Some(twins) = twins.filter(|twins| twins.len() > 1) {
+                let others: Vec<&str> = twins.iter().filter(|twin| *twin != name).copied().collect();
+                let text = format!(
+                    "{} has the same system UUID: give each machine its own",
+                    others.join(", ")
+                );
+                found.push(("DuplicateMachine", "SameSystemUUID", text));
+            }
+            if let Some(offset) = standing.clock_offset.filter(|offset| offset.abs() > OFFSET) {
+                let way = if offset > 0.0 { "ahead" } else { "behind" };
+                let text = format!("its clock is {way} by more than {OFFSET:.0} s; see whether it has a time server");
+                found.push(("ClockOffset", "ClockWrong", text));
+            }
+            if standing.state == State::Missing {
+                let text = "its kubelet is alive but has no Node object; restart the kubelet to register it again";
+                found.push(("NodeMissingButAlive", "NotRegistered", text.to_owned()));
+            }
+            thought.findings.insert(name.clone(), found);
         }
     }
 
@@ -622,3 +679,6 @@ fn event(what: &What) -> Option<(&'static str, String)> {
         What::Blind { .. } => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

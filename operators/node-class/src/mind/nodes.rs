@@ -8,7 +8,7 @@ use super::{LEFT, Mind, NodePlan, Thought, World, find_host};
 use crate::args::Feature;
 use crate::class::{Refused, Subject, Wanted, Writes, resolve_matching, writes, yielded};
 use crate::clock::Now;
-use crate::crd::class::DampeningMode;
+use crate::crd::class::{DampeningMode, Match};
 use crate::crd::{Availability, CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
 use crate::facts::NodeFacts;
 use crate::failover::{self, Decision};
@@ -23,18 +23,19 @@ pub(super) struct View {
     pub(super) contended: Vec<String>,
 }
 
-/// A class as it may be used: one that must not be used now keeps what its nodes have.
-pub(super) fn usable(world: &World) -> Vec<NodeClass> {
-    let frozen = |class: &NodeClass| super::classes::obstacle(world, class).is_some();
-    world
-        .classes
-        .iter()
-        .map(|class| {
-            let mut class = NodeClass::clone(class);
-            class.spec.suspend |= frozen(&class);
-            class
-        })
-        .collect()
+/// The classes as they may be used, and the names of those that must not be used now. Of these every node keeps what it
+/// has: whom they match cannot be told any more.
+fn usable(world: &World) -> (Vec<NodeClass>, BTreeSet<String>) {
+    let mut broken = BTreeSet::new();
+    let classes = world.classes.iter().map(|class| {
+        let mut class = NodeClass::clone(class);
+        if super::classes::obstacle(world, &class).is_some() {
+            (class.spec.suspend, class.spec.matches) = (true, Match::default());
+            broken.extend(class.metadata.name.clone());
+        }
+        class
+    });
+    (classes.collect(), broken)
 }
 
 impl Mind {
@@ -67,7 +68,7 @@ impl Mind {
         now: Now,
     ) -> BTreeMap<String, View> {
         let mut views = BTreeMap::new();
-        let classes = usable(world);
+        let (classes, broken) = usable(world);
         let classes: Vec<&NodeClass> = classes.iter().collect();
         let edition = edition(world);
         let sees = self.observer.sight() == Sight::Clear;
@@ -95,7 +96,8 @@ impl Mind {
                 may_exclude: exclusion.get(name).copied().unwrap_or_default(),
                 flapping: entry_flapping,
             };
-            let wanted = self.wanted(&classes, &subject, edition, now);
+            let mut wanted = self.wanted(&classes, &subject, edition, now);
+            wanted.classes.retain(|class| !broken.contains(class));
             let standing = self.standing(name);
             let suspended = spec.is_some_and(|host| host.spec.suspend);
             let ours = ours(node);

@@ -1,7 +1,9 @@
 //! Stores histories.
 use std::sync::Arc;
 
+use hearth_reconciler::conditions::{Conditions, READY};
 use hearth_reconciler::report::report;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::PostParams;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
@@ -17,6 +19,7 @@ pub async fn reconcile(history: Arc<NodeHistory>, ctx: Arc<Context>) -> Result<A
         return Ok(Action::await_change());
     };
     status.observed_generation = history.metadata.generation;
+    status.conditions = conditions(&history, &ctx);
     let api = Api::<NodeHistory>::all(ctx.client.clone());
     report(&api, MANAGER, &*history, &status)
         .await
@@ -24,6 +27,32 @@ pub async fn reconcile(history: Arc<NodeHistory>, ctx: Arc<Context>) -> Result<A
     ctx.metrics.write("history");
     ctx.mind().stored(&name, &status);
     Ok(Action::await_change())
+}
+
+/// Ready, and what is odd about the node.
+fn conditions(history: &NodeHistory, ctx: &Context) -> Vec<Condition> {
+    let mut list = history
+        .status
+        .clone()
+        .map(|status| status.conditions)
+        .unwrap_or_default();
+    let thought = ctx.thought();
+    let found = thought
+        .findings
+        .get(&history.name_any())
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    list.retain(|condition| condition.type_ == READY || found.iter().any(|(type_, ..)| *type_ == condition.type_));
+    let mut conditions = Conditions {
+        list: &mut list,
+        generation: history.metadata.generation,
+        now: ctx.clock.now().wall,
+    };
+    conditions.ready("Recorded", "what the node does is recorded");
+    for (type_, reason, text) in found {
+        conditions.set(type_, true, reason, text);
+    }
+    list
 }
 
 /// Makes an empty history for a node that has none; its content follows by itself.

@@ -91,7 +91,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
             fresh
         }
     };
-    exactly(&ctx, &api, fresh, plan).await?;
+    exactly(&api, fresh, plan, |facts, todo| note(&ctx, facts, todo)).await?;
     Ok(next)
 }
 
@@ -171,14 +171,19 @@ async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, todo: &Todo) -> kube::Res
 const TRIES: usize = 5;
 
 /// Taints and cordon, on exactly the version that was looked at; when somebody was quicker, on the next one.
-async fn exactly(ctx: &Context, api: &Api<SlimNode>, mut facts: NodeFacts, plan: &NodePlan) -> Result<(), Error> {
+async fn exactly(
+    api: &Api<SlimNode>,
+    mut facts: NodeFacts,
+    plan: &NodePlan,
+    mut written: impl FnMut(&NodeFacts, &Todo),
+) -> Result<(), Error> {
     for left in (0..TRIES).rev() {
         let Some(todo) = todo(&facts, plan).filter(|todo| todo.writes.taints.is_some() || todo.cordon.is_some()) else {
             return Ok(());
         };
         match patch(api, &facts, &todo).await {
             Ok(()) => {
-                note(ctx, &facts, &todo);
+                written(&facts, &todo);
                 return Ok(());
             }
             Err(kube::Error::Api(answer)) if answer.is_conflict() && left > 0 => {
@@ -255,3 +260,6 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Er
     ctx.stir.notify_one();
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests;

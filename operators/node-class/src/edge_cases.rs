@@ -1,0 +1,494 @@
+//! The 70 tricky cases that were collected before this operator was written, and where each is decided: tests by their
+//! path, or why there is none. A test checks that the tests exist.
+//!
+//! `e2e` are cases on a real cluster (`e2e/src/bin/e2e/nodes`).
+
+/// Number, case, tests; a reason instead of tests begins with a `-`.
+#[cfg(test)]
+const CASES: [(u8, &str, &[&str]); 70] = [
+    (
+        1,
+        "Node deleted and added again, same machine",
+        &[
+            "liveness::tests::identity::a_node_that_is_deleted_and_added_again_is_the_same_machine",
+            "history::tests::changes::the_same_machine_registered_anew_keeps_its_history",
+            "class::tests::labels::a_bare_node_gets_the_whole_set",
+        ],
+    ),
+    (
+        2,
+        "same name, another machine",
+        &[
+            "liveness::tests::identity::another_machine_of_the_same_name_begins_anew",
+            "history::tests::changes::another_machine_of_the_name_begins_anew_and_unproven",
+        ],
+    ),
+    (
+        3,
+        "clones with one system UUID",
+        &[
+            "host::claims::tests::clones_with_one_uuid_are_told_apart_by_name",
+            "mind::tests::clones_of_one_machine_are_named_on_both",
+        ],
+    ),
+    (
+        4,
+        "Node renamed",
+        &[
+            "liveness::tests::identity::a_node_without_an_object_is_gone_and_never_down_and_forgotten_in_the_end",
+            "history::tests::statistics::after_a_month_without_it_a_node_has_no_good_days_left_or_no_known_ones",
+        ],
+    ),
+    (
+        5,
+        "Node deleted, kubelet alive",
+        &["liveness::tests::identity::a_lease_without_a_node_is_a_kubelet_that_must_be_restarted"],
+    ),
+    (
+        6,
+        "first installation",
+        &[
+            "history::tests::learning::a_node_is_unproven_until_enough_is_known",
+            "mind::tests::a_declared_class_works_before_anything_is_judged",
+        ],
+    ),
+    (
+        7,
+        "history deleted by a user",
+        &["history::tests::storing::an_empty_status_is_a_node_that_was_never_seen"],
+    ),
+    (
+        8,
+        "history unreadable or newer",
+        &[
+            "history::tests::storing::what_is_newer_or_broken_is_refused_with_its_reason",
+            "mind::tests::a_history_that_cannot_be_read_is_left_alone",
+        ],
+    ),
+    (
+        9,
+        "two classes, one key",
+        &[
+            "class::tests::resolve::the_higher_priority_wins_each_key_and_others_are_added",
+            "class::tests::resolve::equal_priorities_with_different_values_are_a_tie_that_the_first_name_wins",
+        ],
+    ),
+    (
+        10,
+        "a class changes its key",
+        &["class::tests::labels::a_class_that_changes_its_key_swaps_them_in_one_apply"],
+    ),
+    (
+        11,
+        "class deleted while nodes are off",
+        &[
+            "class::tests::labels::what_no_class_wants_any_more_is_left_out",
+            "class::tests::taints::what_is_ours_and_wanted_no_more_goes_and_the_rest_stays",
+        ],
+    ),
+    (
+        12,
+        "class deleted while the operator is down",
+        &[
+            "class::tests::labels::the_first_pass_takes_nothing_away_and_changes_nothing",
+            "mind::tests::nothing_is_taken_away_before_everything_is_known_for_a_while",
+        ],
+    ),
+    (
+        13,
+        "user's label, other value",
+        &["class::tests::labels::a_label_that_somebody_set_to_something_else_is_left_alone"],
+    ),
+    (
+        14,
+        "user's label, same value",
+        &["class::tests::labels::a_label_that_somebody_set_to_the_same_is_owned_together_and_stays_theirs"],
+    ),
+    (
+        15,
+        "Talos has the key",
+        &[
+            "class::tests::labels::keys_of_talos_are_never_claimed",
+            "class::tests::labels::a_key_of_ours_that_talos_adopted_is_neither_changed_nor_deleted",
+        ],
+    ),
+    (
+        16,
+        "invalid label value",
+        &[
+            "class::tests::problem::keys_and_values_that_the_api_would_refuse_are_refused",
+            "class::tests::resolve::a_host_name_that_cannot_be_a_label_is_refused_and_not_cut",
+        ],
+    ),
+    (
+        17,
+        "protected keys",
+        &["class::tests::problem::keys_of_others_are_refused_for_labels_annotations_and_taints"],
+    ),
+    (
+        18,
+        "a class that selects by what it sets",
+        &[
+            "class::tests::problem::a_class_that_selects_by_what_it_sets_is_refused",
+            "class::oscillation::tests::the_fourth_change_in_ten_minutes_freezes_what_the_node_has_for_ten_minutes",
+        ],
+    ),
+    (
+        19,
+        "input labels vanish for a minute",
+        &["class::debounce::tests::a_label_that_vanishes_counts_for_five_minutes_more"],
+    ),
+    (
+        20,
+        "NoExecute needs consent",
+        &["class::tests::problem::a_no_execute_taint_must_be_acknowledged"],
+    ),
+    (
+        21,
+        "NoSchedule on a node with pods",
+        &["- the number of pods that do not tolerate it is not shown: they stay, and the API says which they are"],
+    ),
+    (
+        22,
+        "foreign taint between read and patch",
+        &[
+            "class::tests::taints::foreign_taints_come_first_as_they_were_and_then_ours_sorted",
+            "reconcile::node::tests::a_taint_that_somebody_adds_meanwhile_is_kept",
+        ],
+    ),
+    (
+        23,
+        "somebody drops our taint",
+        &["class::contention::tests::a_taint_that_is_dropped_again_and_again_is_written_at_most_six_times_an_hour"],
+    ),
+    (
+        24,
+        "same key, other effect",
+        &["class::tests::taints::foreign_taints_come_first_as_they_were_and_then_ours_sorted"],
+    ),
+    (
+        25,
+        "same key and effect, other value",
+        &["class::tests::taints::a_foreign_taint_of_the_same_key_and_effect_is_left_alone"],
+    ),
+    (
+        26,
+        "timeAdded of others",
+        &["class::tests::taints::the_time_at_which_a_taint_was_added_is_kept_and_makes_no_difference"],
+    ),
+    (
+        27,
+        "RBAC lacks patch",
+        &["- error.rs of the shared crate: a refusal is retried every five minutes and told as an event"],
+    ),
+    (
+        28,
+        "silent for 25 s",
+        &["liveness::tests::lives::twenty_five_seconds_of_silence_are_nothing"],
+    ),
+    (
+        29,
+        "silent while Ready is True",
+        &["liveness::tests::lives::silence_against_a_true_ready_condition_must_last_twice_as_long"],
+    ),
+    (
+        30,
+        "lease moves, Ready Unknown",
+        &["liveness::tests::lives::a_moving_lease_is_life_whatever_ready_says"],
+    ),
+    (
+        31,
+        "renewTime in 1970 or the future",
+        &["liveness::tests::lives::renewals_in_the_far_future_or_in_1970_change_nothing_but_the_offset"],
+    ),
+    (
+        32,
+        "the operator's clock jumps",
+        &[
+            "liveness::tests::lives::a_jump_of_our_wall_clock_moves_stamps_and_no_duration",
+            "history::tests::accounting::a_clock_that_went_backwards_accounts_for_nothing_until_it_is_back",
+        ],
+    ),
+    (
+        33,
+        "suspend",
+        &[
+            "liveness::tests::lives::a_return_in_the_same_boot_was_a_suspend",
+            "history::tests::changes::a_suspended_machine_was_down_once_and_did_not_reboot",
+        ],
+    ),
+    (
+        34,
+        "kubelet restarted",
+        &["liveness::tests::lives::a_restart_of_the_kubelet_is_nothing"],
+    ),
+    (
+        35,
+        "reboot for an update",
+        &[
+            "liveness::tests::lives::a_boot_into_new_versions_is_planned",
+            "history::tests::changes::an_upgrades_reboot_costs_nothing_and_is_no_failure",
+        ],
+    ),
+    (
+        36,
+        "cordoned by a person, then off",
+        &[
+            "liveness::tests::lives::what_a_person_or_we_announced_is_planned",
+            "history::tests::changes::a_cordon_before_makes_it_planned_without_penalty_and_its_time_is_shown",
+        ],
+    ),
+    (
+        37,
+        "daylight saving",
+        &[
+            "history::tests::statistics::when_clocks_change_a_minute_is_a_minute_of_the_hour_that_they_show",
+            "host::window::tests::a_window_over_a_change_of_clocks_lasts_its_true_hours",
+        ],
+    ),
+    (
+        38,
+        "off every night",
+        &[
+            "liveness::tests::mass::desktops_that_go_off_at_night_are_believed",
+            "history::tests::learning::a_pc_that_is_off_every_night_is_volatile_and_never_dampened",
+        ],
+    ),
+    (
+        39,
+        "flaps at the threshold",
+        &["history::tests::learning::a_flapper_at_the_threshold_changes_once_in_24_hours_at_most"],
+    ),
+    (
+        40,
+        "API server restarts, all look NotReady",
+        &[
+            "liveness::tests::mass::most_steady_nodes_at_once_are_not_believed_until_it_is_stable",
+            "mind::tests::while_it_is_guarded_nothing_is_planned_to_be_written",
+        ],
+    ),
+    (
+        41,
+        "API server away for ten minutes",
+        &[
+            "liveness::tests::blindness::an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody",
+            "going::tests::while_nobody_sees_nothing_changes",
+        ],
+    ),
+    (
+        42,
+        "operator down for six hours",
+        &[
+            "liveness::tests::restart::a_node_that_went_while_nobody_watched_is_down_since_ready_changed",
+            "liveness::tests::restart::a_new_boot_after_a_restart_is_a_reboot_of_unknown_length",
+            "history::tests::accounting::a_going_down_that_others_have_seen_while_we_were_blind_is_known_from_then_on",
+        ],
+    ),
+    (
+        43,
+        "the operator's own node goes off",
+        &[
+            "liveness::tests::restart::a_new_leader_settles_before_it_judges",
+            "mind::tests::what_happened_while_another_led_is_recorded_on_taking_over",
+        ],
+    ),
+    (
+        44,
+        "two leaders for a moment",
+        &[
+            "history::tests::changes::what_is_told_twice_happened_once",
+            "liveness::tests::blindness::a_stopped_process_is_blind_and_takes_nobody_for_dead",
+        ],
+    ),
+    (
+        45,
+        "no steady node",
+        &[
+            "liveness::tests::mass::without_steady_nodes_only_all_hosts_at_once_count",
+            "picture::tests::disruption::where_every_node_is_volatile_none_may_be_excluded",
+        ],
+    ),
+    (
+        46,
+        "a single node",
+        &[
+            "liveness::tests::blindness::a_single_node_is_never_seen_to_go_down",
+            "picture::tests::going_off::the_only_host_gets_no_advice_and_is_not_emptied",
+        ],
+    ),
+    (
+        47,
+        "evictions frozen",
+        &[
+            "picture::tests::going_off::where_evictions_stand_still_already_that_is_said",
+            "picture::tests::disruption::what_mends_is_as_few_volatile_nodes_as_it_takes_those_that_go_first",
+        ],
+    ),
+    (
+        48,
+        "one of three machines of a host is down",
+        &[
+            "liveness::tests::lives::one_of_three_machines_of_a_host_goes_down_alone",
+            "picture::tests::going_off::a_host_that_is_partly_off_is_judged_by_the_rest",
+        ],
+    ),
+    (
+        49,
+        "all machines of a host silent",
+        &["liveness::tests::mass::desktops_that_go_off_at_night_are_believed"],
+    ),
+    (
+        50,
+        "host label contradicts the NodeHost",
+        &["class::tests::matching::the_host_and_the_availability_are_seen_as_they_are_now"],
+    ),
+    (
+        51,
+        "migrated to another host",
+        &["host::claims::tests::a_vm_that_moves_gets_the_host_that_claims_it_now"],
+    ),
+    (
+        52,
+        "etcd member on a volatile host",
+        &[
+            "picture::tests::going_off::a_desktop_with_a_member_of_three_may_go_and_it_is_said_what_remains",
+            "failover::tests::ladder::a_control_plane_node_needs_another_member_to_spare",
+        ],
+    ),
+    (
+        53,
+        "two of three members on one host",
+        &["picture::tests::going_off::a_host_with_two_of_three_members_ends_the_quorum"],
+    ),
+    (
+        54,
+        "etcd unknown",
+        &["picture::tests::going_off::without_role_labels_etcd_is_not_judged_and_that_is_said"],
+    ),
+    (
+        55,
+        "clean marks, then Ready again",
+        &[
+            "liveness::tests::lives::a_clean_shutdown_that_returns_after_ninety_seconds_was_a_reboot",
+            "failover::tests::ladder::a_reboot_never_places_the_taint",
+        ],
+    ),
+    (
+        56,
+        "out of service, then on again",
+        &["failover::tests::taint::a_node_that_is_back_is_held_until_it_is_cleaned_up"],
+    ),
+    (
+        57,
+        "out of service by another tool",
+        &["failover::tests::taint::a_taint_of_others_is_never_touched_and_is_told_while_the_node_is_down"],
+    ),
+    (
+        58,
+        "power says off, lease moves",
+        &["failover::tests::ladder::a_lease_that_moves_refutes_the_hook"],
+    ),
+    (
+        59,
+        "old power evidence",
+        &[
+            "failover::tests::ladder::an_off_that_expired_is_ignored",
+            "failover::tests::ladder::an_off_from_before_the_last_sign_of_life_is_ignored",
+        ],
+    ),
+    (
+        60,
+        "plug pulled, no evidence",
+        &["failover::tests::ladder::silence_is_never_evidence_however_long"],
+    ),
+    (
+        61,
+        "DaemonSet pods and out-of-service",
+        &["- documented: they are deleted and made again on return; there is no preview"],
+    ),
+    (
+        62,
+        "finalizer on a pod of a dead node",
+        &["- not named: what is left is counted, the pods are in the API"],
+    ),
+    (
+        63,
+        "CSI controller on the host that is off",
+        &["- not looked for: it shows as a workload that is only on volatile nodes"],
+    ),
+    (
+        64,
+        "PodDisruptionBudget blocks",
+        &["going::tests::when_the_deadline_has_passed_evictions_end_and_the_rest_is_told"],
+    ),
+    (
+        65,
+        "budget of a single replica",
+        &["- the refusal is shown in status.off.waiting as the API server words it; not foretold"],
+    ),
+    (
+        66,
+        "off for a month",
+        &["history::tests::statistics::after_a_month_without_it_a_node_has_no_good_days_left_or_no_known_ones"],
+    ),
+    (
+        67,
+        "uninstall with nodes off",
+        &["release::tests::a_node_that_is_down_keeps_its_out_of_service_taint_and_loses_the_rest"],
+    ),
+    (
+        68,
+        "dry run",
+        &["class::tests::resolve::a_dry_run_says_what_it_would_do_and_takes_nothing"],
+    ),
+    (
+        69,
+        "many conflicts on one node",
+        &["reconcile::node::tests::a_taint_that_somebody_adds_meanwhile_is_kept"],
+    ),
+    (
+        70,
+        "a write for each heartbeat",
+        &[
+            "history::tests::properties::a_quiet_hour_changes_nothing_but_how_long_it_is_known",
+            "mind::tests::a_quiet_hour_is_stored_at_checkpoints_only",
+        ],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::CASES;
+
+    /// The file of a module: `a/b.rs` or `a/b/mod.rs`.
+    fn source(src: &Path, module: &str) -> Option<PathBuf> {
+        let path = src.join(module.replace("::", "/"));
+        [path.with_extension("rs"), path.join("mod.rs")]
+            .into_iter()
+            .find(|file| file.exists())
+    }
+
+    #[test]
+    fn every_case_is_decided_and_every_test_that_is_named_exists() {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut missing = Vec::new();
+        for (at, (number, case, decided)) in (1..).zip(CASES) {
+            assert_eq!(at, number);
+            assert!(!decided.is_empty(), "{number}: {case}");
+            for one in decided.iter().filter(|one| !one.starts_with("- ")) {
+                let (module, test) = one.rsplit_once("::").unwrap();
+                // Tests may be in a module of their own inside the file.
+                let inside = module.strip_suffix("::tests").unwrap_or(module);
+                let files = [source(&src, module), source(&src, inside)];
+                let has = |file: &PathBuf| fs::read_to_string(file).unwrap().contains(&format!("fn {test}()"));
+                if !files.iter().flatten().any(has) {
+                    missing.push(format!("{number}: {one}"));
+                }
+            }
+        }
+        assert_eq!(missing, Vec::<String>::new());
+    }
+}

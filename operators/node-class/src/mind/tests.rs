@@ -1,0 +1,351 @@
+//! The whole of it, from leases to plans, in simulated time.
+use clap::Parser;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::args::{Cli, Command};
+use crate::crd::CORDONED;
+use crate::facts::{SlimNode, slim};
+use crate::reconcile::node::todo;
+
+/// A small home: nodes that renew their leases every ten seconds, and the operator's mind.
+struct Home {
+    mind: Mind,
+    world: World,
+    alive: BTreeSet<String>,
+    second: u64,
+}
+
+fn settings() -> Settings {
+    let given = ["node-class", "run", "--namespace", "n", "--cluster-name", "home"];
+    let Command::Run(settings) = Cli::try_parse_from(given).unwrap().command else {
+        panic!()
+    };
+    *settings
+}
+
+fn facts(name: &str, more: &Value) -> NodeFacts {
+    let mut node = json!({
+        "metadata": { "name": name, "uid": format!("uid-{name}"), "resourceVersion": "1", "labels": {}, "annotations": {} },
+        "spec": {},
+        "status": {
+            "conditions": [{ "type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": "2026-01-01T00:00:00Z" }],
+            "nodeInfo": { "bootID": "boot", "systemUUID": format!("uuid-{name}"), "machineID": "m", "architecture": "amd64" },
+        },
+    });
+    merge(&mut node, more);
+    let mut node: SlimNode = serde_json::from_value(node).unwrap();
+    slim(&mut node);
+    NodeFacts::of(&node)
+}
+
+fn merge(into: &mut Value, more: &Value) {
+    match (into, more) {
+        (Value::Object(into), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, more) => *into = more.clone(),
+    }
+}
+
+fn host(name: &str, nodes: &[&str], availability: Option<&str>) -> Arc<NodeHost> {
+    let spec = json!({ "nodes": nodes, "availability": availability });
+    let meta = json!({ "name": name, "generation": 1, "uid": name });
+    let host =
+        json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHost", "metadata": meta, "spec": spec });
+    Arc::new(serde_json::from_value(host).unwrap())
+}
+
+fn class(name: &str, spec: &Value) -> Arc<NodeClass> {
+    let meta = json!({ "name": name, "generation": 1, "uid": name });
+    let class =
+        json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeClass", "metadata": meta, "spec": spec });
+    Arc::new(serde_json::from_value(class).unwrap())
+}
+
+fn volatile() -> Arc<NodeClass> {
+    let taint = json!({ "key": "nodes.hearth.home.arpa/volatile", "effect": "PreferNoSchedule" });
+    let spec =
+        json!({ "match": { "availability": "Volatile" }, "labels": { "home/kind": "desktop" }, "taints": [taint] });
+    class("volatile", &spec)
+}
+
+impl Home {
+    /// gamer with two nodes, and three mini PCs, of which one is declared.
+    fn new() -> Self {
+        let names = ["gamer-1", "gamer-2", "mini-1", "mini-2", "mini-3"];
+        let mut home = Self {
+            mind: Mind::new(&settings(), now(0)),
+            world: World {
+                hosts: vec![
+                    host("gamer", &["gamer-*"], Some("Volatile")),
+                    host("shelf", &["mini-3"], None),
+                ],
+                classes: vec![volatile()],
+                complete: true,
+                ..World::default()
+            },
+            alive: names.map(str::to_owned).into(),
+            second: 0,
+        };
+        for name in names {
+            home.node(facts(name, &json!({})));
+        }
+        home.mind.observer.watching(true, now(0));
+        home
+    }
+
+    fn node(&mut self, facts: NodeFacts) {
+        let facts = Arc::new(facts);
+        self.mind.observer.node(&facts, now(self.second));
+        self.world.nodes.insert(facts.name.clone(), facts);
+    }
+
+    fn lead(&mut self) {
+        self.mind.load([]);
+    }
+
+    /// Time passes; the last thought is returned, and how many histories were stored on the way.
+    fn pass(&mut self, seconds: u64) -> (Thought, usize) {
+        let (mut last, mut stored) = (Thought::default(), 0);
+        for _ in 0..seconds / 2 {
+            self.second += 2;
+            let now = now(self.second);
+            if self.second.is_multiple_of(10) {
+                for name in &self.alive {
+                    self.mind
+                        .observer
+                        .lease(name, &self.second.to_string(), Some(now.wall), now);
+                }
+            }
+            if self.mind.loaded() {
+                self.mind.look(now);
+                let thought = self.mind.think(&self.world, now);
+                for name in self.mind.waiting_to_store() {
+                    let status = self.mind.to_store(&name).unwrap();
+                    self.mind.stored(&name, &status);
+                    stored += 1;
+                }
+                last = thought;
+            } else {
+                self.mind.stand_by(now);
+            }
+        }
+        (last, stored)
+    }
+
+    fn not_ready(&mut self, names: &[&str]) {
+        for name in names {
+            self.alive.remove(*name);
+            let condition = json!([{ "type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown" }]);
+            self.node(facts(name, &json!({ "status": { "conditions": condition } })));
+        }
+    }
+
+    fn writes(&self, thought: &Thought) -> Vec<String> {
+        let of = |(name, node): (&String, &Arc<NodeFacts>)| todo(node, thought.plans.get(name)?).map(|_| name.clone());
+        self.world.nodes.iter().filter_map(of).collect()
+    }
+}
+
+fn now(second: u64) -> Now {
+    let begun: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+    Now {
+        mono: Duration::from_secs(1000 + second),
+        wall: begun + SignedDuration::from_secs(i64::try_from(second).unwrap()),
+    }
+}
+
+#[test]
+fn a_declared_class_works_before_anything_is_judged() {
+    let mut home = Home::new();
+    home.lead();
+    let (thought, _) = home.pass(2);
+    assert_eq!(thought.sight, Some(Sight::Settling));
+    let plan = &thought.plans["gamer-1"];
+    assert_eq!(plan.wanted.classes, ["volatile"]);
+    assert_eq!(plan.wanted.labels["nodes.hearth.home.arpa/host"].0, "gamer");
+    assert!(plan.only_add && !plan.still);
+    assert_eq!(home.writes(&thought).len(), 5, "every node gets its host's name");
+    assert!(thought.hosts.is_empty(), "hosts are not judged yet");
+    assert_eq!(thought.classes["volatile"].matched, Some(2));
+}
+
+#[test]
+fn nothing_is_taken_away_before_everything_is_known_for_a_while() {
+    let mut home = Home::new();
+    home.lead();
+    home.world.classes.clear();
+    let (thought, _) = home.pass(60);
+    assert_eq!(thought.sight, Some(Sight::Clear));
+    assert!(thought.plans["gamer-1"].only_add, "clear, but not for long");
+    let (thought, _) = home.pass(120);
+    assert!(!thought.plans["gamer-1"].only_add);
+    home.world.complete = false;
+    let (thought, _) = home.pass(10);
+    assert!(thought.plans["gamer-1"].only_add, "a watch is being listed again");
+}
+
+#[test]
+fn a_host_that_goes_off_is_told_and_stored_once() {
+    let mut home = Home::new();
+    home.lead();
+    let (thought, _) = home.pass(300);
+    assert_eq!(thought.hosts["gamer"].state, Some(crate::crd::host::HostState::On));
+    home.not_ready(&["gamer-1", "gamer-2"]);
+    let (thought, stored) = home.pass(120);
+    let gamer = &thought.hosts["gamer"];
+    assert_eq!(gamer.state, Some(crate::crd::host::HostState::Off));
+    assert!(
+        gamer
+            .evidence
+            .as_ref()
+            .unwrap()
+            .contains("gamer-1 is silent since 2026-01-05T00:05:00Z")
+    );
+    assert_eq!(thought.hosts["shelf"].state, Some(crate::crd::host::HostState::On));
+    assert_eq!(stored, 2, "one write for each node");
+}
+
+#[test]
+fn while_it_is_guarded_nothing_is_planned_to_be_written() {
+    let mut home = Home::new();
+    home.lead();
+    home.pass(300);
+    home.not_ready(&["mini-1", "mini-2", "mini-3", "gamer-1"]);
+    let (thought, stored) = home.pass(60);
+    assert!(matches!(thought.sight, Some(Sight::Guarded(_))), "{:?}", thought.sight);
+    assert_eq!(home.writes(&thought), Vec::<String>::new());
+    assert_eq!(
+        (stored, thought.hosts.len()),
+        (0, 0),
+        "nothing is recorded, and hosts keep what their status says"
+    );
+}
+
+#[test]
+fn a_quiet_hour_is_stored_at_checkpoints_only() {
+    let mut home = Home::new();
+    home.lead();
+    home.pass(120);
+    let (_, stored) = home.pass(3600);
+    assert!(
+        (5..=2 * 5).contains(&stored),
+        "two checkpoints for each of five nodes at most: {stored}"
+    );
+}
+
+#[test]
+fn what_happened_while_another_led_is_recorded_on_taking_over() {
+    let mut home = Home::new();
+    home.pass(300);
+    home.not_ready(&["gamer-1"]);
+    home.pass(60);
+    home.lead();
+    let (_, stored) = home.pass(4);
+    assert!(stored > 0);
+    let record = &home.mind.entries["gamer-1"].record;
+    let remembered = record.remembered().unwrap();
+    assert_eq!(
+        (remembered.state, remembered.down_at),
+        (State::Down, Some(now(300).wall))
+    );
+}
+
+#[test]
+fn a_history_that_cannot_be_read_is_left_alone() {
+    let mut home = Home::new();
+    let status = json!({ "format": 99 });
+    let meta = json!({ "name": "gamer-1" });
+    let history = json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistory", "metadata": meta, "spec": {}, "status": status });
+    let history: NodeHistory = serde_json::from_value(history).unwrap();
+    home.mind.load([&history]);
+    home.not_ready(&["gamer-1"]);
+    home.pass(200);
+    assert!(home.mind.entries["gamer-1"].unreadable.is_some());
+    let thought = home.mind.think(&home.world, now(home.second));
+    assert_eq!(
+        thought.plans["gamer-1"].wanted.classes,
+        ["volatile"],
+        "its classes work all the same"
+    );
+    assert!(home.mind.to_store("gamer-1").is_none());
+}
+
+#[test]
+fn clones_of_one_machine_are_named_on_both() {
+    let mut home = Home::new();
+    home.lead();
+    for name in ["mini-1", "mini-2"] {
+        home.node(facts(
+            name,
+            &json!({ "status": { "nodeInfo": { "systemUUID": "the-same" } } }),
+        ));
+    }
+    let (thought, _) = home.pass(120);
+    let types = |name: &str| {
+        thought.findings[name]
+            .iter()
+            .map(|finding| finding.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (types("mini-1"), types("mini-2")),
+        (vec!["DuplicateMachine"], vec!["DuplicateMachine"])
+    );
+    assert_eq!(types("mini-3"), Vec::<&str>::new());
+}
+
+#[test]
+fn a_class_that_must_not_be_used_keeps_what_its_nodes_have() {
+    let mut home = Home::new();
+    home.lead();
+    let bad =
+        json!({ "match": { "availability": "Volatile", "memoryBelow": "lots" }, "labels": { "home/kind": "desktop" } });
+    home.world.classes = vec![class("volatile", &bad)];
+    let managed = json!([{ "manager": "node-class", "operation": "Apply", "fieldsV1": { "f:metadata": { "f:labels": {
+        "f:home/kind": {}, "f:nodes.hearth.home.arpa/host": {}, "f:nodes.hearth.home.arpa/availability": {} } } } }]);
+    let labels = json!({ "home/kind": "desktop", "nodes.hearth.home.arpa/host": "gamer", "nodes.hearth.home.arpa/availability": "Volatile" });
+    home.node(facts(
+        "gamer-1",
+        &json!({ "metadata": { "managedFields": managed, "labels": labels } }),
+    ));
+    let (thought, _) = home.pass(300);
+    let status = &thought.classes["volatile"];
+    let stalled = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Stalled")
+        .unwrap();
+    assert_eq!(stalled.reason, "InvalidClass");
+    assert!(
+        !home.writes(&thought).contains(&"gamer-1".to_owned()),
+        "{:?}",
+        thought.plans["gamer-1"]
+    );
+}
+
+#[test]
+fn a_request_to_go_off_cordons_and_its_end_lifts_our_cordon_only() {
+    let mut home = Home::new();
+    home.lead();
+    let mut gamer = NodeHost::clone(&home.world.hosts[0]);
+    let going = json!({ "request": "tonight", "since": "2026-01-05T00:00:00Z", "phase": "Draining" });
+    gamer.status = Some(serde_json::from_value(json!({ "off": going })).unwrap());
+    home.world.hosts[0] = Arc::new(gamer.clone());
+    let (thought, _) = home.pass(200);
+    assert_eq!(thought.plans["gamer-1"].cordon.as_deref(), Some("tonight"));
+    assert_eq!(thought.plans["mini-1"].cordon, None);
+    let ours = json!({ "metadata": { "annotations": { CORDONED: "tonight" } }, "spec": { "unschedulable": true } });
+    home.node(facts("gamer-1", &ours));
+    home.node(facts("mini-1", &json!({ "spec": { "unschedulable": true } })));
+    gamer.status = None;
+    home.world.hosts[0] = Arc::new(gamer);
+    let (thought, _) = home.pass(4);
+    let cordon = |name: &str| todo(&home.world.nodes[name], &thought.plans[name]).and_then(|todo| todo.cordon);
+    assert_eq!(cordon("gamer-1"), Some(None), "ours is lifted");
+    assert_eq!(cordon("mini-1"), None, "a person's stays");
+}
