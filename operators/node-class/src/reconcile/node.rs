@@ -184,7 +184,10 @@ async fn exactly(ctx: &Context, api: &Api<SlimNode>, mut facts: NodeFacts, plan:
             Err(kube::Error::Api(answer)) if answer.is_conflict() && left > 0 => {
                 let again = Duration::from_millis(fastrand::u64(50..250));
                 tokio::time::sleep(again).await;
-                let mut node = api.get(&facts.name).await.map_err(Error::kube("reading the node again"))?;
+                let mut node = api
+                    .get(&facts.name)
+                    .await
+                    .map_err(Error::kube("reading the node again"))?;
                 slim(&mut node);
                 facts = NodeFacts::of(&node);
             }
