@@ -110,6 +110,12 @@ async fn clean(client: &Client) -> Result<()> {
         Err(kube::Error::Api(status)) if status.code == 404 => {}
         Err(error) => return Err(error.into()),
     }
+    remove_namespaces(client).await
+}
+
+/// Removes the namespaces that cases have made.
+pub async fn remove_namespaces(client: &Client) -> Result<()> {
+    let ours = ListParams::default().labels(&format!("{LABEL}=e2e"));
     let namespaces: Api<Namespace> = Api::all(client.clone());
     for namespace in namespaces.list(&ours).await? {
         namespaces

@@ -14,9 +14,10 @@ fn api(client: &Client, object: &Value) -> Result<(Api<DynamicObject>, String)> 
     let api_version = text("/apiVersion").context("no apiVersion")?;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = text("/kind").context("no kind")?;
-    let plural = match kind {
-        "Ingress" => "ingresses".to_owned(),
-        other => format!("{}s", other.to_lowercase()),
+    let plural = match kind.to_lowercase() {
+        kind if kind.ends_with('s') => format!("{kind}es"),
+        kind if kind.ends_with('y') => format!("{}ies", kind.trim_end_matches('y')),
+        kind => format!("{kind}s"),
     };
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), &plural);
     let name = text("/metadata/name").context("no name")?.to_owned();
@@ -35,6 +36,25 @@ pub async fn apply(client: &Client, object: &Value) -> Result<()> {
     if object.get("status").is_some() {
         api.patch_status(&name, &parameters, &Patch::Apply(object)).await?;
     }
+    Ok(())
+}
+
+/// Lays a patch over an object (RFC 7386: null removes), as `kubectl edit` would: only what it names is touched.
+pub async fn patch(client: &Client, object: &Value, patch: &Value) -> Result<()> {
+    let (api, name) = api(client, object)?;
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch(&name, &parameters, &Patch::Merge(patch)).await?;
+    Ok(())
+}
+
+/// The same through the status subresource.
+pub async fn patch_status(client: &Client, object: &Value, patch: &Value) -> Result<()> {
+    let (api, name) = api(client, object)?;
+    api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
     Ok(())
 }
 

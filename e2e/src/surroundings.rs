@@ -116,6 +116,12 @@ impl ClusterControl {
         self.call(&["start", component]).await.map(drop)
     }
 
+    /// A node's power button: `off`, `on`, `reboot` …
+    pub async fn node(&self, action: &str, names: &[&str]) -> Result<()> {
+        let arguments: Vec<&str> = ["node", action].into_iter().chain(names.iter().copied()).collect();
+        self.call(&arguments).await.map(drop)
+    }
+
     /// Empties etcd: the cluster is new, with the same certificates.
     pub async fn wipe_etcd(&self) -> Result<()> {
         self.call(&["wipe-etcd"]).await.map(drop)

@@ -69,11 +69,23 @@ HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," |
 {{- end }}
 {{- end }}
 
-{{- /* Its own pod, to know on which node it runs itself. */}}
+{{- /* Its own pod, to know on which node it runs itself. The Job before an uninstall ends the operator and waits until its
+lease is given back; without an election there is none, which it has to see, too. */}}
 {{- define "node-class.ownRules" -}}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get]
+{{- if .Values.releaseOnUninstall }}
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  resourceNames: [{{ include "hearth.fullname" . }}]
+  verbs: [patch]
+{{- if not .Values.leaderElection.enabled }}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get]
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* The nodes' leases: who is alive. */}}

@@ -1,5 +1,7 @@
 //! `cargo xtask e2e`: the end-to-end tests on a cluster.
-use anyhow::ensure;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
 
 use crate::cluster;
 use crate::place::Place;
@@ -8,7 +10,8 @@ use crate::place::Place;
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
-    /// Only the cases that leave the cluster alone (calm), or only those that take its parts away (blackout)
+    /// Only the cases of dns-sync that leave the cluster alone (calm), only those that take its parts away (blackout), or
+    /// only those of node-class (nodes). All of them without this and without words; with words alone, those of dns-sync
     #[arg(long)]
     part: Option<String>,
     /// Remove the cluster at the end
@@ -18,17 +21,58 @@ pub(crate) struct Args {
     words: Vec<String>,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let ready = args.place.prepare("dns-sync", "e2e")?;
-    let mut arguments = args.words;
-    arguments.extend(args.part.map(|part| format!("--part={part}")));
-    if args.place.kubeconfig.is_some() {
-        arguments.push("--foreign".to_owned());
+/// Names a file in which the `e2e` program writes down what failed.
+pub(crate) const FAILURES: &str = "HEARTH_E2E_FAILURES";
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    let foreign = args.place.kubeconfig.is_some();
+    let only_nodes = args.part.as_deref() == Some(NODES);
+    let nodes_too = args.part.is_none() && args.words.is_empty() && !foreign;
+    let mut passed = true;
+    if !only_nodes {
+        let ready = args.place.prepare("dns-sync", "e2e")?;
+        let mut arguments = args.words.clone();
+        arguments.extend(args.part.map(|part| format!("--part={part}")));
+        if foreign {
+            arguments.push("--foreign".to_owned());
+        }
+        passed &= ready.run("e2e", &arguments)?;
     }
-    let passed = ready.run("e2e", &arguments)?;
-    if args.down && args.place.kubeconfig.is_none() {
+    if only_nodes || nodes_too {
+        passed &= nodes(&args.place, &args.words, None)?;
+    }
+    if args.down && !foreign {
         cluster::down()?;
     }
     ensure!(passed, "end-to-end tests failed");
     Ok(())
+}
+
+/// The part with the cases of node-class.
+const NODES: &str = "nodes";
+/// The machines that they need: `home-1` is there anyway, two stay on, two are a desktop's.
+const MACHINES: [&str; 5] = ["home-1", "mini-1", "mini-2", "talos03", "talos08"];
+
+/// The cases of node-class. They need more machines and shorter times than others; the cluster gets its own back.
+pub(crate) fn nodes(place: &Place, words: &[String], failures: Option<&Path>) -> Result<bool> {
+    ensure!(
+        place.kubeconfig.is_none(),
+        "the cases of node-class switch machines off and on, which only the local cluster can: run them without --kubeconfig"
+    );
+    let before = cluster::shape()?;
+    cluster::up(&cluster::UpOptions {
+        nodes: MACHINES.map(str::to_owned).to_vec(),
+        grace: Some(cluster::Grace::Short),
+        ..cluster::UpOptions::default()
+    })?;
+    let mut ready = place.prepare("node-class", "e2e")?;
+    if let Some(failures) = failures {
+        ready.set(FAILURES, failures);
+    }
+    let arguments = [format!("--part={NODES}")];
+    let passed = ready.run("e2e", &[&arguments, words].concat());
+    if let Some(before) = before {
+        cluster::up(&before)?;
+    }
+    passed
 }

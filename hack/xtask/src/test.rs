@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::e2e::FAILURES;
 use crate::place::Place;
-use crate::{charts, cluster, tools};
+use crate::{charts, cluster, e2e, tools};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -69,7 +70,8 @@ fn on_a_cluster(steps: &mut Steps, place: &Place) -> Result<()> {
         // Blackouts are mostly waited out: they have a cluster of their own meanwhile.
         let blackouts = Blackouts::start(failures.path())?;
         let calm = ready.run("e2e", &["--part=calm".to_owned()]);
-        Ok(blackouts.finish()? && calm?)
+        let nodes = e2e::nodes(place, &[], Some(failures.path()));
+        Ok(blackouts.finish()? && calm? && nodes?)
     });
     let told = steps.step("demo --check", || ready.run("demo", &["--check".to_owned()]));
     if !was_up {
@@ -83,9 +85,6 @@ fn on_a_cluster(steps: &mut Steps, place: &Place) -> Result<()> {
     ensure!(told?, "the demo did not go as it should");
     Ok(())
 }
-
-/// Where the `e2e` program writes down what failed.
-const FAILURES: &str = "HEARTH_E2E_FAILURES";
 
 /// The cases that take a cluster's parts away, on a second one.
 struct Blackouts {

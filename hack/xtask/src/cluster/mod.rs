@@ -27,7 +27,7 @@ use self::control::Component;
 use self::lifecycle::Tools;
 use self::node::Machine;
 use self::process::Condition;
-pub(crate) use self::state::UpOptions;
+pub(crate) use self::state::{Grace, UpOptions};
 use self::state::{Home, Settings};
 use crate::tools;
 
@@ -179,6 +179,11 @@ pub(crate) fn up(options: &UpOptions) -> Result<()> {
     eprintln!("  export KUBECONFIG={}", home.kubeconfig().display());
     eprintln!("  {} get nodes", kubectl.display());
     Ok(())
+}
+
+/// The options that make the cluster as it is now; none if there is no cluster.
+pub(crate) fn shape() -> Result<Option<UpOptions>> {
+    Ok(Home::locate()?.load()?.as_ref().map(Settings::options))
 }
 
 /// What to set `HEARTH_CLUSTER_HOME` to for another cluster beside this one.

@@ -77,6 +77,17 @@ impl Settings {
         found.with_context(|| format!("there is no node {name}; there are {}", names.join(", ")))
     }
 
+    /// The options that ask for exactly this.
+    pub(crate) fn options(&self) -> UpOptions {
+        UpOptions {
+            nodes: self.nodes.iter().map(|node| node.name.clone()).collect(),
+            grace: None,
+            node_monitor_grace_period: Some(self.node_monitor_grace_period.clone()),
+            default_toleration_seconds: Some(self.default_toleration_seconds),
+            proxy_min_sync_period: Some(self.proxy_min_sync_period.clone()),
+        }
+    }
+
     /// The settings with what the options ask for; nodes that stay keep their index.
     pub(crate) fn with(&self, options: &UpOptions) -> Result<Self> {
         let UpOptions {
@@ -252,6 +263,16 @@ mod tests {
         let three = Settings::new(0).with(&asking(&["a", "b", "c"])).unwrap();
         let changed = three.with(&asking(&["b", "d"])).unwrap();
         assert_eq!(names(&changed), [("b", 1), ("d", 0)]);
+    }
+
+    #[test]
+    fn the_options_of_a_cluster_bring_it_back() {
+        let two = Settings::new(0).with(&asking(&["home-1", "a"])).unwrap();
+        let more = UpOptions {
+            grace: Some(Grace::Short),
+            ..asking(&["home-1", "a", "b"])
+        };
+        assert_eq!(two.with(&more).unwrap().with(&two.options()).unwrap(), two);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// What needs a restart, a backoff or a look.
 pub(crate) const LATER: Duration = Duration::from_mins(1);
 
-/// The cases of a part, or all in order; those that shake the cluster come last.
+/// The cases of a part of dns-sync, or all in order; those that shake the cluster come last.
 pub(crate) fn cases(part: Option<Part>) -> Vec<Case> {
     let calm = [
         sources::cases(),
