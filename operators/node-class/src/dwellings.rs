@@ -38,7 +38,7 @@ pub struct SlimPodStatus {
     pub phase: Option<String>,
 }
 
-/// What a watch reads of a PersistentVolume.
+/// What a watch reads of a persistent volume.
 #[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
 #[resource(inherit = PersistentVolume)]
 #[serde(default)]
@@ -49,7 +49,7 @@ pub struct SlimVolume {
     pub spec: Option<SlimVolumeSpec>,
 }
 
-/// What a watch reads of a PersistentVolume's spec.
+/// What a watch reads of a persistent volume's spec.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimVolumeSpec {

@@ -208,6 +208,13 @@ fn nodes(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
         "1 while the node goes up and down too often",
         flapping,
     )?;
+    marks(thought, encoder)
+}
+
+/// What is found on nodes beside their being up.
+fn marks(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    let of = |node: &String| vec![("node", node.clone())];
+    let all = || thought.figures.iter();
     let offset = all().filter_map(|(node, figures)| Some((of(node), figures.clock_offset?)));
     gauge(
         encoder,

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::Event;
 
 use crate::clock::Now;
 use crate::dwellings::{Dwelling, SlimPod, SlimVolume, gather, of_pod, of_volume};
@@ -78,7 +79,6 @@ impl Feeds {
         let change = lock(&self.leases).take(update, keep, gate);
         let now = ctx.clock.now();
         let mut mind = ctx.mind();
-        use kube::runtime::watcher::Event;
         if let Update::Event(Event::Apply(lease) | Event::InitApply(lease)) = update {
             let renewed = lease
                 .spec
@@ -94,7 +94,9 @@ impl Feeds {
             );
         }
         if let Change::Went(names) = change {
-            names.iter().for_each(|name| mind.observer.lease_gone(name, now));
+            for name in &names {
+                mind.observer.lease_gone(name, now);
+            }
         }
     }
 
@@ -108,7 +110,7 @@ impl Feeds {
         }
     }
 
-    /// A PersistentVolume came, changed or went.
+    /// A persistent volume came, changed or went.
     pub fn volume(&self, ctx: &Context, update: &Update<SlimVolume>, gate: &Check) {
         let change = lock(&self.volumes).take(update, |volume| (volume.name_any(), of_volume(volume)), gate);
         if change != Change::Standing {

@@ -28,9 +28,9 @@ pub async fn release(settings: Release) -> anyhow::Result<()> {
         stop(&client, namespace, deployment).await?;
     }
     let api = Api::<SlimNode>::all(client);
-    let nodes = api.list(&ListParams::default()).await.context("listing nodes")?;
+    let all = api.list(&ListParams::default()).await.context("listing nodes")?;
     let mut failed = 0;
-    for mut node in nodes {
+    for mut node in all {
         slim(&mut node);
         let facts = NodeFacts::of(&node);
         let name = node.name_any();
@@ -112,9 +112,9 @@ async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
         let answer = api
             .patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body))
             .await;
-        let mut node = answer.context("taking labels and annotations off")?;
-        slim(&mut node);
-        facts = NodeFacts::of(&node);
+        let mut freed = answer.context("taking labels and annotations off")?;
+        slim(&mut freed);
+        facts = NodeFacts::of(&freed);
     }
     let taints = writes(&facts, &Wanted::default(), &staying(&facts), false).taints;
     let mut annotations = serde_json::Map::new();

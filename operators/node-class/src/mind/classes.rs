@@ -54,16 +54,15 @@ fn could_match(class: &NodeClass, node: &NodeFacts) -> bool {
 }
 
 impl Mind {
-    pub(super) fn view_classes(&self, world: &World, views: &BTreeMap<String, View>, thought: &mut Thought, now: Now) {
+    pub(super) fn view_classes(world: &World, views: &BTreeMap<String, View>, thought: &mut Thought, now: Now) {
         for class in &world.classes {
             let name = class.metadata.name.clone().unwrap_or_default();
-            let status = self.view_class(world, class, &name, views, now);
+            let status = Self::view_class(world, class, &name, views, now);
             thought.classes.insert(name, status);
         }
     }
 
     fn view_class(
-        &self,
         world: &World,
         class: &NodeClass,
         name: &str,

@@ -39,7 +39,7 @@ pub struct World {
     pub nodes: BTreeMap<String, Arc<NodeFacts>>,
     /// The NodeHosts.
     pub hosts: Vec<Arc<NodeHost>>,
-    /// The NodeClasses.
+    /// The classes.
     pub classes: Vec<Arc<NodeClass>>,
     /// What lives where; none if it is not watched.
     pub dwellings: Option<Arc<Dwellings>>,
@@ -165,8 +165,8 @@ pub(crate) struct Shown {
 impl Shown {
     /// As it is stored; none if nothing is.
     fn of(status: &NodeHistoryStatus) -> Option<Self> {
-        let states = [State::Up, State::Down, State::Unknown, State::Gone, State::Missing];
-        let state = states
+        let all = [State::Up, State::Down, State::Unknown, State::Gone, State::Missing];
+        let state = all
             .into_iter()
             .find(|state| Some(state.as_str()) == status.state.as_deref())?;
         Some(Self {
@@ -351,7 +351,7 @@ impl Mind {
 
     /// One step.
     pub fn think(&mut self, world: &World, now: Now) -> Thought {
-        let claims = self.claims(world);
+        let claims = Self::claims(world);
         let domains = self.domains(world, &claims);
         self.domains.clone_from(&domains);
         let happenings: Vec<Happening> = self.pending.drain(..).map(|(_, happening)| happening).collect();
@@ -372,7 +372,7 @@ impl Mind {
         let only_add = !(clear && long_clear && world.complete);
         let still = matches!(sight, Sight::Blind | Sight::Guarded(_));
         let views = self.plan_nodes(world, &claims, &domains, &mut thought, only_add, still, now);
-        self.view_classes(world, &views, &mut thought, now);
+        Self::view_classes(world, &views, &mut thought, now);
         if clear {
             self.view_hosts(world, &claims, &domains, &mut thought, now);
         }
@@ -385,7 +385,7 @@ impl Mind {
         thought
     }
 
-    fn claims(&self, world: &World) -> Claims {
+    fn claims(world: &World) -> Claims {
         let known: BTreeMap<String, String> = world
             .hosts
             .iter()

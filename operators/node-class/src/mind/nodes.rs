@@ -71,7 +71,6 @@ impl Mind {
         let (classes, broken) = usable(world);
         let classes: Vec<&NodeClass> = classes.iter().collect();
         let edition = edition(world);
-        let sees = self.observer.sight() == Sight::Clear;
         let exclusion: BTreeMap<String, bool> = {
             let members = self.members(world, domains);
             let may = |member: &Member<'_>| crate::picture::may_exclude(&members, &member.node.name);
@@ -98,60 +97,11 @@ impl Mind {
             };
             let mut wanted = self.wanted(&classes, &subject, edition, now);
             wanted.classes.retain(|class| !broken.contains(class));
-            let standing = self.standing(name);
-            let suspended = spec.is_some_and(|host| host.spec.suspend);
-            let ours = ours(node);
             let Some(entry) = self.entries.get_mut(name) else {
                 continue;
             };
             entry.dampening.clone_from(&wanted.dampening);
-            let alive = standing.state == State::Up && node.ready.status == Some(true);
-            entry.ready_since = if alive && ours.contains(&OUT_OF_SERVICE.to_owned()) {
-                Some(entry.ready_since.unwrap_or(now.mono))
-            } else {
-                None
-            };
-            let case = failover::Case {
-                node,
-                standing: &standing,
-                failover: wanted.failover.as_ref(),
-                power: spec.and_then(|host| host.status.as_ref()?.power.as_ref()),
-                address_answers: host.is_some_and(|host| world.answers.get(host) == Some(&true)),
-                longest_reboot: entry.record.longest_reboot(),
-                spare_members: spare,
-                sees,
-                allowed: self.features.contains(&Feature::Failover) && !suspended,
-                ours: ours.contains(&OUT_OF_SERVICE.to_owned()),
-                leftovers: world.leftovers.get(name).copied(),
-                ready_for: entry.ready_since.map(|since| now.mono.saturating_sub(since)),
-            };
-            let there: Vec<Taint> = kept(node, &ours);
-            let extra = match failover::decide(&case, &self.timing, now.wall) {
-                Decision::Leave(hold) => {
-                    if Self::hold_news(entry, hold.as_ref())
-                        && let Some(hold) = hold
-                    {
-                        thought.events.push((name.clone(), "FailoverHeld", hold.message));
-                    }
-                    there
-                }
-                Decision::Place(_, why) => {
-                    let placed = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
-                    if there.is_empty() {
-                        thought.events.push((name.clone(), "OutOfServiceApplied", why));
-                    }
-                    vec![placed]
-                }
-                Decision::Hold => vec![
-                    taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute"),
-                    taint(RETURNING, "", "NoSchedule"),
-                ],
-                Decision::Remove(warning) => {
-                    let text = warning.unwrap_or_else(|| "the node is back and cleaned up".to_owned());
-                    thought.events.push((name.clone(), "OutOfServiceRemoved", text));
-                    Vec::new()
-                }
-            };
+            let extra = self.failover(world, node, host, &wanted, spare, thought, now);
             let plan = NodePlan {
                 cordon: cordon(spec, claims.disputed.contains_key(name), node),
                 theirs: self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default(),
@@ -183,6 +133,74 @@ impl Mind {
         };
         self.debounce.retain(|class, node| is(class) && known(node));
         views
+    }
+
+    /// The taints of failover that the node should have, and what is to be told of it.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what the decision needs, from the steps before it"
+    )]
+    fn failover(
+        &mut self,
+        world: &World,
+        node: &NodeFacts,
+        host: Option<&str>,
+        wanted: &Wanted,
+        spare_members: Option<usize>,
+        thought: &mut Thought,
+        now: Now,
+    ) -> Vec<Taint> {
+        let (standing, sees) = (self.standing(&node.name), self.observer.sight() == Sight::Clear);
+        let declared = host.and_then(|host| find_host(world, host));
+        let suspended = declared.is_some_and(|host| host.spec.suspend);
+        let marked = ours(node);
+        let ours = marked.contains(&OUT_OF_SERVICE.to_owned());
+        let Some(entry) = self.entries.get_mut(&node.name) else {
+            return Vec::new();
+        };
+        let alive = standing.state == State::Up && node.ready.status == Some(true);
+        entry.ready_since = (alive && ours).then(|| entry.ready_since.unwrap_or(now.mono));
+        let case = failover::Case {
+            node,
+            standing: &standing,
+            failover: wanted.failover.as_ref(),
+            power: declared.and_then(|host| host.status.as_ref()?.power.as_ref()),
+            address_answers: host.is_some_and(|host| world.answers.get(host) == Some(&true)),
+            longest_reboot: entry.record.longest_reboot(),
+            spare_members,
+            sees,
+            allowed: self.features.contains(&Feature::Failover) && !suspended,
+            ours,
+            leftovers: world.leftovers.get(&node.name).copied(),
+            ready_for: entry.ready_since.map(|since| now.mono.saturating_sub(since)),
+        };
+        let there = kept(node, &marked);
+        let out = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
+        let mut tell = |reason, text| thought.events.push((node.name.clone(), reason, text));
+        match failover::decide(&case, &self.timing, now.wall) {
+            Decision::Leave(hold) => {
+                if Self::hold_news(entry, hold.as_ref())
+                    && let Some(hold) = hold
+                {
+                    tell("FailoverHeld", hold.message);
+                }
+                there
+            }
+            Decision::Place(_, why) => {
+                if there.is_empty() {
+                    tell("OutOfServiceApplied", why);
+                }
+                vec![out]
+            }
+            Decision::Hold => vec![out, taint(RETURNING, "", "NoSchedule")],
+            Decision::Remove(warning) => {
+                if !there.is_empty() {
+                    let text = warning.unwrap_or_else(|| "the node is back and cleaned up".to_owned());
+                    tell("OutOfServiceRemoved", text);
+                }
+                Vec::new()
+            }
+        }
     }
 
     /// What the classes want of a node, but for what comes and goes too fast.

@@ -1,4 +1,4 @@
-//! Empties nodes through the Eviction API, which respects PodDisruptionBudgets. Nothing is ever deleted.
+//! Empties nodes through the Eviction API, which respects disruption budgets. Nothing is ever deleted.
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{EvictParams, ListParams};
 use kube::{Api, Client, ResourceExt};

@@ -38,9 +38,9 @@ pub struct Context {
     pub nodes: Store<SlimNode>,
     /// The NodeHosts.
     pub hosts: Store<NodeHost>,
-    /// The NodeClasses.
+    /// The classes.
     pub classes: Store<NodeClass>,
-    /// The NodeHistories.
+    /// The histories.
     pub histories: Store<NodeHistory>,
     /// Asks for reconciles.
     pub calls: Calls,
@@ -57,9 +57,9 @@ pub struct Calls {
     pub node: UnboundedSender<ObjectRef<SlimNode>>,
     /// Of NodeHosts.
     pub host: UnboundedSender<ObjectRef<NodeHost>>,
-    /// Of NodeClasses.
+    /// Of classes.
     pub class: UnboundedSender<ObjectRef<NodeClass>>,
-    /// Of NodeHistories.
+    /// Of histories.
     pub history: UnboundedSender<ObjectRef<NodeHistory>>,
 }
 
