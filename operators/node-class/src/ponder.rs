@@ -55,7 +55,14 @@ impl Feeds {
 
     /// A Node came, changed or went.
     pub fn node(&self, ctx: &Context, update: &Update<SlimNode>, gate: &Check) {
-        let keep = |node: &SlimNode| (node.name_any(), Arc::new(NodeFacts::of(node)));
+        // Every heartbeat brings a new version; only what else changes is thought about.
+        let keep = |node: &SlimNode| {
+            let facts = NodeFacts {
+                resource_version: String::new(),
+                ..NodeFacts::of(node)
+            };
+            (node.name_any(), Arc::new(facts))
+        };
         let mut nodes = lock(&self.nodes);
         let change = nodes.take(update, keep, gate);
         let now = ctx.clock.now();
@@ -70,7 +77,9 @@ impl Feeds {
             Change::Standing => {}
         }
         drop((mind, nodes));
-        self.changed(ctx);
+        if change != Change::Standing || !matches!(update, Update::Event(Event::Apply(_))) {
+            self.changed(ctx);
+        }
     }
 
     /// A lease came, changed or went. What this means is judged at the next tick.
@@ -134,8 +143,8 @@ impl Feeds {
 /// What was asked for last, so that it is asked for once.
 #[derive(Default)]
 struct Asked {
-    /// Plan and version of a node.
-    nodes: HashMap<String, (NodePlan, String)>,
+    /// Plan and facts of a node.
+    nodes: HashMap<String, (NodePlan, Arc<NodeFacts>)>,
 }
 
 /// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
@@ -222,7 +231,7 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) {
             continue;
         }
         // The same again is the controller's to retry, after its backoff.
-        let now = (plan.clone(), facts.resource_version.clone());
+        let now = (plan.clone(), Arc::clone(facts));
         if asked.nodes.get(name) != Some(&now) {
             asked.nodes.insert(name.clone(), now);
             let _ = ctx.calls.node.send(ObjectRef::new(name));

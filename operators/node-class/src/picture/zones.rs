@@ -154,11 +154,16 @@ pub fn may_exclude(members: &[Member<'_>], node: &str) -> bool {
     let Some(this) = members.iter().find(|member| member.node.name == node) else {
         return false;
     };
-    let zone = this.node.zone();
+    let zone = labels(this);
     members.iter().any(|other| {
         let before = !steady(this) || other.node.name < this.node.name;
-        steady(other) && counts(other) && before && other.node.name != node && other.node.zone() == zone
+        steady(other) && counts(other) && before && other.node.name != node && labels(other) == zone
     })
+}
+
+/// As [`NodeFacts::zone`](crate::facts::NodeFacts::zone), without copies: it is asked for each pair of nodes.
+fn labels<'a>(member: &Member<'a>) -> [Option<&'a String>; 2] {
+    ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].map(|key| member.node.labels.get(key))
 }
 
 /// It does not carry the exclude label; its value does not matter.
