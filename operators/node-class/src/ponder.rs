@@ -158,6 +158,14 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
         heartbeat.pass();
         let now = ctx.clock.now();
         ctx.mind().observer.watching(feeds.sees(), now);
+        let complete = feeds.complete();
+        if !ctx.mind().recalled() {
+            if !complete {
+                continue;
+            }
+            let histories = ctx.histories.state();
+            ctx.mind().recall(histories.iter().map(|history| &**history));
+        }
         let leading = ctx.leadership.term().is_some();
         if !leading {
             asked.nodes.clear();
@@ -165,7 +173,6 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
             ctx.think_so(Thought::default());
             continue;
         }
-        let complete = feeds.complete();
         if !ctx.mind().loaded() {
             if !complete {
                 continue;

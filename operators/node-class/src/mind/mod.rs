@@ -209,8 +209,7 @@ pub struct Mind {
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
     /// When this process began to lead with a clear view.
     clear_since: Option<Duration>,
-    /// Liveness was clear once: what it knows is better than what is stored.
-    judged: bool,
+    recalled: bool,
     loaded: bool,
 }
 
@@ -244,9 +243,27 @@ impl Mind {
             outbox: BTreeMap::new(),
             theirs: BTreeMap::new(),
             clear_since: None,
-            judged: false,
+            recalled: false,
             loaded: false,
         }
+    }
+
+    /// Tells liveness what is stored of the time before this process. Called once, with complete stores, before anything is
+    /// judged; also on a standby, so that it sees what happens as a leader would.
+    pub fn recall<'a>(&mut self, histories: impl IntoIterator<Item = &'a NodeHistory>) {
+        for history in histories {
+            let status = history.status.clone().unwrap_or_default();
+            let remembered = Record::read(&status).ok().and_then(|record| record.remembered());
+            if let (Some(name), Some(remembered)) = (&history.metadata.name, remembered) {
+                self.observer.recall(name, remembered);
+            }
+        }
+        self.recalled = true;
+    }
+
+    /// Whether [`Mind::recall`] was called.
+    pub fn recalled(&self) -> bool {
+        self.recalled
     }
 
     /// Takes over what is stored. Called when this process begins to lead, with complete stores.
@@ -263,10 +280,6 @@ impl Mind {
                     Some(error.to_string()),
                 ),
             };
-            let remembered = record.remembered().filter(|_| unreadable.is_none() && !self.judged);
-            if let Some(remembered) = remembered {
-                self.observer.recall(&name, remembered);
-            }
             let mut entry = Entry::new(record);
             entry.unreadable = unreadable;
             entry.flapping = status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some());
@@ -304,9 +317,7 @@ impl Mind {
         let happened = !happenings.is_empty();
         self.pending
             .extend(happenings.into_iter().map(|happening| (now.mono, happening)));
-        let sight = self.observer.sight();
-        self.judged |= sight == Sight::Clear;
-        happened || sight != before
+        happened || self.observer.sight() != before
     }
 
     /// What is to be stored of a node.
@@ -446,14 +457,10 @@ impl Mind {
             }
             let current = standing.as_ref().map_or(State::Unknown, |standing| standing.state);
             // Accounted as what it was before; what happened puts the past right.
-            let before =
-                entry
-                    .state
-                    .unwrap_or_else(|| match told.iter().find(|what| !matches!(what, What::Blind { .. })) {
-                        Some(What::Down { .. }) => State::Up,
-                        Some(What::Back { .. }) => State::Down,
-                        _ => current,
-                    });
+            let remembered = entry.record.remembered();
+            let stored = remembered.as_ref().map(|remembered| remembered.state);
+            let stored = stored.filter(|state| matches!(state, State::Up | State::Down));
+            let before = entry.state.or(stored).unwrap_or(current);
             entry.record.advance(before, entry.planned, now.wall, &self.zone);
             let machine = world
                 .nodes
@@ -461,6 +468,11 @@ impl Mind {
                 .map(|node| node.machine.clone())
                 .unwrap_or_default();
             for what in told {
+                // A standby was blind before it began to watch; whoever led then was not, and has stored it.
+                let known = |until: &jiff::Timestamp| remembered.as_ref().is_some_and(|r| *until <= r.known_until);
+                if matches!(what, What::Blind { until, .. } if known(until)) {
+                    continue;
+                }
                 entry.record.take(what, &machine, now.wall);
                 entry.dirty = true;
                 if let Some((reason, text)) = event(what) {

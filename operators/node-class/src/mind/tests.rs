@@ -255,6 +255,61 @@ fn what_happened_while_another_led_is_recorded_on_taking_over() {
     );
 }
 
+/// The leader was killed while a node was down; the next process waits for its lease and sees the node as it is.
+#[test]
+fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
+    for back in [false, true] {
+        let mut first = Home::new();
+        first.lead();
+        first.pass(300);
+        first.not_ready(&["gamer-1"]);
+        first.pass(100);
+        let mut status = NodeHistoryStatus::default();
+        first.mind.entries["gamer-1"]
+            .record
+            .write(&mut status, now(400).wall, &TimeZone::UTC);
+        let meta = json!({ "name": "gamer-1" });
+        let history = json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistory", "metadata": meta, "spec": {}, "status": status });
+        let history: NodeHistory = serde_json::from_value(history).unwrap();
+
+        let mut second = Home::new();
+        second.second = 410;
+        second.mind = Mind::new(&settings(), now(410));
+        let nodes: Vec<NodeFacts> = first.world.nodes.values().map(|node| NodeFacts::clone(node)).collect();
+        for node in nodes {
+            second.node(node);
+        }
+        if back {
+            second.node(facts(
+                "gamer-1",
+                &json!({ "status": { "nodeInfo": { "bootID": "new" } } }),
+            ));
+        } else {
+            second.alive.remove("gamer-1");
+        }
+        second.mind.observer.watching(true, now(410));
+        second.mind.recall([&history]);
+        second.pass(90);
+        second.mind.load([&history]);
+        second.pass(60);
+        let mut status = NodeHistoryStatus::default();
+        second.mind.entries["gamer-1"]
+            .record
+            .write(&mut status, now(600).wall, &TimeZone::UTC);
+        let downs: Vec<_> = status
+            .transitions
+            .iter()
+            .filter(|t| t.kind != crate::crd::history::Kind::Blind)
+            .collect();
+        assert_eq!(downs.len(), 1, "{downs:?}");
+        assert_eq!(
+            (downs[0].at.0, downs[0].back_at.is_some()),
+            (now(300).wall, back),
+            "{downs:?}"
+        );
+    }
+}
+
 #[test]
 fn a_history_that_cannot_be_read_is_left_alone() {
     let mut home = Home::new();
