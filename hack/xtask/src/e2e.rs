@@ -1,6 +1,4 @@
 //! `cargo xtask e2e`: the end-to-end tests on a cluster.
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 
 use crate::cluster;
@@ -39,7 +37,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         passed &= ready.run("e2e", &arguments)?;
     }
     if only_nodes || nodes_too {
-        passed &= nodes(&args.place, &args.words, None)?;
+        passed &= nodes(&args.place, &args.words)?;
     }
     if args.down && !foreign {
         cluster::down()?;
@@ -54,7 +52,7 @@ const NODES: &str = "nodes";
 const MACHINES: [&str; 5] = ["home-1", "mini-1", "mini-2", "talos03", "talos08"];
 
 /// The cases of node-class. They need more machines and shorter times than others; the cluster gets its own back.
-pub(crate) fn nodes(place: &Place, words: &[String], failures: Option<&Path>) -> Result<bool> {
+fn nodes(place: &Place, words: &[String]) -> Result<bool> {
     ensure!(
         place.kubeconfig.is_none(),
         "the cases of node-class switch machines off and on, which only the local cluster can: run them without --kubeconfig"
@@ -65,10 +63,7 @@ pub(crate) fn nodes(place: &Place, words: &[String], failures: Option<&Path>) ->
         grace: Some(cluster::Grace::Short),
         ..cluster::UpOptions::default()
     })?;
-    let mut ready = place.prepare("node-class", "e2e")?;
-    if let Some(failures) = failures {
-        ready.set(FAILURES, failures);
-    }
+    let ready = place.prepare("node-class", "e2e")?;
     let arguments = [format!("--part={NODES}")];
     let passed = ready.run("e2e", &[&arguments, words].concat());
     if let Some(before) = before {
