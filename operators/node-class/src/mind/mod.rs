@@ -3,6 +3,8 @@
 mod classes;
 mod hosts;
 mod nodes;
+#[cfg(test)]
+mod tests;
 
 pub use hosts::sight;
 pub use nodes::due;
@@ -429,6 +431,8 @@ impl Mind {
                 entry
                     .state
                     .unwrap_or_else(|| match told.iter().find(|what| !matches!(what, What::Blind { .. })) {
+                        // Who looked on while another led tells as news what that one had stored.
+                        Some(What::Down { .. }) if entry.record.is_down() => State::Down,
                         Some(What::Down { .. }) => State::Up,
                         Some(What::Back { .. }) => State::Down,
                         _ => current,
@@ -440,9 +444,10 @@ impl Mind {
                 .map(|node| node.machine.clone())
                 .unwrap_or_default();
             for what in told {
+                let known = matches!(what, What::Down { .. }) && entry.record.is_down();
                 entry.record.take(what, &machine, now.wall);
                 entry.dirty = true;
-                if let Some((reason, text)) = event(what) {
+                if let Some((reason, text)) = event(what).filter(|_| !known) {
                     thought.events.push((name.clone(), reason, text));
                 }
             }
