@@ -43,6 +43,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let (histories, history_writer) = reflector::store::<NodeHistory>();
     let ctx = Arc::new(Context {
         client: process.client.clone(),
+        evictions: process.asking_once()?,
         events: process.events.clone(),
         leadership: process.leadership.clone(),
         metrics: metrics.clone(),

@@ -39,6 +39,7 @@ pub struct Process {
     /// The arguments.
     pub args: Args,
     pub(crate) election: Option<lease::Running>,
+    pub(crate) config: Config,
 }
 
 /// Starts the process: logs, client, admin server, election, signals. `operator` is the name in metrics, events, the
@@ -70,7 +71,7 @@ pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process
 
     let (leadership, election) = if args.leader_elect {
         let (leadership, running) = lease::start(lease::Election {
-            api: Api::namespaced(lease::client(config)?, &args.namespace),
+            api: Api::namespaced(lease::client(config.clone())?, &args.namespace),
             name: operator,
             pod: args.pod_name.clone(),
             clock: lease::boot_clock(),
@@ -92,10 +93,19 @@ pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process
         events,
         args,
         election,
+        config,
     })
 }
 
 impl Process {
+    /// A client that asks once. [`Process::client`] tries again for minutes what is refused with 429, which is an answer
+    /// where an eviction is asked for. Its requests are not counted, and end when the caller says so.
+    pub fn asking_once(&self) -> anyhow::Result<Client> {
+        let mut config = self.config.clone();
+        config.default_retry = false;
+        Client::try_from(config).context("the Kubernetes client cannot be built")
+    }
+
     /// The graceful end, after the controllers have stopped: gives the lease back and sends the last events.
     pub async fn finish(self) {
         self.shutdown.cancel();

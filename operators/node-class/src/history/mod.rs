@@ -121,6 +121,12 @@ impl Record {
         })
     }
 
+    /// Whether it went down, and is not known to be back.
+    pub fn is_down(&self) -> bool {
+        self.remembered()
+            .is_some_and(|remembered| remembered.state == State::Down)
+    }
+
     /// Accounts for the time since the last call (or since it was stored): the node was in `state` all the while. Time that
     /// is Unknown, Gone or Missing is not known time. A clock that went backwards accounts for nothing until it is where it
     /// was.

@@ -469,13 +469,14 @@ impl Mind {
                 .unwrap_or_default();
             for what in told {
                 // A standby was blind before it began to watch; whoever led then was not, and has stored it.
-                let known = |until: &jiff::Timestamp| remembered.as_ref().is_some_and(|r| *until <= r.known_until);
-                if matches!(what, What::Blind { until, .. } if known(until)) {
+                let stored = |until: &jiff::Timestamp| remembered.as_ref().is_some_and(|r| *until <= r.known_until);
+                if matches!(what, What::Blind { until, .. } if stored(until)) {
                     continue;
                 }
+                let known = matches!(what, What::Down { .. }) && entry.record.is_down();
                 entry.record.take(what, &machine, now.wall);
                 entry.dirty = true;
-                if let Some((reason, text)) = event(what) {
+                if let Some((reason, text)) = event(what).filter(|_| !known) {
                     thought.events.push((name.clone(), reason, text));
                 }
             }

@@ -1,9 +1,14 @@
 //! Empties nodes through the Eviction API, which respects disruption budgets. Nothing is ever deleted.
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{EvictParams, ListParams};
 use kube::{Api, Client, ResourceExt};
 
 use super::Error;
+
+/// How long the API server may take to answer for one pod.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// A pod that has to go before a node may be switched off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +65,15 @@ fn has_to_go(pod: &Pod) -> bool {
 }
 
 /// Asks for the eviction of each pod that is not ending yet, and notes what was answered. An answer that only one pod got
-/// holds up no other.
+/// holds up no other: the client must not try again what is refused.
 pub async fn evict(client: &Client, left: &mut [Left]) {
     for pod in left.iter_mut().filter(|pod| !pod.ending) {
         let api = Api::<Pod>::namespaced(client.clone(), &pod.namespace);
-        pod.why = match api.evict(&pod.name, &EvictParams::default()).await {
+        let Ok(answer) = tokio::time::timeout(LIMIT, api.evict(&pod.name, &EvictParams::default())).await else {
+            "the API server did not answer".clone_into(&mut pod.why);
+            continue;
+        };
+        pod.why = match answer {
             Ok(_) => "is ending".to_owned(),
             Err(kube::Error::Api(answer)) if answer.is_not_found() => "has gone".to_owned(),
             // 429 is the budget's answer; 500 that of two budgets for one pod.

@@ -71,7 +71,7 @@ async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Resu
         None
     };
     if let Some(left) = &mut left {
-        drain::evict(&ctx.client, left).await;
+        drain::evict(&ctx.evictions, left).await;
         left.retain(|pod| pod.why != "has gone");
     }
     let lines: Option<Vec<String>> = left.as_ref().map(|left| left.iter().map(Left::line).collect());

@@ -26,6 +26,8 @@ use crate::mind::{Mind, Thought, World};
 pub struct Context {
     /// The API server.
     pub client: Client,
+    /// The same, for evictions: what a budget refuses must not be tried again for minutes, while other pods wait.
+    pub evictions: Client,
     /// Events.
     pub events: Events,
     /// Whether we may act.

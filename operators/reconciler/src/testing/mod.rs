@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A process around any client, always leading: what [`crate::start::start`] returns, without sockets and signals.
-/// Events go to the same client. Needs a Tokio runtime.
+/// Events go to the same client; [`Process::asking_once`] reaches nobody. Needs a Tokio runtime.
 pub fn process(client: Client) -> Process {
     Process {
         events: Events::new(client.clone(), "test", "test-0"),
@@ -36,6 +36,7 @@ pub fn process(client: Client) -> Process {
         leadership: Leadership::always(),
         args: args(),
         election: None,
+        config: kube::Config::new(http::Uri::from_static("http://127.0.0.1:1")),
     }
 }
 
