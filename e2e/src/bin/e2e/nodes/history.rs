@@ -65,8 +65,8 @@ async fn off_and_on(stage: &Stage) -> Result<()> {
                 return Ok(Some(format!("{name}: {now:?}")));
             }
         }
-        let state = stage.host("gamer").await?["state"].take();
-        Ok((state != "Off").then(|| format!("gamer is {state}")))
+        let now = stage.host("gamer").await?["state"].take();
+        Ok((now != "Off").then(|| format!("gamer is {now}")))
     })
     .await?;
 

@@ -84,7 +84,7 @@ fn remains(node: &Value) -> Vec<String> {
         others
             .iter()
             .filter(|taint| !of_kubernetes(taint))
-            .map(|taint| taint.to_string()),
+            .map(ToString::to_string),
     );
     if node["spec"]["unschedulable"] == true {
         left.push("a cordon".to_owned());
