@@ -1,6 +1,5 @@
 //! Takes everything off the nodes that this operator put there, before an uninstall. The API objects are edited, so that a
 //! node that is off is freed as well. Nothing of others is touched; histories stay.
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -103,11 +102,11 @@ fn described(facts: &NodeFacts) -> Option<Vec<String>> {
 async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
     let mut facts = facts.clone();
     if !(facts.managers.our_labels.is_empty() && facts.managers.our_annotations.is_empty()) {
-        let none: BTreeMap<String, String> = BTreeMap::new();
+        // Empty maps would leave us in the node's managedFields, as the manager of nothing.
         let body = json!({
             "apiVersion": "v1",
             "kind": <Node as k8s_openapi::Resource>::KIND,
-            "metadata": { "name": facts.name, "uid": facts.uid, "labels": none, "annotations": none },
+            "metadata": { "name": facts.name, "uid": facts.uid },
         });
         let answer = api
             .patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body))

@@ -65,8 +65,8 @@ async fn off_and_on(stage: &Stage) -> Result<()> {
                 return Ok(Some(format!("{name}: {now:?}")));
             }
         }
-        let said = stage.host("gamer").await?["state"].take();
-        Ok((said != "Off").then(|| format!("gamer is {said}")))
+        let now = stage.host("gamer").await?["state"].take();
+        Ok((now != "Off").then(|| format!("gamer is {now}")))
     })
     .await?;
 

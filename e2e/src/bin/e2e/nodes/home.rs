@@ -301,7 +301,7 @@ impl Stage {
         Ok(())
     }
 
-    /// A Deployment or `StatefulSet` whose pods rather run on these nodes than elsewhere, and give way slowly to nobody.
+    /// A Deployment or `StatefulSet` with one pod, which rather runs on these nodes than elsewhere.
     pub(crate) async fn workload(&self, kind: &str, namespace: &str, name: &str, nodes: &[&str]) -> Result<()> {
         let labels = json!({"app": name});
         let wish = json!([{"weight": 100, "preference": {"matchExpressions": [
