@@ -192,7 +192,7 @@ async fn refused(stage: &Stage) -> Result<()> {
     delete(client, &hosts[1]).await?;
     object_condition(client, &hosts[0], "Ready", "True", "Seen", SOON).await?;
     stage
-        .node_is("talos03", "is gamer's again", SOON, |node| {
+        .node_is("talos03", "is gamer's again", LATER, |node| {
             label(node, "nodes.hearth.home.arpa/host") == Some("gamer")
         })
         .await?;

@@ -231,7 +231,7 @@ impl Stage {
         for kind in ["NodeHost", "NodeClass"] {
             self.delete_all(kind).await?;
         }
-        // After an uninstall there is nobody to wait for, and no ready-made class.
+        // After an uninstall there is no ready-made class.
         let gone = self.operator.pods().await?.is_empty();
         if !gone {
             let volatile = json!({"spec": {"excludeFromDisruptionCount": true}});
@@ -243,8 +243,7 @@ impl Stage {
         remove_namespaces(&self.client).await?;
         for name in NODES {
             let what = "has nothing that is left of the case";
-            let limit = if gone { Duration::ZERO } else { LATER };
-            until(&format!("{name} {what}"), limit, || async {
+            until(&format!("{name} {what}"), LATER, || async {
                 let left = left_on(&self.node(name).await?);
                 ensure!(left.is_empty(), "there is {}", left.join(", "));
                 Ok(Some(()))
