@@ -3,10 +3,12 @@ use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use std::sync::Arc;
+
 use super::*;
 use crate::args::{Cli, Command};
-use crate::crd::CORDONED;
-use crate::facts::{SlimNode, slim};
+use crate::crd::{CORDONED, NodeClass};
+use crate::facts::{NodeFacts, SlimNode, slim};
 use crate::reconcile::node::todo;
 
 /// A small home: nodes that renew their leases every ten seconds, and the operator's mind.
