@@ -16,7 +16,7 @@ use crate::clock::Now;
 use crate::dwellings::{Dwelling, SlimPod, SlimVolume, gather, of_pod, of_volume};
 use crate::facts::{NodeFacts, SlimLease, SlimNode};
 use crate::mind::{NodePlan, Thought};
-use crate::reconcile::{Context, node::todo};
+use crate::reconcile::{Context, write::todo};
 use crate::world::{Change, Feed};
 
 /// How often liveness is judged.

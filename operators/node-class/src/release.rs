@@ -5,15 +5,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Node;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::Release;
-use crate::class::{Wanted, writes};
 use crate::crd::{CORDONED, OUT_OF_SERVICE, OWNED_TAINTS};
 use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
+use crate::mind::NodePlan;
+use crate::reconcile::write::{apply, exactly, todo};
 
 /// Does it and says what it did, a line for each node that had something of ours. Fails if a node could not be freed, after
 /// the others have been.
@@ -100,47 +100,19 @@ fn described(facts: &NodeFacts) -> Option<Vec<String>> {
 }
 
 async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
-    let mut facts = facts.clone();
-    if !(facts.managers.our_labels.is_empty() && facts.managers.our_annotations.is_empty()) {
-        // Empty maps would leave us in the node's managedFields, as the manager of nothing.
-        let body = json!({
-            "apiVersion": "v1",
-            "kind": <Node as k8s_openapi::Resource>::KIND,
-            "metadata": { "name": facts.name, "uid": facts.uid },
-        });
-        let answer = api
-            .patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body))
-            .await;
-        let mut freed = answer.context("taking labels and annotations off")?;
-        slim(&mut freed);
-        facts = NodeFacts::of(&freed);
-    }
-    let taints = writes(&facts, &Wanted::default(), &staying(&facts), false).taints;
-    let mut annotations = serde_json::Map::new();
-    let mut spec = serde_json::Map::new();
-    if let Some((taints, mark)) = taints {
-        spec.insert("taints".to_owned(), json!(taints));
-        annotations.insert(OWNED_TAINTS.to_owned(), mark.map_or(Value::Null, Value::String));
-    }
-    if facts.annotations.contains_key(CORDONED) {
-        spec.insert("unschedulable".to_owned(), Value::Null);
-        annotations.insert(CORDONED.to_owned(), Value::Null);
-    }
-    if annotations.is_empty() {
-        return Ok(());
-    }
-    let body = json!({
-        "metadata": { "uid": facts.uid, "resourceVersion": facts.resource_version, "annotations": annotations },
-        "spec": spec,
-    });
-    let params = PatchParams {
-        field_manager: Some(MANAGER.to_owned()),
-        ..PatchParams::default()
+    let plan = NodePlan {
+        extra: staying(facts),
+        ..NodePlan::default()
     };
-    api.patch(&facts.name, &params, &Patch::Merge(&body))
-        .await
-        .context("taking taints or the cordon off")?;
-    Ok(())
+    let Some(todo) = todo(facts, &plan) else { return Ok(()) };
+    let facts = match &todo.writes.apply {
+        Some((labels, annotations)) => {
+            let freed = apply(api, facts, labels, annotations).await;
+            freed.context("taking labels and annotations off")?
+        }
+        None => facts.clone(),
+    };
+    Ok(exactly(api, facts, &plan, |_, _| ()).await?)
 }
 
 /// The out-of-service taint of a node that is down stays, with its mark: what it released must not come back there.
@@ -157,6 +129,7 @@ fn staying(facts: &NodeFacts) -> Vec<k8s_openapi::api::core::v1::Taint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::class::{Wanted, writes};
 
     #[test]
     fn a_node_that_is_down_keeps_its_out_of_service_taint_and_loses_the_rest() {

@@ -213,7 +213,7 @@ impl Mind {
         let mut thought = Thought::default();
         self.account(world, &happenings, clear, now, &mut thought);
 
-        let members = self.members(world, &domains);
+        let members = self.members(world, &claims, &domains);
         thought.picture = crate::picture::draw(&members, world.dwellings.as_deref(), clear);
         drop(members);
         let long_clear = self

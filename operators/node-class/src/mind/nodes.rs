@@ -9,7 +9,7 @@ use crate::args::Feature;
 use crate::class::{Refused, Subject, Wanted, Writes, resolve_matching, writes, yielded};
 use crate::clock::Now;
 use crate::crd::class::{DampeningMode, Match};
-use crate::crd::{Availability, CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
+use crate::crd::{CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
 use crate::facts::NodeFacts;
 use crate::failover::{self, Decision};
 use crate::host::Claims;
@@ -39,16 +39,12 @@ fn usable(world: &World) -> (Vec<NodeClass>, BTreeSet<String>) {
 }
 
 impl Mind {
-    pub(super) fn members<'a>(&self, world: &'a World, domains: &'a Domains) -> Vec<Member<'a>> {
+    pub(super) fn members<'a>(&self, world: &'a World, claims: &Claims, domains: &'a Domains) -> Vec<Member<'a>> {
         let member = |(name, node): (&'a String, &'a std::sync::Arc<NodeFacts>)| Member {
             node,
             state: self.standing(name).state,
             host: domains.host.get(name).map_or(name.as_str(), String::as_str),
-            availability: if domains.steady.contains(name) {
-                Availability::AlwaysOn
-            } else {
-                Availability::Volatile
-            },
+            availability: self.availability(world, claims, name),
         };
         world.nodes.iter().map(member).collect()
     }
@@ -72,7 +68,7 @@ impl Mind {
         let classes: Vec<&NodeClass> = classes.iter().collect();
         let edition = edition(world);
         let exclusion: BTreeMap<String, bool> = {
-            let members = self.members(world, domains);
+            let members = self.members(world, claims, domains);
             let may = |member: &Member<'_>| crate::picture::may_exclude(&members, &member.node.name);
             members
                 .iter()

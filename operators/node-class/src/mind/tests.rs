@@ -9,7 +9,7 @@ use super::*;
 use crate::args::{Cli, Command};
 use crate::crd::{CORDONED, NodeClass};
 use crate::facts::{NodeFacts, SlimNode, slim};
-use crate::reconcile::node::todo;
+use crate::reconcile::write::todo;
 
 /// A small home: nodes that renew their leases every ten seconds, and the operator's mind.
 struct Home {
@@ -403,6 +403,10 @@ fn a_request_to_go_off_cordons_and_its_end_lifts_our_cordon_only() {
     home.world.hosts[0] = Arc::new(gamer);
     let (thought, _) = home.pass(4);
     let cordon = |name: &str| todo(&home.world.nodes[name], &thought.plans[name]).and_then(|todo| todo.cordon);
-    assert_eq!(cordon("gamer-1"), Some(None), "ours is lifted");
+    assert_eq!(
+        cordon("gamer-1"),
+        Some(crate::reconcile::write::Cordon::Lift),
+        "ours is lifted"
+    );
     assert_eq!(cordon("mini-1"), None, "a person's stays");
 }

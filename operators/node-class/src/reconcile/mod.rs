@@ -5,6 +5,7 @@ mod error;
 pub mod history;
 pub mod host;
 pub mod node;
+pub(crate) mod write;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -5,48 +5,20 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Taint};
 use k8s_openapi::api::storage::v1::VolumeAttachment;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
-use serde_json::{Value, json};
 
+use super::write::{Todo, apply, exactly, todo};
 use super::{Context, Error, history};
 use crate::class::Writes;
-use crate::crd::{CORDONED, OUT_OF_SERVICE, OWNED_TAINTS};
-use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
-use crate::mind::{NodePlan, due};
+use crate::crd::{OUT_OF_SERVICE, OWNED_TAINTS};
+use crate::facts::{NodeFacts, SlimNode};
 
 /// How often leftovers are looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-
-/// What has to be written to a node; nothing, if it is as it should be.
-#[derive(Debug, PartialEq)]
-pub struct Todo {
-    /// Labels, annotations, taints.
-    pub writes: Writes,
-    /// Cordon for this request, or lift our cordon.
-    pub cordon: Option<Option<String>>,
-}
-
-/// Compares a node with its plan.
-pub fn todo(node: &NodeFacts, plan: &NodePlan) -> Option<Todo> {
-    if plan.still {
-        return None;
-    }
-    let writes = due(node, plan);
-    let mark = node.annotations.get(CORDONED);
-    let cordon = match (&plan.cordon, mark) {
-        // Cordoned by somebody already: that is as good, and not ours to lift.
-        (Some(_), None) if node.unschedulable => None,
-        (Some(request), None) => Some(Some(request.clone())),
-        (None, Some(_)) if !plan.only_add => Some(None),
-        _ => None,
-    };
-    let nothing = writes.apply.is_none() && writes.taints.is_none() && cordon.is_none();
-    (!nothing).then_some(Todo { writes, cordon })
-}
 
 /// Brings a node to what it should be. First what a server-side apply can do, then, on the very version that this
 /// returned, the taints and the cordon.
@@ -103,25 +75,6 @@ fn shown(taints: &[Taint]) -> Vec<String> {
     taints.iter().map(one).collect()
 }
 
-async fn apply(
-    api: &Api<SlimNode>,
-    facts: &NodeFacts,
-    labels: &BTreeMap<String, String>,
-    annotations: &BTreeMap<String, String>,
-) -> kube::Result<NodeFacts> {
-    // With the UID an apply never makes a Node, and never meets another one of the same name.
-    let body = json!({
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": { "name": facts.name, "uid": facts.uid, "labels": labels, "annotations": annotations },
-    });
-    let mut node = api
-        .patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body))
-        .await?;
-    slim(&mut node);
-    Ok(NodeFacts::of(&node))
-}
-
 /// The keys that others manage, and who: a refused apply names each as a cause, the field as `.metadata.labels.KEY`, the
 /// manager in `conflict with "NAME" …`.
 fn theirs(error: &kube::Error) -> Vec<(String, String)> {
@@ -139,69 +92,6 @@ fn theirs(error: &kube::Error) -> Vec<(String, String)> {
         .collect()
 }
 
-/// One patch on exactly the version that was looked at: the list of taints can only be written as a whole.
-async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, todo: &Todo) -> kube::Result<()> {
-    let mut annotations = serde_json::Map::new();
-    let mut spec = serde_json::Map::new();
-    if let Some((taints, mark)) = &todo.writes.taints {
-        spec.insert("taints".to_owned(), json!(taints));
-        annotations.insert(OWNED_TAINTS.to_owned(), mark.clone().map_or(Value::Null, Value::String));
-    }
-    if let Some(cordon) = &todo.cordon {
-        let on = if cordon.is_some() {
-            Value::Bool(true)
-        } else {
-            Value::Null
-        };
-        spec.insert("unschedulable".to_owned(), on);
-        annotations.insert(CORDONED.to_owned(), cordon.clone().map_or(Value::Null, Value::String));
-    }
-    let body = json!({
-        "metadata": { "uid": facts.uid, "resourceVersion": facts.resource_version, "annotations": annotations },
-        "spec": spec,
-    });
-    let params = PatchParams {
-        field_manager: Some(MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    api.patch(&facts.name, &params, &Patch::Merge(&body)).await.map(drop)
-}
-
-/// How often a write is tried anew in one pass, because somebody wrote to the node at the same time.
-const TRIES: usize = 5;
-
-/// Taints and cordon, on exactly the version that was looked at; when somebody was quicker, on the next one.
-async fn exactly(
-    api: &Api<SlimNode>,
-    mut facts: NodeFacts,
-    plan: &NodePlan,
-    mut written: impl FnMut(&NodeFacts, &Todo),
-) -> Result<(), Error> {
-    for left in (0..TRIES).rev() {
-        let Some(todo) = todo(&facts, plan).filter(|todo| todo.writes.taints.is_some() || todo.cordon.is_some()) else {
-            return Ok(());
-        };
-        match patch(api, &facts, &todo).await {
-            Ok(()) => {
-                written(&facts, &todo);
-                return Ok(());
-            }
-            Err(kube::Error::Api(answer)) if answer.is_conflict() && left > 0 => {
-                let again = Duration::from_millis(fastrand::u64(50..250));
-                tokio::time::sleep(again).await;
-                let mut node = api
-                    .get(&facts.name)
-                    .await
-                    .map_err(Error::kube("reading the node again"))?;
-                slim(&mut node);
-                facts = NodeFacts::of(&node);
-            }
-            Err(error) => return Err(Error::kube("writing taints or the cordon")(error)),
-        }
-    }
-    Ok(())
-}
-
 fn note(ctx: &Context, facts: &NodeFacts, todo: &Todo) {
     if let Some((taints, _)) = &todo.writes.taints {
         wrote(ctx, facts, None, todo.writes.taints.clone());
@@ -210,7 +100,7 @@ fn note(ctx: &Context, facts: &NodeFacts, todo: &Todo) {
     }
     if let Some(cordon) = &todo.cordon {
         ctx.metrics.write("cordon");
-        tracing::info!(node = facts.name, request = ?cordon, cordoned = cordon.is_some(), "cordon changed");
+        tracing::info!(node = facts.name, ?cordon, "cordon changed");
     }
 }
 

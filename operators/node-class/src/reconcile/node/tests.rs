@@ -1,9 +1,13 @@
 //! Writes against a scripted API server.
 use hearth_reconciler::testing::script::{Script, refusal};
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::class::Wanted;
 use crate::crd::class::{ClassTaint, Effect};
+use crate::facts::slim;
+use crate::mind::NodePlan;
 
 const NODE: &str = "/api/v1/nodes/a";
 
