@@ -17,6 +17,7 @@ HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," |
   "HEARTH_TIME_ZONE" .Values.timeZone
   "HEARTH_GRACE" $timing.grace
   "HEARTH_BLIND_AFTER" $timing.blindAfter
+  "HEARTH_SETTLE" $timing.settle
   "HEARTH_CHECKPOINT" $timing.checkpoint
   "HEARTH_REBOOT_WITHIN" $timing.rebootWithin
   "HEARTH_CLEAN_OFF_AFTER" $timing.cleanOffAfter

@@ -93,6 +93,9 @@ pub struct Timing {
     /// Silence of all leases beyond this means that nobody sees, not that all are down
     #[arg(long, env = "HEARTH_BLIND_AFTER", default_value = "20s", value_parser = duration)]
     pub blind_after: Duration,
+    /// For so long after a start, and after time in which nobody saw, nothing is taken off nodes
+    #[arg(long, env = "HEARTH_SETTLE", default_value = "1m", value_parser = duration)]
+    pub settle: Duration,
     /// How often the history is written when nothing happens
     #[arg(long, env = "HEARTH_CHECKPOINT", default_value = "30m", value_parser = duration)]
     pub checkpoint: Duration,
@@ -109,6 +112,7 @@ impl Default for Timing {
         Self {
             grace: Duration::from_secs(40),
             blind_after: Duration::from_secs(20),
+            settle: Duration::from_mins(1),
             checkpoint: Duration::from_mins(30),
             reboot_within: Duration::from_mins(10),
             clean_off_after: Duration::from_mins(5),

@@ -61,9 +61,6 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 /// For this long keys of others are not tried again.
 const LEFT: Duration = Duration::from_mins(10);
 
-/// For this long after the view has become clear nothing is taken away.
-const ADD_ONLY: Duration = Duration::from_mins(1);
-
 impl Mind {
     /// Knows nothing yet.
     pub fn new(settings: &Settings, now: Now) -> Self {
@@ -218,7 +215,7 @@ impl Mind {
         drop(members);
         let long_clear = self
             .clear_since
-            .is_some_and(|since| now.mono.saturating_sub(since) >= ADD_ONLY);
+            .is_some_and(|since| now.mono.saturating_sub(since) >= self.timing.settle);
         let only_add = !(clear && long_clear && world.complete);
         let still = matches!(sight, Sight::Blind | Sight::Guarded(_));
         let views = self.plan_nodes(world, &claims, &domains, &mut thought, only_add, still, now);

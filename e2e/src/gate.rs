@@ -1,0 +1,261 @@
+//! A gate between an operator's process and the API server. It counts writes, and holds one before or after it is done: that
+//! is the moment to kill the operator in. Nobody's emulator does this, since only the real API server behind it can tell what
+//! became of a half-done piece of work.
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use kube::Client;
+use kube::client::Body;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// When a write is held: it has not happened, or it has and nobody is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The API server never hears of it.
+    Before,
+    /// The API server has done it, and the operator does not know.
+    After,
+}
+
+/// A listening gate; dropping it closes it and all that goes through.
+pub struct Gate {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+struct Shared {
+    /// Asks the API server with the operator's own rights.
+    upstream: Client,
+    state: Mutex<State>,
+    held: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Hold the next write.
+    next: Option<Moment>,
+    /// The next write has come: no other passes, since the one who asks for it is as good as dead.
+    closed: bool,
+    /// It came this far.
+    held: Option<String>,
+    writes: Vec<String>,
+    last: Option<Instant>,
+}
+
+impl Gate {
+    /// Listens on loopback, without TLS, and asks `upstream` for everything.
+    pub async fn open(upstream: Client) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            upstream,
+            state: Mutex::default(),
+            held: Notify::new(),
+        });
+        let task = tokio::spawn(listen(listener, Arc::clone(&shared))).abort_handle();
+        Ok(Self { address, shared, task })
+    }
+
+    /// For a kubeconfig's `server`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lets go what was held, and holds the next write, or none.
+    pub fn hold(&self, next: Option<Moment>) {
+        let mut state = self.shared.state();
+        (state.next, state.closed) = (next, false);
+        (state.held, state.last) = (None, None);
+    }
+
+    /// Waits until a write is held; which one.
+    pub async fn held(&self) -> String {
+        loop {
+            let told = self.shared.held.notified();
+            if let Some(write) = &self.shared.state().held {
+                return write.clone();
+            }
+            told.await;
+        }
+    }
+
+    /// All writes that came so far, as `PATCH /api/v1/nodes/a`.
+    pub fn writes(&self) -> Vec<String> {
+        self.shared.state().writes.clone()
+    }
+
+    /// When the last write came since [`Gate::hold`].
+    pub fn last(&self) -> Option<Instant> {
+        self.shared.state().last
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When to hold a write, if at all; does not return if it is one too many.
+    async fn admit(&self, write: &str) -> Option<Moment> {
+        let moment = {
+            let mut state = self.state();
+            if state.closed {
+                None
+            } else {
+                state.writes.push(write.to_owned());
+                state.last = Some(Instant::now());
+                let moment = state.next.take();
+                state.closed = moment.is_some();
+                Some(moment)
+            }
+        };
+        match moment {
+            Some(moment) => moment,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Never answers. The connection ends with the process that asks.
+    async fn hang<T>(&self, write: String) -> T {
+        self.state().held = Some(write);
+        self.held.notify_waiters();
+        std::future::pending().await
+    }
+
+    async fn pass(&self, request: Request<Incoming>) -> Result<Response<Body>> {
+        let write = format!("{} {}", request.method(), request.uri().path());
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let moment = if reads { None } else { self.admit(&write).await };
+        if moment == Some(Moment::Before) {
+            return self.hang(write).await;
+        }
+        let (mut parts, body) = request.into_parts();
+        for name in [HOST, CONTENT_LENGTH, AUTHORIZATION] {
+            parts.headers.remove(name);
+        }
+        let body = body.collect().await?.to_bytes().to_vec();
+        let answer = self.upstream.send(Request::from_parts(parts, Body::from(body))).await?;
+        if moment == Some(Moment::After) {
+            return self.hang(write).await;
+        }
+        Ok(answer)
+    }
+}
+
+async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let shared = Arc::clone(&shared);
+        connections.spawn(async move {
+            let service = service_fn(|request| {
+                let shared = Arc::clone(&shared);
+                async move {
+                    let answer = shared.pass(request).await.context("the gate");
+                    Ok::<_, std::convert::Infallible>(answer.unwrap_or_else(|error| {
+                        let mut answer = Response::new(Body::from(format!("{error:#}").into_bytes()));
+                        *answer.status_mut() = StatusCode::BAD_GATEWAY;
+                        answer
+                    }))
+                }
+            });
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hearth_reconciler::testing::script::Script;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::api::{Patch, PatchParams};
+    use kube::{Api, Config};
+    use serde_json::json;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const LONG_ENOUGH: Duration = Duration::from_millis(300);
+    const PATH: &str = "/api/v1/namespaces/home/configmaps/a";
+
+    fn through(gate: &Gate) -> Api<ConfigMap> {
+        let client = Client::try_from(Config::new(gate.endpoint().parse().unwrap())).unwrap();
+        Api::namespaced(client, "home")
+    }
+
+    async fn write(api: &Api<ConfigMap>) -> kube::Result<ConfigMap> {
+        let patch = Patch::Merge(json!({"data": {"k": "v"}}));
+        api.patch("a", &PatchParams::default(), &patch).await
+    }
+
+    #[tokio::test]
+    async fn reads_and_writes_pass_and_writes_are_told() {
+        let (upstream, server) = Script::new()
+            .expect("GET", PATH, 200, json!({"metadata": {"name": "a"}}))
+            .expect_body("PATCH", PATH, |body| assert_eq!(body["data"]["k"], "v"), 200, json!({}))
+            .start();
+        let gate = Gate::open(upstream).await.unwrap();
+        let api = through(&gate);
+        assert_eq!(api.get("a").await.unwrap().metadata.name.as_deref(), Some("a"));
+        assert!(gate.last().is_none());
+        write(&api).await.unwrap();
+        assert_eq!(gate.writes(), [format!("PATCH {PATH}")]);
+        assert!(gate.last().is_some());
+        server.finish();
+    }
+
+    #[tokio::test]
+    async fn a_write_held_before_is_not_done_and_neither_is_another() {
+        let (upstream, server) = Script::new()
+            .expect("GET", PATH, 200, json!({}))
+            .expect("PATCH", PATH, 200, json!({}))
+            .start();
+        let gate = Gate::open(upstream).await.unwrap();
+        gate.hold(Some(Moment::Before));
+        let (first, second) = (through(&gate), through(&gate));
+        timeout(LONG_ENOUGH, write(&first)).await.unwrap_err();
+        assert_eq!(gate.held().await, format!("PATCH {PATH}"));
+        timeout(LONG_ENOUGH, write(&second)).await.unwrap_err();
+        second.get("a").await.unwrap();
+        assert_eq!(gate.writes().len(), 1);
+
+        gate.hold(None);
+        write(&through(&gate)).await.unwrap();
+        server.finish();
+    }
+
+    #[tokio::test]
+    async fn a_write_held_after_is_done_and_nobody_hears_of_it() {
+        let (upstream, server) = Script::new().expect("PATCH", PATH, 200, json!({})).start();
+        let gate = Gate::open(upstream).await.unwrap();
+        gate.hold(Some(Moment::After));
+        let api = through(&gate);
+        let asked = tokio::spawn(async move { write(&api).await });
+        gate.held().await;
+        server.finish();
+        assert!(timeout(LONG_ENOUGH, asked).await.is_err());
+    }
+}
