@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
@@ -177,6 +178,15 @@ impl Operator {
         Ok(sum)
     }
 
+    /// Asks for so many pods, past the chart, and waits until there are so many and all are ready.
+    pub async fn scale(&self, replicas: usize, limit: Duration) -> Result<()> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let body = json!({"spec": {"replicas": replicas}});
+        api.patch_scale(self.name, &PatchParams::default(), &Patch::Merge(body))
+            .await?;
+        self.ready(replicas, limit).await
+    }
+
     /// A pod's log.
     pub async fn log(&self) -> Result<String> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
@@ -194,7 +204,8 @@ impl Operator {
     }
 }
 
-fn sum_of(text: &str, name: &str, texts: &[&str]) -> f64 {
+/// The sum of all samples on a page of metrics whose line begins with the name and holds all the texts.
+pub fn sum_of(text: &str, name: &str, texts: &[&str]) -> f64 {
     text.lines()
         .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
         .filter(|line| texts.iter().all(|text| line.contains(text)))

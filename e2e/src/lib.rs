@@ -3,6 +3,7 @@
 pub mod bed;
 pub mod gate;
 pub mod install;
+pub mod local;
 pub mod objects;
 pub mod process;
 pub mod route53;

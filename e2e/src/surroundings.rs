@@ -4,9 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::PostParams;
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
 use tokio::process::Command;
+
+use crate::install::{NAMESPACE, Operator};
 
 /// The cluster's kubeconfig.
 pub const KUBECONFIG: &str = "HEARTH_KUBECONFIG";
@@ -18,6 +23,8 @@ pub const HOST_ADDRESS: &str = "HEARTH_HOST_ADDRESS";
 pub const XTASK: &str = "HEARTH_XTASK";
 /// The operator's image, `registry/repository:tag`.
 pub const IMAGE: &str = "HEARTH_IMAGE";
+/// The operator's program, as it is in the image.
+pub const PROGRAM: &str = "HEARTH_PROGRAM";
 /// The folder with `charts/`.
 pub const WORKSPACE: &str = "HEARTH_WORKSPACE";
 
@@ -32,6 +39,8 @@ pub struct Surroundings {
     pub host: IpAddr,
     /// The operator's image.
     pub image: String,
+    /// The operator's program, to run outside the cluster.
+    pub program: PathBuf,
     /// The folder with `charts/`.
     pub workspace: PathBuf,
     /// What rules the local cluster.
@@ -52,6 +61,7 @@ impl Surroundings {
                 .parse()
                 .with_context(|| format!("{HOST_ADDRESS} is {host}, not an address"))?,
             image: get(IMAGE)?,
+            program: get(PROGRAM)?.into(),
             workspace: get(WORKSPACE)?.into(),
             control: std::env::var(XTASK).ok().map(|program| ClusterControl {
                 program: program.into(),
@@ -59,13 +69,40 @@ impl Surroundings {
         })
     }
 
-    /// A client that fails fast: what is retried is the test's business.
-    pub async fn client(&self) -> Result<Client> {
+    async fn config(&self) -> Result<Config> {
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig)?;
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         // hyper's own read timeout would also end connections that wait in the pool, under the feet of the next request.
         config.read_timeout = None;
         config.default_retry = false;
+        Ok(config)
+    }
+
+    /// A client with the rights of an installed operator, for whatever it asks: without a limit, since it watches.
+    pub async fn client_of(&self, operator: &Operator) -> Result<Client> {
+        let api: Api<ServiceAccount> = Api::namespaced(operator.client.clone(), NAMESPACE);
+        let request = TokenRequest {
+            spec: Some(TokenRequestSpec {
+                expiration_seconds: Some(3600),
+                ..TokenRequestSpec::default()
+            }),
+            ..TokenRequest::default()
+        };
+        let answer = api
+            .create_token_request(operator.name, &PostParams::default(), &request)
+            .await?;
+        let token = answer.status.and_then(|status| status.token);
+        let mut config = self.config().await?;
+        config.auth_info = AuthInfo {
+            token: Some(token.context("the token request has no answer")?.into()),
+            ..AuthInfo::default()
+        };
+        Ok(Client::try_from(config)?)
+    }
+
+    /// A client that fails fast: what is retried is the test's business.
+    pub async fn client(&self) -> Result<Client> {
+        let config = self.config().await?;
         let limit = tower::timeout::TimeoutLayer::new(std::time::Duration::from_secs(30));
         Ok(kube::client::ClientBuilder::try_from(config)?
             .with_layer(&limit)

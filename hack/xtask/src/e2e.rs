@@ -8,8 +8,9 @@ use crate::place::Place;
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
-    /// Only the cases of dns-sync that leave the cluster alone (calm), only those that take its parts away (blackout), or
-    /// only those of node-class (nodes). All of them without this and without words; with words alone, those of dns-sync
+    /// Only the cases of dns-sync that leave the cluster alone (calm) or take its parts away (blackout), or only those of
+    /// node-class that switch nodes (nodes) or take long (endurance). All of them without this and without words; with words
+    /// alone, those of dns-sync
     #[arg(long)]
     part: Option<String>,
     /// Remove the cluster at the end
@@ -24,10 +25,10 @@ pub(crate) const FAILURES: &str = "HEARTH_E2E_FAILURES";
 
 pub(crate) fn run(args: Args) -> Result<()> {
     let foreign = args.place.kubeconfig.is_some();
-    let only_nodes = args.part.as_deref() == Some(NODES);
-    let nodes_too = args.part.is_none() && args.words.is_empty() && !foreign;
+    let asked = PARTS.iter().find(|part| args.part.as_deref() == Some(part.name));
+    let all = args.part.is_none() && args.words.is_empty() && !foreign;
     let mut passed = true;
-    if !only_nodes {
+    if asked.is_none() {
         let ready = args.place.prepare("dns-sync", "e2e")?;
         let mut arguments = args.words.clone();
         arguments.extend(args.part.map(|part| format!("--part={part}")));
@@ -36,8 +37,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
         }
         passed &= ready.run("e2e", &arguments)?;
     }
-    if only_nodes || nodes_too {
-        passed &= nodes(&args.place, &args.words)?;
+    for part in PARTS
+        .iter()
+        .filter(|part| all || asked.is_some_and(|asked| asked.name == part.name))
+    {
+        passed &= nodes(part, &args.place, &args.words)?;
     }
     if args.down && !foreign {
         cluster::down()?;
@@ -46,25 +50,39 @@ pub(crate) fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The part with the cases of node-class.
-const NODES: &str = "nodes";
-/// The machines that they need: `home-1` is there anyway, two stay on, two are a desktop's.
-const MACHINES: [&str; 5] = ["home-1", "mini-1", "mini-2", "talos03", "talos08"];
+/// A part with cases of node-class.
+pub(crate) struct Part {
+    name: &'static str,
+    /// `home-1` is there anyway, the small ones stay on, the others are those of desktops.
+    machines: &'static [&'static str],
+}
 
-/// The cases of node-class. They need more machines and shorter times than others; the cluster gets its own back.
-fn nodes(place: &Place, words: &[String]) -> Result<bool> {
+/// Machines that go off one after another, and all in one case.
+pub(crate) const NODES: Part = Part {
+    name: "nodes",
+    machines: &["home-1", "mini-1", "mini-2", "talos03", "talos06", "talos07", "talos08"],
+};
+/// What takes long, with no more machines than it needs.
+pub(crate) const ENDURANCE: Part = Part {
+    name: "endurance",
+    machines: &["home-1", "mini-1", "talos03", "talos08"],
+};
+const PARTS: [Part; 2] = [NODES, ENDURANCE];
+
+/// Cases of node-class. They need more machines and shorter times than others; the cluster gets its own back.
+fn nodes(part: &Part, place: &Place, words: &[String]) -> Result<bool> {
     ensure!(
         place.kubeconfig.is_none(),
         "the cases of node-class switch machines off and on, which only the local cluster can: run them without --kubeconfig"
     );
     let before = cluster::shape()?;
     cluster::up(&cluster::UpOptions {
-        nodes: MACHINES.map(str::to_owned).to_vec(),
+        nodes: part.machines.iter().map(|name| (*name).to_owned()).collect(),
         grace: Some(cluster::Grace::Short),
         ..cluster::UpOptions::default()
     })?;
     let ready = place.prepare("node-class", "e2e")?;
-    let arguments = [format!("--part={NODES}")];
+    let arguments = [format!("--part={}", part.name)];
     let passed = ready.run("e2e", &[&arguments, words].concat());
     if let Some(before) = before {
         cluster::up(&before)?;

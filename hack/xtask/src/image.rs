@@ -84,11 +84,16 @@ pub(crate) fn build(operator: &str, profile: &str) -> Result<PathBuf> {
         .current_dir(tools::workspace())
         .status()?;
     ensure!(status.success(), "building {package} failed");
-    let directory = if profile == "dev" { "debug" } else { profile };
-    let binary = target_directory().join(&target).join(directory).join(operator);
     let archive = target_directory().join("images").join(format!("{operator}.tar"));
-    pack(&binary, operator, &archive)?;
+    pack(&binary(operator, profile), operator, &archive)?;
     Ok(archive)
+}
+
+/// Where [`build`] leaves the static binary.
+pub(crate) fn binary(operator: &str, profile: &str) -> PathBuf {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let directory = if profile == "dev" { "debug" } else { profile };
+    target_directory().join(target).join(directory).join(operator)
 }
 
 fn target_directory() -> PathBuf {

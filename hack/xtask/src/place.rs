@@ -56,6 +56,7 @@ impl Place {
             ("HEARTH_MOTO", moto.into()),
             ("HEARTH_IMAGE", image::name(operator).into()),
             ("HEARTH_IMAGE_ARCHIVE", archive.into()),
+            ("HEARTH_PROGRAM", image::binary(operator, profile).into()),
             ("HEARTH_WORKSPACE", workspace.into()),
         ];
         if self.kubeconfig.is_none() {

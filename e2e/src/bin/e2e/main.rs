@@ -25,7 +25,8 @@ struct Cli {
     /// Leave out, by name, what needs switches of the local cluster
     #[arg(long)]
     foreign: bool,
-    /// Only those of dns-sync that leave the cluster alone, only those that take its parts away, or those of node-class
+    /// Only those of dns-sync that leave the cluster alone (calm) or take its parts away (blackout), or those of node-class
+    /// that switch nodes (nodes) or take long (endurance)
     #[arg(long)]
     part: Option<Part>,
     /// Run the cases whose names contain one of these
@@ -41,6 +42,8 @@ pub(crate) enum Part {
     Blackout,
     /// node-class; nodes are switched off and on. Another operator's image, so not without being asked for.
     Nodes,
+    /// node-class; what takes long and needs few nodes.
+    Endurance,
 }
 
 /// What the runner needs of what cases get.
@@ -113,8 +116,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {
-    if cli.part == Some(Part::Nodes) {
-        let cases = wanted(&cli, nodes::cases());
+    if let Some(part @ (Part::Nodes | Part::Endurance)) = cli.part {
+        let cases = wanted(&cli, nodes::cases(part));
         if cli.list {
             return list(&cases);
         }

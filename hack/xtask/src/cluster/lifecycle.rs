@@ -148,7 +148,28 @@ fn check_machine() -> Result<()> {
         .map(|(_, package)| *package);
     tools::debian(&missing.collect::<Vec<_>>())?;
     cgroups::check()?;
+    allow_watches();
     network::check()
+}
+
+/// Each node takes eight inotify instances and a control plane eleven (counted with Kubernetes 1.34), and many a system
+/// allows root 128 (inotify(7)). The limit costs nothing until it is used; it is not lowered again, since others may rely on
+/// it by then.
+fn allow_watches() {
+    const LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
+    const WANTED: u32 = 1024;
+    let now = fs::read_to_string(LIMIT)
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok());
+    if now.is_none_or(|now| now >= WANTED) {
+        return;
+    }
+    match fs::write(LIMIT, WANTED.to_string()) {
+        Ok(()) => eprintln!("fs.inotify.max_user_instances is {WANTED} until the next boot"),
+        Err(error) => eprintln!(
+            "fs.inotify.max_user_instances could not be raised to {WANTED} ({error}): clusters of many nodes may not start"
+        ),
+    }
 }
 
 fn installed(program: &str) -> bool {

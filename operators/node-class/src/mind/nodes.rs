@@ -173,7 +173,15 @@ impl Mind {
         let there = kept(node, &marked);
         let out = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
         let mut tell = |reason, text| thought.events.push((node.name.clone(), reason, text));
-        match failover::decide(&case, &self.timing, now.wall) {
+        let decision = failover::decide(&case, &self.timing, now.wall);
+        // It is decided anew until the write is seen.
+        let told = match decision {
+            Decision::Place(..) => Some("OutOfServiceApplied"),
+            Decision::Remove(_) => Some("OutOfServiceRemoved"),
+            Decision::Leave(_) | Decision::Hold => None,
+        };
+        let again = std::mem::replace(&mut entry.told, told) == told;
+        match decision {
             Decision::Leave(hold) => {
                 if Self::hold_news(entry, hold.as_ref())
                     && let Some(hold) = hold
@@ -183,14 +191,14 @@ impl Mind {
                 there
             }
             Decision::Place(_, why) => {
-                if there.is_empty() {
+                if there.is_empty() && !again {
                     tell("OutOfServiceApplied", why);
                 }
                 vec![out]
             }
             Decision::Hold => vec![out, taint(RETURNING, "", "NoSchedule")],
             Decision::Remove(warning) => {
-                if !there.is_empty() {
+                if !there.is_empty() && !again {
                     let text = warning.unwrap_or_else(|| "the node is back and cleaned up".to_owned());
                     tell("OutOfServiceRemoved", text);
                 }

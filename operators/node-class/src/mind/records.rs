@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     pub(crate) dampening: Option<crate::crd::class::Dampening>,
     /// Why the failover waits, told once.
     pub(crate) hold: Option<&'static str>,
+    /// What was told of the out-of-service taint and is not seen on the node yet.
+    pub(crate) told: Option<&'static str>,
     /// When it was first seen Ready again while our out-of-service taint is there.
     pub(crate) ready_since: Option<Duration>,
 }
@@ -195,6 +197,7 @@ impl Entry {
             flapping: false,
             dampening: None,
             hold: None,
+            told: None,
             ready_since: None,
         }
     }

@@ -11,6 +11,8 @@ use crate::crd::{CORDONED, NodeClass};
 use crate::facts::{NodeFacts, SlimNode, slim};
 use crate::reconcile::write::todo;
 
+mod going;
+
 /// A small home: nodes that renew their leases every ten seconds, and the operator's mind.
 struct Home {
     mind: Mind,
@@ -137,6 +139,11 @@ impl Home {
             }
         }
         (last, stored)
+    }
+
+    /// The events of some time.
+    fn told(&mut self, seconds: u64) -> Vec<(String, &'static str, String)> {
+        (0..seconds / 2).flat_map(|_| self.pass(2).0.events).collect()
     }
 
     fn not_ready(&mut self, names: &[&str]) {
@@ -383,30 +390,4 @@ fn a_class_that_must_not_be_used_keeps_what_its_nodes_have() {
         "{:?}",
         thought.plans["gamer-1"]
     );
-}
-
-#[test]
-fn a_request_to_go_off_cordons_and_its_end_lifts_our_cordon_only() {
-    let mut home = Home::new();
-    home.lead();
-    let mut gamer = NodeHost::clone(&home.world.hosts[0]);
-    let going = json!({ "request": "tonight", "since": "2026-01-05T00:00:00Z", "phase": "Draining" });
-    gamer.status = Some(serde_json::from_value(json!({ "off": going })).unwrap());
-    home.world.hosts[0] = Arc::new(gamer.clone());
-    let (thought, _) = home.pass(200);
-    assert_eq!(thought.plans["gamer-1"].cordon.as_deref(), Some("tonight"));
-    assert_eq!(thought.plans["mini-1"].cordon, None);
-    let ours = json!({ "metadata": { "annotations": { CORDONED: "tonight" } }, "spec": { "unschedulable": true } });
-    home.node(facts("gamer-1", &ours));
-    home.node(facts("mini-1", &json!({ "spec": { "unschedulable": true } })));
-    gamer.status = None;
-    home.world.hosts[0] = Arc::new(gamer);
-    let (thought, _) = home.pass(4);
-    let cordon = |name: &str| todo(&home.world.nodes[name], &thought.plans[name]).and_then(|todo| todo.cordon);
-    assert_eq!(
-        cordon("gamer-1"),
-        Some(crate::reconcile::write::Cordon::Lift),
-        "ours is lifted"
-    );
-    assert_eq!(cordon("mini-1"), None, "a person's stays");
 }

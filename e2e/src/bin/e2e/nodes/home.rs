@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use super::{GAMER, LATER, NODES, Stage};
+use super::{GAMER, LATER, Stage};
 
 /// Labels, annotations and taints of ours begin with this.
 pub(crate) const OURS: &str = "nodes.hearth.home.arpa/";
@@ -141,7 +141,7 @@ impl Stage {
     }
 
     pub(crate) async fn all_ready(&self, limit: Duration) -> Result<()> {
-        for name in NODES {
+        for name in &self.nodes {
             self.node_is(name, "is Ready", limit, is_ready).await?;
         }
         Ok(())
@@ -226,7 +226,8 @@ impl Stage {
 
     /// Makes everything as it was before the first case: machines on, no hosts and classes of cases, nothing on nodes.
     pub(crate) async fn leave_nothing(&self) -> Result<()> {
-        self.switch("on", &NODES).await?;
+        let all: Vec<&str> = self.nodes.iter().map(String::as_str).collect();
+        self.switch("on", &all).await?;
         self.all_ready(LATER).await?;
         for kind in ["NodeHost", "NodeClass"] {
             self.delete_all(kind).await?;
@@ -237,11 +238,11 @@ impl Stage {
             let volatile = json!({"spec": {"excludeFromDisruptionCount": true}});
             patch(&self.client, &ours("NodeClass", "volatile"), &volatile).await?;
         }
-        for name in NODES {
+        for name in &self.nodes {
             self.clean_node(name).await?;
         }
         remove_namespaces(&self.client).await?;
-        for name in NODES {
+        for name in &self.nodes {
             let what = "has nothing that is left of the case";
             until(&format!("{name} {what}"), LATER, || async {
                 let left = left_on(&self.node(name).await?);

@@ -4,7 +4,7 @@ use hearth_e2e::objects::{apply, get, patch};
 use serde_json::{Value, json};
 
 use super::home::{EXCLUDED, OURS, annotation, gamer, label, node, ours, taint, taints, with_spec};
-use super::{DOWN, GAMER, LATER, NODES, SOON, Stage};
+use super::{DOWN, GAMER, LATER, SOON, Stage};
 use crate::Case;
 
 pub(crate) fn cases() -> Vec<Case<Stage>> {
@@ -52,7 +52,7 @@ async fn release(stage: &Stage) -> Result<()> {
         .await?;
 
     stage.operator.uninstall().await?;
-    for name in NODES {
+    for name in &stage.nodes {
         let now = stage.node(name).await?;
         let left = remains(&now);
         ensure!(left.is_empty(), "{name} still has {}", left.join(", "));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::home::{chosen, gamer, label};
-use super::{GAMER, LATER, NODES, Stage};
+use super::{GAMER, LATER, Stage};
 use crate::Case;
 
 pub(crate) fn cases() -> Vec<Case<Stage>> {
@@ -40,7 +40,7 @@ async fn silence(stage: &Stage) -> Result<()> {
     stage.sees(LATER).await?;
     sleep(Duration::from_mins(1)).await;
     let mut before = Vec::new();
-    for name in NODES {
+    for name in &stage.nodes {
         before.push(written(stage, name).await?);
     }
     let (process, writes) = (stage.process().await?, stage.writes().await?);
@@ -61,7 +61,7 @@ async fn silence(stage: &Stage) -> Result<()> {
     stage.sees(LATER).await?;
     sleep(Duration::from_secs(20)).await;
 
-    for (name, before) in NODES.iter().zip(&before) {
+    for (name, before) in stage.nodes.iter().zip(&before) {
         let after = written(stage, name).await?;
         ensure!(*before == after, "{name} was {before:?} and is {after:?}");
     }

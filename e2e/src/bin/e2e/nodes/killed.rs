@@ -1,0 +1,326 @@
+//! The operator is killed at every write: once before the API server hears of it, once when it is done and nobody was told.
+//! What comes of it is what comes without.
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hearth_e2e::gate::{Gate, Moment};
+use hearth_e2e::install::sum_of;
+use hearth_e2e::local::Program;
+use hearth_e2e::objects::{apply, delete, get, patch_status};
+use hearth_e2e::wait::until;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::process::Child;
+
+use super::failover::TAINT;
+use super::home::{chosen, gamer, label, ours, taint, with_spec};
+use super::{GAMER, LATER, Stage};
+use crate::{Case, namespace};
+
+pub(crate) fn cases() -> Vec<Case<Stage>> {
+    vec![Case {
+        name: "killed_at_every_write_it_comes_to_the_same_end",
+        local: true,
+        run: |stage| {
+            Box::pin(async move {
+                // The pod would do the work of the process that is killed.
+                stage.operator.scale(0, LATER).await?;
+                let seen = killed(stage).await;
+                stage.switch("on", &GAMER).await?;
+                stage.operator.scale(1, LATER).await?;
+                seen
+            })
+        },
+    }]
+}
+
+/// Shorter than the installed operator's, since they are waited for in each life.
+const TIMES: [(&str, &str); 6] = [
+    ("HEARTH_CLUSTER_NAME", "e2e"),
+    ("HEARTH_LOG_FORMAT", "json"),
+    ("HEARTH_GRACE", "8s"),
+    ("HEARTH_BLIND_AFTER", "20s"),
+    ("HEARTH_SETTLE", "2s"),
+    ("HEARTH_CLEAN_OFF_AFTER", "20s"),
+];
+/// So long without a write, seeing clearly, nothing is left to do: longer than any of those times.
+const QUIET: Duration = Duration::from_secs(12);
+/// A life without a write and without the end.
+const STUCK: Duration = Duration::from_secs(90);
+
+async fn killed(stage: &Stage) -> Result<()> {
+    let mut undisturbed = Run::new(stage, None).await?;
+    let wanted = story(&mut undisturbed)
+        .await
+        .with_context(|| undisturbed.end("undisturbed"))?;
+    undisturbed.life.kill().await?;
+    let mut disturbed = Run::new(stage, Some(Moment::Before)).await?;
+    let got = story(&mut disturbed).await.with_context(|| disturbed.end("killed"))?;
+    for (wanted, got) in wanted.iter().zip(&got) {
+        ensure!(
+            wanted == got,
+            "undisturbed it was {wanted}, and killed at every write it is {got}"
+        );
+    }
+    let (recorded, killed) = (undisturbed.kinds(), disturbed.kinds());
+    ensure!(
+        recorded.iter().all(|write| killed.contains(write)),
+        "these writes were recorded: {recorded:?}, and these met a kill: {killed:?}"
+    );
+    let writes = undisturbed.gate.writes().len();
+    ensure!(
+        disturbed.kills >= 2 * recorded.len(),
+        "{} kills for {writes} recorded writes of {} kinds",
+        disturbed.kills,
+        recorded.len()
+    );
+    Ok(())
+}
+
+/// What a home's evening writes: marks, a host that is emptied, goes and is proven to be off, comes back, and is forgotten.
+/// What is there after each part.
+async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
+    let (stage, client) = (run.stage, &run.stage.client);
+    let mut seen = Vec::new();
+    // Started and at rest: all that is new to it is written.
+    run.part("the start", async { Ok(()) }, || async { Ok(true) }).await?;
+
+    let declare = async {
+        apply(client, &gamer(json!({"drain": {"deadline": "3m"}}))).await?;
+        let class = json!({
+            "match": {"hosts": ["gamer"]}, "labels": {"example.org/desktop": "yes"}, "annotations": {"example.org/desk": "left"},
+            "taints": [{"key": "example.org/desktop", "effect": "PreferNoSchedule"}],
+            "failover": {"evidence": ["PowerOff"], "after": "1s"},
+        });
+        apply(client, &with_spec("NodeClass", "desktop", class)).await?;
+        namespace(client, "evening").await?;
+        stage.workload("Deployment", "evening", "web", &GAMER).await
+    };
+    let marked = || async {
+        let mut all = stage.host("gamer").await?["state"] == "On";
+        for name in GAMER {
+            let node = stage.node(name).await?;
+            all &= label(&node, "example.org/desktop").is_some() && taint(&node, "example.org/desktop").is_some();
+        }
+        all &= stage
+            .pods("evening", "web")
+            .await?
+            .iter()
+            .any(|pod| pod["status"]["phase"] == "Running");
+        Ok(all)
+    };
+    run.part("marks", declare, marked).await?;
+    seen.push(snapshot(stage).await?);
+
+    let drained = || async { Ok(stage.host("gamer").await?["off"]["phase"] == "Drained") };
+    run.part("emptying", stage.ask("gamer", Some("tonight")), drained)
+        .await?;
+    let left = stage.pods("evening", "web").await?;
+    ensure!(
+        left.iter().all(|pod| pod["spec"]["nodeName"]
+            .as_str()
+            .is_some_and(|node| !GAMER.contains(&node))),
+        "drained, and a pod is still there: {}",
+        json!(left)
+    );
+    seen.push(snapshot(stage).await?);
+
+    let goes = async {
+        stage.switch("off", &GAMER).await?;
+        // Nobody measures the power of a bundle of namespaces: this is the plug.
+        let now = Timestamp::now();
+        let power = json!({"state": "Off", "source": "plug-3", "observedAt": now.to_string(),
+            "expiresAt": now.checked_add(SignedDuration::from_hours(1))?.to_string()});
+        patch_status(client, &ours("NodeHost", "gamer"), &json!({"status": {"power": power}})).await
+    };
+    let proven = || async {
+        let mut all = stage.host("gamer").await?["state"] == "Off";
+        for name in GAMER {
+            all &= taint(&stage.node(name).await?, TAINT).is_some();
+        }
+        Ok(all)
+    };
+    run.part("going off", goes, proven).await?;
+    seen.push(snapshot(stage).await?);
+
+    let comes = async {
+        stage.switch("on", &GAMER).await?;
+        let now = Timestamp::now();
+        let power = json!({"state": "On", "source": "plug-3", "observedAt": now.to_string(),
+            "expiresAt": now.checked_add(SignedDuration::from_hours(1))?.to_string()});
+        patch_status(client, &ours("NodeHost", "gamer"), &json!({"status": {"power": power}})).await
+    };
+    let back = || async {
+        let host = stage.host("gamer").await?;
+        let mut all = host["state"] == "On" && host["off"].is_null();
+        for name in GAMER {
+            let node = stage.node(name).await?;
+            all &= taint(&node, TAINT).is_none() && taint(&node, "nodes.hearth.home.arpa/returning").is_none();
+            all &= node["spec"]["unschedulable"] != true;
+        }
+        Ok(all)
+    };
+    run.part("coming back", comes, back).await?;
+    seen.push(snapshot(stage).await?);
+
+    let forget = async {
+        delete(client, &ours("NodeClass", "desktop")).await?;
+        delete(client, &ours("NodeHost", "gamer")).await
+    };
+    let bare = || async {
+        let mut all = true;
+        for name in GAMER {
+            let node = stage.node(name).await?;
+            all &= label(&node, "example.org/desktop").is_none() && taint(&node, "example.org/desktop").is_none();
+            all &= label(&node, "nodes.hearth.home.arpa/host") == Some(name);
+        }
+        Ok(all)
+    };
+    run.part("forgetting", forget, bare).await?;
+    seen.push(snapshot(stage).await?);
+    hearth_e2e::bed::remove_namespaces(client).await?;
+    Ok(seen)
+}
+
+/// One way through the story.
+struct Run<'a> {
+    stage: &'a Stage,
+    gate: Gate,
+    program: Program,
+    life: Child,
+    born: Instant,
+    /// When to hold the next write; never in the undisturbed run.
+    next: Option<Moment>,
+    kills: usize,
+    /// Outages that were recorded before, by node: a history is kept.
+    met: Vec<String>,
+}
+
+impl<'a> Run<'a> {
+    async fn new(stage: &'a Stage, next: Option<Moment>) -> Result<Self> {
+        let gate = Gate::open(stage.surroundings.client_of(&stage.operator).await?).await?;
+        let program = Program::new(stage.surroundings.program.clone(), &gate.endpoint(), &TIMES)?;
+        let life = program.start()?;
+        Ok(Self {
+            stage,
+            gate,
+            program,
+            life,
+            born: Instant::now(),
+            next,
+            kills: 0,
+            met: Vec::new(),
+        })
+    }
+
+    /// Begins a part before the eyes of an operator that sees clearly, and kills it at each write from then on.
+    async fn part<Fut: Future<Output = Result<bool>>>(
+        &mut self,
+        name: &str,
+        begin: impl Future<Output = Result<()>>,
+        reached: impl Fn() -> Fut,
+    ) -> Result<()> {
+        until("the process sees clearly", LATER, || async {
+            Ok(self.sees().await?.then_some(()))
+        })
+        .await
+        .context(name.to_owned())?;
+        self.gate.hold(self.next);
+        begin.await.with_context(|| format!("beginning with {name}"))?;
+        let since = Instant::now();
+        loop {
+            tokio::select! {
+                write = self.gate.held() => {
+                    self.life.kill().await?;
+                    self.kills += 1;
+                    self.met.push(write);
+                    self.next = self.next.map(|next| if next == Moment::Before { Moment::After } else { Moment::Before });
+                    self.gate.hold(self.next);
+                    (self.life, self.born) = (self.program.start()?, Instant::now());
+                }
+                () = tokio::time::sleep(Duration::from_millis(250)) => {
+                    ensure!(self.life.try_wait()?.is_none(), "the process ended by itself in {name}");
+                    let last = self.gate.last().unwrap_or(since).max(self.born).max(since);
+                    if last.elapsed() < QUIET || !self.sees().await.unwrap_or(false) {
+                        continue;
+                    }
+                    if reached().await? {
+                        return Ok(());
+                    }
+                    if last.elapsed() > STUCK {
+                        bail!("{name} does not come to its end: {}", snapshot(self.stage).await?);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn sees(&self) -> Result<bool> {
+        let page = self.program.metrics().await?;
+        Ok(sum_of(&page, "hearth_nodes_sight", &["state=\"clear\""]) >= 1.0)
+    }
+
+    /// What kinds of writes there were, or met a kill: the object without a name that is new each time.
+    fn kinds(&self) -> std::collections::BTreeSet<String> {
+        let all = if self.next.is_some() {
+            self.met.clone()
+        } else {
+            self.gate.writes()
+        };
+        all.iter().map(|write| kind(write)).collect()
+    }
+
+    fn end(&self, how: &str) -> String {
+        format!(
+            "{how}, after {} kills; its log ends with\n{}\n",
+            self.kills,
+            self.program.log(15)
+        )
+    }
+}
+
+/// A write without the names of pods and events, which are other ones each time.
+fn kind(write: &str) -> String {
+    let mut parts: Vec<&str> = write.split('/').collect();
+    for at in 1..parts.len() {
+        if matches!(parts[at - 1], "pods" | "events") {
+            parts[at] = "…";
+        }
+    }
+    parts.join("/")
+}
+
+/// All that the operator answers for, without times.
+async fn snapshot(stage: &Stage) -> Result<Value> {
+    let mut all = json!({});
+    for name in &stage.nodes {
+        all["nodes"][name] = chosen(&stage.node(name).await?);
+        let history = get(&stage.client, &ours("NodeHistory", name)).await?;
+        let last = history["status"]["transitions"]
+            .as_array()
+            .and_then(|all| all.last().cloned());
+        all["histories"][name] = json!({"state": history["status"]["state"], "last": last});
+    }
+    for (kind, name) in [
+        ("NodeHost", "gamer"),
+        ("NodeClass", "desktop"),
+        ("NodeClass", "volatile"),
+    ] {
+        all[kind][name] = get(&stage.client, &ours(kind, name))
+            .await
+            .map_or(Value::Null, |mut object| object["status"].take());
+    }
+    timeless(&mut all);
+    Ok(all)
+}
+
+/// Times and ages are other ones each time.
+fn timeless(value: &mut Value) {
+    match value {
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => "a time".clone_into(text),
+        Value::Array(all) => all.iter_mut().for_each(timeless),
+        Value::Object(all) => all.values_mut().for_each(timeless),
+        _ => {}
+    }
+}
