@@ -52,13 +52,13 @@ pub struct NodeClassSpec {
     /// Labels for its nodes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
-    #[x_kube(validation = ("self.all(k, !k.startsWith('nodes.hearth.home.arpa/') && !k.matches('^([^/]*[.])?(kubernetes|k8s)[.]io/'))", "labels: keys of kubernetes.io, k8s.io and nodes.hearth.home.arpa are not for classes; use a prefix of your own (for the disruption label there is excludeFromDisruptionCount)"))]
+    #[x_kube(validation = ("self.all(k, !k.startsWith('nodes.hearth.home.arpa/') && !k.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|talos[.]dev)/'))", "labels: keys of kubernetes.io, k8s.io, talos.dev and nodes.hearth.home.arpa are not for classes; use a prefix of your own (for the disruption label there is excludeFromDisruptionCount)"))]
     #[x_kube(validation = ("self.all(k, k.matches('^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$'))", "labels: a key is an optional DNS prefix and a name of at most 63 letters, digits, '-', '_' and '.'"))]
     pub labels: BTreeMap<String, String>,
     /// Annotations for its nodes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
-    #[x_kube(validation = ("self.all(k, !k.startsWith('nodes.hearth.home.arpa/') && !k.matches('^([^/]*[.])?(kubernetes|k8s)[.]io/'))", "annotations: keys of kubernetes.io, k8s.io and nodes.hearth.home.arpa are not for classes; use a prefix of your own"))]
+    #[x_kube(validation = ("self.all(k, !k.startsWith('nodes.hearth.home.arpa/') && !k.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|talos[.]dev)/'))", "annotations: keys of kubernetes.io, k8s.io, talos.dev and nodes.hearth.home.arpa are not for classes; use a prefix of your own"))]
     #[x_kube(validation = ("self.all(k, k.matches('^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$'))", "annotations: a key is an optional DNS prefix and a name of at most 63 letters, digits, '-', '_' and '.'"))]
     pub annotations: BTreeMap<String, String>,
     /// Taints for its nodes.
@@ -125,7 +125,7 @@ pub struct Match {
 /// A taint of a class.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!self.key.matches('^([^/]*[.])?(kubernetes|k8s)[.]io/') && !(self.key in ['nodes.hearth.home.arpa/flapping', 'nodes.hearth.home.arpa/returning'])", "taints: this key is not for classes; use nodes.hearth.home.arpa/volatile or a prefix of your own"))]
+#[x_kube(validation = ("!self.key.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|talos[.]dev)/') && !(self.key in ['nodes.hearth.home.arpa/flapping', 'nodes.hearth.home.arpa/returning'])", "taints: this key is not for classes; use nodes.hearth.home.arpa/volatile or a prefix of your own"))]
 pub struct ClassTaint {
     /// The taint's key, for example `nodes.hearth.home.arpa/volatile`.
     #[schemars(

@@ -152,14 +152,19 @@ fn under_way(case: &Case<'_>, asked: &str, going: &Going, now: Timestamp) -> Nex
         going.since.0
     };
     let over = Duration::try_from(now.duration_since(since)).unwrap_or_default() >= case.deadline;
+    let unseen = case.left.is_none() && going.phase == GoingPhase::Draining && over;
     let phase = match case.left {
         Some([]) => GoingPhase::Drained,
-        _ if over => GoingPhase::Incomplete,
-        _ => GoingPhase::Draining,
+        Some(_) if over => GoingPhase::Incomplete,
+        Some(_) => GoingPhase::Draining,
+        None if unseen => GoingPhase::Incomplete,
+        // Nobody looked: that it was empty is not refuted, and that it was not neither.
+        None if anew => GoingPhase::Draining,
+        None => going.phase,
     };
     let waiting = match case.left {
         Some(left) => lines(left),
-        None if over => vec!["its pods could not be looked at".to_owned()],
+        None if unseen => vec!["its pods could not be looked at".to_owned()],
         None => going.waiting.clone(),
     };
     let rest = case

@@ -1,6 +1,8 @@
 //! A host and its NodeHost's status, to which each decision is applied as the operator does.
 use super::*;
 
+mod property;
+
 const DEADLINE: i64 = 300;
 
 /// A host that is on, may go off and has pods on it.
@@ -238,6 +240,18 @@ fn pods_that_cannot_be_looked_at_are_waited_for_until_the_deadline() {
 }
 
 #[test]
+fn an_empty_host_that_is_not_looked_at_stays_empty() {
+    let mut world = world().draining("a").empty();
+    world.step(10);
+    let mut world = world.with(|world| world.left = None);
+    for now in [11, 70, DEADLINE + 1] {
+        world.step(now);
+        assert_eq!(world.phase(), Some(GoingPhase::Drained), "{now} s");
+        assert!(world.going.as_ref().unwrap().waiting.is_empty());
+    }
+}
+
+#[test]
 fn pods_that_come_to_an_empty_host_have_to_go_again() {
     let mut world = world().draining("a").empty();
     world.step(10);
@@ -391,61 +405,4 @@ fn at_most_twenty_lines_are_told() {
     many.step(1);
     let waiting = many.going.unwrap().waiting;
     assert_eq!((waiting.len(), waiting[19].as_str()), (20, "and 26 more"));
-}
-
-/// Anything may happen in any order, the operator's restart after every step included: it keeps nothing but the status.
-#[test]
-fn no_order_of_events_breaks_the_rules() {
-    let mut random = fastrand::Rng::with_seed(2);
-    let (mut ends, mut refusals, mut evictions) = (0, 0, 0);
-    for _ in 0..2000 {
-        let (mut world, mut now) = (world(), 0);
-        for _ in 0..40 {
-            now += random.i64(-30..200);
-            match random.u8(0..8) {
-                0 => world.asked = None,
-                1 => world.asked = Some(["a", "b", "c!"][random.usize(0..3)].to_owned()),
-                2 => world.left = [None, Some(vec![]), Some(vec!["Pod a/b".to_owned()])][random.usize(0..3)].clone(),
-                3 => world.may = [Answer::Yes, Answer::No, Answer::Unknown][random.usize(0..3)],
-                4 | 5 => {
-                    let states = [HostState::On, HostState::Off, HostState::Partial, HostState::Unknown];
-                    world.state = states[random.usize(0..4)];
-                }
-                _ => {}
-            }
-            let before = world.clone();
-            let next = world.step(now);
-            assert!(!(next.cordon && next.uncordon));
-            assert!(!next.evict || next.cordon);
-            assert!(!next.cordon || before.asked.is_some());
-            let phase = world.phase();
-            if next.evict {
-                evictions += 1;
-                assert_eq!(phase, Some(GoingPhase::Draining));
-                assert!(before.may != Answer::No || before.asked.as_deref().is_some_and(forced));
-                let since = world.going.as_ref().unwrap().since.0;
-                assert!(at(now).duration_since(since).as_secs() < DEADLINE);
-            }
-            if let Some(handled) = &next.handled {
-                ends += 1;
-                assert_eq!(before.going.map(|going| going.request).as_ref(), Some(handled));
-                assert!(next.going.is_none() && next.uncordon);
-            }
-            if phase == Some(GoingPhase::Refused) {
-                refusals += 1;
-                assert!(!world.cordoned || before.state == HostState::Unknown);
-            }
-            if phase == Some(GoingPhase::Draining) && before.state != HostState::Unknown {
-                assert!(next.again.is_some(), "a deadline is watched");
-            }
-            let again = world.clone().step(now);
-            if before.state == HostState::Off {
-                assert_eq!((again.cordon, again.going), (false, next.going), "the same once more");
-            }
-        }
-    }
-    assert!(
-        ends > 500 && refusals > 500 && evictions > 500,
-        "{ends} {refusals} {evictions}"
-    );
 }

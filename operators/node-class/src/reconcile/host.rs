@@ -59,18 +59,19 @@ async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Resu
         return Ok(None);
     }
     let nodes: Vec<String> = status.nodes.iter().map(|node| node.name.clone()).collect();
-    let draining = status
-        .off
-        .as_ref()
-        .is_some_and(|going| going.phase == GoingPhase::Draining);
+    let phase = status.off.as_ref().map(|going| going.phase);
+    let emptied = matches!(
+        phase,
+        Some(GoingPhase::Draining | GoingPhase::Drained | GoingPhase::Incomplete)
+    );
     // Pods are evicted from cordoned nodes only: they would come back.
     let cordoned = nodes.iter().all(|node| is_cordoned(ctx, node));
-    let mut left: Option<Vec<Left>> = if draining && cordoned {
+    let mut left: Option<Vec<Left>> = if emptied && cordoned {
         Some(drain::left(&ctx.client, &nodes).await?)
     } else {
         None
     };
-    if let Some(left) = &mut left {
+    if let Some(left) = left.as_mut().filter(|_| phase == Some(GoingPhase::Draining)) {
         drain::evict(&ctx.evictions, left).await;
         left.retain(|pod| pod.why != "has gone");
     }
@@ -87,13 +88,12 @@ async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Resu
         forced: asked.is_some_and(going::forced),
     };
     let next = going::decide(&case, ctx.clock.now().wall);
-    let phase = |going: Option<&crate::crd::host::Going>| going.map(|going| going.phase);
-    let (before, after) = (phase(status.off.as_ref()), phase(next.going.as_ref()));
+    let after = next.going.as_ref().map(|going| going.phase);
     status.off = next.going;
     if let Some(handled) = next.handled {
         status.last_handled_off = Some(handled);
     }
-    if before != after {
+    if phase != after {
         tell(host, ctx, status, after);
     }
     let evicting = next.evict.then_some(AGAIN);

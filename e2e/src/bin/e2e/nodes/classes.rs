@@ -141,6 +141,10 @@ async fn refused(stage: &Stage) -> Result<()> {
             "labels: keys of kubernetes.io",
         ),
         (
+            json!({"labels": {"node.talos.dev/x": "mine"}}),
+            "labels: keys of kubernetes.io, k8s.io, talos.dev",
+        ),
+        (
             json!({"labels": {"nodes.hearth.home.arpa/host": "mine"}}),
             "nodes.hearth.home.arpa are not for classes",
         ),
