@@ -2,7 +2,7 @@
 use anyhow::{Result, ensure};
 
 use crate::cluster;
-use crate::place::Place;
+use crate::place::{Outcome, Place};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -48,26 +48,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 /// The part with the cases of node-class.
 const NODES: &str = "nodes";
-/// The machines that they need: `home-1` is there anyway, two stay on, two are a desktop's.
-const MACHINES: [&str; 5] = ["home-1", "mini-1", "mini-2", "talos03", "talos08"];
 
-/// The cases of node-class. They need more machines and shorter times than others; the cluster gets its own back.
+/// The cases of node-class.
 fn nodes(place: &Place, words: &[String]) -> Result<bool> {
-    ensure!(
-        place.kubeconfig.is_none(),
-        "the cases of node-class switch machines off and on, which only the local cluster can: run them without --kubeconfig"
-    );
-    let before = cluster::shape()?;
-    cluster::up(&cluster::UpOptions {
-        nodes: MACHINES.map(str::to_owned).to_vec(),
-        grace: Some(cluster::Grace::Short),
-        ..cluster::UpOptions::default()
-    })?;
-    let ready = place.prepare("node-class", "e2e")?;
-    let arguments = [format!("--part={NODES}")];
-    let passed = ready.run("e2e", &[&arguments, words].concat());
-    if let Some(before) = before {
-        cluster::up(&before)?;
-    }
-    passed
+    place.on_machines(|ready| {
+        let arguments = [format!("--part={NODES}")];
+        let passed = ready.run("e2e", &[&arguments, words].concat())?;
+        Ok(Outcome { passed, stays: false })
+    })
 }

@@ -5,64 +5,22 @@ mod classes;
 mod failover;
 mod going;
 mod history;
-mod home;
 mod release;
 mod silence;
 mod zones;
 
-use std::time::Duration;
-
 use anyhow::Result;
+use hearth_e2e::home::{self, DOWN, GAMER, Home as Stage, LATER, NODES, SOON};
 use hearth_e2e::install::Operator;
 use hearth_e2e::surroundings::Surroundings;
-use kube::Client;
 
 use crate::{Case, Scene};
 
-/// The machines: the control plane's, two small ones that stay on, and the two nodes of a desktop. `cargo xtask e2e`
-/// makes the cluster so.
-pub(crate) const NODES: [&str; 5] = ["home-1", "mini-1", "mini-2", "talos03", "talos08"];
-/// The nodes of the desktop.
-pub(crate) const GAMER: [&str; 2] = ["talos03", "talos08"];
-
-/// The chart's values for all cases: as quick as the cluster's `--grace short`. Learning takes days, and stays so: no
-/// verdict must change in the middle of a case. It runs where nothing is switched off.
-pub(crate) const VALUES: [&str; 7] = [
-    "clusterName=e2e",
-    "logging.format=json",
-    "timing.grace=12s",
-    "timing.blindAfter=20s",
-    "timing.checkpoint=30s",
-    "timing.cleanOffAfter=20s",
-    "nodeSelector.kubernetes\\.io/hostname=home-1",
-];
-
-/// A change in the cluster is on the nodes within this.
-pub(crate) const SOON: Duration = Duration::from_secs(15);
-/// A node that is switched off is known to be down within this: the grace, on Kubernetes' side and on ours.
-pub(crate) const DOWN: Duration = Duration::from_mins(1);
-/// After a start nothing is taken away for a minute, and nothing at all is judged before the grace is over.
-pub(crate) const LATER: Duration = Duration::from_mins(2);
-
-/// What a case of node-class gets.
-pub(crate) struct Stage {
-    pub(crate) surroundings: Surroundings,
-    pub(crate) client: Client,
-    pub(crate) operator: Operator,
-}
-
-impl Stage {
-    pub(crate) async fn new(surroundings: Surroundings) -> Result<Self> {
-        let client = surroundings.client().await?;
-        let operator = Operator::install(&surroundings, &client, "node-class", &VALUES).await?;
-        let stage = Self {
-            surroundings,
-            client,
-            operator,
-        };
-        stage.tidy().await?;
-        Ok(stage)
-    }
+/// The home with nothing of an earlier run in it.
+pub(crate) async fn stage() -> Result<Stage> {
+    let stage = Stage::install(Surroundings::from_env()?, &["clusterName=e2e", "logging.format=json"]).await?;
+    stage.leave_nothing().await?;
+    Ok(stage)
 }
 
 impl Scene for Stage {
