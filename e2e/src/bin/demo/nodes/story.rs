@@ -98,7 +98,7 @@ impl Story {
             "node-class is installed by its chart and ready: pod {}",
             pod.name_any()
         ))?;
-        screen.say(&format!("(This cluster's etcd runs beside its machines. Role labels say that {} have its three members, and node-class goes by those.)", MEMBERS.join(", ")))?;
+        screen.say(&format!("(This cluster's etcd runs beside its machines. Role labels say that {} have its three members;  node-class goes by those.)", MEMBERS.join(", ")))?;
         screen.command("kubectl get nodehosts")?;
         screen.table(&hosts.0)?;
         screen.say("Two workloads would rather run on gamer: photos, a Deployment whose disruption budget wants one pod at all times, and db, a StatefulSet.")?;
@@ -187,7 +187,7 @@ impl Story {
         screen.say("What mends it: mini-1 first. It is plugged in again, and the same question has another answer, which says what one gives up:")?;
         self.answer(&yes)?;
         screen.seen("both alerts are over")?;
-        screen.say("The last line is what switching off at once would cost: db would be down, and Kubernetes would not start a StatefulSet's pod elsewhere while its node is silent. So gamer is emptied first.")
+        screen.say("The last line is what it would cost to switch it off just so: Kubernetes would start photos elsewhere after minutes, and db not at all while its node is silent. So gamer is emptied first.")
     }
 
     /// The answer of `status.mayGoOff`, as it came.
@@ -270,13 +270,16 @@ impl Story {
         }
     }
 
-    /// Pods on gamer's nodes that no DaemonSet has put there.
+    /// Pods on gamer's nodes that no DaemonSet has put there and that have not ended.
     async fn left_on_gamer(&self) -> Result<Vec<String>> {
         let api: Api<Pod> = Api::all(self.home.client.clone());
         let pods = api.list(&ListParams::default()).await?;
         let here = |pod: &&Pod| {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-            node.is_some_and(on_gamer) && !pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet")
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            node.is_some_and(on_gamer)
+                && !matches!(phase, Some("Succeeded" | "Failed"))
+                && !pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet")
         };
         Ok(pods.iter().filter(here).map(ResourceExt::name_any).collect())
     }
