@@ -30,6 +30,8 @@ impl Story {
         }
         let begin = Instant::now();
         self.home.switch("off", &GAMER).await?;
+        self.screen
+            .say("The demo has pressed the button: gamer has no power, and both its nodes are gone at once.")?;
         let gone =
             |host: &Value| host["state"] == "Off" && host["off"]["phase"] == "Off" && host["expectedOff"] == true;
         let host = self.home.host_is("gamer", "is off as asked", DOWN, gone).await?;
@@ -43,7 +45,6 @@ impl Story {
         let evidence = host["evidence"].as_str().context("no evidence")?;
 
         let screen = &self.screen;
-        screen.say("The demo presses the button: gamer's power is cut, both nodes at once.")?;
         screen.seen(&format!(
             "{:.0} s later node-class knows: {evidence}",
             took.as_secs_f64()
@@ -102,6 +103,8 @@ impl Story {
         let uid = &first["metadata"]["uid"];
         let before = self.home.transitions("mini-2").await?.len();
         self.home.switch("off", &["mini-2"]).await?;
+        self.screen
+            .say("mini-2 should always be on. Now it has no power, and nobody has said anything.")?;
         let silent = |host: &Value| {
             host["state"] == "Off"
                 && host["evidence"]
@@ -133,14 +136,14 @@ impl Story {
         })
         .await?;
         let screen = &self.screen;
-        screen.say("mini-2 should always be on. Its power is cut, and nobody has said anything.")?;
         screen.seen(host["evidence"].as_str().context("no evidence")?)?;
         screen.seen("its alert is pending, and still none speaks of gamer:")?;
         screen.lines(&shown(&alerts))?;
         screen.say("db is on mini-2 now. Kubernetes has evicted its pod, but will not start another: the node might be alive and only cut off. node-class may fail over here (NodeClass minis), and still does nothing on silence:")?;
         screen.command(&format!("kubectl --namespace {NAMESPACE} get pods --output wide"))?;
         screen.table(&places.0)?;
-        screen.seen(&format!("event FailoverHeld: {held}"))?;
+        screen.seen("event FailoverHeld:")?;
+        screen.say(&held)?;
         screen.seen(&format!(
             "for {} s more db had no other pod, and the node no taint",
             SILENCE.as_secs()
@@ -189,6 +192,7 @@ impl Story {
         let request = self.home.host("gamer").await?["off"]["request"].take();
         let all = ["talos03", "talos08", "mini-2"];
         self.home.switch("on", &all).await?;
+        self.screen.say("Power returns, to gamer and to mini-2.")?;
         let handled = |host: &Value| {
             host["state"] == "On"
                 && host["off"].is_null()
@@ -220,7 +224,6 @@ impl Story {
         let histories = Table::with(client, HISTORIES, &[], &cells).await?;
 
         let screen = &self.screen;
-        screen.say("Power returns, to gamer and to mini-2.")?;
         screen.seen(&format!("event HostReturned: {returned}"))?;
         screen.seen("the cordons of node-class are lifted, its taints are gone, the request has ended")?;
         screen.seen("no alert is pending")?;

@@ -146,6 +146,8 @@ impl Story {
     async fn question(&mut self) -> Result<()> {
         self.screen.chapter("\"Can I switch gamer off?\" Not now")?;
         self.home.switch("off", &["mini-1"]).await?;
+        self.screen
+            .say("Somebody has pulled the plug of mini-1 to dust it, and told nobody. (The demo has cut its power.)")?;
         let refused = |host: &Value| {
             host["mayGoOff"]["answer"] == "No"
                 && lines(&host["mayGoOff"]["because"])
@@ -160,7 +162,7 @@ impl Story {
             })
             .await?;
         let screen = &self.screen;
-        screen.say("Somebody has pulled the plug of mini-1 to dust it, and told nobody. (The demo cut its power.) Now gamer's owner asks:")?;
+        screen.say("Now gamer's owner asks:")?;
         self.answer(&no)?;
         screen.seen(&format!(
             "a Prometheus with the {} alerts of the chart noticed, too:",
@@ -169,6 +171,8 @@ impl Story {
         screen.lines(&shown(&pending))?;
 
         self.home.switch("on", &["mini-1"]).await?;
+        self.screen
+            .say("What mends it: mini-1 first. It is plugged in again.")?;
         self.home
             .host_is("mini-1", "is on again", DOWN, |host| host["state"] == "On")
             .await?;
@@ -184,7 +188,7 @@ impl Story {
         })
         .await?;
         let screen = &self.screen;
-        screen.say("What mends it: mini-1 first. It is plugged in again, and the same question has another answer, which says what one gives up:")?;
+        screen.say("The same question has another answer now, which says what one gives up:")?;
         self.answer(&yes)?;
         screen.seen("both alerts are over")?;
         screen.say("The last line is what it would cost to switch it off just so: Kubernetes would start photos elsewhere after minutes, and db not at all while its node is silent. So gamer is emptied first.")
@@ -207,6 +211,9 @@ impl Story {
         let request = format!("{:.0}", Timestamp::now());
         let begin = Instant::now();
         self.home.ask("gamer", Some(&request)).await?;
+        self.screen.command(&format!(
+            "kubectl annotate nodehost gamer --overwrite nodes.hearth.home.arpa/off={request}"
+        ))?;
         let (waited, fewest) = self.watch_the_drain().await?;
         let took = begin.elapsed();
         ensure!(fewest > 0, "for a moment no pod of {PHOTOS} was ready");
@@ -231,13 +238,10 @@ impl Story {
         let note = self.told("NodeHost", "gamer", "MaySwitchOff").await?;
 
         let screen = &self.screen;
-        screen.command(&format!(
-            "kubectl annotate nodehost gamer --overwrite nodes.hearth.home.arpa/off={request}"
-        ))?;
         screen.seen("talos03 and talos08 are cordoned, and marked as cordoned for this request")?;
         screen.seen("pods were evicted under their budgets; meanwhile the status told what it waited for:")?;
         screen.lines(&waited)?;
-        screen.seen(&format!("at every look at least {fewest} pod of photos was ready"))?;
+        screen.seen(&format!("at every look photos had a ready pod, at the fewest {fewest}"))?;
         screen.command("kubectl wait nodehost/gamer --for=jsonpath='{.status.off.phase}'=Drained")?;
         screen.seen(&format!(
             "after {:.0} s nothing but DaemonSets is left on gamer, and an event says so: MaySwitchOff, {note}",

@@ -35,7 +35,11 @@ impl Table {
             let place = |column: &&str| heads.iter().position(|head| head == column);
             columns.iter().map(place).collect::<Option<_>>()?
         };
-        let shown = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), ToOwned::to_owned);
+        let shown = |cell: &Value| match cell {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
         let mut rows = vec![wanted.iter().map(|&at| heads[at].clone()).collect::<Vec<_>>()];
         // Without rows the list is null.
         for row in answer["rows"].as_array().into_iter().flatten() {
@@ -81,13 +85,13 @@ mod tests {
     fn columns_are_those_of_kubectl_or_those_that_are_asked_for() {
         let answer = json!({
             "columnDefinitions": [{"name": "Name", "priority": 0}, {"name": "Node", "priority": 1}, {"name": "Ready"}],
-            "rows": [{"cells": ["db-0", "mini-2", 1]}]
+            "rows": [{"cells": ["db-0", "mini-2", 1]}, {"cells": ["db-1", null, null]}]
         });
         let all = Table::of(&answer, &[]).unwrap();
-        assert_eq!(all.0, [["NAME", "READY"], ["db-0", "1"]]);
+        assert_eq!(all.0, [["NAME", "READY"], ["db-0", "1"], ["db-1", ""]]);
         let some = Table::of(&answer, &["NAME", "NODE"]).unwrap();
         assert_eq!(some.cell("db-0", "NODE"), Some("mini-2"));
-        assert_eq!((some.cell("db-1", "NODE"), some.cell("db-0", "READY")), (None, None));
+        assert_eq!((some.cell("db-2", "NODE"), some.cell("db-0", "READY")), (None, None));
         assert!(Table::of(&answer, &["AGE"]).is_none());
         assert!(Table::of(&json!({"kind": "List"}), &[]).is_none());
     }
