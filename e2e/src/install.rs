@@ -109,6 +109,25 @@ impl Operator {
         self.surroundings.helm(&arguments).await.map(drop)
     }
 
+    /// What `helm template` makes of one of the chart's templates with these values.
+    pub async fn rendered(&self, template: &str, values: &[&str]) -> Result<serde_json::Value> {
+        let chart = self.charts.path().join(self.name);
+        let mut arguments = vec![
+            "template",
+            self.name,
+            text(&chart)?,
+            "--namespace",
+            NAMESPACE,
+            "--show-only",
+            template,
+        ];
+        for value in values {
+            arguments.extend(["--set", value]);
+        }
+        let manifest = self.surroundings.helm(&arguments).await?;
+        serde_saphyr::from_str(&manifest).with_context(|| format!("{template} of {}", self.name))
+    }
+
     /// `helm uninstall`.
     pub async fn uninstall(&self) -> Result<()> {
         self.surroundings

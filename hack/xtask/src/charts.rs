@@ -101,15 +101,12 @@ struct Suite {
 
 impl Suite {
     fn new(update: bool) -> Result<Self> {
-        if output(Command::new("promtool").arg("--version")).is_err() {
-            tools::debian(&["prometheus"])?;
-        }
         let work = tempfile::tempdir()?;
         Ok(Self {
             helm: tools::ensure("helm")?,
             unittest: tools::ensure("helm-unittest")?,
             kubeconform: tools::ensure("kubeconform")?,
-            promtool: "promtool".into(),
+            promtool: tools::prometheus("promtool")?,
             home: work.path().join("helm"),
             work,
             update,

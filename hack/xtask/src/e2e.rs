@@ -1,8 +1,10 @@
 //! `cargo xtask e2e`: the end-to-end tests on a cluster.
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 
 use crate::cluster;
-use crate::place::Place;
+use crate::place::{Outcome, Place};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -41,7 +43,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         .iter()
         .filter(|part| all || asked.is_some_and(|asked| asked.name == part.name))
     {
-        passed &= nodes(part, &args.place, &args.words)?;
+        passed &= nodes(part, &args.place, &args.words, None)?;
     }
     if args.down && !foreign {
         cluster::down()?;
@@ -53,11 +55,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
 /// A part with cases of node-class.
 pub(crate) struct Part {
     name: &'static str,
-    /// `home-1` is there anyway, the small ones stay on, the others are those of desktops.
     machines: &'static [&'static str],
 }
 
-/// Machines that go off one after another, and all in one case.
+/// Machines that go off one after another, and four of seven in one case.
 pub(crate) const NODES: Part = Part {
     name: "nodes",
     machines: &["home-1", "mini-1", "mini-2", "talos03", "talos06", "talos07", "talos08"],
@@ -69,23 +70,14 @@ pub(crate) const ENDURANCE: Part = Part {
 };
 const PARTS: [Part; 2] = [NODES, ENDURANCE];
 
-/// Cases of node-class. They need more machines and shorter times than others; the cluster gets its own back.
-fn nodes(part: &Part, place: &Place, words: &[String]) -> Result<bool> {
-    ensure!(
-        place.kubeconfig.is_none(),
-        "the cases of node-class switch machines off and on, which only the local cluster can: run them without --kubeconfig"
-    );
-    let before = cluster::shape()?;
-    cluster::up(&cluster::UpOptions {
-        nodes: part.machines.iter().map(|name| (*name).to_owned()).collect(),
-        grace: Some(cluster::Grace::Short),
-        ..cluster::UpOptions::default()
-    })?;
-    let ready = place.prepare("node-class", "e2e")?;
-    let arguments = [format!("--part={}", part.name)];
-    let passed = ready.run("e2e", &[&arguments, words].concat());
-    if let Some(before) = before {
-        cluster::up(&before)?;
-    }
-    passed
+/// Cases of node-class. `failures`: where what fails is written down.
+pub(crate) fn nodes(part: &Part, place: &Place, words: &[String], failures: Option<&Path>) -> Result<bool> {
+    place.on_machines(part.machines, |ready| {
+        if let Some(failures) = failures {
+            ready.set(FAILURES, failures);
+        }
+        let arguments = [format!("--part={}", part.name)];
+        let passed = ready.run("e2e", &[&arguments, words].concat())?;
+        Ok(Outcome { passed, stays: false })
+    })
 }

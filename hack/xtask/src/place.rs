@@ -23,6 +23,16 @@ pub(crate) struct Place {
     pub(crate) load: Option<String>,
 }
 
+/// The machines of node-class' demo: `home-1` is there anyway, two stay on, two are a desktop's.
+pub(crate) const HOME: [&str; 5] = ["home-1", "mini-1", "mini-2", "talos03", "talos08"];
+
+/// What came of a program.
+pub(crate) struct Outcome {
+    pub(crate) passed: bool,
+    /// It has left something in the cluster that somebody may want to look at.
+    pub(crate) stays: bool,
+}
+
 /// A place that is ready: cluster up, image loaded, tools there.
 pub(crate) struct Ready {
     environment: Vec<(&'static str, OsString)>,
@@ -63,6 +73,31 @@ impl Place {
             environment.push(("HEARTH_XTASK", std::env::current_exe()?.into()));
         }
         Ok(Ready { environment })
+    }
+
+    /// Gives the local cluster the machines that node-class' programs ask for, and short times; runs `work` on it; then the
+    /// cluster gets its own shape back, unless `work` says that it shall stay.
+    pub(crate) fn on_machines(
+        &self,
+        machines: &[&str],
+        work: impl FnOnce(&mut Ready) -> Result<Outcome>,
+    ) -> Result<bool> {
+        ensure!(
+            self.kubeconfig.is_none(),
+            "node-class is shown on machines that are switched off and on, which only the local cluster can: leave out --kubeconfig"
+        );
+        let before = cluster::shape()?;
+        cluster::up(&cluster::UpOptions {
+            nodes: machines.iter().map(|name| (*name).to_owned()).collect(),
+            grace: Some(cluster::Grace::Short),
+            ..cluster::UpOptions::default()
+        })?;
+        let worked = self.prepare("node-class", "e2e").and_then(|mut ready| work(&mut ready));
+        let stays = worked.as_ref().is_ok_and(|outcome| outcome.stays);
+        if let Some(before) = before.filter(|_| !stays) {
+            cluster::up(&before)?;
+        }
+        Ok(worked?.passed)
     }
 
     fn load(&self, archive: &Path) -> Result<()> {

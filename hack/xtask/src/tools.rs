@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::packages::{debian, python_venv};
+pub(crate) use self::packages::{debian, prometheus, python_venv};
 
 /// How often a long build says that it is still alive.
 const SIGN_OF_LIFE: Duration = Duration::from_mins(1);

@@ -1,34 +1,53 @@
-//! The demo: what dns-sync does, told in a few screens on a real cluster with a stand-in for Route 53. Nothing is shown
-//! that was not looked at first; it ends non-zero if anything is not as told. `cargo xtask demo` starts it.
-mod home;
+//! The demo: what an operator does, told in a few screens on a real cluster. Nothing is shown that was not looked at first;
+//! it ends non-zero if anything is not as told. `cargo xtask demo` starts it, once for each story.
+mod dns;
 mod install;
+mod nodes;
 mod screen;
-mod states;
-mod story;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use hearth_e2e::bed::Bed;
-use hearth_e2e::install::Operator;
 use hearth_e2e::surroundings::Surroundings;
 
-use crate::install::Before;
 use crate::screen::Screen;
-use crate::story::Story;
 
 #[derive(Parser)]
 struct Cli {
+    /// The operator that the story is about
+    story: Which,
     /// Without pauses, and take everything away at the end
     #[arg(long)]
     check: bool,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Which {
+    DnsSync,
+    NodeClass,
+}
+
+/// A story on a cluster.
+trait Tale: Sized {
+    /// Makes what it needs; what an earlier telling has left goes first.
+    async fn begin(screen: Screen, surroundings: Surroundings) -> Result<Self>;
+    fn screen(&self) -> &Screen;
+    /// From the first screen to the last.
+    async fn tell(&mut self) -> Result<()>;
+    /// Takes away all that it has put into the cluster.
+    async fn clean(&self) -> Result<()>;
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
-    match run(&Cli::parse()).await {
+    let cli = Cli::parse();
+    let ended = match cli.story {
+        Which::DnsSync => play::<dns::Story>(cli.check).await,
+        Which::NodeClass => play::<nodes::Story>(cli.check).await,
+    };
+    match ended {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -37,40 +56,26 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: &Cli) -> Result<ExitCode> {
-    let screen = Screen::new(cli.check);
-    let surroundings = Surroundings::from_env()?;
-    let client = surroundings.client().await?;
-    let before = Before::look(&surroundings, &client).await?;
-    install::clear(&client).await?;
-    screen.say("The chart is being installed; a moment, please.")?;
-    let bed = Bed::new(surroundings).await?;
-    let operator = Operator::install(&bed.surroundings, &bed.client, "dns-sync", &before.values()).await?;
-
-    let mut story = Story {
-        screen,
-        bed,
-        operator: operator.clone(),
-    };
-    let told = story.tell().await;
-    let cleaned = if cli.check || told.is_ok() && story.screen.is_attended() {
-        before.restore(&operator).await
+async fn play<T: Tale>(check: bool) -> Result<ExitCode> {
+    let mut tale = T::begin(Screen::new(check), Surroundings::from_env()?).await?;
+    let told = tale.tell().await;
+    let screen = tale.screen();
+    if let Err(error) = &told {
+        screen.say(&format!("This is not as it should be: {error:#}"))?;
+    }
+    let cleaned = if check || told.is_ok() && screen.is_attended() {
+        tale.clean().await
     } else {
-        story.screen.say(
+        screen.say(
             "What the demo has made is still in the cluster; the next demo, or `cargo xtask cluster down`, removes it.",
         )
     };
-    if let Err(error) = &told {
-        story.screen.say(&format!("This is not as it should be: {error:#}"))?;
-    }
     if let Err(error) = &cleaned {
-        story
-            .screen
-            .say(&format!("What the demo has made could not be removed: {error:#}"))?;
+        screen.say(&format!("What the demo has made could not be removed: {error:#}"))?;
     }
     let good = told.is_ok() && cleaned.is_ok();
     if good {
-        story.screen.say("demo: everything was as shown")?;
+        screen.say("demo: everything was as shown")?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -2,6 +2,7 @@
 use std::io::{BufRead, IsTerminal, Stdout, Write};
 
 use anyhow::Result;
+use hearth_e2e::surroundings::Surroundings;
 use hearth_e2e::table::columns;
 
 /// The terminal, or what stands for it.
@@ -91,6 +92,30 @@ impl Screen {
             text.to_owned()
         }
     }
+}
+
+/// What the reader needs in another terminal, to look along.
+pub(crate) fn look_along(screen: &Screen, surroundings: &Surroundings, operator: &str) -> Result<()> {
+    screen.say("Look along in another terminal:")?;
+    screen.command(&format!("export KUBECONFIG={}", surroundings.kubeconfig.display()))?;
+    if surroundings.control.is_some() {
+        screen.command("alias kubectl=$(cargo xtask cluster tool kubectl)")?;
+    }
+    screen.command(&format!(
+        "kubectl --namespace hearth-system logs deployment/{operator} --follow"
+    ))
+}
+
+/// The end of the last screen. `local`: the cluster is ours.
+pub(crate) fn good_bye(screen: &Screen, local: bool, stays: &str) -> Result<()> {
+    if local {
+        screen.say("The local cluster stays up until you take it down:")?;
+        screen.command("cargo xtask cluster down")?;
+    }
+    screen.say("")?;
+    screen.pause(&format!(
+        "{stays}; Enter removes what the demo has made, Ctrl-C leaves it"
+    ))
 }
 
 fn wrapped(text: &str, width: usize) -> String {

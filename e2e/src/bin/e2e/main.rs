@@ -121,7 +121,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         if cli.list {
             return list(&cases);
         }
-        let stage = nodes::Stage::new(Surroundings::from_env()?).await?;
+        let stage = nodes::stage().await?;
         return play(&cli, &cases, &stage).await;
     }
     let cases = wanted(&cli, dns::cases(cli.part));

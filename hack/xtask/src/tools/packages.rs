@@ -57,6 +57,19 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// One of Prometheus' programs (`prometheus`, `promtool`), found by the PATH; its package is installed where it is missing.
+pub(crate) fn prometheus(program: &str) -> Result<PathBuf> {
+    let answers = Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !answers.is_ok_and(|status| status.success()) {
+        debian(&["prometheus"])?;
+    }
+    Ok(program.into())
+}
+
 fn is_installed(package: &str) -> bool {
     let query = Command::new("dpkg-query")
         .args(["-W", "-f=${db:Status-Status}", package])

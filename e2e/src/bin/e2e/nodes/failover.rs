@@ -7,12 +7,9 @@ use hearth_e2e::wait::never;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::home::{annotation, gamer, ours, taint, with_spec};
+use super::home::{OUT_OF_SERVICE as TAINT, annotation, gamer, ours, taint, with_spec};
 use super::{DOWN, GAMER, LATER, Stage};
 use crate::{Case, namespace};
-
-/// Kubernetes' taint that releases a node's pods and volumes.
-pub(crate) const TAINT: &str = "node.kubernetes.io/out-of-service";
 
 pub(crate) fn cases() -> Vec<Case<Stage>> {
     vec![Case {

@@ -13,8 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
-use super::failover::TAINT;
-use super::home::{chosen, gamer, label, ours, taint, with_spec};
+use super::home::{OUT_OF_SERVICE, chosen, gamer, label, ours, taint, with_spec};
 use super::{GAMER, LATER, Stage};
 use crate::{Case, namespace};
 
@@ -137,7 +136,7 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
     let proven = || async {
         let mut all = stage.host("gamer").await?["state"] == "Off";
         for name in GAMER {
-            all &= taint(&stage.node(name).await?, TAINT).is_some();
+            all &= taint(&stage.node(name).await?, OUT_OF_SERVICE).is_some();
         }
         Ok(all)
     };
@@ -156,7 +155,7 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
         let mut all = host["state"] == "On" && host["off"].is_null();
         for name in GAMER {
             let node = stage.node(name).await?;
-            all &= taint(&node, TAINT).is_none() && taint(&node, "nodes.hearth.home.arpa/returning").is_none();
+            all &= taint(&node, OUT_OF_SERVICE).is_none() && taint(&node, "nodes.hearth.home.arpa/returning").is_none();
             all &= node["spec"]["unschedulable"] != true;
         }
         Ok(all)

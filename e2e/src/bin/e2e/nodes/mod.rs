@@ -5,7 +5,6 @@ mod classes;
 mod failover;
 mod going;
 mod history;
-mod home;
 mod killed;
 mod night;
 mod release;
@@ -13,65 +12,21 @@ mod replicas;
 mod silence;
 mod zones;
 
-use std::time::Duration;
-
 use anyhow::Result;
+use hearth_e2e::home::{self, DOWN, GAMER, Home as Stage, LATER, SOON};
 use hearth_e2e::install::Operator;
 use hearth_e2e::surroundings::Surroundings;
-use k8s_openapi::api::core::v1::Node;
-use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
 
 use crate::{Case, Part, Scene};
 
-/// The nodes of a desktop. `cargo xtask e2e` makes the cluster so, with small machines that stay on.
-pub(crate) const GAMER: [&str; 2] = ["talos03", "talos08"];
+/// The chart's values for all cases, besides those of the home.
+const VALUES: [&str; 2] = ["clusterName=e2e", "logging.format=json"];
 
-/// The chart's values for all cases: as quick as the cluster's `--grace short`. Learning takes days, and stays so: no
-/// verdict must change in the middle of a case.
-pub(crate) const VALUES: [&str; 7] = [
-    "clusterName=e2e",
-    "logging.format=json",
-    "timing.grace=12s",
-    "timing.blindAfter=20s",
-    "timing.settle=30s",
-    "timing.checkpoint=30s",
-    "timing.cleanOffAfter=20s",
-];
-/// It runs where nothing is switched off.
-pub(crate) const AT_HOME: &str = "nodeSelector.kubernetes\\.io/hostname=home-1";
-
-/// A change in the cluster is on the nodes within this.
-pub(crate) const SOON: Duration = Duration::from_secs(15);
-/// A node that is switched off is known to be down within this: the grace, on Kubernetes' side and on ours.
-pub(crate) const DOWN: Duration = Duration::from_mins(1);
-/// After a start nothing is taken away for a while, and nothing at all is judged before the grace is over.
-pub(crate) const LATER: Duration = Duration::from_mins(2);
-
-/// What a case of node-class gets.
-pub(crate) struct Stage {
-    pub(crate) surroundings: Surroundings,
-    pub(crate) client: Client,
-    pub(crate) operator: Operator,
-    /// The names of all nodes.
-    pub(crate) nodes: Vec<String>,
-}
-
-impl Stage {
-    pub(crate) async fn new(surroundings: Surroundings) -> Result<Self> {
-        let client = surroundings.client().await?;
-        let values = [&VALUES[..], &[AT_HOME]].concat();
-        let operator = Operator::install(&surroundings, &client, "node-class", &values).await?;
-        let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await?;
-        let stage = Self {
-            surroundings,
-            client,
-            operator,
-            nodes: nodes.iter().map(ResourceExt::name_any).collect(),
-        };
-        stage.tidy().await?;
-        Ok(stage)
-    }
+/// The home with nothing of an earlier run in it.
+pub(crate) async fn stage() -> Result<Stage> {
+    let stage = Stage::install(Surroundings::from_env()?, &VALUES).await?;
+    stage.leave_nothing().await?;
+    Ok(stage)
 }
 
 impl Scene for Stage {

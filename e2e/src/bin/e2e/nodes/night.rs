@@ -7,8 +7,8 @@ use hearth_e2e::wait::{never, until};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::home::{label, ours, taint, with_spec};
-use super::{AT_HOME, DOWN, GAMER, LATER, Stage, VALUES};
+use super::home::{AT_HOME, label, ours, taint, with_spec};
+use super::{DOWN, GAMER, LATER, Stage, VALUES};
 use crate::Case;
 
 pub(crate) fn cases() -> Vec<Case<Stage>> {
@@ -107,6 +107,6 @@ async fn forget(stage: &Stage, values: &[&str]) -> Result<()> {
     for name in &stage.nodes {
         delete(&stage.client, &ours("NodeHistory", name)).await?;
     }
-    stage.operator.upgrade(values).await?;
+    stage.reinstall(values).await?;
     stage.operator.scale(1, LATER).await
 }

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::home::{gamer, label, node, with_spec};
-use super::{AT_HOME, DOWN, LATER, SOON, Stage, VALUES};
+use super::home::{AT_HOME, gamer, label, node, with_spec};
+use super::{DOWN, LATER, SOON, Stage, VALUES};
 use crate::Case;
 
 /// Where the two replicas are.
@@ -27,7 +27,7 @@ pub(crate) fn cases() -> Vec<Case<Stage>> {
                 let seen = own_machine(stage).await;
                 stage.switch("on", &HOMES).await?;
                 stage.all_ready(LATER).await?;
-                stage.operator.upgrade(&[&VALUES[..], &[AT_HOME]].concat()).await?;
+                stage.reinstall(&[&VALUES[..], &[AT_HOME]].concat()).await?;
                 stage.operator.ready(1, LATER).await?;
                 seen
             })
@@ -43,7 +43,7 @@ async fn own_machine(stage: &Stage) -> Result<()> {
         patch(client, &node(name), &ours).await?;
     }
     let two = ["replicaCount=2", "nodeSelector.example\\.org/operator=here"];
-    stage.operator.upgrade(&[&VALUES[..], &two].concat()).await?;
+    stage.reinstall(&[&VALUES[..], &two].concat()).await?;
     stage.operator.ready(2, LATER).await?;
     let (pod, machine) = until("one of two replicas leads", LATER, || leader(stage)).await?;
     let others = stage

@@ -4,31 +4,26 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use hearth_e2e::bed::{Bed, Zone};
-use hearth_e2e::install::{Operator, namespace};
+use hearth_e2e::bed::Zone;
+use hearth_e2e::install::namespace;
 use hearth_e2e::objects::{apply, delete, load_balancer};
 use hearth_e2e::route53::{Action, Call, RecordSet, client};
 use hearth_e2e::wait::until;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::home::{FILE, NAMESPACE, Picture, ZONE, host, manifest, manifests};
-use crate::screen::Screen;
-use crate::states::States;
+use super::home::{FILE, Picture, ZONE, host, manifest, manifests};
+use super::states::States;
+use super::{CHART, Story};
+use crate::install::NAMESPACE;
+use crate::screen::{good_bye, look_along};
 
 /// Far longer than anything here takes; machines may be busy.
-pub(crate) const LIMIT: Duration = Duration::from_mins(1);
-
-/// The teller and what the tale is about.
-pub(crate) struct Story {
-    pub(crate) screen: Screen,
-    pub(crate) bed: Bed,
-    pub(crate) operator: Operator,
-}
+pub(super) const LIMIT: Duration = Duration::from_mins(1);
 
 impl Story {
     /// From the first screen to the last.
-    pub(crate) async fn tell(&mut self) -> Result<()> {
+    pub(super) async fn chapters(&mut self) -> Result<()> {
         self.stage().await.context("what there is")?;
         let mut zone = self.observe().await.context("Observe")?;
         let mut picture = Picture::wanted().with(Picture::foreign());
@@ -57,15 +52,7 @@ impl Story {
             "moto plays Route 53 at {}, behind a layer that enforces Route 53's rules",
             self.bed.strict.endpoint()
         ))?;
-        screen.say("Look along in another terminal:")?;
-        screen.command(&format!(
-            "export KUBECONFIG={}",
-            self.bed.surroundings.kubeconfig.display()
-        ))?;
-        if self.bed.surroundings.control.is_some() {
-            screen.command("alias kubectl=$(cargo xtask cluster tool kubectl)")?;
-        }
-        screen.command("kubectl --namespace hearth-system logs deployment/dns-sync --follow")
+        look_along(screen, &self.bed.surroundings, CHART.name)
     }
 
     async fn observe(&mut self) -> Result<Zone> {
@@ -290,13 +277,7 @@ impl Story {
         )?;
         screen.command("kubectl apply --filename charts/dns-sync/examples/observe.yaml")?;
         screen.say("README.md, Install, says how the image gets to your nodes. The chart's values are in charts/dns-sync/README.md, metrics and alerts in docs/observability.md, and docs/ has the rest.")?;
-        if local {
-            screen.say("The local cluster stays up until you take it down:")?;
-            screen.command("cargo xtask cluster down")?;
-        }
-        screen.say("")?;
-        screen
-            .pause("Route 53 stays as long as you look around; Enter removes what the demo has made, Ctrl-C leaves it")
+        good_bye(screen, local, "Route 53 stays as long as you look around")
     }
 
     /// What Route 53 answers to its own API.

@@ -5,15 +5,13 @@ use anyhow::{Context, Result};
 use hearth_e2e::route53::RecordSet;
 use serde_json::Value;
 
-/// The demo's namespace in `home.yaml`.
-pub(crate) const NAMESPACE: &str = "hearth-demo";
 /// The `DNSZone`; its domain is `demo.example.org`.
 pub(crate) const ZONE: &str = "demo";
 const DOMAIN: &str = "demo.example.org";
 const MANIFESTS: &str = include_str!("home.yaml");
 
 /// Where the manifests lie, for the reader.
-pub(crate) const FILE: &str = "e2e/src/bin/demo/home.yaml";
+pub(crate) const FILE: &str = "e2e/src/bin/demo/dns/home.yaml";
 
 /// The sample manifests.
 pub(crate) fn manifests() -> Result<Vec<Value>> {
@@ -174,6 +172,7 @@ fn is_base(set: &RecordSet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::install::NAMESPACE;
 
     #[test]
     fn the_manifests_are_seven_objects_of_the_demo() {

@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use hearth_e2e::bed::Zone;
+use hearth_e2e::events::events;
 use hearth_e2e::objects::get;
 use hearth_e2e::wait::until;
-use k8s_openapi::api::events::v1::Event;
-use kube::api::ListParams;
-use kube::{Api, Client};
+use kube::Client;
 use serde_json::Value;
 
-use crate::home::{NAMESPACE, Picture, host, manifests};
+use super::home::{Picture, host, manifests};
+use crate::install::NAMESPACE;
 
 /// The rows of the table.
 pub(crate) struct States {
@@ -77,19 +77,9 @@ fn state_in(record: &Value, zone: &str) -> Option<String> {
 }
 
 async fn conflict(client: &Client, service: &str) -> Result<Option<String>> {
-    let api: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
-    let events = api.list(&ListParams::default()).await?;
-    let about = |event: &&Event| {
-        event
-            .regarding
-            .as_ref()
-            .is_some_and(|object| object.kind.as_deref() == Some("Service") && object.name.as_deref() == Some(service))
-    };
-    Ok(events
-        .iter()
-        .filter(about)
-        .filter_map(|event| event.reason.clone())
-        .find(|reason| reason == "Conflicted"))
+    let events = events(client, NAMESPACE, "Service", service).await?;
+    let mut reasons = events.into_iter().filter_map(|event| event.reason);
+    Ok(reasons.find(|reason| reason == "Conflicted"))
 }
 
 /// `service/hearth-demo/photos` as people write it.

@@ -1,0 +1,80 @@
+//! A server program as a child process on the loopback address.
+use std::ffi::OsString;
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use http::Uri;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+/// Seconds on a busy machine with cold caches.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub struct Server {
+    uri: Uri,
+    child: Child,
+    output: tempfile::NamedTempFile,
+}
+
+impl Server {
+    /// Starts the program on a free port, which its arguments name, and waits until it takes connections.
+    pub async fn start(program: &Path, arguments: impl Fn(u16) -> Vec<OsString>) -> Result<Self> {
+        let mut last = None;
+        // Somebody may take the port between our look and the program's.
+        for _ in 0..3 {
+            match Self::attempt(program, &arguments).await {
+                Ok(server) => return Ok(server),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| anyhow::anyhow!("not tried")))
+            .with_context(|| format!("{} does not start", program.display()))
+    }
+
+    async fn attempt(program: &Path, arguments: impl Fn(u16) -> Vec<OsString>) -> Result<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port();
+        let output = tempfile::NamedTempFile::new()?;
+        let child = Command::new(program)
+            .args(arguments(port))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(output.path())?)
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut server = Self {
+            uri: format!("http://127.0.0.1:{port}").parse()?,
+            child,
+            output,
+        };
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("it ended with {status}: {}", server.told());
+            }
+            if Instant::now() > end {
+                bail!("it does not answer after {PATIENCE:?}: {}", server.told());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn uri(&self) -> Uri {
+        self.uri.clone()
+    }
+
+    /// The end of what it wrote.
+    fn told(&self) -> String {
+        let text = std::fs::read_to_string(self.output.path()).unwrap_or_default();
+        let lines: Vec<_> = text.lines().rev().take(10).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
