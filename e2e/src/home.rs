@@ -158,7 +158,7 @@ impl Home {
     /// Installs node-class on `home-1`, with these values besides those that fit this home's short times.
     pub async fn install(surroundings: Surroundings, values: &[&str]) -> Result<Self> {
         let client = surroundings.client().await?;
-        let values = [&VALUES, &[AT_HOME], values].concat();
+        let values = [&VALUES[..], &[AT_HOME], values].concat();
         let operator = Operator::install(&surroundings, &client, "node-class", &values).await?;
         let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await?;
         Ok(Self {
