@@ -121,7 +121,7 @@ impl Blackouts {
 }
 
 fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result<()> {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = tools::cargo();
     command
         .args(arguments)
         .current_dir(tools::workspace())
@@ -137,7 +137,7 @@ fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result
 /// What deny.toml demands of the dependency tree that needs no network: one TLS provider, no OpenSSL, no second kube.
 /// Licences and advisories are cargo-deny's own business (`cargo deny check`).
 fn deny() -> Result<()> {
-    let output = Command::new(env!("CARGO"))
+    let output = tools::cargo()
         .args([
             "tree",
             "--workspace",
