@@ -11,10 +11,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
     /// Only the cases of dns-sync that leave the cluster alone (calm) or take its parts away (blackout), or only those of
-    /// node-class that switch nodes (nodes) or take long (endurance). All of them without this and without words; with words
-    /// alone, those of dns-sync
-    #[arg(long)]
-    part: Option<String>,
+    /// node-class that switch nodes (nodes) or take long (endurance); several with commas. All of them without this and
+    /// without words; with words alone, those of dns-sync
+    #[arg(long, value_delimiter = ',')]
+    part: Vec<String>,
     /// Remove the cluster at the end
     #[arg(long)]
     down: bool,
@@ -27,23 +27,25 @@ pub(crate) const FAILURES: &str = "HEARTH_E2E_FAILURES";
 
 pub(crate) fn run(args: Args) -> Result<()> {
     let foreign = args.place.kubeconfig.is_some();
-    let asked = PARTS.iter().find(|part| args.part.as_deref() == Some(part.name));
-    let all = args.part.is_none() && args.words.is_empty() && !foreign;
-    let mut passed = true;
-    if asked.is_none() {
-        let ready = args.place.prepare("dns-sync", "e2e")?;
-        let mut arguments = args.words.clone();
-        arguments.extend(args.part.map(|part| format!("--part={part}")));
-        if foreign {
-            arguments.push("--foreign".to_owned());
-        }
-        passed &= ready.run("e2e", &arguments)?;
-    }
-    for part in PARTS
+    let all = args.part.is_empty() && args.words.is_empty() && !foreign;
+    let (of_nodes, of_dns): (Vec<&String>, Vec<&String>) = args
+        .part
         .iter()
-        .filter(|part| all || asked.is_some_and(|asked| asked.name == part.name))
-    {
-        passed &= nodes(part, &args.place, &args.words, None)?;
+        .partition(|name| PARTS.iter().any(|part| part.name == name.as_str()));
+    let mut passed = true;
+    if args.part.is_empty() || !of_dns.is_empty() {
+        let ready = args.place.prepare("dns-sync", "e2e")?;
+        let parts: Vec<String> = of_dns.iter().map(|part| format!("--part={part}")).collect();
+        let foreign = foreign.then(|| "--foreign".to_owned());
+        for part in parts.into_iter().map(Some).chain(args.part.is_empty().then_some(None)) {
+            let arguments: Vec<String> = args.words.iter().cloned().chain(part).chain(foreign.clone()).collect();
+            passed &= ready.run("e2e", &arguments)?;
+        }
+    }
+    for part in &PARTS {
+        if all || of_nodes.iter().any(|name| *name == part.name) {
+            passed &= nodes(part, &args.place, &args.words, None)?;
+        }
     }
     if args.down && !foreign {
         cluster::down()?;

@@ -1,13 +1,13 @@
 //! `cargo xtask generate`: the generated files. The same tests that find them stale write them.
-use std::process::Command;
-
 use anyhow::{Context, ensure};
+
+use crate::tools;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: Args) -> anyhow::Result<()> {
-    let status = Command::new(env!("CARGO"))
+    let status = tools::cargo()
         .args([
             "test",
             "--quiet",

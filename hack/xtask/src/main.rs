@@ -39,7 +39,7 @@ enum Task {
     Test(test::Args),
     /// Only the end-to-end tests
     E2e(e2e::Args),
-    /// See it work: cluster, operator, records, one live change
+    /// See it work: a story for each operator, on a real cluster
     Demo(demo::Args),
     /// Measure an operator against its budgets
     Bench(bench::Args),

@@ -127,7 +127,7 @@ impl Ready {
 
     /// Runs one of the programs of the `e2e` crate to its end; whether it succeeded.
     pub(crate) fn run(&self, program: &str, arguments: &[String]) -> Result<bool> {
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = tools::cargo();
         command
             .args(["run", "--quiet", "--package", "hearth-e2e", "--bin", program, "--"])
             .args(arguments);

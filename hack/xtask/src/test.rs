@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::e2e::FAILURES;
+use crate::e2e::{self, FAILURES};
 use crate::place::Place;
 use crate::{charts, cluster, demo, tools};
 
@@ -67,10 +67,11 @@ fn on_a_cluster(steps: &mut Steps, place: &Place) -> Result<()> {
         if place.kubeconfig.is_some() {
             return ready.run("e2e", &["--foreign".to_owned()]);
         }
-        // Blackouts are mostly waited out: they have a cluster of their own meanwhile.
-        let blackouts = Blackouts::start(failures.path())?;
+        // Much is waited out: that has a cluster of its own meanwhile.
+        let beside = Beside::start(failures.path())?;
         let calm = ready.run("e2e", &["--part=calm".to_owned()]);
-        Ok(blackouts.finish()? && calm?)
+        let nodes = e2e::nodes(&e2e::NODES, place, &[], Some(failures.path()));
+        Ok(beside.finish()? && calm? && nodes?)
     });
     let told = steps.step("demo --check", || {
         let dns_sync = demo::dns_sync(&ready, true)?;
@@ -89,18 +90,18 @@ fn on_a_cluster(steps: &mut Steps, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// The cases that take a cluster's parts away, on a second one.
-struct Blackouts {
+/// The cases that take a cluster's parts away and those that take long, on a second one.
+struct Beside {
     child: Child,
     output: tempfile::NamedTempFile,
 }
 
-impl Blackouts {
+impl Beside {
     fn start(failures: &Path) -> Result<Self> {
         let output = tempfile::NamedTempFile::new()?;
         let file = output.reopen()?;
         let child = Command::new(std::env::current_exe()?)
-            .args(["e2e", "--part=blackout", "--down"])
+            .args(["e2e", "--part=blackout,endurance", "--down"])
             .env("HEARTH_CLUSTER_HOME", cluster::second_home()?)
             .env(FAILURES, failures)
             .stdin(Stdio::null())
@@ -114,14 +115,14 @@ impl Blackouts {
     /// Waits for its end and shows what it said; whether it succeeded.
     fn finish(mut self) -> Result<bool> {
         let status = self.child.wait()?;
-        eprintln!("-- blackouts, on a cluster of their own:");
+        eprintln!("-- blackouts and endurance, on a cluster of their own:");
         eprint!("{}", std::fs::read_to_string(self.output.path())?);
         Ok(status.success())
     }
 }
 
 fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result<()> {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = tools::cargo();
     command
         .args(arguments)
         .current_dir(tools::workspace())
@@ -137,7 +138,7 @@ fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result
 /// What deny.toml demands of the dependency tree that needs no network: one TLS provider, no OpenSSL, no second kube.
 /// Licences and advisories are cargo-deny's own business (`cargo deny check`).
 fn deny() -> Result<()> {
-    let output = Command::new(env!("CARGO"))
+    let output = tools::cargo()
         .args([
             "tree",
             "--workspace",

@@ -168,6 +168,19 @@ pub(crate) fn user_dir(variable: &str, fallback: &str) -> Result<PathBuf> {
     Ok(base.join("hearth"))
 }
 
+/// cargo, as somebody calls it by hand. What cargo tells this program of its own package must not reach a build: build
+/// scripts that look at it (ring's) would run anew at each change between the two, and half of the tree with them.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
+}
+
 /// The root of this workspace.
 pub(crate) fn workspace() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -87,7 +87,7 @@ pub(crate) struct Case<S = Stage> {
 }
 
 /// The longest that a case may take.
-const LIMIT: Duration = Duration::from_mins(15);
+const LIMIT: Duration = Duration::from_mins(25);
 
 /// Names a file to which the failures are appended too, for whoever runs several parts and tells the end.
 const FAILURES: &str = "HEARTH_E2E_FAILURES";

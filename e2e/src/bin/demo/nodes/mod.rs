@@ -40,10 +40,9 @@ pub(crate) struct Story {
 
 impl Tale for Story {
     async fn begin(screen: Screen, surroundings: Surroundings) -> Result<Self> {
-        let control = surroundings.control().context("machines are switched off and on")?;
+        surroundings.control().context("machines are switched off and on")?;
         let client = surroundings.client().await?;
         let before = Before::look(&surroundings, &client, &CHART).await?;
-        control.node("on", &NODES).await?;
         screen.say("The chart is being installed; a moment, please.")?;
         // A night takes minutes here, and none of it is to pass for a reboot.
         let values = [&before.values()[..], &["timing.rebootWithin=10s"]].concat();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::Story;
-use super::story::{DB, HOSTS, LIMIT, PLACES, has, pods, shown};
+use super::story::{DB, HOSTS, LIMIT, PLACES, has, on_gamer, pods, shown};
 use super::table::Table;
 use crate::install::NAMESPACE;
 use crate::screen::good_bye;
@@ -37,7 +37,7 @@ impl Story {
         let host = self.home.host_is("gamer", "is off as asked", DOWN, gone).await?;
         let took = begin.elapsed();
         for (name, before) in GAMER.iter().zip(&before) {
-            let planned = |last: &Value| last["planned"] == true && last["backAt"].is_null();
+            let planned = |last: &Value| last["kind"] == "Lost" && last["planned"] == true && last["backAt"].is_null();
             self.home.history_is(name, "Down", before + 1, SOON, planned).await?;
         }
         let told = self.last_of(&GAMER).await?;
@@ -213,8 +213,11 @@ impl Story {
         for name in all {
             self.home.node_is(name, "may be used again", LATER, trusted).await?;
             let transitions = self.home.transitions(name).await?;
-            let back = transitions.last().is_some_and(|last| last["backAt"].is_string());
-            ensure!(back, "the history of {name} does not tell that it is back");
+            let last = transitions.last().with_context(|| format!("{name} has no history"))?;
+            ensure!(
+                last["backAt"].is_string() && (last["planned"] == true) == on_gamer(name),
+                "the history of {name} tells {last}"
+            );
         }
         let returned = self.told("NodeHost", "gamer", "HostReturned").await?;
         self.alerts("no alert is left", <[_]>::is_empty).await?;

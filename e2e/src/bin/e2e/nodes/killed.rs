@@ -38,13 +38,13 @@ pub(crate) fn cases() -> Vec<Case<Stage>> {
 const TIMES: [(&str, &str); 6] = [
     ("HEARTH_CLUSTER_NAME", "e2e"),
     ("HEARTH_LOG_FORMAT", "json"),
-    ("HEARTH_GRACE", "8s"),
+    ("HEARTH_GRACE", "5s"),
     ("HEARTH_BLIND_AFTER", "20s"),
     ("HEARTH_SETTLE", "2s"),
     ("HEARTH_CLEAN_OFF_AFTER", "20s"),
 ];
 /// So long without a write, seeing clearly, nothing is left to do: longer than any of those times.
-const QUIET: Duration = Duration::from_secs(12);
+const QUIET: Duration = Duration::from_secs(10);
 /// A life without a write and without the end.
 const STUCK: Duration = Duration::from_secs(90);
 
