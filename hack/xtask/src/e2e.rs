@@ -25,7 +25,7 @@ pub(crate) struct Args {
 /// Names a file in which the `e2e` program writes down what failed.
 pub(crate) const FAILURES: &str = "HEARTH_E2E_FAILURES";
 
-pub(crate) fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let foreign = args.place.kubeconfig.is_some();
     let all = args.part.is_empty() && args.words.is_empty() && !foreign;
     let (of_nodes, of_dns): (Vec<&String>, Vec<&String>) = args

@@ -63,7 +63,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Generate(args) => generate::run(args),
         Task::Charts(args) => charts::run(args),
         Task::Test(args) => test::run(&args),
-        Task::E2e(args) => e2e::run(args),
+        Task::E2e(args) => e2e::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
     }
