@@ -101,7 +101,9 @@ impl Mind {
             // Accounted as what it was before; what happened puts the past right.
             let remembered = entry.record.remembered();
             let stored = remembered.as_ref().map(|remembered| remembered.state);
-            let stored = stored.filter(|state| matches!(state, State::Up | State::Down));
+            // Of a node that is not there nobody knows what it did meanwhile.
+            let there = world.nodes.contains_key(name);
+            let stored = stored.filter(|state| there && matches!(state, State::Up | State::Down));
             let before = entry.state.or(stored).unwrap_or(current);
             entry.record.advance(before, entry.planned, now.wall, &self.zone);
             let machine = world
@@ -124,6 +126,11 @@ impl Mind {
             }
             entry.planned = standing.as_ref().is_some_and(|standing| standing.planned);
             if clear {
+                let absent = |state| matches!(state, State::Gone | State::Missing);
+                if absent(current) || absent(before) {
+                    // Nothing tells of an object that comes or goes: from now on it is so.
+                    entry.record.advance(current, entry.planned, now.wall, &self.zone);
+                }
                 entry.state = Some(current);
                 entry.dirty |= entry.record.learn(&self.learning, now.wall);
                 if let Some(params) = &entry.dampening {

@@ -12,6 +12,7 @@ use crate::facts::{NodeFacts, SlimNode, slim};
 use crate::reconcile::write::todo;
 
 mod going;
+mod restart;
 
 /// A small home: nodes that renew their leases every ten seconds, and the operator's mind.
 struct Home {
@@ -114,7 +115,14 @@ impl Home {
 
     /// Time passes; the last thought is returned, and how many histories were stored on the way.
     fn pass(&mut self, seconds: u64) -> (Thought, usize) {
-        let (mut last, mut stored) = (Thought::default(), 0);
+        let mut stored = 0;
+        let last = self.pass_and(seconds, |_, _| stored += 1);
+        (last, stored)
+    }
+
+    /// Time passes; the last thought is returned, and each history that is stored is shown.
+    fn pass_and(&mut self, seconds: u64, mut store: impl FnMut(&str, &crate::crd::NodeHistoryStatus)) -> Thought {
+        let mut last = Thought::default();
         for _ in 0..seconds / 2 {
             self.second += 2;
             let now = now(self.second);
@@ -131,14 +139,14 @@ impl Home {
                 for name in self.mind.waiting_to_store() {
                     let status = self.mind.to_store(&name).unwrap();
                     self.mind.stored(&name, &status);
-                    stored += 1;
+                    store(&name, &status);
                 }
                 last = thought;
             } else {
                 self.mind.stand_by(now);
             }
         }
-        (last, stored)
+        last
     }
 
     /// The events of some time.
@@ -262,61 +270,6 @@ fn what_happened_while_another_led_is_recorded_on_taking_over() {
         (remembered.state, remembered.down_at),
         (State::Down, Some(now(300).wall))
     );
-}
-
-/// The leader was killed while a node was down; the next process waits for its lease and sees the node as it is.
-#[test]
-fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
-    for back in [false, true] {
-        let mut first = Home::new();
-        first.lead();
-        first.pass(300);
-        first.not_ready(&["gamer-1"]);
-        first.pass(100);
-        let mut status = NodeHistoryStatus::default();
-        first.mind.entries["gamer-1"]
-            .record
-            .write(&mut status, now(400).wall, &TimeZone::UTC);
-        let meta = json!({ "name": "gamer-1" });
-        let history = json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistory", "metadata": meta, "spec": {}, "status": status });
-        let history: NodeHistory = serde_json::from_value(history).unwrap();
-
-        let mut second = Home::new();
-        second.second = 410;
-        second.mind = Mind::new(&settings(), now(410));
-        let nodes: Vec<NodeFacts> = first.world.nodes.values().map(|node| NodeFacts::clone(node)).collect();
-        for node in nodes {
-            second.node(node);
-        }
-        if back {
-            second.node(facts(
-                "gamer-1",
-                &json!({ "status": { "nodeInfo": { "bootID": "new" } } }),
-            ));
-        } else {
-            second.alive.remove("gamer-1");
-        }
-        second.mind.observer.watching(true, now(410));
-        second.mind.recall([&history]);
-        second.pass(90);
-        second.mind.load([&history]);
-        second.pass(60);
-        let mut status = NodeHistoryStatus::default();
-        second.mind.entries["gamer-1"]
-            .record
-            .write(&mut status, now(600).wall, &TimeZone::UTC);
-        let downs: Vec<_> = status
-            .transitions
-            .iter()
-            .filter(|t| t.kind != crate::crd::history::Kind::Blind)
-            .collect();
-        assert_eq!(downs.len(), 1, "{downs:?}");
-        assert_eq!(
-            (downs[0].at.0, downs[0].back_at.is_some()),
-            (now(300).wall, back),
-            "{downs:?}"
-        );
-    }
 }
 
 #[test]
