@@ -115,14 +115,14 @@ fn a_node_that_is_deleted_is_gone_at_once_and_up_when_it_is_back() {
     home.mind.observer.node_gone("mini-2", now(home.second));
     let mut seen = Vec::new();
     home.pass_and(120, |name, status| {
-        seen.extend((name == "mini-2").then(|| status.state.clone().unwrap()))
+        seen.extend((name == "mini-2").then(|| status.state.clone().unwrap()));
     });
     assert_eq!(seen, ["Gone"]);
     seen.clear();
     home.alive.insert("mini-2".to_owned());
     home.node(NodeFacts::clone(&node));
     home.pass_and(120, |name, status| {
-        seen.extend((name == "mini-2").then(|| status.state.clone().unwrap()))
+        seen.extend((name == "mini-2").then(|| status.state.clone().unwrap()));
     });
     assert_eq!(seen.last().map(String::as_str), Some("Up"), "{seen:?}");
 }
