@@ -10,12 +10,15 @@ use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 
-/// Asks for so many pods.
+/// Asks for so many pods, if it is installed. Do it before an upgrade, too: Helm does not overwrite a number that others have set.
 pub(crate) async fn set(operator: &Operator, count: u32) -> Result<()> {
     let api: Api<Deployment> = Api::namespaced(operator.client.clone(), NAMESPACE);
     let body = Patch::Merge(json!({"spec": {"replicas": count}}));
-    api.patch_scale(operator.name, &PatchParams::default(), &body).await?;
-    Ok(())
+    match api.patch_scale(operator.name, &PatchParams::default(), &body).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Waits until there is no pod any more, not even one that is ending.

@@ -43,7 +43,9 @@ impl Bench {
     pub(crate) async fn new(surroundings: Surroundings, image_bytes: u64) -> Result<Self> {
         let bed = Bed::new(surroundings).await?;
         let values = ["clusterName=bench", "replicaCount=0", "logging.format=json"];
-        let operator = Operator::install(&bed.surroundings, &bed.client, "dns-sync", &values).await?;
+        let operator = Operator::prepare(&bed.surroundings, &bed.client, "dns-sync").await?;
+        replicas::set(&operator, 0).await?;
+        operator.upgrade(&values).await?;
         Ok(Self {
             bed,
             operator,

@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::Node as NodeObject;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use super::node::Node;
 
@@ -21,6 +23,8 @@ const RENEW: Duration = Duration::from_secs(10);
 const RENEWALS_PER_HEARTBEAT: u32 = 30;
 /// A renewal that failed is tried again so soon.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Renewals under way at once. When the API server is slow, more of them only make it slower: each needs a connection.
+const AT_ONCE: usize = 16;
 /// A longer pause than this between two renewals is no kubelet's: then the machine is too slow for the measurement.
 const SLOWEST: Duration = Duration::from_secs(15);
 
@@ -40,6 +44,7 @@ impl Kubelets {
     /// One for each lease, each at its own place in the 10 s.
     pub(crate) fn start(client: &Client, leases: BTreeMap<u32, Lease>) -> Self {
         let (longest, begin) = (Arc::new(AtomicU64::new(0)), Instant::now());
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
         let count = u32::try_from(leases.len()).unwrap_or(u32::MAX).max(1);
         let (mut tasks, mut last) = (BTreeMap::new(), BTreeMap::new());
         for (at, (number, lease)) in (0..).zip(leases) {
@@ -52,6 +57,7 @@ impl Kubelets {
                 longest: Arc::clone(&longest),
                 renewed: Arc::clone(&renewed),
                 begin,
+                turns: Arc::clone(&turns),
             };
             tasks.insert(number, tokio::spawn(kubelet.live(RENEW * at / count)));
             last.insert(number, renewed);
@@ -104,14 +110,19 @@ struct Kubelet {
     /// Milliseconds after `begin`.
     renewed: Arc<AtomicU64>,
     begin: Instant,
+    turns: Arc<Semaphore>,
 }
 
 impl Kubelet {
     async fn live(mut self, from: Duration) {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + from, RENEW);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut count = self.node.0;
         loop {
             ticks.tick().await;
+            let turns = Arc::clone(&self.turns);
+            // It is never closed, and then nobody would wait.
+            let turn = turns.acquire().await;
             while self.renew().await.is_err() {
                 tokio::time::sleep(AGAIN).await;
                 // Somebody else's write, or an answer that was lost: on from what is there.
@@ -123,6 +134,7 @@ impl Kubelet {
             let before = self.renewed.swap(now, Ordering::Relaxed);
             self.longest.fetch_max(now - before, Ordering::Relaxed);
             count += 1;
+            drop(turn);
             if count.is_multiple_of(RENEWALS_PER_HEARTBEAT) {
                 let body = Node::heartbeat(Timestamp::now());
                 // The next one follows anyway.

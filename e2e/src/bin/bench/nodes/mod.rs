@@ -49,6 +49,7 @@ impl Bench {
     pub(crate) async fn new(surroundings: Surroundings, image_bytes: u64) -> Result<Self> {
         let client = surroundings.client().await?;
         let operator = Operator::prepare(&surroundings, &client, "node-class").await?;
+        replicas::set(&operator, 0).await?;
         install(&operator, &VALUES).await?;
         let histories = load::names(&load::histories(&client), &ListParams::default()).await?;
         Ok(Self {

@@ -8,8 +8,10 @@ use super::measure::sees;
 use crate::restart::{Restarted, end, kill};
 use crate::writes;
 
-/// A new process has stored by then what it has to, once it sees, and only adds no more.
-const SETTLE: Duration = Duration::from_secs(75);
+/// Once it sees, a new process has written by then what it adds …
+const ADDED: Duration = Duration::from_secs(15);
+/// … and what it takes away, which it does not do for a minute.
+const TAKEN: Duration = Duration::from_secs(75);
 
 /// What both restarts came to.
 pub(crate) struct Restarts {
@@ -31,9 +33,9 @@ pub(crate) async fn restarts(stage: &Stage<'_>) -> Result<Restarts> {
     tokio::time::sleep(Duration::from_secs(15)).await;
     let operator = &stage.bench.operator;
     let ended = end(operator).await?;
-    let first = written(stage, &ended).await?;
+    let first = written(stage, &ended, ADDED).await?;
     let killed = kill(operator).await?;
-    let second = written(stage, &killed).await?;
+    let second = written(stage, &killed, TAKEN).await?;
     Ok(Restarts {
         ready: ended.ready,
         leading_after_end: ended.leading,
@@ -44,10 +46,10 @@ pub(crate) async fn restarts(stage: &Stage<'_>) -> Result<Restarts> {
 }
 
 /// What a process wrote from its beginning until it has seen for a while: to Nodes, and else.
-async fn written(stage: &Stage<'_>, restarted: &Restarted) -> Result<(f64, f64)> {
+async fn written(stage: &Stage<'_>, restarted: &Restarted, settle: Duration) -> Result<(f64, f64)> {
     let operator = &stage.bench.operator;
     sees(stage).await?;
-    tokio::time::sleep(SETTLE).await;
+    tokio::time::sleep(settle).await;
     let told = writes::told(operator, &restarted.pod).await?;
     let mut to_nodes = 0.0;
     for kind in ["labels", "taints", "cordon"] {

@@ -4,13 +4,28 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Node as NodeObject;
+use k8s_openapi::api::core::v1::{Node as NodeObject, Taint};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Client, ResourceExt};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::node::{MARK, Node, Said};
+
+/// What of a Node is read: a thousand of them with their images, again and again, would keep this machine busy.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug)]
+#[resource(inherit = NodeObject)]
+struct Slim {
+    metadata: ObjectMeta,
+    spec: Option<SlimSpec>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+struct SlimSpec {
+    taints: Option<Vec<Taint>>,
+}
 
 /// What of a node is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +43,7 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn start(client: &Client) -> Self {
         let (sender, seen) = watch::channel(BTreeMap::new());
-        let api: Api<NodeObject> = Api::all(client.clone());
+        let api: Api<Slim> = Api::all(client.clone());
         let task = tokio::spawn(async move {
             let mut events = watcher(api, Config::default().labels(MARK)).boxed();
             while let Some(event) = events.next().await {
@@ -90,7 +105,7 @@ impl Drop for Watched {
 }
 
 impl Seen {
-    fn of(node: &NodeObject) -> Self {
+    fn of(node: &Slim) -> Self {
         let taints = node
             .spec
             .as_ref()
