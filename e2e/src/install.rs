@@ -62,20 +62,25 @@ impl Operator {
         name: &'static str,
         values: &[&str],
     ) -> Result<Self> {
+        let operator = Self::prepare(surroundings, client, name).await?;
+        operator.upgrade(values).await?;
+        Ok(operator)
+    }
+
+    /// Makes the namespace and gathers the chart; nothing is installed yet.
+    pub async fn prepare(surroundings: &Surroundings, client: &Client, name: &'static str) -> Result<Self> {
         namespace(
             client,
             NAMESPACE,
             &[("pod-security.kubernetes.io/enforce", "restricted")],
         )
         .await?;
-        let operator = Self {
+        Ok(Self {
             charts: Arc::new(charts(surroundings, name).await?),
             name,
             client: client.clone(),
             surroundings: surroundings.clone(),
-        };
-        operator.upgrade(values).await?;
-        Ok(operator)
+        })
     }
 
     /// `helm upgrade --install` with the test image; waits until the pods are ready.

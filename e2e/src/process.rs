@@ -69,16 +69,23 @@ impl Process {
 
     /// Resident memory and its anonymous part, in bytes (`VmRSS` and `RssAnon` of proc(5)).
     pub fn memory(&self) -> Result<(u64, u64)> {
+        Ok((self.status("VmRSS")?, self.status("RssAnon")?))
+    }
+
+    /// The most memory that was ever resident, in bytes (`VmHWM` of proc(5)).
+    pub fn peak(&self) -> Result<u64> {
+        self.status("VmHWM")
+    }
+
+    /// A field of /proc/PID/status that is in kB, in bytes.
+    fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let field = |name: &str| {
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .with_context(|| format!("no {name} of process {}", self.pid))?;
-            let kilobytes: u64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?;
-            anyhow::Ok(kilobytes * 1024)
-        };
-        Ok((field("VmRSS")?, field("RssAnon")?))
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .with_context(|| format!("no {name} of process {}", self.pid))?;
+        let kilobytes: u64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?;
+        Ok(kilobytes * 1024)
     }
 
     /// Processor time used so far, in seconds (utime and stime of proc(5); a tick is 10 ms on Linux).

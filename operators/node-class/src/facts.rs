@@ -118,6 +118,11 @@ pub fn slim(node: &mut SlimNode) {
     node.managers = Managers::of(node.metadata.managed_fields.as_deref().unwrap_or_default());
     let annotations = node.metadata.annotations.get_or_insert_default();
     annotations.retain(|key, _| matters(key) || node.managers.our_annotations.contains(key));
+    let conditions = node.status.as_mut().and_then(|status| status.conditions.as_mut());
+    if let Some(conditions) = conditions {
+        conditions.retain(|one| one.type_ == "Ready" || MAINTENANCE.contains(&one.type_.as_str()));
+        conditions.shrink_to_fit();
+    }
 }
 
 /// Annotations of others that decide something; all else is dropped.

@@ -144,7 +144,7 @@ impl Feeds {
 #[derive(Default)]
 struct Asked {
     /// Plan and facts of a node.
-    nodes: HashMap<String, (NodePlan, Arc<NodeFacts>)>,
+    nodes: HashMap<String, (Arc<NodePlan>, Arc<NodeFacts>)>,
 }
 
 /// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
@@ -238,7 +238,7 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) {
             continue;
         }
         // The same again is the controller's to retry, after its backoff.
-        let now = (plan.clone(), Arc::clone(facts));
+        let now = (Arc::clone(plan), Arc::clone(facts));
         if asked.nodes.get(name) != Some(&now) {
             asked.nodes.insert(name.clone(), now);
             let _ = ctx.calls.node.send(ObjectRef::new(name));

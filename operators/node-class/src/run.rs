@@ -6,8 +6,9 @@ use futures::{Stream, StreamExt};
 use hearth_reconciler::run::run as run_controller;
 use hearth_reconciler::start::{Process, start};
 use hearth_reconciler::watch::{Update, reflect, watch};
+use kube::runtime::Controller;
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{Controller, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -22,11 +23,12 @@ use crate::metrics::Metrics;
 use crate::mind::{Mind, Thought, World};
 use crate::ponder::{Feeds, ponder};
 use crate::reconcile::{self, Calls, Context};
-use crate::world::Feed;
+use crate::world::{Change, Feed};
 use crate::{address, lockouts};
 
-/// Objects per page of a list: keeps the peak of the first list small.
-const PAGE: u32 = 250;
+/// Objects per page of a list: keeps the peak of the first list small. A page of Nodes is decoded with their managedFields
+/// before these are dropped, ten times what is kept.
+const PAGE: u32 = 50;
 
 /// Runs the operator until it is told to end.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -103,9 +105,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         reconcile::class::reconcile,
     );
 
-    let updates = told(&process, &ctx, &feeds, "nodehistories", |feeds: &Feeds| {
-        &feeds.histories
-    });
+    let updates = told_histories(&process, &ctx, &feeds);
     let histories = Controller::for_stream(reflect(updates, history_writer), histories);
     let histories = histories.reconcile_on(calls(history_called));
     let histories = run_controller(
@@ -164,14 +164,45 @@ fn told<K>(
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
+    told_if(process, ctx, feeds, name, feed, |_, _| true)
+}
+
+/// Of histories it matters only which there are: what is in them we wrote ourselves, and each write would be answered by a
+/// thought, at each node's checkpoint.
+fn told_histories(
+    process: &Process,
+    ctx: &Arc<Context>,
+    feeds: &Arc<Feeds>,
+) -> impl Stream<Item = Update<NodeHistory>> + Send + use<> {
+    let feed: fn(&Feeds) -> &Mutex<Feed<()>> = |feeds| &feeds.histories;
+    told_if(process, ctx, feeds, "nodehistories", feed, came_or_went)
+}
+
+fn told_if<K>(
+    process: &Process,
+    ctx: &Arc<Context>,
+    feeds: &Arc<Feeds>,
+    name: &str,
+    feed: fn(&Feeds) -> &Mutex<Feed<()>>,
+    matters: fn(&Update<K>, &Change) -> bool,
+) -> impl Stream<Item = Update<K>> + Send + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
     let gate = process.health.gate(format!("{name} read"));
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
     watch(Api::<K>::all(process.client.clone()), config(), |_| ()).inspect(move |update: &Update<K>| {
         let mut feed = feed(&feeds).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        feed.take(update, |object| (object.name_any(), ()), &gate);
+        let change = feed.take(update, |object| (object.name_any(), ()), &gate);
         drop(feed);
-        feeds.changed(&ctx);
+        if matters(update, &change) {
+            feeds.changed(&ctx);
+        }
     })
+}
+
+fn came_or_went(update: &Update<NodeHistory>, change: &Change) -> bool {
+    *change != Change::Standing || !matches!(update, Update::Event(Event::Apply(_)))
 }
 
 /// Pods and volumes, for what lives only on volatile nodes. Not being allowed to see them holds nothing else up.
@@ -199,4 +230,23 @@ where
     K: Resource<DynamicType = ()> + Send + 'static,
 {
     futures::stream::poll_fn(move |cx| called.poll_recv(cx))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crd::NodeHistorySpec;
+
+    #[test]
+    fn what_we_store_ourselves_is_not_thought_about_again() {
+        let history = NodeHistory::new("a", NodeHistorySpec {});
+        let stored = Update::Event(Event::Apply(history.clone()));
+        assert!(!came_or_went(&stored, &Change::Standing));
+        assert!(came_or_went(&stored, &Change::Came("a".to_owned())));
+        assert!(came_or_went(
+            &Update::Event(Event::Delete(history)),
+            &Change::Went(vec!["a".to_owned()])
+        ));
+        assert!(came_or_went(&Update::Recovered, &Change::Standing));
+    }
 }

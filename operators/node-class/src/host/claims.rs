@@ -52,12 +52,19 @@ pub fn claims<'a>(
     let gone = |name: &&String| !nodes.contains_key(name.as_str());
     for (host, entries) in &hosts {
         for entry in *entries {
-            let present = nodes
-                .values()
-                .filter(|node| has(entry, node))
-                .map(|node| node.name.as_str());
+            let present: Vec<&str> = if is_name(entry) {
+                // The usual entry: looked up, so that the work does not grow with hosts times nodes.
+                nodes
+                    .get_key_value(entry.as_str())
+                    .map(|(name, _)| *name)
+                    .into_iter()
+                    .collect()
+            } else {
+                let matching = nodes.values().filter(|node| has(entry, node));
+                matching.map(|node| node.name.as_str()).collect()
+            };
             let absent = known.keys().filter(gone).filter(|name| named(entry, name));
-            let all: BTreeSet<&str> = present.chain(absent.map(String::as_str)).collect();
+            let all: BTreeSet<&str> = present.into_iter().chain(absent.map(String::as_str)).collect();
             for node in &all {
                 claim(node, host);
             }
@@ -94,6 +101,11 @@ pub fn claims<'a>(
         }
     }
     claims
+}
+
+/// No pattern: the node of that very name is meant.
+fn is_name(entry: &str) -> bool {
+    !entry.starts_with(UUID) && !entry.contains(['*', '?'])
 }
 
 fn of_uuid(entry: &str) -> bool {

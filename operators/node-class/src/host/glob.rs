@@ -2,32 +2,31 @@
 
 /// Whether a glob (`*` any run, `?` one character, case-sensitive) matches the whole text.
 pub fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut read) = (0, 0);
-    // The last `*`, and up to where it has swallowed the text. Only the last one ever has to be tried again, so that the
-    // work is bounded by pattern times text.
-    let mut star: Option<(usize, usize)> = None;
-    while read < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, read));
-                at += 1;
+    let (mut pattern, mut text) = (pattern, text);
+    // What follows the last `*`, and the text that it has not swallowed. Only the last one ever has to be tried again, so that
+    // the work is bounded by pattern times text.
+    let mut star: Option<(&str, &str)> = None;
+    loop {
+        let (mut wanted, mut given) = (pattern.chars(), text.chars());
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                pattern = wanted.as_str();
+                star = Some((pattern, text));
             }
-            Some(&c) if c == '?' || c == text[read] => {
-                at += 1;
-                read += 1;
-            }
+            (Some(_), None) => return false,
+            (Some(w), Some(g)) if w == '?' || w == g => (pattern, text) = (wanted.as_str(), given.as_str()),
             _ => {
-                let Some((star_at, swallowed)) = star else {
+                let Some((behind, left)) = star else {
                     return false;
                 };
-                star = Some((star_at, swallowed + 1));
-                at = star_at + 1;
-                read = swallowed + 1;
+                let mut swallowed = left.chars();
+                swallowed.next();
+                (pattern, text) = (behind, swallowed.as_str());
+                star = Some((pattern, text));
             }
         }
     }
-    pattern[at..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Mind {
     ) -> NodeClassStatus {
         let old = class.status.clone().unwrap_or_default();
         let generation = class.metadata.generation;
-        let has = |view: &View| view.wanted.classes.iter().any(|class| class == name);
+        let has = |view: &View| view.plan.wanted.classes.iter().any(|class| class == name);
         let nodes: Vec<&String> = views
             .iter()
             .filter(|(_, view)| has(view))
@@ -84,7 +84,7 @@ impl Mind {
             .map(|(node, view)| format!("{node}: {}", view.contended.join(", ")))
             .collect();
         let plan = views.iter().flat_map(|(node, view)| {
-            let of = view.wanted.dry.iter().filter(|(class, _)| class == name);
+            let of = view.plan.wanted.dry.iter().filter(|(class, _)| class == name);
             of.map(move |(_, line)| format!("{node}: {line}"))
         });
         let mut status = NodeClassStatus {
@@ -146,7 +146,7 @@ fn conflicts(name: &str, views: &BTreeMap<String, View>) -> Vec<String> {
     let mut ties = std::collections::BTreeSet::new();
     let mut refused = Vec::new();
     for (node, view) in views {
-        for tie in &view.wanted.ties {
+        for tie in &view.plan.wanted.ties {
             if tie.winner == name {
                 ties.insert(format!(
                     "{}: {} wants it too and has the same priority; ours is used",
@@ -159,7 +159,7 @@ fn conflicts(name: &str, views: &BTreeMap<String, View>) -> Vec<String> {
                 ));
             }
         }
-        let all = view.writes.refused.iter().chain(&view.wanted.refused);
+        let all = view.writes.refused.iter().chain(&view.plan.wanted.refused);
         let of = all.filter(|refused| refused.class.as_deref() == Some(name));
         refused.extend(of.map(|refused| format!("{node}: {}: {}", refused.key, refused.why)));
     }

@@ -8,6 +8,7 @@ mod records;
 mod thought;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -41,6 +42,8 @@ pub struct Mind {
     pub(crate) contention: Contention,
     pub(crate) oscillation: Oscillation,
     pub(crate) debounce: Debounce,
+    /// As of the last thought.
+    plans: BTreeMap<String, Arc<NodePlan>>,
     /// Hosts and steadiness as of the last thought.
     domains: Domains,
     /// What happened and is not in the records yet, with when it was told. A standby keeps it for when it takes over.
@@ -74,6 +77,7 @@ impl Mind {
             contention: Contention::default(),
             oscillation: Oscillation::default(),
             debounce: Debounce::default(),
+            plans: BTreeMap::new(),
             domains: Domains::default(),
             pending: VecDeque::new(),
             outbox: BTreeMap::new(),
@@ -135,6 +139,7 @@ impl Mind {
     pub fn stand_by(&mut self, now: Now) {
         self.entries.clear();
         self.outbox.clear();
+        self.plans.clear();
         (self.loaded, self.clear_since) = (false, None);
         self.look(now);
         while self

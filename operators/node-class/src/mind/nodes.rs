@@ -1,6 +1,7 @@
 //! What each node should have.
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Taint;
 
@@ -18,7 +19,7 @@ use crate::picture::Member;
 
 /// What became of one node's classes: for the classes' own status.
 pub(super) struct View {
-    pub(super) wanted: Wanted,
+    pub(super) plan: Arc<NodePlan>,
     pub(super) writes: Writes,
     pub(super) contended: Vec<String>,
 }
@@ -40,7 +41,7 @@ fn usable(world: &World) -> (Vec<NodeClass>, BTreeSet<String>) {
 
 impl Mind {
     pub(super) fn members<'a>(&self, world: &'a World, claims: &Claims, domains: &'a Domains) -> Vec<Member<'a>> {
-        let member = |(name, node): (&'a String, &'a std::sync::Arc<NodeFacts>)| Member {
+        let member = |(name, node): (&'a String, &'a Arc<NodeFacts>)| Member {
             node,
             state: self.standing(name).state,
             host: domains.host.get(name).map_or(name.as_str(), String::as_str),
@@ -106,17 +107,18 @@ impl Mind {
                 only_add,
                 still,
             };
-            let writes = due(node, &plan);
-            views.insert(
-                name.clone(),
-                View {
-                    wanted: plan.wanted.clone(),
-                    writes,
-                    contended: self.contention.contended(name, now.mono),
-                },
-            );
+            // Thoughts follow each other quickly while much is written, and two plans of a thousand nodes are megabytes.
+            let before = self.plans.get(name).filter(|before| ***before == plan);
+            let plan = before.map_or_else(|| Arc::new(plan), Arc::clone);
+            let view = View {
+                writes: due(node, &plan),
+                plan: Arc::clone(&plan),
+                contended: self.contention.contended(name, now.mono),
+            };
+            views.insert(name.clone(), view);
             thought.plans.insert(name.clone(), plan);
         }
+        self.plans.clone_from(&thought.plans);
         let known = |node: &str| world.nodes.contains_key(node);
         self.theirs
             .retain(|node, (since, _)| known(node) && now.mono.saturating_sub(*since) < LEFT);

@@ -57,8 +57,8 @@ pub struct NodePlan {
 /// What the operator thinks.
 #[derive(Clone, Debug, Default)]
 pub struct Thought {
-    /// By node.
-    pub plans: BTreeMap<String, NodePlan>,
+    /// By node. A plan that has not changed is that of the thought before.
+    pub plans: BTreeMap<String, Arc<NodePlan>>,
     /// By host: the status but for what is not ours to say here (`power`) or is decided while acting (`off`).
     pub hosts: BTreeMap<String, NodeHostStatus>,
     /// By class.

@@ -8,8 +8,9 @@ use hearth_e2e::process::{Process, of_pod};
 use hearth_e2e::route53::{Action, Call, Mark, Operation, RecordSet};
 use hearth_e2e::wait::until;
 
-use crate::Bench;
-use crate::load::Numbered;
+use super::Bench;
+use super::load::Numbered;
+use crate::{replicas, writes};
 
 /// What Route 53 takes in one request: `ResourceRecord` elements, and characters of their values
 /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html>).
@@ -34,7 +35,7 @@ pub(crate) async fn first_sync(bench: &Bench, zone: &Zone, objects: u32) -> Resu
     let control = &bench.bed.control;
     let mark = control.mark();
     let begin = Instant::now();
-    bench.replicas(1).await?;
+    replicas::set(&bench.operator, 1).await?;
     let last = until(
         &format!("{objects} Services are published"),
         Duration::from_mins(10),
@@ -100,7 +101,7 @@ pub(crate) struct Idle {
 pub(crate) async fn idle(bench: &Bench, zone: &Zone, process: &Process) -> Result<Idle> {
     tokio::time::sleep(SETTLE).await;
     let pod = kube::ResourceExt::name_any(&bench.operator.pod().await?);
-    let (told, seen) = (bench.told_writes(&pod).await?, bench.seen_writes().await?);
+    let (told, seen) = (writes::told(&bench.operator, &pod).await?, bench.seen_writes().await?);
     let mark = bench.bed.control.mark();
     // The scrapes themselves are not idling.
     let (begin, cpu) = (Instant::now(), process.cpu_seconds()?);
@@ -108,7 +109,7 @@ pub(crate) async fn idle(bench: &Bench, zone: &Zone, process: &Process) -> Resul
     let (took, cpu) = (begin.elapsed().as_secs_f64(), process.cpu_seconds()? - cpu);
     let (rss, anon) = process.memory()?;
     let calls = calls_of(zone, bench.bed.control.calls_since(mark)).len();
-    let writes = (bench.told_writes(&pod).await? - told).max(bench.seen_writes().await? - seen);
+    let writes = (writes::told(&bench.operator, &pod).await? - told).max(bench.seen_writes().await? - seen);
     let per_minute = |count: f64| count * 60.0 / took;
     Ok(Idle {
         rss,

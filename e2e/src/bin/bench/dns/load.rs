@@ -1,5 +1,4 @@
 //! The objects to measure with: Services as users have them, and pods that must not matter.
-use std::future::Future;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -9,19 +8,18 @@ use hearth_e2e::install::namespace;
 use hearth_e2e::objects::load_balancer;
 use hearth_e2e::wait::until;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Requests under way at once.
-const PARALLEL: usize = 48;
+use crate::mass::{PARALLEL, again, create};
+
 /// Services in one namespace.
 const PER_NAMESPACE: u32 = 500;
+/// The field manager of what is made.
+const MANAGER: &str = "hearth-bench";
 /// What the names of our namespaces begin with.
 const PREFIX: &str = "hearth-bench-";
-/// Times that a request is tried: a loaded API server sheds some.
-const TRIES: u32 = 6;
 
 /// A Service by its number.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +67,7 @@ impl Numbered {
         object["metadata"]["labels"] = json!({"service.kubernetes.io/service-proxy-name": "none"});
         object["spec"]["loadBalancerClass"] = json!("bench.hearth.home.arpa/none");
         let api: Api<Service> = Api::namespaced(client.clone(), &self.namespace());
-        create(&api, &object).await?;
+        create(&api, &object, MANAGER).await?;
         again(|| self.move_to(client, 0)).await
     }
 }
@@ -108,41 +106,10 @@ pub(crate) async fn pods(client: &Client, count: u32) -> Result<()> {
     };
     let api = &api;
     stream::iter(0..count)
-        .map(|number| async move { create(api, &pod(number)).await })
+        .map(|number| async move { create(api, &pod(number), MANAGER).await })
         .buffer_unordered(PARALLEL)
         .try_collect()
         .await
-}
-
-async fn create<K>(api: &Api<K>, object: &Value) -> Result<()>
-where
-    K: kube::Resource + Clone + DeserializeOwned + serde::Serialize + std::fmt::Debug,
-{
-    let body: K = serde_json::from_value(object.clone())?;
-    again(|| async {
-        match api.create(&PostParams::default(), &body).await {
-            Ok(_) => Ok(()),
-            // An earlier try whose answer was lost.
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    })
-    .await
-}
-
-/// Tries a few times.
-async fn again<F, Fut>(mut work: F) -> Result<()>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<()>>,
-{
-    for attempt in 1..TRIES {
-        if work().await.is_ok() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
-    }
-    work().await
 }
 
 /// Removes every object of ours, and waits until all are gone.
