@@ -34,12 +34,7 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
         line("of it anonymous", mib(figures.anon_bytes), None, "MiB"),
         line("most resident memory so far", mib(beside.peak_bytes), None, "MiB"),
         line("processor time of the first pass", figures.cpu_seconds, None, "s"),
-        line(
-            "first pass, 40 s of watching in it",
-            figures.first_sync_seconds,
-            None,
-            "s",
-        ),
+        line("first pass", figures.first_sync_seconds, None, "s"),
         line(
             &format!("writes of the first pass, {} nodes", beside.nodes),
             beside.first_writes,

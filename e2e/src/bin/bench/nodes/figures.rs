@@ -6,9 +6,9 @@ use serde::Serialize;
 /// - `objects`: nodes that were made; the cluster's own come on top.
 /// - `rss_bytes`, `anon_bytes`: `VmRSS` and `RssAnon` of proc(5) after a minute of idling.
 /// - `cpu_seconds`: processor time of the process from its start until the first pass was done and stored.
-/// - `first_sync_seconds`: from the request for one replica (the nodes are there before) until each node had its labels and taints; with
-///   no nodes made, until the cluster's own had their histories. Starting the pod and the 40 s in which the operator only watches
-///   are in it.
+/// - `first_sync_seconds`: from the request for one replica (the nodes are there before) until each node had its labels and taints, which needs
+///   no watching; with no nodes made, until the cluster's own had their histories, which the operator stores after it has watched for
+///   40 s. Starting the pod is in it.
 /// - `change_*_seconds`: from the API server's acknowledgement of a host's new availability until the last of its nodes had the label,
 ///   one host after another.
 /// - `down_seconds`: from a node's last renewal of its lease until its history said that it is down. Kubernetes' own grace is in it.
