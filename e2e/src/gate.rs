@@ -1,6 +1,7 @@
-//! A gate between an operator's process and the API server. It counts writes, and holds one before or after it is done: that
-//! is the moment to kill the operator in. Nobody's emulator does this, since only the real API server behind it can tell what
-//! became of a half-done piece of work.
+//! A gate between an operator's process and the API server. It holds each kind of write once before and once after it is
+//! done: those are the moments to kill the operator in. Nobody's emulator does this, since only the real API server behind it
+//! can tell what became of a half-done piece of work.
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -21,7 +22,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 /// When a write is held: it has not happened, or it has and nobody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+enum Moment {
     /// The API server never hears of it.
     Before,
     /// The API server has done it, and the operator does not know.
@@ -44,9 +45,11 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Hold the next write.
-    next: Option<Moment>,
-    /// The next write has come: no other passes, since the one who asks for it is as good as dead.
+    /// Hold writes.
+    holds: bool,
+    /// How often each kind of write was held in this part.
+    met: BTreeMap<String, u8>,
+    /// A write is held: no other passes, since the one who asks for it is as good as dead.
     closed: bool,
     /// It came this far.
     held: Option<String>,
@@ -73,11 +76,18 @@ impl Gate {
         format!("http://{}", self.address)
     }
 
-    /// Lets go what was held, and holds the next write, or none.
-    pub fn hold(&self, next: Option<Moment>) {
+    /// A new part begins: each kind of write is held anew, or none is. All writes so far are forgotten.
+    pub fn begin(&self, holds: bool) {
+        *self.shared.state() = State {
+            holds,
+            ..State::default()
+        };
+    }
+
+    /// What was held was lost with the one who asked; the next may go on.
+    pub fn go_on(&self) {
         let mut state = self.shared.state();
-        (state.next, state.closed) = (next, false);
-        (state.held, state.last) = (None, None);
+        (state.closed, state.held, state.last) = (false, None, None);
     }
 
     /// Waits until a write is held; which one.
@@ -91,12 +101,12 @@ impl Gate {
         }
     }
 
-    /// All writes that came so far, as `PATCH /api/v1/nodes/a`.
+    /// The writes of this part that have passed or were held, as [`Gate::held`] tells them.
     pub fn writes(&self) -> Vec<String> {
         self.shared.state().writes.clone()
     }
 
-    /// When the last write came since [`Gate::hold`].
+    /// When the last write came, since [`Gate::go_on`].
     pub fn last(&self) -> Option<Instant> {
         self.shared.state().last
     }
@@ -122,7 +132,17 @@ impl Shared {
             } else {
                 state.writes.push(write.to_owned());
                 state.last = Some(Instant::now());
-                let moment = state.next.take();
+                let moment = if state.holds {
+                    let met = state.met.entry(write.to_owned()).or_default();
+                    *met = met.saturating_add(1);
+                    match *met {
+                        1 => Some(Moment::Before),
+                        2 => Some(Moment::After),
+                        _ => None,
+                    }
+                } else {
+                    None
+                };
                 state.closed = moment.is_some();
                 Some(moment)
             }
@@ -141,23 +161,44 @@ impl Shared {
     }
 
     async fn pass(&self, request: Request<Incoming>) -> Result<Response<Body>> {
-        let write = format!("{} {}", request.method(), request.uri().path());
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let (mut parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes().to_vec();
+        let write = kind(&parts.method, parts.uri.path(), &body);
         let moment = if reads { None } else { self.admit(&write).await };
         if moment == Some(Moment::Before) {
             return self.hang(write).await;
         }
-        let (mut parts, body) = request.into_parts();
         for name in [HOST, CONTENT_LENGTH, AUTHORIZATION] {
             parts.headers.remove(name);
         }
-        let body = body.collect().await?.to_bytes().to_vec();
         let answer = self.upstream.send(Request::from_parts(parts, Body::from(body))).await?;
         if moment == Some(Moment::After) {
             return self.hang(write).await;
         }
         Ok(answer)
     }
+}
+
+/// A write as `PATCH /api/v1/nodes/a`. What has another name each time is called otherwise: pods by their place, events by
+/// what they tell of whom.
+fn kind(method: &Method, path: &str, body: &[u8]) -> String {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    if let Some(at) = parts.iter().position(|part| *part == "events") {
+        let event: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let of = ["regarding", "involvedObject"].map(|field| event[field]["name"].as_str());
+        let of = of.into_iter().flatten().next().unwrap_or_default();
+        let reason = event["reason"].as_str().unwrap_or("of a series");
+        return format!("{method} {} {reason} {of}", parts[..=at].join("/"));
+    }
+    if let Some(name) = parts
+        .iter()
+        .position(|part| *part == "pods")
+        .and_then(|at| parts.get_mut(at + 1))
+    {
+        *name = "…";
+    }
+    format!("{method} {}", parts.join("/"))
 }
 
 async fn listen(listener: TcpListener, shared: Arc<Shared>) {
@@ -230,34 +271,48 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_held_before_is_not_done_and_neither_is_another() {
+    async fn a_write_is_held_before_then_after_and_then_passes() {
         let (upstream, server) = Script::new()
             .expect("GET", PATH, 200, json!({}))
             .expect("PATCH", PATH, 200, json!({}))
+            .expect("PATCH", PATH, 200, json!({"metadata": {"name": "a"}}))
             .start();
         let gate = Gate::open(upstream).await.unwrap();
-        gate.hold(Some(Moment::Before));
+        gate.begin(true);
         let (first, second) = (through(&gate), through(&gate));
         timeout(LONG_ENOUGH, write(&first)).await.unwrap_err();
         assert_eq!(gate.held().await, format!("PATCH {PATH}"));
         timeout(LONG_ENOUGH, write(&second)).await.unwrap_err();
         second.get("a").await.unwrap();
-        assert_eq!(gate.writes().len(), 1);
+        assert_eq!(
+            gate.writes().len(),
+            1,
+            "what comes while one is held is not even counted"
+        );
 
-        gate.hold(None);
-        write(&through(&gate)).await.unwrap();
+        gate.go_on();
+        timeout(LONG_ENOUGH, write(&through(&gate))).await.unwrap_err();
+        gate.held().await;
+        gate.go_on();
+        assert_eq!(
+            write(&through(&gate)).await.unwrap().metadata.name.as_deref(),
+            Some("a")
+        );
         server.finish();
     }
 
-    #[tokio::test]
-    async fn a_write_held_after_is_done_and_nobody_hears_of_it() {
-        let (upstream, server) = Script::new().expect("PATCH", PATH, 200, json!({})).start();
-        let gate = Gate::open(upstream).await.unwrap();
-        gate.hold(Some(Moment::After));
-        let api = through(&gate);
-        let asked = tokio::spawn(async move { write(&api).await });
-        gate.held().await;
-        server.finish();
-        assert!(timeout(LONG_ENOUGH, asked).await.is_err());
+    #[test]
+    fn what_has_another_name_each_time_is_of_one_kind() {
+        let kind = |path, body: serde_json::Value| kind(&Method::POST, path, body.to_string().as_bytes());
+        assert_eq!(kind("/api/v1/nodes/a", json!({})), "POST /api/v1/nodes/a");
+        assert_eq!(
+            kind("/api/v1/namespaces/n/pods/web-1/eviction", json!({})),
+            "POST /api/v1/namespaces/n/pods/…/eviction"
+        );
+        let event = json!({"reason": "NodeWentDown", "regarding": {"name": "a"}, "metadata": {"name": "x.1"}});
+        assert_eq!(
+            kind("/apis/events.k8s.io/v1/namespaces/default/events", event),
+            "POST /apis/events.k8s.io/v1/namespaces/default/events NodeWentDown a"
+        );
     }
 }

@@ -97,12 +97,16 @@ impl Writer {
 
     /// What an actor has counted, and what the next one must know of it. Nothing before its first look.
     pub(super) fn tally(&mut self, zone: &str, shared: &Shared) {
-        if !shared.standing().looked {
+        let (looked, away) = {
+            let standing = shared.standing();
+            (standing.looked, standing.error.is_some())
+        };
+        if !looked {
             return;
         }
         let all_unseen = {
             let state = shared.state();
-            self.counts(&state);
+            self.counts(&state, away);
             state.parked.values().all(|why| *why == Park::Unseen)
         };
         self.parked(zone, all_unseen);
@@ -130,8 +134,8 @@ impl Writer {
         self.reachable(standing);
     }
 
-    fn counts(&mut self, state: &State) {
-        let totals = state.totals();
+    fn counts(&mut self, state: &State, away: bool) {
+        let totals = if away { state.totals_away() } else { state.totals() };
         let parked = i64::try_from(state.parked.len()).unwrap_or(i64::MAX);
         self.status.records = Some(RecordCounts {
             desired: totals.desired,

@@ -214,6 +214,19 @@ impl State {
         self.totals
     }
 
+    /// The same while the provider is away: what has changed meanwhile is planned when it is back, and waits, too.
+    pub fn totals_away(&self) -> Totals {
+        let counted = |name: &Name| {
+            let pending = self.summaries.get(name).is_some_and(|summary| summary.pending > 0);
+            pending || self.trouble.contains_key(name)
+        };
+        let unplanned = self.dirty.keys().filter(|name| !counted(name)).count();
+        Totals {
+            pending: self.totals.pending + i64::try_from(unplanned).unwrap_or(i64::MAX),
+            ..self.totals
+        }
+    }
+
     /// Records that are kept because their objects have not been seen in this cluster, or may not have been.
     pub fn awaited(&self) -> i64 {
         let unlisted = if self.unseen.cautious { self.totals.unlisted } else { 0 };

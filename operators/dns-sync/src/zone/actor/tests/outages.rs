@@ -86,6 +86,8 @@ async fn an_outage_of_ten_minutes_loses_nothing() {
     let calls = stage.calls();
     assert!((8..=30).contains(&calls.len()), "{}", calls.len());
     assert_eq!(stage.shared.standing().error, Some(unreachable()));
+    let waiting = stage.shared.state().totals_away().pending;
+    assert_eq!(waiting, 11, "r1 and ten new ones, planned or not");
     stage.fake.lock().down = None;
     sleep(Duration::from_secs(90)).await;
     assert_eq!(stage.records().len(), 12);
