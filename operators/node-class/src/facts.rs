@@ -1,5 +1,6 @@
 //! What is kept of a Node and of its lease. A Node has 10 to 20 kB, of which a few hundred bytes matter.
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -26,6 +27,36 @@ pub struct SlimNode {
     /// Who manages which label and annotation; from managedFields, which are not kept.
     #[serde(skip)]
     pub managers: Managers,
+    /// What is kept in place of all that, after [`reduce`]; without a version.
+    #[serde(skip)]
+    pub facts: Arc<NodeFacts>,
+}
+
+/// For a watch's slimming step: nothing is kept but the object's identity and its facts.
+pub fn reduce(node: &mut SlimNode) {
+    slim(node);
+    node.facts = Arc::new(NodeFacts {
+        // Every heartbeat brings a new one.
+        resource_version: String::new(),
+        ..NodeFacts::of(node)
+    });
+    (node.spec, node.status, node.managers) = (None, None, Managers::default());
+    node.metadata = ObjectMeta {
+        name: node.metadata.name.take(),
+        uid: node.metadata.uid.take(),
+        resource_version: node.metadata.resource_version.take(),
+        ..ObjectMeta::default()
+    };
+}
+
+impl SlimNode {
+    /// The facts with the version that they are of.
+    pub fn versioned(&self) -> NodeFacts {
+        NodeFacts {
+            resource_version: self.metadata.resource_version.clone().unwrap_or_default(),
+            ..NodeFacts::clone(&self.facts)
+        }
+    }
 }
 
 /// What a watch reads of a Node's spec.
@@ -399,6 +430,21 @@ mod tests {
             ["home/note", "talos.dev/owned-labels"],
             "annotations of others are dropped"
         );
+    }
+
+    #[test]
+    fn a_reduced_node_is_its_identity_and_its_facts() {
+        let value = json!({
+            "metadata": { "name": "a", "uid": "u", "resourceVersion": "7", "labels": { "home/role": "x" } },
+            "spec": { "unschedulable": true },
+            "status": { "nodeInfo": { "bootID": "boot" } },
+        });
+        let mut reduced: SlimNode = serde_json::from_value(value.clone()).unwrap();
+        reduce(&mut reduced);
+        assert_eq!(reduced.versioned(), node(value));
+        assert_eq!(reduced.facts.resource_version, "", "a heartbeat alone is no news");
+        assert_eq!(reduced.metadata.labels, None);
+        assert!(reduced.spec.is_none() && reduced.status.is_none());
     }
 
     #[test]

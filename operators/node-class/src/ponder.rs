@@ -23,6 +23,9 @@ use crate::world::{Change, Feed};
 const TICK: Duration = Duration::from_secs(2);
 /// Changes are gathered for this long before they are thought about.
 const GATHER: Duration = Duration::from_millis(200);
+/// Or for so many times as long as the last thought took, if that is longer: in a large cluster, whose first labels are being
+/// written, each write would be followed by a thought about all nodes.
+const REST: u32 = 9;
 /// How often everything is thought about when nothing changed (windows open, delays end, penalties decay).
 const ANEW: Duration = Duration::from_secs(10);
 
@@ -53,16 +56,10 @@ impl Feeds {
         ctx.stir.notify_one();
     }
 
-    /// A Node came, changed or went.
-    pub fn node(&self, ctx: &Context, update: &Update<SlimNode>, gate: &Check) {
+    /// A Node came, changed or went. One that has not changed gets the facts that are kept already.
+    pub fn node(&self, ctx: &Context, update: &mut Update<SlimNode>, gate: &Check) {
         // Every heartbeat brings a new version; only what else changes is thought about.
-        let keep = |node: &SlimNode| {
-            let facts = NodeFacts {
-                resource_version: String::new(),
-                ..NodeFacts::of(node)
-            };
-            (node.name_any(), Arc::new(facts))
-        };
+        let keep = |node: &SlimNode| (node.name_any(), Arc::clone(&node.facts));
         let mut nodes = lock(&self.nodes);
         let change = nodes.take(update, keep, gate);
         let now = ctx.clock.now();
@@ -75,6 +72,11 @@ impl Feeds {
             }
             Change::Went(names) => names.iter().for_each(|name| mind.observer.node_gone(name, now)),
             Change::Standing => {}
+        }
+        if let Update::Event(Event::Apply(node) | Event::InitApply(node)) = update
+            && let Some(known) = nodes.items().get(&node.name_any())
+        {
+            node.facts = Arc::clone(known);
         }
         drop((mind, nodes));
         if change != Change::Standing || !matches!(update, Update::Event(Event::Apply(_))) {
@@ -149,11 +151,11 @@ struct Asked {
 
 /// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
 pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>) {
-    let (mut asked, mut last) = (Asked::default(), Duration::ZERO);
+    let (mut asked, mut last, mut took) = (Asked::default(), Duration::ZERO, Duration::ZERO);
     loop {
         let stirred = tokio::time::timeout(TICK, ctx.stir.notified()).await.is_ok();
         if stirred {
-            tokio::time::sleep(GATHER).await;
+            tokio::time::sleep(rest(took)).await;
         }
         heartbeat.pass();
         let now = ctx.clock.now();
@@ -188,7 +190,13 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
         last = now.mono;
         let thought = think(&ctx, &feeds, complete, now);
         ask(&ctx, &thought, &mut asked);
+        took = ctx.clock.now().mono.saturating_sub(now.mono);
     }
+}
+
+/// How long changes are gathered after a thought that took so long. Liveness is judged in time all the same.
+fn rest(took: Duration) -> Duration {
+    took.saturating_mul(REST).clamp(GATHER, TICK)
 }
 
 fn think(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Thought> {
@@ -196,6 +204,9 @@ fn think(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Thought>
         let mut world = ctx.world();
         world.nodes.clone_from(lock(&feeds.nodes).items());
         world.hosts = ctx.hosts.state();
+        world
+            .hosts
+            .sort_unstable_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         world.classes = ctx.classes.state();
         world.complete = complete;
         let (pods, volumes) = (lock(&feeds.pods), lock(&feeds.volumes));
@@ -275,4 +286,16 @@ fn differs(stored: Option<&crate::crd::NodeHostStatus>, thought: &crate::crd::No
     stored.off.clone_from(&thought.off);
     stored.last_handled_off.clone_from(&thought.last_handled_off);
     stored != *thought
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_thoughts_are_followed_by_a_long_rest_but_liveness_is_judged_in_time() {
+        assert_eq!(rest(Duration::from_millis(1)), GATHER);
+        assert_eq!(rest(Duration::from_millis(100)), Duration::from_millis(900));
+        assert_eq!(rest(Duration::from_secs(9)), TICK);
+    }
 }

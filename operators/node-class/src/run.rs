@@ -18,7 +18,7 @@ use crate::args::{Feature, Settings};
 use crate::clock::Clock;
 use crate::crd::{NodeClass, NodeHistory, NodeHost};
 use crate::dwellings::{self, SlimPod, SlimVolume};
-use crate::facts::{MANAGER, SlimLease, SlimNode, slim};
+use crate::facts::{MANAGER, SlimLease, SlimNode, reduce};
 use crate::metrics::Metrics;
 use crate::mind::{Mind, Thought, World};
 use crate::ponder::{Feeds, ponder};
@@ -80,7 +80,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         process.health.heartbeat("thinking", STUCK),
     ));
 
-    let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), slim);
+    let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), reduce);
     let updates = observe_nodes(updates, &process, &ctx, &feeds);
     let nodes = Controller::for_stream(reflect(updates, node_writer), nodes).reconcile_on(calls(node_called));
     let nodes = run_controller(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
@@ -150,7 +150,10 @@ fn observe_nodes<S: Stream<Item = Update<SlimNode>> + Send>(
 ) -> impl Stream<Item = Update<SlimNode>> + Send + use<S> {
     let gate = process.health.gate("nodes read");
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
-    updates.inspect(move |update| feeds.node(&ctx, update, &gate))
+    updates.map(move |mut update| {
+        feeds.node(&ctx, &mut update, &gate);
+        update
+    })
 }
 
 /// A watch of one of our own kinds; any change of it is thought about.

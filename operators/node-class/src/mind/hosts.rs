@@ -1,4 +1,6 @@
 //! What the status of each host says, but for the request to go off, which is decided while it is carried out.
+use std::collections::BTreeMap;
+
 use hearth_reconciler::conditions::Conditions;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -26,9 +28,14 @@ impl Mind {
         thought: &mut Thought,
         now: Now,
     ) {
+        let mut on: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+        for (node, host) in domains.host.iter().filter(|(node, _)| claims.host.contains_key(*node)) {
+            on.entry(host).or_default().push(node);
+        }
         for host in &world.hosts {
             let name = host.metadata.name.clone().unwrap_or_default();
-            let status = self.view_host(world, claims, domains, thought, host, &name, now);
+            let nodes = on.remove(name.as_str()).unwrap_or_default();
+            let status = self.view_host(world, claims, &nodes, thought, host, &name, now);
             thought.hosts.insert(name, status);
         }
     }
@@ -41,18 +48,14 @@ impl Mind {
         &self,
         world: &World,
         claims: &Claims,
-        domains: &Domains,
+        nodes: &[&String],
         thought: &Thought,
         host: &NodeHost,
         name: &str,
         now: Now,
     ) -> NodeHostStatus {
         let old = host.status.clone().unwrap_or_default();
-        let names = domains
-            .host
-            .iter()
-            .filter(|(node, of)| *of == name && claims.host.contains_key(*node));
-        let nodes: Vec<(&String, Standing)> = names.map(|(node, _)| (node, self.standing(node))).collect();
+        let nodes: Vec<(&String, Standing)> = nodes.iter().map(|node| (*node, self.standing(node))).collect();
         let present: Vec<&Standing> = nodes
             .iter()
             .map(|(_, s)| s)

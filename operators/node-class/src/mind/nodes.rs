@@ -68,14 +68,7 @@ impl Mind {
         let (classes, broken) = usable(world);
         let classes: Vec<&NodeClass> = classes.iter().collect();
         let edition = edition(world);
-        let exclusion: BTreeMap<String, bool> = {
-            let members = self.members(world, claims, domains);
-            let may = |member: &Member<'_>| crate::picture::may_exclude(&members, &member.node.name);
-            members
-                .iter()
-                .map(|member| (member.node.name.clone(), may(member)))
-                .collect()
-        };
+        let excludable: BTreeSet<&str> = crate::picture::may_exclude(&self.members(world, claims, domains));
         let spare = thought.picture.quorum.spare();
         for (name, node) in &world.nodes {
             let host = claims.host.get(name).map(String::as_str);
@@ -89,7 +82,7 @@ impl Mind {
                 host,
                 form_factor: spec.and_then(|host| host.spec.form_factor),
                 availability: self.availability(world, claims, name),
-                may_exclude: exclusion.get(name).copied().unwrap_or_default(),
+                may_exclude: excludable.contains(name.as_str()),
                 flapping: entry_flapping,
             };
             let mut wanted = self.wanted(&classes, &subject, edition, now);

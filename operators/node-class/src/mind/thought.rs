@@ -19,7 +19,7 @@ use crate::picture::{Dwellings, Picture};
 pub struct World {
     /// The Nodes.
     pub nodes: BTreeMap<String, Arc<NodeFacts>>,
-    /// The NodeHosts.
+    /// The NodeHosts, sorted by name.
     pub hosts: Vec<Arc<NodeHost>>,
     /// The classes.
     pub classes: Vec<Arc<NodeClass>>,

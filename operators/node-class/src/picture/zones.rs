@@ -150,18 +150,25 @@ pub fn mend(members: &[Member<'_>], gone: &BTreeSet<&str>, zone: &Name) -> Optio
 ///
 /// Steady nodes can be asked for as well; then the first of them by name stays. So the answers for several nodes at once
 /// can all be followed, and following them does not change them.
-pub fn may_exclude(members: &[Member<'_>], node: &str) -> bool {
-    let Some(this) = members.iter().find(|member| member.node.name == node) else {
-        return false;
+pub fn may_exclude<'a>(members: &[Member<'a>]) -> BTreeSet<&'a str> {
+    // The first of each zone that is steady and counts: it stays.
+    let mut stays: BTreeMap<[Option<&String>; 2], &str> = BTreeMap::new();
+    for member in members.iter().filter(|member| steady(member) && counts(member)) {
+        let name = member.node.name.as_str();
+        let first = stays.entry(labels(member)).or_insert(name);
+        *first = name.min(*first);
+    }
+    let may = |member: &&Member<'a>| {
+        let first = stays.get(&labels(member));
+        first.is_some_and(|first| !steady(member) || *first < member.node.name.as_str())
     };
-    let zone = labels(this);
-    members.iter().any(|other| {
-        let before = !steady(this) || other.node.name < this.node.name;
-        steady(other) && counts(other) && before && other.node.name != node && labels(other) == zone
-    })
+    members
+        .iter()
+        .filter(may)
+        .map(|member| member.node.name.as_str())
+        .collect()
 }
 
-/// As [`NodeFacts::zone`](crate::facts::NodeFacts::zone), without copies: it is asked for each pair of nodes.
 fn labels<'a>(member: &Member<'a>) -> [Option<&'a String>; 2] {
     ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].map(|key| member.node.labels.get(key))
 }

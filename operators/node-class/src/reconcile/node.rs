@@ -31,15 +31,15 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     if ctx.histories.get(&ObjectRef::new(&name)).is_none() && !plan.still {
         history::create(&ctx, &name).await?;
     }
-    let facts = NodeFacts::of(&node);
-    let next = if look_for_leftovers(&ctx, &facts).await? {
+    let next = if look_for_leftovers(&ctx, &node.facts).await? {
         Action::requeue(LOOK_AGAIN)
     } else {
         Action::await_change()
     };
-    let Some(todo) = todo(&facts, plan) else {
+    let Some(todo) = todo(&node.facts, plan) else {
         return Ok(next);
     };
+    let facts = node.versioned();
     let api = Api::<SlimNode>::all(ctx.client.clone());
     let fresh = match &todo.writes.apply {
         None => facts,

@@ -25,8 +25,10 @@ const RENEWALS_PER_HEARTBEAT: u32 = 30;
 const AGAIN: Duration = Duration::from_millis(200);
 /// Renewals under way at once. When the API server is slow, more of them only make it slower: each needs a connection.
 const AT_ONCE: usize = 16;
-/// A longer pause than this between two renewals is no kubelet's: then the machine is too slow for the measurement.
+/// A longer pause than this between two renewals is no kubelet's: then the machine is too slow to measure what idling costs …
 const SLOWEST: Duration = Duration::from_secs(15);
+/// … and after this one nodes look as if they were down.
+const SILENT: Duration = Duration::from_secs(35);
 
 /// The namespace of kubelets' leases.
 pub(crate) const NAMESPACE: &str = "kube-node-lease";
@@ -77,9 +79,18 @@ impl Kubelets {
 
     /// Fails if leases were renewed more slowly than kubelets do it, since [`Kubelets::watch`]: what was measured would be something else.
     pub(crate) fn in_time(&self) -> Result<()> {
+        self.within(SLOWEST)
+    }
+
+    /// Fails if a node may have looked as if it were down, since [`Kubelets::watch`].
+    pub(crate) fn alive(&self) -> Result<()> {
+        self.within(SILENT)
+    }
+
+    fn within(&self, most: Duration) -> Result<()> {
         let longest = Duration::from_millis(self.longest.load(Ordering::Relaxed));
         ensure!(
-            longest <= SLOWEST,
+            longest <= most,
             "a lease was not renewed for {longest:?}: this machine is too slow, or too busy, for so many nodes"
         );
         Ok(())

@@ -78,7 +78,11 @@ impl Bench {
         let first = measure::first_pass(&stage).await?;
         steps.done("the first pass is done");
         let idle = measure::idle(&stage, &kubelets, &first.process).await?;
-        steps.done("a minute of nothing has passed");
+        steps.done(&format!(
+            "a minute of nothing has passed: {} kB, {:.1} thousandths of a core",
+            idle.rss / 1024,
+            idle.millicores
+        ));
         let changes = measure::changes(&stage).await?;
         steps.done("the changes are made");
         ensure!(
@@ -91,7 +95,7 @@ impl Bench {
         let down = measure::down(&stage, &mut kubelets).await?;
         steps.done("a node has fallen silent");
         let checkpoint = checkpoint::round(&stage, &idle).await?;
-        kubelets.in_time()?;
+        kubelets.alive()?;
         steps.done("the checkpoints are counted");
         Ok(Figures {
             operator: "node-class",
