@@ -5,10 +5,14 @@ use kube::Client;
 
 /// Requests other than GET that the operator counts since its start. Its lease's client is not among them.
 pub(crate) async fn told(operator: &Operator, pod: &str) -> Result<f64> {
-    let page = operator.page(pod, "metrics").await?;
-    Ok(sum(&page, "rest_client_requests_total{", |line| {
+    Ok(told_on(&operator.page(pod, "metrics").await?))
+}
+
+/// The same on a page of metrics.
+pub(crate) fn told_on(page: &str) -> f64 {
+    sum(page, "rest_client_requests_total{", |line| {
         !line.contains("method=\"GET\"")
-    }))
+    })
 }
 
 /// The operator's count of its requests, by status and method, but for those that it made none of.
@@ -32,7 +36,7 @@ pub(crate) async fn seen(client: &Client, fits: impl Fn(&str) -> bool) -> Result
 }
 
 /// The samples whose line begins so and fits.
-fn sum(page: &str, beginning: &str, fits: impl Fn(&str) -> bool) -> f64 {
+pub(crate) fn sum(page: &str, beginning: &str, fits: impl Fn(&str) -> bool) -> f64 {
     let lines = page.lines().filter(|line| line.starts_with(beginning) && fits(line));
     lines
         .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())

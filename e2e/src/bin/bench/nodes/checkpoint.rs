@@ -59,11 +59,11 @@ pub(crate) async fn round(stage: &Stage<'_>, idle: &Idle) -> Result<Checkpoint> 
     })
 }
 
-/// All writes, and histories stored.
+/// All writes, and histories stored, of one moment.
 async fn counted(stage: &Stage<'_>, pod: &str) -> Result<(f64, f64)> {
-    let operator = &stage.bench.operator;
-    let stored = operator
-        .metric("hearth_nodes_writes_total", &["kind=\"history\""])
-        .await?;
-    Ok((writes::told(operator, pod).await?, stored))
+    let page = stage.bench.operator.page(pod, "metrics").await?;
+    let stored = writes::sum(&page, "hearth_nodes_writes_total{", |line| {
+        line.contains("kind=\"history\"")
+    });
+    Ok((writes::told_on(&page), stored))
 }
