@@ -26,8 +26,11 @@ const GATHER: Duration = Duration::from_millis(200);
 /// Or for so many times as long as the last thought took, if that is longer: in a large cluster, whose first labels are being
 /// written, each write would be followed by a thought about all nodes.
 const REST: u32 = 9;
-/// How often everything is thought about when nothing changed (windows open, delays end, penalties decay).
+/// How often everything is thought about when nothing changed (windows open, delays end, penalties decay); or after a hundred
+/// times as long as the last thought took, if that is longer: a hundredth of a core, however many nodes there are.
 const ANEW: Duration = Duration::from_secs(10);
+/// But this often in any case.
+const ANEW_LATEST: Duration = Duration::from_mins(1);
 
 /// The watches.
 #[derive(Debug, Default)]
@@ -184,7 +187,7 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
         }
         let happened = ctx.mind().look(now);
         let dirty = std::mem::take(&mut *lock(&feeds.dirty)) | std::mem::take(&mut *lock(&feeds.moved)) | stirred;
-        if !(happened || dirty || now.mono.saturating_sub(last) >= ANEW) {
+        if !(happened || dirty || now.mono.saturating_sub(last) >= anew(took)) {
             continue;
         }
         last = now.mono;
@@ -197,6 +200,11 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
 /// How long changes are gathered after a thought that took so long. Liveness is judged in time all the same.
 fn rest(took: Duration) -> Duration {
     took.saturating_mul(REST).clamp(GATHER, TICK)
+}
+
+/// When to think again if nothing changes.
+fn anew(took: Duration) -> Duration {
+    took.saturating_mul(100).clamp(ANEW, ANEW_LATEST)
 }
 
 fn think(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Thought> {
@@ -297,5 +305,8 @@ mod tests {
         assert_eq!(rest(Duration::from_millis(1)), GATHER);
         assert_eq!(rest(Duration::from_millis(100)), Duration::from_millis(900));
         assert_eq!(rest(Duration::from_secs(9)), TICK);
+        assert_eq!(anew(Duration::from_millis(3)), ANEW);
+        assert_eq!(anew(Duration::from_millis(200)), Duration::from_secs(20));
+        assert_eq!(anew(Duration::from_secs(9)), ANEW_LATEST);
     }
 }
