@@ -181,9 +181,9 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
 }
 
 /// Nobody measures the power of a bundle of namespaces: this is the plug.
-async fn plug(stage: &Stage, state: &str) -> Result<()> {
+async fn plug(stage: &Stage, power: &str) -> Result<()> {
     let now = Timestamp::now();
-    let power = json!({"state": state, "source": "plug-3", "observedAt": now.to_string(),
+    let told = json!({"state": power, "source": "plug-3", "observedAt": now.to_string(),
         "expiresAt": now.checked_add(SignedDuration::from_hours(1))?.to_string()});
     patch_status(
         &stage.client,
