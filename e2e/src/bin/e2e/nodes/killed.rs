@@ -188,7 +188,7 @@ async fn plug(stage: &Stage, power: &str) -> Result<()> {
     patch_status(
         &stage.client,
         &ours("NodeHost", "gamer"),
-        &json!({"status": {"power": power}}),
+        &json!({"status": {"power": told}}),
     )
     .await
 }
