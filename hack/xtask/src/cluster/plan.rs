@@ -1,16 +1,16 @@
 //! Names and addresses of a cluster: pure arithmetic, no I/O.
 //!
 //! Everything lies in 198.18.0.0/15, which RFC 2544 sets aside for benchmarks: no home, office or cloud uses it. Up to
-//! three clusters share it (`slot`), so that a second one in another state directory disturbs no first one.
+//! six clusters share it (`slot`), so that a second one in another state directory disturbs no first one.
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
 
 /// How many clusters find room beside each other.
-pub(crate) const SLOTS: u8 = 3;
+pub(crate) const SLOTS: u8 = 6;
 
-/// One pod network of 256 addresses per node, 64 of them per slot.
-pub(crate) const MAX_NODES: u8 = 60;
+/// One pod network of 256 addresses per node, 32 of them per slot.
+pub(crate) const MAX_NODES: u8 = 30;
 
 /// Service addresses live only in the nodes' packet filters, so every cluster may use the same: 65,000 of them, because
 /// the benchmarks create 20,000 Services.
@@ -47,12 +47,12 @@ impl AddressPlan {
 
     /// All pods of the cluster.
     pub(crate) fn pods(self) -> String {
-        format!("198.18.{}.0/18", 64 * (self.slot + 1))
+        format!("198.18.{}.0/19", 32 * (self.slot + 1))
     }
 
     /// The pods of one node.
     pub(crate) fn pods_of(self, index: u8) -> String {
-        format!("198.18.{}.0/24", 64 * (self.slot + 1) + index)
+        format!("198.18.{}.0/24", 32 * (self.slot + 1) + index)
     }
 
     /// What the names of namespaces, cgroups and the veth begin with. The kernel allows an interface 15 characters.
@@ -106,11 +106,11 @@ mod tests {
     fn slots_do_not_overlap() {
         let (first, last) = (AddressPlan { slot: 0 }, AddressPlan { slot: SLOTS - 1 });
         assert_eq!(first.node(0).to_string(), "198.18.0.10");
-        assert_eq!(first.pods(), "198.18.64.0/18");
-        assert_eq!(first.pods_of(MAX_NODES - 1), "198.18.123.0/24");
-        assert_eq!(last.host().to_string(), "198.18.2.1");
-        assert_eq!(last.pods(), "198.18.192.0/18");
-        assert_eq!(last.pods_of(MAX_NODES - 1), "198.18.251.0/24");
+        assert_eq!(first.pods(), "198.18.32.0/19");
+        assert_eq!(first.pods_of(MAX_NODES - 1), "198.18.61.0/24");
+        assert_eq!(last.host().to_string(), "198.18.5.1");
+        assert_eq!(last.pods(), "198.18.192.0/19");
+        assert_eq!(last.pods_of(MAX_NODES - 1), "198.18.221.0/24");
     }
 
     #[test]
