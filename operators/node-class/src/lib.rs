@@ -26,4 +26,5 @@ pub mod ponder;
 pub mod reconcile;
 pub mod release;
 pub mod run;
+pub mod stored;
 pub mod world;

@@ -17,6 +17,7 @@ use crate::dwellings::{Dwelling, SlimPod, SlimVolume, gather, of_pod, of_volume}
 use crate::facts::{NodeFacts, SlimLease, SlimNode};
 use crate::mind::{NodePlan, Thought};
 use crate::reconcile::{Context, write::todo};
+use crate::stored::Reading;
 use crate::world::{Change, Feed};
 
 /// How often liveness is judged.
@@ -36,7 +37,7 @@ const ANEW_LATEST: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub struct Feeds {
     pub(crate) nodes: Mutex<Feed<Arc<NodeFacts>>>,
-    pub(crate) leases: Mutex<Feed<String>>,
+    pub(crate) leases: Mutex<Feed<()>>,
     pub(crate) hosts: Mutex<Feed<()>>,
     pub(crate) classes: Mutex<Feed<()>>,
     pub(crate) histories: Mutex<Feed<()>>,
@@ -89,7 +90,7 @@ impl Feeds {
 
     /// A lease came, changed or went. What this means is judged at the next tick.
     pub fn lease(&self, ctx: &Context, update: &Update<SlimLease>, gate: &Check) {
-        let keep = |lease: &SlimLease| (lease.name_any(), lease.resource_version().unwrap_or_default());
+        let keep = |lease: &SlimLease| (lease.name_any(), ());
         let change = lock(&self.leases).take(update, keep, gate);
         let now = ctx.clock.now();
         let mut mind = ctx.mind();
@@ -154,7 +155,8 @@ struct Asked {
 
 /// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
 pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>) {
-    let (mut asked, mut last, mut took) = (Asked::default(), Duration::ZERO, Duration::ZERO);
+    let (mut asked, mut reading) = (Asked::default(), Reading::default());
+    let (mut last, mut took) = (Duration::ZERO, Duration::ZERO);
     loop {
         let stirred = tokio::time::timeout(TICK, ctx.stir.notified()).await.is_ok();
         if stirred {
@@ -168,24 +170,27 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
             if !complete {
                 continue;
             }
-            let histories = ctx.histories.state();
-            ctx.mind().recall(histories.iter().map(|history| &**history));
+            let Some(stored) = reading.ask(&ctx) else { continue };
+            ctx.mind().recall(&stored);
         }
         let leading = ctx.leadership.term().is_some();
         if !leading {
             asked.nodes.clear();
+            // What is read for a term must be read in it.
+            reading.forget();
             ctx.mind().stand_by(now);
             ctx.think_so(Thought::default());
             continue;
         }
         if !ctx.mind().loaded() {
+            ctx.mind().look(now);
             if !complete {
                 continue;
             }
-            let histories = ctx.histories.state();
-            ctx.mind().load(histories.iter().map(|history| &**history));
+            let Some(stored) = reading.ask(&ctx) else { continue };
+            ctx.mind().load(stored);
         }
-        let happened = ctx.mind().look(now);
+        let happened = ctx.mind().look(now) || (complete && ctx.mind().settled(now));
         let dirty = std::mem::take(&mut *lock(&feeds.dirty)) | std::mem::take(&mut *lock(&feeds.moved)) | stirred;
         if !(happened || dirty || now.mono.saturating_sub(last) >= anew(took)) {
             continue;

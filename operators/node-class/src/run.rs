@@ -16,19 +16,20 @@ use tokio::task::JoinSet;
 
 use crate::args::{Feature, Settings};
 use crate::clock::Clock;
-use crate::crd::{NodeClass, NodeHistory, NodeHost};
+use crate::crd::{NodeClass, NodeHost};
 use crate::dwellings::{self, SlimPod, SlimVolume};
 use crate::facts::{MANAGER, SlimLease, SlimNode, reduce};
 use crate::metrics::Metrics;
 use crate::mind::{Mind, Thought, World};
 use crate::ponder::{Feeds, ponder};
 use crate::reconcile::{self, Calls, Context};
+use crate::stored::{SlimHistory, slim};
 use crate::world::{Change, Feed};
 use crate::{address, lockouts};
 
 /// Objects per page of a list: keeps the peak of the first list small. A page of Nodes is decoded with their managedFields
 /// before these are dropped, ten times what is kept.
-const PAGE: u32 = 50;
+const PAGE: u32 = 25;
 
 /// Runs the operator until it is told to end.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -42,7 +43,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let (nodes, node_writer) = reflector::store::<SlimNode>();
     let (hosts, host_writer) = reflector::store::<NodeHost>();
     let (classes, class_writer) = reflector::store::<NodeClass>();
-    let (histories, history_writer) = reflector::store::<NodeHistory>();
+    let (histories, history_writer) = reflector::store::<SlimHistory>();
     let ctx = Arc::new(Context {
         client: process.client.clone(),
         evictions: process.asking_once()?,
@@ -167,7 +168,7 @@ fn told<K>(
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
-    told_if(process, ctx, feeds, name, feed, |_, _| true)
+    told_if(process, ctx, feeds, name, feed, (|_| (), |_, _| true))
 }
 
 /// Of histories it matters only which there are: what is in them we wrote ourselves, and each write would be answered by a
@@ -176,10 +177,15 @@ fn told_histories(
     process: &Process,
     ctx: &Arc<Context>,
     feeds: &Arc<Feeds>,
-) -> impl Stream<Item = Update<NodeHistory>> + Send + use<> {
+) -> impl Stream<Item = Update<SlimHistory>> + Send + use<> {
     let feed: fn(&Feeds) -> &Mutex<Feed<()>> = |feeds| &feeds.histories;
-    told_if(process, ctx, feeds, "nodehistories", feed, came_or_went)
+    told_if(process, ctx, feeds, "nodehistories", feed, (slim, came_or_went))
 }
+
+/// Drops what is not needed of an object.
+type Slim<K> = fn(&mut K);
+/// Whether it is to be thought about.
+type Matters<K> = fn(&Update<K>, &Change) -> bool;
 
 fn told_if<K>(
     process: &Process,
@@ -187,14 +193,14 @@ fn told_if<K>(
     feeds: &Arc<Feeds>,
     name: &str,
     feed: fn(&Feeds) -> &Mutex<Feed<()>>,
-    matters: fn(&Update<K>, &Change) -> bool,
+    (slim, matters): (Slim<K>, Matters<K>),
 ) -> impl Stream<Item = Update<K>> + Send + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
     let gate = process.health.gate(format!("{name} read"));
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
-    watch(Api::<K>::all(process.client.clone()), config(), |_| ()).inspect(move |update: &Update<K>| {
+    watch(Api::<K>::all(process.client.clone()), config(), slim).inspect(move |update: &Update<K>| {
         let mut feed = feed(&feeds).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let change = feed.take(update, |object| (object.name_any(), ()), &gate);
         drop(feed);
@@ -204,7 +210,7 @@ where
     })
 }
 
-fn came_or_went(update: &Update<NodeHistory>, change: &Change) -> bool {
+fn came_or_went(update: &Update<SlimHistory>, change: &Change) -> bool {
     *change != Change::Standing || !matches!(update, Update::Event(Event::Apply(_)))
 }
 
@@ -238,11 +244,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crd::NodeHistorySpec;
 
     #[test]
     fn what_we_store_ourselves_is_not_thought_about_again() {
-        let history = NodeHistory::new("a", NodeHistorySpec {});
+        let history = SlimHistory::default();
         let stored = Update::Event(Event::Apply(history.clone()));
         assert!(!came_or_went(&stored, &Change::Standing));
         assert!(came_or_went(&stored, &Change::Came("a".to_owned())));

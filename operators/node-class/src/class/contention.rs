@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Writes;
 use super::resolve::taint_key;
 use super::writes::Mark;
-use crate::facts::NodeFacts;
+use crate::facts::{NodeFacts, Text, shared};
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +34,7 @@ pub struct Contention {
 struct Account {
     uid: String,
     /// Keys that we have set, as far as we know.
-    written: BTreeSet<String>,
+    written: BTreeSet<Text>,
     restored: BTreeMap<String, Restored>,
 }
 
@@ -50,7 +50,10 @@ impl Contention {
     /// it also notes what is ours there.
     pub fn held(&mut self, node: &NodeFacts, now: Duration) -> BTreeSet<String> {
         let account = self.account(node);
-        account.written.extend(owned(node));
+        let ours: BTreeSet<Text> = owned(node).map(|key| shared(&key)).collect();
+        if !ours.is_subset(&account.written) {
+            account.written.extend(ours);
+        }
         let held = account.restored.iter().filter(|(_, restored)| restored.next(now) > now);
         held.map(|(key, _)| key.clone()).collect()
     }
@@ -63,14 +66,14 @@ impl Contention {
         if let Some((labels, annotations)) = &writes.apply {
             let labels = labels
                 .keys()
-                .map(|key| (format!("label {key}"), node.labels.contains_key(key)));
+                .map(|key| (format!("label {key}"), node.labels.contains_key(key.as_str())));
             let annotations = annotations
                 .keys()
-                .map(|key| (format!("annotation {key}"), node.annotations.contains_key(key)));
+                .map(|key| (format!("annotation {key}"), node.annotations.contains_key(key.as_str())));
             let all: Vec<(String, bool)> = labels.chain(annotations).collect();
             account
                 .written
-                .retain(|key| key.starts_with("taint ") || all.iter().any(|(now, _)| now == key));
+                .retain(|key| key.starts_with("taint ") || all.iter().any(|(now, _)| **now == **key));
             added.extend(all.into_iter().filter(|(_, there)| !there).map(|(key, _)| key));
         }
         if let Some((taints, _)) = &writes.taints {
@@ -81,12 +84,12 @@ impl Contention {
                 .collect();
             account
                 .written
-                .retain(|key| !key.starts_with("taint ") || keys.iter().any(|(now, _)| now == key));
+                .retain(|key| !key.starts_with("taint ") || keys.iter().any(|(now, _)| **now == **key));
             added.extend(keys.into_iter().filter(|(_, there)| !there).map(|(key, _)| key));
         }
         let mut restored = 0;
         for key in added {
-            if !account.written.insert(key.clone()) {
+            if !account.written.insert(shared(&key)) {
                 restored += 1;
                 account.restored.entry(key).or_default().record(now);
             }

@@ -27,7 +27,7 @@ pub(super) fn visible<'a>(subject: &Subject<'a>) -> Visible<'a> {
         .labels
         .iter()
         .filter(|(key, _)| theirs(key))
-        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .map(|(key, value)| (&**key, &**value))
         .collect();
     labels.insert(crd::HOST_LABEL, subject.host.unwrap_or(&node.name));
     labels.insert(crd::AVAILABILITY_LABEL, subject.availability.as_str());

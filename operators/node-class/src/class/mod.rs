@@ -2,11 +2,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Taint;
+use litemap::LiteMap;
 
 use crate::crd::Availability;
 use crate::crd::class::{ClassTaint, Dampening, Failover};
 use crate::crd::host::FormFactor;
-use crate::facts::NodeFacts;
+use crate::facts::{NodeFacts, Text};
 
 pub mod contention;
 pub mod debounce;
@@ -41,15 +42,18 @@ pub struct Subject<'a> {
     pub flapping: bool,
 }
 
+/// Values by key, each with the class that it comes from (none for what is ours). There are few, and a set for each node.
+pub type Sourced = LiteMap<Text, (Text, Option<Text>)>;
+
 /// What the classes want of a node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
     /// The classes that match, by name.
     pub classes: Vec<String>,
     /// Labels, with the class that each comes from (ours, such as the host label, come from none).
-    pub labels: BTreeMap<String, (String, Option<String>)>,
+    pub labels: Sourced,
     /// Annotations likewise.
-    pub annotations: BTreeMap<String, (String, Option<String>)>,
+    pub annotations: Sourced,
     /// Taints likewise.
     pub taints: Vec<(ClassTaint, Option<String>)>,
     /// Keys of suspended classes: what is ours of them stays as it is.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use super::{Refused, Subject, Tie, Wanted, keys, matching};
 use crate::crd;
 use crate::crd::class::{Acknowledgement, ClassTaint, Effect, NodeClass};
-use crate::facts::NodeFacts;
+use crate::facts::{NodeFacts, shared};
 
 /// Brings the classes together; `classes` are those without a [`problem`](super::problem), in any order.
 pub fn resolve(classes: &[&NodeClass], subject: &Subject<'_>) -> Wanted {
@@ -84,15 +84,15 @@ impl<'a> Merge<'a, '_> {
             return;
         }
         let (spec, dry) = (&by.class.spec, by.class.spec.dry_run);
-        let class = || Some(by.name.to_owned());
+        let class = || Some(shared(by.name));
         for (key, value) in &spec.labels {
             if self.wins(by, format!("label {key}"), value, &format!("={value}")) {
-                self.wanted.labels.insert(key.clone(), (value.clone(), class()));
+                self.wanted.labels.insert(shared(key), (shared(value), class()));
             }
         }
         for (key, value) in &spec.annotations {
             if self.wins(by, format!("annotation {key}"), value, &format!("={value}")) {
-                self.wanted.annotations.insert(key.clone(), (value.clone(), class()));
+                self.wanted.annotations.insert(shared(key), (shared(value), class()));
             }
         }
         self.taints(by);
@@ -103,8 +103,8 @@ impl<'a> Merge<'a, '_> {
                            judge the zone by";
                 self.refuse(by, &key, why);
             } else if self.wins(by, key, "true", "=true") {
-                let label = ("true".to_owned(), class());
-                self.wanted.labels.insert(crd::EXCLUDE_DISRUPTION.to_owned(), label);
+                let label = (shared("true"), class());
+                self.wanted.labels.insert(shared(crd::EXCLUDE_DISRUPTION), label);
             }
         }
         if let Some(params) = &spec.dampening {
@@ -223,9 +223,7 @@ impl<'a> Merge<'a, '_> {
         let subject = self.subject;
         let host = subject.host.unwrap_or(&subject.node.name);
         if keys::is_value(host) && !host.is_empty() {
-            self.wanted
-                .labels
-                .insert(crd::HOST_LABEL.to_owned(), (host.to_owned(), None));
+            self.wanted.labels.insert(shared(crd::HOST_LABEL), (shared(host), None));
         } else {
             let mend = match subject.host {
                 Some(_) => "give the NodeHost a shorter name",
@@ -238,10 +236,10 @@ impl<'a> Merge<'a, '_> {
                 why,
             });
         }
-        let availability = subject.availability.as_str().to_owned();
+        let availability = shared(subject.availability.as_str());
         self.wanted
             .labels
-            .insert(crd::AVAILABILITY_LABEL.to_owned(), (availability, None));
+            .insert(shared(crd::AVAILABILITY_LABEL), (availability, None));
         if let Some(by) = self.holders.get("dampening").filter(|_| subject.flapping) {
             let (key, value, effect) = (crd::FLAPPING.to_owned(), None, Effect::NoSchedule);
             let class = Some(by.name.to_owned());

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::crd;
 use crate::crd::class::NodeClass;
+use crate::facts::{Text, shared, texts};
 
 mod labels;
 mod matching;
@@ -30,7 +31,7 @@ pub(super) fn node(name: &str, labels: &[(&str, &str)]) -> NodeFacts {
     NodeFacts {
         name: name.into(),
         uid: format!("uid-{name}"),
-        labels: map(labels),
+        labels: texts(&map(labels)),
         architecture: "amd64".into(),
         memory: 8 << 30,
         ..NodeFacts::default()
@@ -82,7 +83,7 @@ pub(super) fn wanted(labels: &[(&str, &str)], annotations: &[(&str, &str)], tain
     let by_class = |of: &[(&str, &str)]| {
         map(of)
             .into_iter()
-            .map(|(key, value)| (key, (value, Some("c".to_owned()))))
+            .map(|(key, value)| (key.into(), (value.into(), Some("c".into()))))
             .collect()
     };
     let class_taint = |text: &&str| {
@@ -110,17 +111,17 @@ pub(super) fn refusals(refused: &[Refused]) -> Vec<&str> {
 }
 
 /// Puts onto a node what the API server makes of the writes: what was ours and is left out of the apply goes, unless
-/// `shared` says that others own it, too.
-pub(super) fn write(node: &mut NodeFacts, writes: &Writes, shared: &BTreeSet<String>) {
+/// `others` says that others own it, too.
+pub(super) fn write(node: &mut NodeFacts, writes: &Writes, others: &BTreeSet<String>) {
     if let Some((labels, annotations)) = &writes.apply {
         let sides = [
             (&mut node.labels, &mut node.managers.our_labels, labels),
             (&mut node.annotations, &mut node.managers.our_annotations, annotations),
         ];
         for (there, ours, new) in sides {
-            there.retain(|key, _| !ours.contains(key) || new.contains_key(key) || shared.contains(key));
-            there.extend(new.clone());
-            *ours = new.keys().cloned().collect();
+            there.retain(|key, _| !ours.contains(key) || new.contains_key(&**key) || others.contains(&**key));
+            there.extend(texts(new));
+            *ours = new.keys().map(|key| shared(key)).collect();
         }
     }
     if let Some((taints, mark)) = &writes.taints {
@@ -128,7 +129,7 @@ pub(super) fn write(node: &mut NodeFacts, writes: &Writes, shared: &BTreeSet<Str
         assert_eq!(ids.len(), taints.len(), "the API server refuses duplicates");
         node.taints.clone_from(taints);
         match mark {
-            Some(mark) => node.annotations.insert(crd::OWNED_TAINTS.to_owned(), mark.clone()),
+            Some(mark) => node.annotations.insert(shared(crd::OWNED_TAINTS), shared(mark)),
             None => node.annotations.remove(crd::OWNED_TAINTS),
         };
     }

@@ -1,164 +1,33 @@
-//! What is kept of a Node and of its lease. A Node has 10 to 20 kB, of which a few hundred bytes matter.
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+//! What is kept of a Node.
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, Taint};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, MicroTime, ObjectMeta, Time};
-use serde::{Deserialize, Serialize};
+use k8s_openapi::api::core::v1::Taint;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
 use crate::crd;
 
+mod shared;
+mod slim;
+
+pub use shared::{Text, Texts, shared, texts};
+pub use slim::{
+    SlimCapacity, SlimCondition, SlimLease, SlimLeaseSpec, SlimNode, SlimNodeInfo, SlimNodeSpec, SlimNodeStatus,
+    reduce, slim,
+};
+
 /// Field manager of everything that this operator writes.
 pub const MANAGER: &str = "node-class";
-
-/// What a watch reads of a Node.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = Node)]
-#[serde(default)]
-pub struct SlimNode {
-    /// Standard metadata.
-    pub metadata: ObjectMeta,
-    /// What of the spec matters.
-    pub spec: Option<SlimNodeSpec>,
-    /// What of the status matters.
-    pub status: Option<SlimNodeStatus>,
-    /// Who manages which label and annotation; from managedFields, which are not kept.
-    #[serde(skip)]
-    pub managers: Managers,
-    /// What is kept in place of all that, after [`reduce`]; without a version.
-    #[serde(skip)]
-    pub facts: Arc<NodeFacts>,
-}
-
-/// For a watch's slimming step: nothing is kept but the object's identity and its facts.
-pub fn reduce(node: &mut SlimNode) {
-    slim(node);
-    node.facts = Arc::new(NodeFacts {
-        // Every heartbeat brings a new one.
-        resource_version: String::new(),
-        ..NodeFacts::of(node)
-    });
-    (node.spec, node.status, node.managers) = (None, None, Managers::default());
-    node.metadata = ObjectMeta {
-        name: node.metadata.name.take(),
-        uid: node.metadata.uid.take(),
-        resource_version: node.metadata.resource_version.take(),
-        ..ObjectMeta::default()
-    };
-}
-
-impl SlimNode {
-    /// The facts with the version that they are of.
-    pub fn versioned(&self) -> NodeFacts {
-        NodeFacts {
-            resource_version: self.metadata.resource_version.clone().unwrap_or_default(),
-            ..NodeFacts::clone(&self.facts)
-        }
-    }
-}
-
-/// What a watch reads of a Node's spec.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimNodeSpec {
-    /// Taints in the API's order.
-    pub taints: Option<Vec<Taint>>,
-    /// Cordoned.
-    pub unschedulable: Option<bool>,
-}
-
-/// What a watch reads of a Node's status.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimNodeStatus {
-    /// All conditions.
-    pub conditions: Option<Vec<SlimCondition>>,
-    /// What the kubelet tells of its machine.
-    pub node_info: Option<SlimNodeInfo>,
-    /// Resources, of which memory matters.
-    pub capacity: Option<SlimCapacity>,
-}
-
-/// A condition of a Node.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimCondition {
-    /// Which.
-    #[serde(rename = "type")]
-    pub type_: String,
-    /// True, False or Unknown.
-    pub status: String,
-    /// One word.
-    pub reason: Option<String>,
-    /// A sentence.
-    pub message: Option<String>,
-    /// When the status changed.
-    pub last_transition_time: Option<Time>,
-}
-
-/// What the kubelet tells of its machine.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-#[allow(clippy::struct_field_names, reason = "the API's names")]
-pub struct SlimNodeInfo {
-    /// A boot's id.
-    #[serde(rename = "bootID")]
-    pub boot_id: String,
-    /// The firmware's id.
-    #[serde(rename = "systemUUID")]
-    pub system_uuid: String,
-    /// The installation's id.
-    #[serde(rename = "machineID")]
-    pub machine_id: String,
-    /// The kernel.
-    #[serde(rename = "kernelVersion")]
-    pub kernel: String,
-    /// The system.
-    #[serde(rename = "osImage")]
-    pub os_image: String,
-    /// The kubelet.
-    #[serde(rename = "kubeletVersion")]
-    pub kubelet: String,
-    /// The architecture.
-    pub architecture: String,
-}
-
-/// The resources that matter.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimCapacity {
-    /// Memory, as a quantity.
-    pub memory: Option<String>,
-}
 
 /// Who manages labels and annotations of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managers {
     /// Labels that our own applies own.
-    pub our_labels: BTreeSet<String>,
+    pub our_labels: BTreeSet<Text>,
     /// Annotations that our own applies own.
-    pub our_annotations: BTreeSet<String>,
+    pub our_annotations: BTreeSet<Text>,
     /// The last other manager of `spec.taints`, for messages.
     pub taints: Option<String>,
-}
-
-/// Reads the managers. For a watch's slimming step, before managedFields are dropped.
-pub fn slim(node: &mut SlimNode) {
-    node.managers = Managers::of(node.metadata.managed_fields.as_deref().unwrap_or_default());
-    let annotations = node.metadata.annotations.get_or_insert_default();
-    annotations.retain(|key, _| matters(key) || node.managers.our_annotations.contains(key));
-    let conditions = node.status.as_mut().and_then(|status| status.conditions.as_mut());
-    if let Some(conditions) = conditions {
-        conditions.retain(|one| one.type_ == "Ready" || MAINTENANCE.contains(&one.type_.as_str()));
-        conditions.shrink_to_fit();
-    }
-}
-
-/// Annotations of others that decide something; all else is dropped.
-fn matters(key: &str) -> bool {
-    key.starts_with("nodes.hearth.home.arpa/") || key.starts_with("talos.dev/")
 }
 
 impl Managers {
@@ -170,10 +39,10 @@ impl Managers {
             };
             let ours = entry.manager.as_deref() == Some(MANAGER);
             if ours && entry.operation.as_deref() == Some("Apply") {
-                let keys = |of: &str| -> BTreeSet<String> {
+                let keys = |of: &str| -> BTreeSet<Text> {
                     let map = fields["f:metadata"][of].as_object();
                     let keys = map.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("f:"));
-                    keys.map(str::to_owned).collect()
+                    keys.map(shared).collect()
                 };
                 managers.our_labels = keys("f:labels");
                 managers.our_annotations = keys("f:annotations");
@@ -211,9 +80,9 @@ pub struct NodeFacts {
     /// When the object was made.
     pub created: Option<Timestamp>,
     /// All labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Texts,
     /// Annotations that matter: ours, and those of Talos.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Texts,
     /// Who manages labels and annotations.
     pub managers: Managers,
     /// Taints in the API's order.
@@ -254,8 +123,8 @@ impl NodeFacts {
             uid: meta.uid.clone().unwrap_or_default(),
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             created: meta.creation_timestamp.as_ref().map(|t| t.0),
-            labels: meta.labels.clone().unwrap_or_default(),
-            annotations: meta.annotations.clone().unwrap_or_default(),
+            labels: texts(meta.labels.iter().flatten()),
+            annotations: texts(meta.annotations.iter().flatten()),
             managers: node.managers.clone(),
             taints: node.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default(),
             unschedulable: node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or_default(),
@@ -279,7 +148,9 @@ impl NodeFacts {
 
     /// Talos has cordoned it because it goes down or reboots.
     pub fn talos_cordoned(&self) -> bool {
-        self.annotations.get("talos.dev/cordoned").is_some_and(|v| v == "true")
+        self.annotations
+            .get("talos.dev/cordoned")
+            .is_some_and(|v| &**v == "true")
     }
 
     /// The kubelet has announced a graceful shutdown. The message is upstream's since 1.20.
@@ -304,7 +175,7 @@ impl NodeFacts {
 
     /// The failure zone as the node lifecycle controller sees it: region and zone label.
     pub fn zone(&self) -> (String, String) {
-        let label = |key: &str| self.labels.get(key).cloned().unwrap_or_default();
+        let label = |key: &str| self.labels.get(key).map_or_else(String::new, ToString::to_string);
         (
             label("topology.kubernetes.io/region"),
             label("topology.kubernetes.io/zone"),
@@ -358,25 +229,6 @@ pub fn bytes(quantity: &str) -> Option<u64> {
     (value < 9e15).then_some(value as u64)
 }
 
-/// What a watch reads of a node's lease.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = Lease)]
-#[serde(default)]
-pub struct SlimLease {
-    /// Standard metadata.
-    pub metadata: ObjectMeta,
-    /// What of the spec matters.
-    pub spec: Option<SlimLeaseSpec>,
-}
-
-/// What a watch reads of a lease's spec.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimLeaseSpec {
-    /// When the kubelet renewed it, by the node's own clock: for the clock's offset, never to judge freshness.
-    pub renew_time: Option<MicroTime>,
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -421,12 +273,12 @@ mod tests {
         let meta = json!({ "name": "a", "managedFields": managed, "annotations": {
             "home/note": "x", "someone/else": "y", "talos.dev/owned-labels": "[]" } });
         let facts = node(json!({ "metadata": meta }));
-        let ours: Vec<_> = facts.managers.our_labels.iter().map(String::as_str).collect();
+        let ours: Vec<&str> = facts.managers.our_labels.iter().map(|key| &**key).collect();
         assert_eq!(ours, ["home/role", "nodes.hearth.home.arpa/host"]);
         assert!(facts.managers.our_annotations.contains("home/note"));
         assert_eq!(facts.managers.taints.as_deref(), Some("kubectl"));
         assert_eq!(
-            facts.annotations.keys().collect::<Vec<_>>(),
+            facts.annotations.keys().map(|key| &**key).collect::<Vec<_>>(),
             ["home/note", "talos.dev/owned-labels"],
             "annotations of others are dropped"
         );

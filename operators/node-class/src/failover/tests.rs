@@ -95,8 +95,8 @@ impl Night {
 
     fn control_plane(self, spare: Option<usize>) -> Self {
         self.with(|night| {
-            let role = "node-role.kubernetes.io/control-plane".to_owned();
-            night.node.labels.insert(role, String::new());
+            let role = "node-role.kubernetes.io/control-plane".into();
+            night.node.labels.insert(role, "".into());
             night.spare_members = spare;
         })
     }

@@ -48,7 +48,7 @@ pub(super) enum Verdict {
     #[default]
     Unjudged,
     Alive,
-    Silent(Fall),
+    Silent(Box<Fall>),
 }
 
 /// What was last confirmed: the verdict that was not held back.
@@ -57,14 +57,14 @@ pub(super) enum Shown {
     #[default]
     Unknown,
     Up,
-    Down(Fall),
+    Down(Box<Fall>),
 }
 
 /// A return that is to be told, once the Node object had time to show a new boot.
 #[derive(Clone, Debug)]
 pub(super) struct Return {
     /// What it returns from; its time is fixed.
-    pub(super) fall: Fall,
+    pub(super) fall: Box<Fall>,
     /// When the lease changed again.
     pub(super) mono: Duration,
     /// The same on the wall clock, if it is known from elsewhere.
@@ -93,7 +93,7 @@ pub(super) enum Anew {
     Replaced(Timestamp),
 }
 
-/// All that is noted of one node.
+/// All that is noted of one node. There is one for each, so what most of the time is not there takes no room.
 #[derive(Debug)]
 pub(super) struct Life {
     /// Since when it is known at all.
@@ -122,10 +122,10 @@ pub(super) struct Life {
     pub(super) shown: Shown,
     /// Since when that is shown; the monotonic time if we measured it.
     pub(super) since: (Option<Duration>, Timestamp),
-    pub(super) back: Option<Return>,
-    pub(super) boot: Option<Boot>,
+    pub(super) back: Option<Box<Return>>,
+    pub(super) boot: Option<Box<Boot>>,
     pub(super) anew: Option<Anew>,
-    pub(super) recalled: Option<Remembered>,
+    pub(super) recalled: Option<Box<Remembered>>,
 }
 
 /// Both are known and not the same.
@@ -257,14 +257,14 @@ impl Life {
         self.boot = Some(self.booted(from, to, clear_since));
     }
 
-    fn booted(&self, from: Duration, to: Duration, clear_since: Option<Duration>) -> Boot {
-        Boot {
+    fn booted(&self, from: Duration, to: Duration, clear_since: Option<Duration>) -> Box<Boot> {
+        Box::new(Boot {
             from,
             to,
             watched: clear_since.is_some_and(|since| since <= from),
             planned: self.planned(),
             machine: self.machine.clone(),
-        }
+        })
     }
 
     fn planned(&self) -> bool {
@@ -291,7 +291,7 @@ impl Life {
     }
 
     /// How it went, if it went now.
-    pub(super) fn fall(&self, now: Now) -> Fall {
+    pub(super) fn fall(&self, now: Now) -> Box<Fall> {
         let ready = self.facts.as_deref().map(|facts| &facts.ready);
         let announced = self.marks.announced(self.changed.unwrap_or(self.base));
         let (kind, how) = match announced {
@@ -309,7 +309,7 @@ impl Life {
             .filter(|ready| self.changed.is_none() && ready.status != Some(true))
             .and_then(|ready| ready.since)
             .filter(|since| *since < wall(self.base, now));
-        Fall {
+        Box::new(Fall {
             mono: self.base,
             at,
             kind,
@@ -317,14 +317,14 @@ impl Life {
             trace: announced == Announced::ByKubelet { traced: true },
             machine: self.machine.clone(),
             evidence: format!("lease silent, {how}, Ready is {opinion}"),
-        }
+        })
     }
 
     /// Takes what an earlier process knew.
     pub(super) fn recall(&mut self, remembered: Remembered) {
         self.shown = match remembered.state {
             State::Up => Shown::Up,
-            State::Down => Shown::Down(Fall {
+            State::Down => Shown::Down(Box::new(Fall {
                 mono: self.base,
                 at: Some(remembered.down_at.unwrap_or(remembered.known_until)),
                 kind: remembered.went.unwrap_or(Kind::Lost),
@@ -332,11 +332,11 @@ impl Life {
                 trace: false,
                 machine: remembered.machine.clone(),
                 evidence: String::new(),
-            }),
+            })),
             State::Unknown | State::Gone | State::Missing => Shown::Unknown,
         };
         self.since = (None, remembered.known_until);
-        self.recalled = Some(remembered);
+        self.recalled = Some(Box::new(remembered));
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Observer {
     timing: Timing,
     vision: Vision,
     guard: Guard,
-    lives: BTreeMap<String, Life>,
+    lives: BTreeMap<String, Box<Life>>,
     now: Now,
 }
 
@@ -180,11 +180,11 @@ impl Observer {
 }
 
 /// Does something with the life of that name, a new one if there is none. Allocates for new names only.
-fn with<T>(lives: &mut BTreeMap<String, Life>, node: &str, now: Now, act: impl FnOnce(&mut Life) -> T) -> T {
+fn with<T>(lives: &mut BTreeMap<String, Box<Life>>, node: &str, now: Now, act: impl FnOnce(&mut Life) -> T) -> T {
     if let Some(life) = lives.get_mut(node) {
         return act(life);
     }
-    let mut life = Life::new(now);
+    let mut life = Box::new(Life::new(now));
     let result = act(&mut life);
     lives.insert(node.to_owned(), life);
     result
@@ -202,7 +202,7 @@ fn hold(
     guard: &mut Guard,
     changed: Vec<String>,
     fallen: bool,
-    lives: &BTreeMap<String, Life>,
+    lives: &BTreeMap<String, Box<Life>>,
     view: &View<'_>,
     domains: &Domains,
 ) -> bool {

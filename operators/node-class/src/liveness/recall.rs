@@ -53,13 +53,13 @@ impl Life {
             Shown::Down(fall) => {
                 let at = since.unwrap_or_else(|| wall(alive, view.now));
                 let length = at.duration_since(fall.at(view.now));
-                self.back = Some(Return {
+                self.back = Some(Box::new(Return {
                     fall: fall.clone(),
                     mono: alive,
                     at: Some(at),
                     length: Duration::try_from(length).unwrap_or_default(),
                     told: false,
-                });
+                }));
                 self.shown = Shown::Up;
                 self.since = (None, at);
             }

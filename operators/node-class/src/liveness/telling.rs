@@ -34,13 +34,13 @@ impl Life {
             }
             (Verdict::Alive, Shown::Down(fall)) => {
                 let mono = self.revived.unwrap_or(self.base);
-                self.back = Some(Return {
+                self.back = Some(Box::new(Return {
                     fall: fall.clone(),
                     mono,
                     at: None,
                     length: mono.saturating_sub(fall.mono),
                     told: false,
-                });
+                }));
                 self.show(Shown::Up, Some(mono), view);
             }
             (Verdict::Silent(fall), Shown::Unknown | Shown::Up) => {
@@ -71,7 +71,7 @@ impl Life {
         }));
     }
 
-    fn tell_down(&mut self, mut fall: Fall, view: &View<'_>, out: &mut Vec<What>) {
+    fn tell_down(&mut self, mut fall: Box<Fall>, view: &View<'_>, out: &mut Vec<What>) {
         let at = fall.at(view.now);
         fall.at = Some(at);
         out.push(What::Down {

@@ -1,8 +1,10 @@
 //! What is shown of nodes beside their plans: conditions of their histories, and figures for metrics.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Figures, Finding, Mind, Thought, World, find_host};
 use crate::clock::Now;
+use crate::facts::NodeFacts;
 use crate::host::Claims;
 use crate::liveness::State;
 
@@ -38,13 +40,15 @@ impl Mind {
                 let text = "its kubelet is alive but has no Node object; restart the kubelet to register it again";
                 found.push(("NodeMissingButAlive", "NotRegistered", text.to_owned()));
             }
-            thought.findings.insert(name.clone(), found);
+            if !found.is_empty() {
+                thought.findings.insert(name.clone(), found);
+            }
         }
     }
 
     pub(super) fn figures(&self, world: &World, claims: &Claims, thought: &mut Thought, now: Now) {
-        for (name, node) in &world.nodes {
-            let Some(entry) = self.entries.get(name) else { continue };
+        let figures = |(name, node): (&String, &Arc<NodeFacts>)| {
+            let entry = self.entries.get(name)?;
             let standing = self.standing(name);
             let host = claims.host.get(name);
             let figures = Figures {
@@ -66,7 +70,9 @@ impl Mind {
                 cordoned: node.unschedulable && node.annotations.contains_key(crate::crd::CORDONED),
                 contended: self.contention.contended(name, now.mono).len(),
             };
-            thought.figures.insert(name.clone(), figures);
-        }
+            Some((name.clone(), figures))
+        };
+        // Collected, a tree is packed; filled one by one, it is half empty.
+        thought.figures = world.nodes.iter().filter_map(figures).collect();
     }
 }

@@ -13,20 +13,20 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use self::records::{Entry, Shown};
 use crate::args::{Feature, Learning, Settings, Timing};
 use crate::class::contention::Contention;
 use crate::class::debounce::Debounce;
 use crate::class::oscillation::Oscillation;
 use crate::clock::Now;
-use crate::crd::{Availability, NodeHistory, NodeHistoryStatus, NodeHost};
+use crate::crd::{Availability, NodeHistoryStatus, NodeHost};
 use crate::failover;
-use crate::history::Record;
 use crate::host::Claims;
 use crate::liveness::{Domains, Happening, Observer, Sight, Standing, State};
+use crate::stored::Stored;
 
 pub use hosts::sight;
 pub use nodes::due;
+pub use records::Entry;
 pub use thought::{Figures, Finding, NodePlan, Thought, World};
 
 /// The operator's memory.
@@ -38,14 +38,14 @@ pub struct Mind {
     features: Vec<Feature>,
     /// Liveness; it is fed on leader and standby alike.
     pub observer: Observer,
-    pub(crate) entries: BTreeMap<String, Entry>,
+    pub(crate) entries: Stored,
     pub(crate) contention: Contention,
     pub(crate) oscillation: Oscillation,
     pub(crate) debounce: Debounce,
     /// As of the last thought.
     plans: BTreeMap<String, Arc<NodePlan>>,
     /// Hosts and steadiness as of the last thought.
-    domains: Domains,
+    domains: Arc<Domains>,
     /// What happened and is not in the records yet, with when it was told. A standby keeps it for when it takes over.
     pending: VecDeque<(Duration, Happening)>,
     /// Histories that are to be stored.
@@ -78,7 +78,7 @@ impl Mind {
             oscillation: Oscillation::default(),
             debounce: Debounce::default(),
             plans: BTreeMap::new(),
-            domains: Domains::default(),
+            domains: Arc::default(),
             pending: VecDeque::new(),
             outbox: BTreeMap::new(),
             theirs: BTreeMap::new(),
@@ -88,13 +88,11 @@ impl Mind {
         }
     }
 
-    /// Tells liveness what is stored of the time before this process. Called once, with complete stores, before anything is
+    /// Tells liveness what is stored of the time before this process. Called once, with all that is stored, before anything is
     /// judged; also on a standby, so that it sees what happens as a leader would.
-    pub fn recall<'a>(&mut self, histories: impl IntoIterator<Item = &'a NodeHistory>) {
-        for history in histories {
-            let status = history.status.clone().unwrap_or_default();
-            let remembered = Record::read(&status).ok().and_then(|record| record.remembered());
-            if let (Some(name), Some(remembered)) = (&history.metadata.name, remembered) {
+    pub fn recall(&mut self, stored: &Stored) {
+        for (name, entry) in stored {
+            if let Some(remembered) = entry.record.remembered() {
                 self.observer.recall(name, remembered);
             }
         }
@@ -106,26 +104,10 @@ impl Mind {
         self.recalled
     }
 
-    /// Takes over what is stored. Called when this process begins to lead, with complete stores.
-    pub fn load<'a>(&mut self, histories: impl IntoIterator<Item = &'a NodeHistory>) {
-        self.entries.clear();
+    /// Takes over what is stored. Called when this process begins to lead, with all that was stored then.
+    pub fn load(&mut self, stored: Stored) {
+        self.entries = stored;
         self.clear_since = None;
-        for history in histories {
-            let name = history.metadata.name.clone().unwrap_or_default();
-            let status = history.status.clone().unwrap_or_default();
-            let (record, unreadable) = match Record::read(&status) {
-                Ok(record) => (record, None),
-                Err(error) => (
-                    Record::new(crate::crd::history::Machine::default()),
-                    Some(error.to_string()),
-                ),
-            };
-            let mut entry = Entry::new(record);
-            entry.unreadable = unreadable;
-            entry.flapping = status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some());
-            entry.shown = Shown::of(&status);
-            self.entries.insert(name, entry);
-        }
         self.loaded = true;
     }
 
@@ -159,6 +141,18 @@ impl Mind {
         self.pending
             .extend(happenings.into_iter().map(|happening| (now.mono, happening)));
         happened || self.observer.sight() != before
+    }
+
+    /// Whether it has become time to take away what is too much: after the first sight only adding is allowed for a while, and the end
+    /// of that while is nothing that happens by itself. The stores are complete.
+    pub fn settled(&self, now: Now) -> bool {
+        let only_added = self.plans.values().next().is_some_and(|plan| plan.only_add);
+        only_added && self.observer.sight() == Sight::Clear && self.long_clear(now)
+    }
+
+    fn long_clear(&self, now: Now) -> bool {
+        self.clear_since
+            .is_some_and(|since| now.mono.saturating_sub(since) >= self.timing.settle)
     }
 
     /// What is to be stored of a node.
@@ -204,8 +198,8 @@ impl Mind {
     /// One step.
     pub fn think(&mut self, world: &World, now: Now) -> Thought {
         let claims = Self::claims(world);
-        let domains = self.domains(world, &claims);
-        self.domains.clone_from(&domains);
+        let domains = Arc::new(self.domains(world, &claims));
+        self.domains = Arc::clone(&domains);
         let happenings: Vec<Happening> = self.pending.drain(..).map(|(_, happening)| happening).collect();
         let sight = self.observer.sight();
         let clear = sight == Sight::Clear;
@@ -218,10 +212,7 @@ impl Mind {
         let members = self.members(world, &claims, &domains);
         thought.picture = crate::picture::draw(&members, world.dwellings.as_deref(), clear);
         drop(members);
-        let long_clear = self
-            .clear_since
-            .is_some_and(|since| now.mono.saturating_sub(since) >= self.timing.settle);
-        let only_add = !(clear && long_clear && world.complete);
+        let only_add = !(clear && self.long_clear(now) && world.complete);
         let still = matches!(sight, Sight::Blind | Sight::Guarded(_));
         let views = self.plan_nodes(world, &claims, &domains, &mut thought, only_add, still, now);
         Self::view_classes(world, &views, &mut thought, now);

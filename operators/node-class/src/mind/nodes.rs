@@ -11,7 +11,7 @@ use crate::class::{Refused, Subject, Wanted, Writes, resolve_matching, writes, y
 use crate::clock::Now;
 use crate::crd::class::{DampeningMode, Match};
 use crate::crd::{CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
-use crate::facts::NodeFacts;
+use crate::facts::{NodeFacts, Text, Texts};
 use crate::failover::{self, Decision};
 use crate::host::Claims;
 use crate::liveness::{Domains, Sight, State};
@@ -240,11 +240,11 @@ pub fn due(node: &NodeFacts, plan: &NodePlan) -> Writes {
     let mut writes = yielded(writes, &plan.wanted, &plan.theirs);
     // Without what is theirs nothing may be left to do.
     writes.apply = writes.apply.filter(|(labels, annotations)| {
-        let same = |ours: &BTreeSet<String>, there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
+        let same = |ours: &BTreeSet<Text>, there: &Texts, wanted: &BTreeMap<String, String>| {
             ours.len() == wanted.len()
-                && wanted
-                    .iter()
-                    .all(|(key, value)| ours.contains(key) && there.get(key) == Some(value))
+                && wanted.iter().all(|(key, value)| {
+                    ours.contains(key.as_str()) && there.get(key.as_str()).is_some_and(|now| **now == **value)
+                })
         };
         !(same(&node.managers.our_labels, &node.labels, labels)
             && same(&node.managers.our_annotations, &node.annotations, annotations))
@@ -267,7 +267,7 @@ fn ours(node: &NodeFacts) -> Vec<String> {
     let mark = node
         .annotations
         .get(OWNED_TAINTS)
-        .map(String::as_str)
+        .map(|mark| &**mark)
         .unwrap_or_default();
     let keys = mark.split(',').filter_map(|entry| entry.split(['=', ':']).next());
     keys.filter(|key| node.taints.iter().any(|taint| taint.key == *key))
@@ -288,7 +288,7 @@ fn taint(key: &str, value: &str, effect: &str) -> Taint {
 fn cordon(host: Option<&crate::crd::NodeHost>, disputed: bool, node: &NodeFacts) -> Option<String> {
     use crate::crd::host::GoingPhase;
     if disputed || host.is_some_and(|host| host.spec.suspend) {
-        return node.annotations.get(CORDONED).cloned();
+        return node.annotations.get(CORDONED).map(ToString::to_string);
     }
     let host = host?;
     let going = host.status.as_ref().and_then(|status| status.off.as_ref());

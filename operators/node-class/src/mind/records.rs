@@ -6,14 +6,15 @@ use hearth_reconciler::conditions;
 
 use super::{Mind, Thought, World};
 use crate::clock::Now;
-use crate::crd::{Availability, NodeHistoryStatus};
+use crate::crd::history::Machine;
+use crate::crd::{Availability, NodeHistory, NodeHistoryStatus};
 use crate::history::Record;
 use crate::host::Claims;
 use crate::liveness::{Happening, State, What};
 
 /// What is remembered of a node between two thoughts.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     pub(crate) record: Record,
     /// The state that the record accounts for since it was advanced last; none until first judged.
     pub(crate) state: Option<State>,
@@ -85,7 +86,7 @@ impl Mind {
         for (name, node) in &world.nodes {
             self.entries
                 .entry(name.clone())
-                .or_insert_with(|| Entry::new(Record::new(node.machine.clone())));
+                .or_insert_with(|| Box::new(Entry::new(Record::new(node.machine.clone()))));
         }
         let mut told: BTreeMap<&str, Vec<&What>> = BTreeMap::new();
         for happening in happenings {
@@ -192,6 +193,23 @@ impl Mind {
 }
 
 impl Entry {
+    /// As it was stored, with the node's name. What cannot be read is left alone.
+    pub(crate) fn stored(history: &NodeHistory) -> (String, Box<Self>) {
+        let nothing = NodeHistoryStatus::default();
+        let status = history.status.as_ref().unwrap_or(&nothing);
+        let (record, unreadable) = match Record::read(status) {
+            Ok(record) => (record, None),
+            Err(error) => (Record::new(Machine::default()), Some(error.to_string())),
+        };
+        let entry = Self {
+            unreadable,
+            flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
+            shown: Shown::of(status),
+            ..Self::new(record)
+        };
+        (history.metadata.name.clone().unwrap_or_default(), Box::new(entry))
+    }
+
     pub(super) fn new(record: Record) -> Self {
         Self {
             record,

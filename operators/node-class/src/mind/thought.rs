@@ -63,7 +63,7 @@ pub struct Thought {
     pub hosts: BTreeMap<String, NodeHostStatus>,
     /// By class.
     pub classes: BTreeMap<String, NodeClassStatus>,
-    /// By node: conditions of its history that are true: type, reason, message.
+    /// By node, where there are any: conditions of its history that are true: type, reason, message.
     pub findings: BTreeMap<String, Vec<Finding>>,
     /// By node: what is shown of its history.
     pub figures: BTreeMap<String, Figures>,

@@ -54,7 +54,7 @@ impl One {
     }
 
     fn label(mut self, key: &str, value: &str) -> Self {
-        self.facts.labels.insert(key.to_owned(), value.to_owned());
+        self.facts.labels.insert(key.into(), value.into());
         self
     }
 

@@ -152,7 +152,7 @@ pub fn mend(members: &[Member<'_>], gone: &BTreeSet<&str>, zone: &Name) -> Optio
 /// can all be followed, and following them does not change them.
 pub fn may_exclude<'a>(members: &[Member<'a>]) -> BTreeSet<&'a str> {
     // The first of each zone that is steady and counts: it stays.
-    let mut stays: BTreeMap<[Option<&String>; 2], &str> = BTreeMap::new();
+    let mut stays: BTreeMap<[Option<&str>; 2], &str> = BTreeMap::new();
     for member in members.iter().filter(|member| steady(member) && counts(member)) {
         let name = member.node.name.as_str();
         let first = stays.entry(labels(member)).or_insert(name);
@@ -169,8 +169,9 @@ pub fn may_exclude<'a>(members: &[Member<'a>]) -> BTreeSet<&'a str> {
         .collect()
 }
 
-fn labels<'a>(member: &Member<'a>) -> [Option<&'a String>; 2] {
-    ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"].map(|key| member.node.labels.get(key))
+fn labels<'a>(member: &Member<'a>) -> [Option<&'a str>; 2] {
+    ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"]
+        .map(|key| member.node.labels.get(key).map(|value| &**value))
 }
 
 /// It does not carry the exclude label; its value does not matter.

@@ -11,9 +11,10 @@ use kube::{Api, ResourceExt};
 use super::{Context, Error};
 use crate::crd::{NodeHistory, NodeHistorySpec};
 use crate::facts::MANAGER;
+use crate::stored::SlimHistory;
 
 /// Writes what is to be stored of a node, if anything is.
-pub async fn reconcile(history: Arc<NodeHistory>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, Error> {
     let name = history.name_any();
     let Some(mut status) = ctx.mind().to_store(&name) else {
         return Ok(Action::await_change());
@@ -21,7 +22,12 @@ pub async fn reconcile(history: Arc<NodeHistory>, ctx: Arc<Context>) -> Result<A
     status.observed_generation = history.metadata.generation;
     status.conditions = conditions(&history, &ctx);
     let api = Api::<NodeHistory>::all(ctx.client.clone());
-    report(&api, MANAGER, &*history, &status)
+    // What is stored now is not known here, and differs.
+    let bare = NodeHistory {
+        metadata: history.metadata.clone(),
+        ..NodeHistory::new(&name, NodeHistorySpec {})
+    };
+    report(&api, MANAGER, &bare, &status)
         .await
         .map_err(Error::kube("storing the history"))?;
     ctx.metrics.write("history");
@@ -30,11 +36,11 @@ pub async fn reconcile(history: Arc<NodeHistory>, ctx: Arc<Context>) -> Result<A
 }
 
 /// Ready, and what is odd about the node.
-fn conditions(history: &NodeHistory, ctx: &Context) -> Vec<Condition> {
+fn conditions(history: &SlimHistory, ctx: &Context) -> Vec<Condition> {
     let mut list = history
         .status
-        .clone()
-        .map(|status| status.conditions)
+        .as_ref()
+        .map(|status| status.conditions.clone())
         .unwrap_or_default();
     let thought = ctx.thought();
     let found = thought

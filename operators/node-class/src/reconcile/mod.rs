@@ -18,10 +18,11 @@ use tokio::sync::{Notify, mpsc::UnboundedSender};
 pub use error::Error;
 
 use crate::clock::Clock;
-use crate::crd::{NodeClass, NodeHistory, NodeHost};
+use crate::crd::{NodeClass, NodeHost};
 use crate::facts::SlimNode;
 use crate::metrics::Metrics;
 use crate::mind::{Mind, Thought, World};
+use crate::stored::SlimHistory;
 
 /// What reconcilers share.
 pub struct Context {
@@ -44,7 +45,7 @@ pub struct Context {
     /// The classes.
     pub classes: Store<NodeClass>,
     /// The histories.
-    pub histories: Store<NodeHistory>,
+    pub histories: Store<SlimHistory>,
     /// Asks for reconciles.
     pub calls: Calls,
     /// Asks for a thought: something has changed.
@@ -63,7 +64,7 @@ pub struct Calls {
     /// Of classes.
     pub class: UnboundedSender<ObjectRef<NodeClass>>,
     /// Of histories.
-    pub history: UnboundedSender<ObjectRef<NodeHistory>>,
+    pub history: UnboundedSender<ObjectRef<SlimHistory>>,
 }
 
 impl Context {

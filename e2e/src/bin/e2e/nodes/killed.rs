@@ -36,13 +36,15 @@ pub(crate) fn cases() -> Vec<Case<Stage>> {
 }
 
 /// Shorter than the installed operator's, since they are waited for in each life.
-const TIMES: [(&str, &str); 6] = [
+const TIMES: [(&str, &str); 7] = [
     ("HEARTH_CLUSTER_NAME", "e2e"),
     ("HEARTH_LOG_FORMAT", "json"),
     ("HEARTH_GRACE", "5s"),
     ("HEARTH_BLIND_AFTER", "20s"),
     ("HEARTH_SETTLE", "2s"),
     ("HEARTH_CLEAN_OFF_AFTER", "20s"),
+    // All that is killed meanwhile makes it long.
+    ("HEARTH_REBOOT_WITHIN", "1h"),
 ];
 /// So long without a write, seeing clearly, nothing is left to do: longer than any of those times.
 const QUIET: Duration = Duration::from_secs(10);
@@ -57,12 +59,15 @@ async fn killed(stage: &Stage) -> Result<()> {
     undisturbed.life.kill().await?;
     let mut disturbed = Run::new(stage, true).await?;
     let got = story(&mut disturbed).await.with_context(|| disturbed.end("killed"))?;
-    for (wanted, got) in wanted.iter().zip(&got) {
-        ensure!(
-            wanted == got,
-            "undisturbed it was {wanted}, and killed at every write it is {got}"
-        );
+    let mut differences = Vec::new();
+    for ((part, wanted), (_, got)) in wanted.iter().zip(&got) {
+        compare(part, wanted, got, &mut differences);
     }
+    ensure!(
+        differences.is_empty(),
+        "killed at every write it is otherwise than undisturbed:\n{}",
+        differences.join("\n")
+    );
     // An event may be lost with the process that was about to send it: it is told when what it tells of is done.
     let event = |(_, write): &&(String, String)| write.contains("/events");
     let missed: Vec<_> = undisturbed
@@ -85,8 +90,8 @@ async fn killed(stage: &Stage) -> Result<()> {
 
 /// What a home's evening writes: marks, a host that is emptied, goes and is proven to be off, comes back, and is forgotten.
 /// What is there after each part.
-async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
-    let (stage, client) = (run.stage, &run.stage.client);
+async fn story(run: &mut Run<'_>) -> Result<Vec<(&'static str, Value)>> {
+    let (stage, client, begun) = (run.stage, &run.stage.client, run.begun);
     let mut seen = Vec::new();
     // Started and at rest: all that is new to it is written.
     run.part("the start", async { Ok(()) }, || async { Ok(true) }).await?;
@@ -116,7 +121,7 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
         Ok(all)
     };
     run.part("marks", declare, marked).await?;
-    seen.push(snapshot(stage).await?);
+    seen.push(("marks", snapshot(stage, begun).await?));
 
     let drained = || async { Ok(stage.host("gamer").await?["off"]["phase"] == "Drained") };
     run.part("emptying", stage.ask("gamer", Some("tonight")), drained)
@@ -129,7 +134,7 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
         "drained, and a pod is still there: {}",
         json!(left)
     );
-    seen.push(snapshot(stage).await?);
+    seen.push(("emptying", snapshot(stage, begun).await?));
 
     let goes = stage.switch("off", &GAMER);
     let proven = || async {
@@ -142,7 +147,7 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
         Ok(all)
     };
     run.part("going off", goes, proven).await?;
-    seen.push(snapshot(stage).await?);
+    seen.push(("going off", snapshot(stage, begun).await?));
 
     let comes = async {
         stage.switch("on", &GAMER).await?;
@@ -159,7 +164,7 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
         Ok(all)
     };
     run.part("coming back", comes, back).await?;
-    seen.push(snapshot(stage).await?);
+    seen.push(("coming back", snapshot(stage, begun).await?));
 
     let forget = async {
         delete(client, &ours("NodeClass", "desktop")).await?;
@@ -175,7 +180,7 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<Value>> {
         Ok(all)
     };
     run.part("forgetting", forget, bare).await?;
-    seen.push(snapshot(stage).await?);
+    seen.push(("forgetting", snapshot(stage, begun).await?));
     hearth_e2e::bed::remove_namespaces(client).await?;
     Ok(seen)
 }
@@ -200,6 +205,7 @@ struct Run<'a> {
     program: Program,
     life: Child,
     born: Instant,
+    begun: Timestamp,
     /// Whether it is killed.
     disturbed: bool,
     kills: usize,
@@ -218,6 +224,7 @@ impl<'a> Run<'a> {
             program,
             life,
             born: Instant::now(),
+            begun: Timestamp::now(),
             disturbed,
             kills: 0,
             met: BTreeSet::new(),
@@ -261,7 +268,7 @@ impl<'a> Run<'a> {
                         return Ok(());
                     }
                     if last.elapsed() > STUCK {
-                        bail!("{name} does not come to its end: {}", snapshot(self.stage).await?);
+                        bail!("{name} does not come to its end: {}", snapshot(self.stage, self.begun).await?);
                     }
                 }
             }
@@ -282,16 +289,25 @@ impl<'a> Run<'a> {
     }
 }
 
-/// All that the operator answers for, without times.
-async fn snapshot(stage: &Stage) -> Result<Value> {
+/// All that the operator answers for, without times. Of histories what has happened since the story began.
+async fn snapshot(stage: &Stage, begun: Timestamp) -> Result<Value> {
     let mut all = json!({});
     for name in &stage.nodes {
         all["nodes"][name] = chosen(&stage.node(name).await?);
         let history = get(&stage.client, &ours("NodeHistory", name)).await?;
-        let last = history["status"]["transitions"]
-            .as_array()
-            .and_then(|all| all.last().cloned());
-        all["histories"][name] = json!({"state": history["status"]["state"], "last": last});
+        let new = |one: &&Value| {
+            let at: Option<Timestamp> = one["at"].as_str().and_then(|at| at.parse().ok());
+            // Nobody watched while nobody was there.
+            at.is_some_and(|at| at >= begun) && one["kind"] != "Blind"
+        };
+        let transitions = history["status"]["transitions"].as_array();
+        let happened: Vec<Value> = transitions
+            .into_iter()
+            .flatten()
+            .filter(new)
+            .map(|one| json!({"kind": one["kind"], "planned": one["planned"], "back": one["backAt"].is_string()}))
+            .collect();
+        all["histories"][name] = json!({"state": history["status"]["state"], "happened": happened});
     }
     for (kind, name) in [
         ("NodeHost", "gamer"),
@@ -304,6 +320,21 @@ async fn snapshot(stage: &Stage) -> Result<Value> {
     }
     timeless(&mut all);
     Ok(all)
+}
+
+/// Where two snapshots differ, and how.
+fn compare(path: &str, wanted: &Value, got: &Value, differences: &mut Vec<String>) {
+    match (wanted, got) {
+        (Value::Object(wanted), Value::Object(got)) => {
+            let keys: BTreeSet<&String> = wanted.keys().chain(got.keys()).collect();
+            for key in keys {
+                let of = |object: &serde_json::Map<String, Value>| object.get(key).cloned().unwrap_or_default();
+                compare(&format!("{path}.{key}"), &of(wanted), &of(got), differences);
+            }
+        }
+        _ if wanted != got => differences.push(format!("{path}: {got} instead of {wanted}")),
+        _ => {}
+    }
 }
 
 /// Times and ages are other ones each time.

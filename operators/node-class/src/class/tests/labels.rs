@@ -2,14 +2,14 @@
 use super::*;
 
 fn ours(mut node: NodeFacts, labels: &[&str], annotations: &[&str]) -> NodeFacts {
-    let set = |of: &[&str]| of.iter().map(|key| (*key).to_owned()).collect();
+    let set = |of: &[&str]| of.iter().map(|key| shared(key)).collect();
     node.managers.our_labels = set(labels);
     node.managers.our_annotations = set(annotations);
     node
 }
 
 fn annotated(mut node: NodeFacts, annotations: &[(&str, &str)]) -> NodeFacts {
-    node.annotations.extend(map(annotations));
+    node.annotations.extend(texts(&map(annotations)));
     node
 }
 
@@ -111,7 +111,7 @@ fn a_label_that_somebody_set_to_the_same_is_owned_together_and_stays_theirs() {
     let release = applied(&node, &Wanted::default());
     applies(&release, &[], &[]);
     write(&mut node, &release, &theirs);
-    assert_eq!(node.labels, map(&[("x", "1")]));
+    assert_eq!(node.labels, texts(&map(&[("x", "1")])));
 }
 
 /// SSA gives a field to whoever updates it.

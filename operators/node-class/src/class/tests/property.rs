@@ -1,5 +1,6 @@
 //! Random nodes, classes and meddlers: rules that hold whatever happens.
 use super::*;
+use crate::facts::Texts;
 
 fn pick<'a>(random: &mut fastrand::Rng, from: &[&'a str]) -> &'a str {
     from[random.usize(..from.len())]
@@ -59,8 +60,12 @@ fn any_wanted(random: &mut fastrand::Rng) -> Wanted {
 }
 
 /// What others have on a node.
-fn theirs(node: &NodeFacts) -> (BTreeMap<String, String>, Vec<Taint>) {
-    let mark = node.annotations.get(crd::OWNED_TAINTS).cloned().unwrap_or_default();
+fn theirs(node: &NodeFacts) -> (Texts, Vec<Taint>) {
+    let mark = node
+        .annotations
+        .get(crd::OWNED_TAINTS)
+        .cloned()
+        .unwrap_or_else(|| shared(""));
     let shown = |taint: &Taint| match taint.value.as_deref().unwrap_or_default() {
         "" => format!("{}:{}", taint.key, taint.effect),
         value => format!("{}={value}:{}", taint.key, taint.effect),
@@ -80,11 +85,11 @@ fn meddle(random: &mut fastrand::Rng, node: &mut NodeFacts) {
     match random.u8(..6) {
         0 => {
             // Whoever changes a value owns it.
-            let value = pick(random, &VALUES).to_owned();
+            let value = shared(pick(random, &VALUES));
             if node.labels.get(key) != Some(&value) {
                 node.managers.our_labels.remove(key);
             }
-            node.labels.insert(key.to_owned(), value);
+            node.labels.insert(shared(key), value);
         }
         1 => {
             node.labels.remove(key);
@@ -153,13 +158,13 @@ fn others_keep_what_they_have_one_write_is_enough_and_a_first_pass_takes_nothing
                 // All that is wanted is there or refused, and nothing of ours is there that nobody wants.
                 for (key, (value, _)) in &with.labels {
                     let shown = format!("label {key}");
-                    let done = node.labels.get(key) == Some(value)
+                    let done = node.labels.get(&**key) == Some(value)
                         || plan.refused.iter().any(|refused| refused.key == shown)
-                        || with.frozen_labels.contains(key)
+                        || with.frozen_labels.contains(&**key)
                         || with.held.contains(&shown);
                     assert!(done, "seed {seed}: {key} {before:?} {with:?}");
                 }
-                let orphan = |key: &&String| !with.labels.contains_key(*key) && !with.frozen_labels.contains(*key);
+                let orphan = |key: &&Text| !with.labels.contains_key(&***key) && !with.frozen_labels.contains(&***key);
                 assert_eq!(node.managers.our_labels.iter().find(orphan), None, "seed {seed}");
             }
             for _ in 0..random.usize(..3) {
@@ -204,13 +209,16 @@ fn the_order_of_classes_does_not_matter() {
         assert_eq!(first, second, "seed {seed}");
         ties += first.ties.len();
         for (key, (value, by)) in first.labels.iter().filter(|(_, (_, by))| by.is_some()) {
-            let by = classes.iter().find(|class| class.metadata.name == *by).unwrap();
+            let by = classes
+                .iter()
+                .find(|class| class.metadata.name.as_deref() == by.as_deref())
+                .unwrap();
             assert!(
-                by.spec.labels.get(key) == Some(value) && !by.spec.dry_run && !by.spec.suspend,
+                by.spec.labels.get(&**key).is_some_and(|its| **its == **value) && !by.spec.dry_run && !by.spec.suspend,
                 "seed {seed}"
             );
             let better = classes.iter().any(|other| {
-                let runs = !other.spec.dry_run && !other.spec.suspend && other.spec.labels.contains_key(key);
+                let runs = !other.spec.dry_run && !other.spec.suspend && other.spec.labels.contains_key(&**key);
                 runs && other.spec.priority > by.spec.priority
             });
             assert!(!better, "seed {seed}");

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::talos::List;
-use super::super::{Refused, Wanted};
-use crate::facts::NodeFacts;
+use super::super::{Refused, Sourced, Wanted};
+use crate::facts::{NodeFacts, Text, Texts};
 
 type Map = BTreeMap<String, String>;
 
@@ -12,10 +12,10 @@ type Map = BTreeMap<String, String>;
 struct Side<'a> {
     /// `label` or `annotation`.
     kind: &'static str,
-    present: &'a Map,
+    present: &'a Texts,
     /// Keys that our applies own.
-    ours: &'a BTreeSet<String>,
-    wanted: &'a BTreeMap<String, (String, Option<String>)>,
+    ours: &'a BTreeSet<Text>,
+    wanted: &'a Sourced,
     frozen: &'a BTreeSet<String>,
     talos: List,
 }
@@ -51,11 +51,11 @@ pub(super) fn apply(
 impl Side<'_> {
     /// What is ours and there.
     fn owned(&self) -> Map {
-        let ours = |(key, _): &(&String, &String)| self.ours.contains(*key);
+        let ours = |(key, _): &(&Text, &Text)| self.ours.contains(*key);
         self.present
             .iter()
             .filter(ours)
-            .map(|(key, value)| (key.clone(), value.clone()))
+            .map(|(key, value)| (key.to_string(), value.to_string()))
             .collect()
     }
 
@@ -75,23 +75,23 @@ impl Side<'_> {
             let mut refuse = |why: String| {
                 refused.push(Refused {
                     key: shown.clone(),
-                    class: class.clone(),
+                    class: class.as_deref().map(str::to_owned),
                     why,
                 });
             };
-            if talos.contains(key) {
+            if talos.contains(&**key) {
                 refuse(self.talos.why());
                 continue;
             }
-            match self.present.get(key) {
-                Some(there) if !owned.contains_key(key) && there != value => refuse(format!(
+            match self.present.get(&**key) {
+                Some(there) if !owned.contains_key(&**key) && there != value => refuse(format!(
                     "somebody else set it to `{there}`; remove it from the node (`kubectl {} node {} {key}-`), or from the class",
                     self.kind, node.name
                 )),
                 None if held.contains(&shown) => {}
                 // The same value is owned together: it stays when one of the owners lets it go.
                 _ => {
-                    set.entry(key.clone()).or_insert_with(|| value.clone());
+                    set.entry(key.to_string()).or_insert_with(|| value.to_string());
                 }
             }
         }

@@ -19,7 +19,7 @@ impl Mark {
         let text = node
             .annotations
             .get(crd::OWNED_TAINTS)
-            .map(String::as_str)
+            .map(|mark| &**mark)
             .unwrap_or_default();
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let read: Option<BTreeMap<Id, String>> = entries.map(entry).collect();

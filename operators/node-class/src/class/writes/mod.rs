@@ -38,7 +38,7 @@ pub fn yielded(mut writes: Writes, wanted: &Wanted, theirs: &[(String, String)])
             _ => continue,
         };
         let why = format!("`{manager}` manages it with another value; remove it there, or from the class");
-        let class = class.and_then(|(_, class)| class.clone());
+        let class = class.and_then(|(_, class)| class.as_deref().map(str::to_owned));
         writes.refused.push(Refused {
             key: key.clone(),
             class,

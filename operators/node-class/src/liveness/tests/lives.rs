@@ -260,14 +260,12 @@ fn what_a_person_or_we_announced_is_planned() {
     };
     let talos = |facts: &mut NodeFacts| {
         facts.unschedulable = true;
-        facts
-            .annotations
-            .insert("talos.dev/cordoned".to_owned(), "true".to_owned());
+        facts.annotations.insert("talos.dev/cordoned".into(), "true".into());
     };
     assert!(planned(&|facts| facts.unschedulable = true));
-    assert!(planned(&|facts| _ = facts
-        .annotations
-        .insert(crate::crd::CORDONED.to_owned(), "x".to_owned())));
+    assert!(planned(
+        &|facts| _ = facts.annotations.insert(crate::crd::CORDONED.into(), "x".into())
+    ));
     assert!(planned(
         &|facts| _ = facts.maintenance.insert("MaintenancePlanned".to_owned())
     ));
@@ -284,9 +282,7 @@ fn a_cordon_by_hand_is_planned_also_when_talos_marks_it_later() {
     sim.edit("b", |facts| facts.unschedulable = true);
     sim.run(10);
     sim.edit("b", |facts| {
-        _ = facts
-            .annotations
-            .insert("talos.dev/cordoned".to_owned(), "true".to_owned());
+        _ = facts.annotations.insert("talos.dev/cordoned".into(), "true".into());
     });
     sim.off("b");
     sim.run(60);
@@ -341,9 +337,7 @@ fn talos_cordon_alone_is_clean_but_no_trace_and_nothing_once_it_is_old() {
     for (minutes, kind) in [(1, Kind::Clean), (40, Kind::Lost)] {
         let mut sim = Sim::with(&["a", "b"]);
         sim.edit("b", |facts| {
-            _ = facts
-                .annotations
-                .insert("talos.dev/cordoned".to_owned(), "true".to_owned());
+            _ = facts.annotations.insert("talos.dev/cordoned".into(), "true".into());
         });
         sim.run(60 * minutes);
         sim.off("b");
