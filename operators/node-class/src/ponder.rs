@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::{FutureExt, StreamExt};
 use hearth_reconciler::health::Check;
 use hearth_reconciler::watch::Update;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -151,12 +152,19 @@ impl Feeds {
 struct Asked {
     /// Plan and facts of a node.
     nodes: HashMap<String, (Arc<NodePlan>, Arc<NodeFacts>)>,
+    /// The last history that was asked for.
+    history: String,
 }
+
+/// So many of a kind are asked for after one thought; the others wait for the next, which follows. Whatever waits in a controller takes
+/// memory.
+const AT_ONCE: usize = 100;
 
 /// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
 pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>) {
     let (mut asked, mut reading) = (Asked::default(), Reading::default());
     let (mut last, mut took) = (Duration::ZERO, Duration::ZERO);
+    let mut terms = std::pin::pin!(ctx.leadership.terms());
     loop {
         let stirred = tokio::time::timeout(TICK, ctx.stir.notified()).await.is_ok();
         if stirred {
@@ -173,13 +181,15 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
             let Some(stored) = reading.ask(&ctx) else { continue };
             ctx.mind().recall(&stored);
         }
+        // What was asked for in the term before ended with it, and what was read was not read in this one.
+        let new_term = terms.next().now_or_never().is_some();
         let leading = ctx.leadership.term().is_some();
-        if !leading {
-            asked.nodes.clear();
-            // What is read for a term must be read in it.
-            reading.forget();
+        if new_term || !leading {
+            (asked, reading) = (Asked::default(), Reading::default());
             ctx.mind().stand_by(now);
             ctx.think_so(Thought::default());
+        }
+        if !leading {
             continue;
         }
         if !ctx.mind().loaded() {
@@ -197,7 +207,9 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
         }
         last = now.mono;
         let thought = think(&ctx, &feeds, complete, now);
-        ask(&ctx, &thought, &mut asked);
+        if ask(&ctx, &thought, &mut asked) {
+            feeds.changed(&ctx);
+        }
         took = ctx.clock.now().mono.saturating_sub(now.mono);
     }
 }
@@ -250,7 +262,10 @@ fn reference(facts: &NodeFacts) -> ObjectReference {
     }
 }
 
-fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) {
+/// Asks for the reconciles that have something to do. True if there are more than are asked for at once.
+fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) -> bool {
+    let mut room = AT_ONCE;
+    let mut more = false;
     let nodes: BTreeMap<String, Arc<NodeFacts>> = ctx.world().nodes.clone();
     asked.nodes.retain(|name, _| nodes.contains_key(name));
     for (name, plan) in &thought.plans {
@@ -264,6 +279,11 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) {
         // The same again is the controller's to retry, after its backoff.
         let now = (Arc::clone(plan), Arc::clone(facts));
         if asked.nodes.get(name) != Some(&now) {
+            let Some(left) = room.checked_sub(1) else {
+                more = true;
+                continue;
+            };
+            room = left;
             asked.nodes.insert(name.clone(), now);
             let _ = ctx.calls.node.send(ObjectRef::new(name));
         }
@@ -284,11 +304,15 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) {
             let _ = ctx.calls.class.send(ObjectRef::from_obj(&*class));
         }
     }
-    for name in ctx.mind().waiting_to_store() {
-        if ctx.histories.get(&ObjectRef::new(&name)).is_some() {
-            let _ = ctx.calls.history.send(ObjectRef::new(&name));
-        }
+    // All in turn: one that cannot be stored is tried again and holds up no other.
+    let mut waiting = ctx.mind().waiting_to_store();
+    waiting.retain(|name| ctx.histories.get(&ObjectRef::new(name)).is_some());
+    let next = waiting.partition_point(|name| *name <= asked.history);
+    for name in waiting[next..].iter().chain(&waiting[..next]).take(AT_ONCE) {
+        let _ = ctx.calls.history.send(ObjectRef::new(name));
+        asked.history.clone_from(name);
     }
+    more || waiting.len() > AT_ONCE
 }
 
 /// But for what the host's reconciler decides itself, or others tell.

@@ -3,9 +3,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use hearth_reconciler::run::run as run_controller;
+use hearth_reconciler::run::{run as run_controller, run_asked};
 use hearth_reconciler::start::{Process, start};
-use hearth_reconciler::watch::{Update, reflect, watch};
+use hearth_reconciler::watch::{Update, keep, reflect, watch};
 use kube::runtime::Controller;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event};
@@ -81,10 +81,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         process.health.heartbeat("thinking", STUCK),
     ));
 
+    // Of nodes and histories there are many; a thought asks for those that have something to write.
     let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), reduce);
     let updates = observe_nodes(updates, &process, &ctx, &feeds);
-    let nodes = Controller::for_stream(reflect(updates, node_writer), nodes).reconcile_on(calls(node_called));
-    let nodes = run_controller(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
+    let nodes = Controller::for_stream(keep(updates, node_writer), nodes).reconcile_on(calls(node_called));
+    let nodes = run_asked(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
 
     let updates = told(&process, &ctx, &feeds, "nodehosts", |feeds: &Feeds| &feeds.hosts);
     let hosts = Controller::for_stream(reflect(updates, host_writer), hosts).reconcile_on(calls(host_called));
@@ -107,9 +108,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     );
 
     let updates = told_histories(&process, &ctx, &feeds);
-    let histories = Controller::for_stream(reflect(updates, history_writer), histories);
+    let histories = Controller::for_stream(keep(updates, history_writer), histories);
     let histories = histories.reconcile_on(calls(history_called));
-    let histories = run_controller(
+    let histories = run_asked(
         histories,
         &process,
         "nodehistory",

@@ -89,11 +89,6 @@ impl Reading {
         }
         None
     }
-
-    /// What is being read is not wanted any more.
-    pub(crate) fn forget(&mut self) {
-        self.0 = JoinSet::new();
-    }
 }
 
 async fn read(client: &Client) -> anyhow::Result<Stored> {
@@ -148,7 +143,12 @@ mod tests {
     async fn all_pages_are_read() {
         let (client, server) = Script::new()
             .expect("GET", format!("{PATH}?&limit={PAGE}"), 200, page(&["a", "b"], "more"))
-            .expect("GET", format!("{PATH}?&limit={PAGE}&continue=more"), 200, page(&["c"], ""))
+            .expect(
+                "GET",
+                format!("{PATH}?&limit={PAGE}&continue=more"),
+                200,
+                page(&["c"], ""),
+            )
             .start();
         let stored = read(&client).await.unwrap();
         server.finish();

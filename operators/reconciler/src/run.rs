@@ -44,6 +44,26 @@ pub async fn run<K, C, E, F, Fut>(
     F: Fn(Arc<K>, Arc<C>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Action, E>> + Send + 'static,
 {
+    let controller = controller.reconcile_all_on(process.leadership.terms().map(drop));
+    run_asked(controller, process, kind, ctx, reconcile).await;
+}
+
+/// As [`run`], but on taking over nothing is reconciled by itself: for operators that decide about all objects together and ask
+/// for each reconciliation. They have to ask anew in each term. Thousands of objects that wait at once would be most of the
+/// memory that the controller takes, for good.
+pub async fn run_asked<K, C, E, F, Fut>(
+    controller: Controller<K>,
+    process: &Process,
+    kind: &'static str,
+    ctx: Arc<C>,
+    reconcile: F,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    C: Send + Sync + 'static,
+    E: ReconcileError,
+    F: Fn(Arc<K>, Arc<C>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Action, E>> + Send + 'static,
+{
     let (store, gate) = (controller.store(), process.health.gate(kind));
     let settle = &Arc::new(Settle {
         kind,
@@ -54,7 +74,6 @@ pub async fn run<K, C, E, F, Fut>(
     let results = controller
         .with_config(controller::Config::default().concurrency(process.args.concurrency))
         .graceful_shutdown_on(process.shutdown.clone().cancelled_owned())
-        .reconcile_all_on(process.leadership.terms().map(drop))
         .run(
             |object, ctx| {
                 let (term, settle) = (process.leadership.term(), Arc::clone(settle));

@@ -97,6 +97,21 @@ where
     touched.map(|object| Ok(Arc::unwrap_or_clone(object)))
 }
 
+/// Keeps a store up to date as [`reflect`], and yields nothing: for a `Controller` that is asked for each reconciliation
+/// (`Controller::reconcile_on`, with [`run_asked`](crate::run::run_asked)).
+pub fn keep<K, S>(updates: S, mut writer: Writer<K>) -> impl Stream<Item = watcher::Result<K>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    S: Stream<Item = Update<K>> + Send,
+{
+    updates.filter_map(move |update| {
+        if let Update::Event(event) = update {
+            writer.apply_watcher_event(&event);
+        }
+        std::future::ready(None)
+    })
+}
+
 fn tell<K, S>(events: S) -> impl Stream<Item = Update<K>> + Send
 where
     K: Resource + Send + 'static,

@@ -300,6 +300,36 @@ async fn a_standby_does_nothing_a_new_leader_reconciles_all_and_a_lost_term_stop
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_for_each_reconciliation_gets_no_other_in_a_new_term() {
+    let (mut process, _) = cluster();
+    let (mut throne, leadership) = Throne::empty();
+    process.leadership = leadership;
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        world.writer.apply_watcher_event(&watcher::Event::Apply(object(name)));
+    }
+    let (asks, asked) = mpsc::unbounded();
+    let controller = world.controller.take().unwrap().reconcile_on(asked);
+    let runs = Runs::default();
+    let r = Arc::clone(&runs);
+    let reconcile = move |object: Arc<ConfigMap>, _: Arc<()>| {
+        r.lock().unwrap().push((object.name_any(), Instant::now()));
+        async { Ok::<_, Bad>(Action::await_change()) }
+    };
+    let run = run_asked(controller, &process, "thing", Arc::new(()), reconcile);
+    let play = async {
+        throne.give();
+        sleep(Duration::from_mins(1)).await;
+        assert_eq!(runs.lock().unwrap().len(), 0);
+        asks.unbounded_send(ObjectRef::from_obj(&object("b"))).unwrap();
+        sleep(Duration::from_mins(1)).await;
+        let runs = runs.lock().unwrap();
+        assert_eq!(runs.iter().map(|run| run.0.as_str()).collect::<Vec<_>>(), ["b"]);
+    };
+    tokio::select! { () = run => unreachable!(), () = play => {} }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_end_waits_for_work_under_way_but_not_for_ever() {
     for (takes, waits, finished) in [(5, 5, 1), (3600, 15, 0)] {
         let (process, _) = cluster();

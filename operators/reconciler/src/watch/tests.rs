@@ -240,3 +240,23 @@ async fn an_object_is_touched_after_the_store_holds_it() {
     send(Event::Delete(typed("b", 4)));
     assert_eq!(next(&mut touched).await, ("b".to_owned(), None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_only_kept_touches_nothing() {
+    let typed = |name: &str| serde_json::from_value::<ConfigMap>(object(name, 1)).unwrap();
+    let (sender, receiver) = futures::channel::mpsc::unbounded();
+    let (store, writer) = reflector::store::<ConfigMap>();
+    let mut touched: BoxStream<'_, watcher::Result<ConfigMap>> = keep(receiver, writer).boxed();
+    for event in [
+        Event::Init,
+        Event::InitApply(typed("a")),
+        Event::InitDone,
+        Event::Apply(typed("b")),
+        Event::Delete(typed("a")),
+    ] {
+        sender.unbounded_send(Update::Event(event)).unwrap();
+        assert!(futures::poll!(touched.next()).is_pending());
+    }
+    let names: Vec<String> = store.state().iter().map(|object| object.name_any()).collect();
+    assert_eq!(names, ["b"]);
+}
