@@ -18,7 +18,7 @@ use crate::dwellings::{Dwelling, SlimPod, SlimVolume, gather, of_pod, of_volume}
 use crate::facts::{NodeFacts, SlimLease, SlimNode};
 use crate::mind::{NodePlan, Thought};
 use crate::reconcile::{Context, write::todo};
-use crate::stored::Reading;
+use crate::stored::{Reading, SlimHistory};
 use crate::world::{Change, Feed};
 
 /// How often liveness is judged.
@@ -113,6 +113,21 @@ impl Feeds {
             for name in &names {
                 mind.observer.lease_gone(name, now);
             }
+        }
+    }
+
+    /// A NodeHistory came, changed or went. What is in them we wrote ourselves, and each write would be answered by a thought, at
+    /// each node's checkpoint. One that somebody deleted is forgotten.
+    pub fn history(&self, ctx: &Context, update: &Update<SlimHistory>, gate: &Check) {
+        let change = lock(&self.histories).take(update, |history| (history.name_any(), ()), gate);
+        if let Change::Went(names) = &change {
+            let mut mind = ctx.mind();
+            for name in names {
+                mind.forget(name);
+            }
+        }
+        if is_news(update, &change) {
+            self.changed(ctx);
         }
     }
 
@@ -212,6 +227,11 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
         }
         took = ctx.clock.now().mono.saturating_sub(now.mono);
     }
+}
+
+/// Whether more has happened than that one which is there was written.
+fn is_news(update: &Update<SlimHistory>, change: &Change) -> bool {
+    *change != Change::Standing || !matches!(update, Update::Event(Event::Apply(_)))
 }
 
 /// How long changes are gathered after a thought that took so long. Liveness is judged in time all the same.
@@ -328,6 +348,19 @@ fn differs(stored: Option<&crate::crd::NodeHostStatus>, thought: &crate::crd::No
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_we_store_ourselves_is_not_thought_about_again() {
+        let history = SlimHistory::default();
+        let stored = Update::Event(Event::Apply(history.clone()));
+        assert!(!is_news(&stored, &Change::Standing));
+        assert!(is_news(&stored, &Change::Came("a".to_owned())));
+        assert!(is_news(
+            &Update::Event(Event::Delete(history)),
+            &Change::Went(vec!["a".to_owned()])
+        ));
+        assert!(is_news(&Update::Recovered, &Change::Standing));
+    }
 
     #[test]
     fn long_thoughts_are_followed_by_a_long_rest_but_liveness_is_judged_in_time() {

@@ -8,7 +8,7 @@ use hearth_reconciler::start::{Process, start};
 use hearth_reconciler::watch::{Update, keep, reflect, watch};
 use kube::runtime::Controller;
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -24,7 +24,7 @@ use crate::mind::{Mind, Thought, World};
 use crate::ponder::{Feeds, ponder};
 use crate::reconcile::{self, Calls, Context};
 use crate::stored::{SlimHistory, slim};
-use crate::world::{Change, Feed};
+use crate::world::Feed;
 use crate::{address, lockouts};
 
 /// Objects per page of a list: keeps the peak of the first list small. A page of Nodes is decoded with their managedFields
@@ -169,50 +169,26 @@ fn told<K>(
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
-    told_if(process, ctx, feeds, name, feed, (|_| (), |_, _| true))
+    let gate = process.health.gate(format!("{name} read"));
+    let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
+    watch(Api::<K>::all(process.client.clone()), config(), |_| ()).inspect(move |update: &Update<K>| {
+        let mut feed = feed(&feeds).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        feed.take(update, |object| (object.name_any(), ()), &gate);
+        drop(feed);
+        feeds.changed(&ctx);
+    })
 }
 
-/// Of histories it matters only which there are: what is in them we wrote ourselves, and each write would be answered by a
-/// thought, at each node's checkpoint.
+/// Of histories it matters only which there are.
 fn told_histories(
     process: &Process,
     ctx: &Arc<Context>,
     feeds: &Arc<Feeds>,
 ) -> impl Stream<Item = Update<SlimHistory>> + Send + use<> {
-    let feed: fn(&Feeds) -> &Mutex<Feed<()>> = |feeds| &feeds.histories;
-    told_if(process, ctx, feeds, "nodehistories", feed, (slim, came_or_went))
-}
-
-/// Drops what is not needed of an object.
-type Slim<K> = fn(&mut K);
-/// Whether it is to be thought about.
-type Matters<K> = fn(&Update<K>, &Change) -> bool;
-
-fn told_if<K>(
-    process: &Process,
-    ctx: &Arc<Context>,
-    feeds: &Arc<Feeds>,
-    name: &str,
-    feed: fn(&Feeds) -> &Mutex<Feed<()>>,
-    (slim, matters): (Slim<K>, Matters<K>),
-) -> impl Stream<Item = Update<K>> + Send + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-{
-    let gate = process.health.gate(format!("{name} read"));
+    let gate = process.health.gate("nodehistories read");
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
-    watch(Api::<K>::all(process.client.clone()), config(), slim).inspect(move |update: &Update<K>| {
-        let mut feed = feed(&feeds).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let change = feed.take(update, |object| (object.name_any(), ()), &gate);
-        drop(feed);
-        if matters(update, &change) {
-            feeds.changed(&ctx);
-        }
-    })
-}
-
-fn came_or_went(update: &Update<SlimHistory>, change: &Change) -> bool {
-    *change != Change::Standing || !matches!(update, Update::Event(Event::Apply(_)))
+    let updates = watch(Api::<SlimHistory>::all(process.client.clone()), config(), slim);
+    updates.inspect(move |update| feeds.history(&ctx, update, &gate))
 }
 
 /// Pods and volumes, for what lives only on volatile nodes. Not being allowed to see them holds nothing else up.
@@ -240,22 +216,4 @@ where
     K: Resource<DynamicType = ()> + Send + 'static,
 {
     futures::stream::poll_fn(move |cx| called.poll_recv(cx))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_we_store_ourselves_is_not_thought_about_again() {
-        let history = SlimHistory::default();
-        let stored = Update::Event(Event::Apply(history.clone()));
-        assert!(!came_or_went(&stored, &Change::Standing));
-        assert!(came_or_went(&stored, &Change::Came("a".to_owned())));
-        assert!(came_or_went(
-            &Update::Event(Event::Delete(history)),
-            &Change::Went(vec!["a".to_owned()])
-        ));
-        assert!(came_or_went(&Update::Recovered, &Change::Standing));
-    }
 }

@@ -143,6 +143,12 @@ impl Mind {
         happened || self.observer.sight() != before
     }
 
+    /// Somebody deleted what is stored of a node: what it did is not remembered any more.
+    pub fn forget(&mut self, node: &str) {
+        self.entries.remove(node);
+        self.outbox.remove(node);
+    }
+
     /// Whether it has become time to take away what is too much: after the first sight only adding is allowed for a while, and the end
     /// of that while is nothing that happens by itself. The stores are complete.
     pub fn settled(&self, now: Now) -> bool {

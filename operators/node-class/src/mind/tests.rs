@@ -300,6 +300,26 @@ fn a_history_that_cannot_be_read_is_left_alone() {
 }
 
 #[test]
+fn a_history_that_somebody_deleted_begins_anew() {
+    let mut home = Home::new();
+    home.lead();
+    home.pass(300);
+    home.not_ready(&["mini-1"]);
+    home.pass(200);
+    let transitions = |home: &Home| {
+        let mut status = crate::crd::NodeHistoryStatus::default();
+        let record = &home.mind.entries["mini-1"].record;
+        record.write(&mut status, now(home.second).wall, &TimeZone::UTC);
+        status.transitions.len()
+    };
+    assert_eq!(transitions(&home), 1);
+    home.mind.forget("mini-1");
+    let mut stored = 0;
+    home.pass_and(10, |name, _| stored += usize::from(name == "mini-1"));
+    assert_eq!((transitions(&home), stored), (0, 1));
+}
+
+#[test]
 fn clones_of_one_machine_are_named_on_both() {
     let mut home = Home::new();
     home.lead();

@@ -18,7 +18,7 @@ pub(crate) fn cases() -> Vec<Case<Stage>> {
             run: |stage| Box::pin(off_and_on(stage)),
         },
         Case {
-            name: "a_node_that_registers_anew_keeps_its_history",
+            name: "a_node_that_registers_anew_keeps_its_history_until_somebody_deletes_it",
             local: true,
             run: |stage| Box::pin(registered_anew(stage)),
         },
@@ -120,6 +120,18 @@ async fn registered_anew(stage: &Stage) -> Result<()> {
             && now["status"]["state"] == "Up"
             && new.iter().any(|change| change["kind"] == "Reregistered");
         ensure!(kept, "it is {}", now["status"]);
+        Ok(Some(()))
+    })
+    .await?;
+
+    // Whoever deletes it wants it forgotten.
+    delete(client, &ours("NodeHistory", name)).await?;
+    until("another history begins", LATER, || async {
+        let now = get(client, &ours("NodeHistory", name)).await?;
+        let bare = now["metadata"]["uid"] != history["metadata"]["uid"]
+            && now["status"]["state"] == "Up"
+            && now["status"]["transitions"].as_array().is_none_or(Vec::is_empty);
+        ensure!(bare, "it is {now}");
         Ok(Some(()))
     })
     .await
