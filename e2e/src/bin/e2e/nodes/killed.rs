@@ -204,7 +204,6 @@ struct Run<'a> {
     gate: Gate,
     program: Program,
     life: Child,
-    born: Instant,
     begun: Timestamp,
     /// Whether it is killed.
     disturbed: bool,
@@ -223,7 +222,6 @@ impl<'a> Run<'a> {
             gate,
             program,
             life,
-            born: Instant::now(),
             begun: Timestamp::now(),
             disturbed,
             kills: 0,
@@ -246,6 +244,8 @@ impl<'a> Run<'a> {
         self.gate.begin(self.disturbed);
         begin.await.with_context(|| format!("beginning with {name}"))?;
         let since = Instant::now();
+        // Since when it sees clearly, and when it last did, or began.
+        let (mut clear, mut saw) = (None, since);
         loop {
             tokio::select! {
                 write = self.gate.held() => {
@@ -253,12 +253,20 @@ impl<'a> Run<'a> {
                     self.kills += 1;
                     self.met.insert((name.to_owned(), write));
                     self.gate.go_on();
-                    (self.life, self.born) = (self.program.start()?, Instant::now());
+                    (self.life, clear, saw) = (self.program.start()?, None, Instant::now());
                 }
                 () = tokio::time::sleep(Duration::from_millis(250)) => {
                     ensure!(self.life.try_wait()?.is_none(), "the process ended by itself in {name}");
-                    let last = self.gate.last().unwrap_or(since).max(self.born).max(since);
-                    if last.elapsed() < QUIET || !self.sees().await.unwrap_or(false) {
+                    if !self.sees().await.unwrap_or(false) {
+                        ensure!(saw.elapsed() <= STUCK, "the process does not see in {name}");
+                        clear = None;
+                        continue;
+                    }
+                    saw = Instant::now();
+                    // It waits for its lease, then it watches, and then it only adds for a while: that is no rest.
+                    let clear = *clear.get_or_insert_with(Instant::now);
+                    let last = self.gate.last().unwrap_or(since).max(clear).max(since);
+                    if last.elapsed() < QUIET {
                         continue;
                     }
                     if reached().await? {
@@ -340,7 +348,13 @@ fn compare(path: &str, wanted: &Value, got: &Value, differences: &mut Vec<String
 /// Times and ages are other ones each time.
 fn timeless(value: &mut Value) {
     match value {
-        Value::String(text) if text.parse::<Timestamp>().is_ok() => "a time".clone_into(text),
+        Value::String(text) => {
+            let word = |word: &str| match word.trim_end_matches([',', ';']).parse::<Timestamp>() {
+                Ok(_) => "a-time".to_owned(),
+                Err(_) => word.to_owned(),
+            };
+            *text = text.split(' ').map(word).collect::<Vec<_>>().join(" ");
+        }
         Value::Array(all) => all.iter_mut().for_each(timeless),
         Value::Object(all) => all.values_mut().for_each(timeless),
         _ => {}
