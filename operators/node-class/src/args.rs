@@ -93,7 +93,7 @@ pub struct Timing {
     /// Silence of all leases beyond this means that nobody sees, not that all are down
     #[arg(long, env = "HEARTH_BLIND_AFTER", default_value = "20s", value_parser = duration)]
     pub blind_after: Duration,
-    /// For so long after a start, and after time in which nobody saw, nothing is taken off nodes
+    /// For so long after a start, once it sees clearly, nothing is taken off nodes
     #[arg(long, env = "HEARTH_SETTLE", default_value = "1m", value_parser = duration)]
     pub settle: Duration,
     /// How often the history is written when nothing happens

@@ -44,6 +44,8 @@ pub struct Feeds {
     pub(crate) histories: Mutex<Feed<()>>,
     pods: Mutex<Feed<Dwelling>>,
     volumes: Mutex<Feed<Option<BTreeSet<String>>>>,
+    /// A history was deleted, so that one that is being read may be too.
+    forgotten: Mutex<bool>,
     /// Something changed since the last thought.
     dirty: Mutex<bool>,
     /// Pods or volumes changed since they were gathered.
@@ -120,11 +122,12 @@ impl Feeds {
     /// each node's checkpoint. One that somebody deleted is forgotten.
     pub fn history(&self, ctx: &Context, update: &Update<SlimHistory>, gate: &Check) {
         let change = lock(&self.histories).take(update, |history| (history.name_any(), ()), gate);
-        if let Change::Went(names) = &change {
-            let mut mind = ctx.mind();
-            for name in names {
-                mind.forget(name);
-            }
+        // That one is missing in a list is no word of anybody: it may be an older backup of all.
+        if let Update::Event(Event::Delete(history)) = update {
+            let name = history.name_any();
+            let nodes = lock(&self.nodes);
+            ctx.mind().forget(&name, nodes.items().get(&name).map(|facts| &**facts));
+            *lock(&self.forgotten) = true;
         }
         if is_news(update, &change) {
             self.changed(ctx);
@@ -165,18 +168,22 @@ impl Feeds {
 /// What was asked for last, so that it is asked for once.
 #[derive(Default)]
 struct Asked {
-    /// Plan and facts of a node.
-    nodes: HashMap<String, (Arc<NodePlan>, Arc<NodeFacts>)>,
-    /// The last history that was asked for.
-    history: String,
+    /// Plan and facts of a node, and when that was.
+    nodes: HashMap<String, (Arc<NodePlan>, Arc<NodeFacts>, Duration)>,
+    /// Which of a node's histories, and when that was.
+    histories: HashMap<String, (u64, Duration)>,
 }
+
+/// What was asked for and is still to be done is asked for again after this time: a reconcile that failed is tried again by its
+/// controller, but one that found nothing to do, because it came too early, is not.
+const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// So many of a kind are asked for after one thought; the others wait for the next, which follows. Whatever waits in a controller takes
 /// memory.
 const AT_ONCE: usize = 100;
 
 /// Thinks for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
-pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>) {
+pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, recalled: Arc<Check>) {
     let (mut asked, mut reading) = (Asked::default(), Reading::default());
     let (mut last, mut took) = (Duration::ZERO, Duration::ZERO);
     let mut terms = std::pin::pin!(ctx.leadership.terms());
@@ -195,6 +202,10 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
             }
             let Some(stored) = reading.ask(&ctx) else { continue };
             ctx.mind().recall(&stored);
+            recalled.pass();
+        }
+        if std::mem::take(&mut *lock(&feeds.forgotten)) {
+            reading = Reading::default();
         }
         // What was asked for in the term before ended with it, and what was read was not read in this one.
         let new_term = terms.next().now_or_never().is_some();
@@ -202,6 +213,7 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
         if new_term || !leading {
             (asked, reading) = (Asked::default(), Reading::default());
             ctx.mind().stand_by(now);
+            ctx.world().leftovers.clear();
             ctx.think_so(Thought::default());
         }
         if !leading {
@@ -222,7 +234,7 @@ pub async fn ponder(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>)
         }
         last = now.mono;
         let thought = think(&ctx, &feeds, complete, now);
-        if ask(&ctx, &thought, &mut asked) {
+        if ask(&ctx, &thought, &mut asked, now) {
             feeds.changed(&ctx);
         }
         took = ctx.clock.now().mono.saturating_sub(now.mono);
@@ -254,6 +266,8 @@ fn think(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Thought>
             .sort_unstable_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         world.classes = ctx.classes.state();
         world.complete = complete;
+        // Of nodes that are not coming back just now it is not known what is left on them.
+        world.leftovers.retain(|node, _| ctx.mind().watches_leftovers(node));
         let (pods, volumes) = (lock(&feeds.pods), lock(&feeds.volumes));
         world.dwellings = (pods.complete() && volumes.complete())
             .then(|| Arc::new(gather(pods.items().values(), volumes.items().iter())));
@@ -283,7 +297,7 @@ fn reference(facts: &NodeFacts) -> ObjectReference {
 }
 
 /// Asks for the reconciles that have something to do. True if there are more than are asked for at once.
-fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) -> bool {
+fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked, now: Now) -> bool {
     let mut room = AT_ONCE;
     let mut more = false;
     let nodes: BTreeMap<String, Arc<NodeFacts>> = ctx.world().nodes.clone();
@@ -296,15 +310,19 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) -> bool {
             asked.nodes.remove(name);
             continue;
         }
-        // The same again is the controller's to retry, after its backoff.
-        let now = (Arc::clone(plan), Arc::clone(facts));
-        if asked.nodes.get(name) != Some(&now) {
+        // The same again is the controller's to retry, after its backoff. Facts that look the same are others, if they came anew:
+        // what was put there was taken away again.
+        let same = asked.nodes.get(name).is_some_and(|(before, then, at)| {
+            before == plan && Arc::ptr_eq(then, facts) && now.mono.saturating_sub(*at) < ASK_AGAIN
+        });
+        if !same {
             let Some(left) = room.checked_sub(1) else {
                 more = true;
                 continue;
             };
             room = left;
-            asked.nodes.insert(name.clone(), now);
+            let what = (Arc::clone(plan), Arc::clone(facts), now.mono);
+            asked.nodes.insert(name.clone(), what);
             let _ = ctx.calls.node.send(ObjectRef::new(name));
         }
     }
@@ -315,6 +333,8 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) -> bool {
             .get(&name)
             .is_some_and(|status| differs(host.status.as_ref(), status))
             || host.annotations().contains_key(crate::crd::OFF)
+            // It may have been taken back while nobody was there.
+            || host.status.as_ref().is_some_and(|status| status.off.is_some())
         {
             let _ = ctx.calls.host.send(ObjectRef::from_obj(&*host));
         }
@@ -324,15 +344,21 @@ fn ask(ctx: &Context, thought: &Thought, asked: &mut Asked) -> bool {
             let _ = ctx.calls.class.send(ObjectRef::from_obj(&*class));
         }
     }
-    // All in turn: one that cannot be stored is tried again and holds up no other.
-    let mut waiting = ctx.mind().waiting_to_store();
-    waiting.retain(|name| ctx.histories.get(&ObjectRef::new(name)).is_some());
-    let next = waiting.partition_point(|name| *name <= asked.history);
-    for name in waiting[next..].iter().chain(&waiting[..next]).take(AT_ONCE) {
+    let (mind, mut room) = (ctx.mind(), AT_ONCE);
+    asked
+        .histories
+        .retain(|_, (_, at)| now.mono.saturating_sub(*at) < ASK_AGAIN);
+    for (name, serial) in mind.waiting_to_store() {
+        let same = asked.histories.get(name).is_some_and(|(before, _)| *before == serial);
+        if same || ctx.histories.get(&ObjectRef::new(name)).is_none() {
+            continue;
+        }
+        let Some(left) = room.checked_sub(1) else { return true };
+        room = left;
+        asked.histories.insert(name.clone(), (serial, now.mono));
         let _ = ctx.calls.history.send(ObjectRef::new(name));
-        asked.history.clone_from(name);
     }
-    more || waiting.len() > AT_ONCE
+    more
 }
 
 /// But for what the host's reconciler decides itself, or others tell.

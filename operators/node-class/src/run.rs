@@ -79,6 +79,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Arc::clone(&ctx),
         Arc::clone(&feeds),
         process.health.heartbeat("thinking", STUCK),
+        process.health.gate("histories recalled"),
     ));
 
     // Of nodes and histories there are many; a thought asks for those that have something to write.

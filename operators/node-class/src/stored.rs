@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use crate::crd::NodeHistory;
+use crate::crd::{NodeHistory, NodeHistoryStatus};
 use crate::mind::Entry;
 use crate::reconcile::Context;
 
@@ -35,6 +35,25 @@ pub struct SlimHistory {
 pub struct SlimHistoryStatus {
     /// Since when conditions are as they are.
     pub conditions: Vec<Condition>,
+}
+
+/// A NodeHistory of any version of the operator.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = NodeHistory)]
+#[serde(default)]
+struct RawHistory {
+    metadata: ObjectMeta,
+    status: serde_json::Value,
+}
+
+/// One that cannot be read, because a newer operator wrote it, holds up no other.
+fn stored(history: RawHistory) -> (String, Box<Entry>) {
+    let status: Result<Option<NodeHistoryStatus>, _> = serde_json::from_value(history.status);
+    let entry = match status {
+        Ok(status) => Entry::stored(Ok(&status.unwrap_or_default())),
+        Err(error) => Entry::stored(Err(error.to_string())),
+    };
+    (history.metadata.name.unwrap_or_default(), entry)
 }
 
 /// For the watch's slimming step. Reason and message are told anew at each write.
@@ -92,12 +111,12 @@ impl Reading {
 }
 
 async fn read(client: &Client) -> anyhow::Result<Stored> {
-    let api = Api::<NodeHistory>::all(client.clone());
+    let api = Api::<RawHistory>::all(client.clone());
     let (mut all, mut next) = (Stored::new(), ListParams::default().limit(PAGE));
     loop {
         let page = tokio::time::timeout(PATIENCE, api.list(&next)).await;
         let page = page.context("the API server takes too long")??;
-        all.extend(page.items.iter().map(Entry::stored));
+        all.extend(page.items.into_iter().map(stored));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => next = next.continue_token(&token),
             None => return Ok(all),
@@ -133,7 +152,7 @@ mod tests {
     fn page(names: &[&str], next: &str) -> Value {
         let history = |name: &&str| {
             json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistory", "metadata": { "name": name },
-                "spec": {}, "status": { "format": 1, "state": "Up", "learned": "Volatile" } })
+                "spec": {}, "status": { "host": "gamer" } })
         };
         json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistoryList",
             "metadata": { "continue": next }, "items": names.iter().map(history).collect::<Vec<_>>() })
@@ -153,6 +172,19 @@ mod tests {
         let stored = read(&client).await.unwrap();
         server.finish();
         assert_eq!(stored.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert!(stored.values().all(|entry| entry.unreadable.is_none()));
+    }
+
+    #[tokio::test]
+    async fn what_a_newer_operator_wrote_is_left_alone_and_holds_up_no_other() {
+        let mut newer = page(&["a", "b", "c"], "");
+        newer["items"][0]["status"]["learned"] = json!("Nightly");
+        newer["items"][1]["status"] = Value::Null;
+        let (client, server) = Script::new().expect("GET", PATH, 200, newer).start();
+        let stored = read(&client).await.unwrap();
+        server.finish();
+        let unreadable: Vec<_> = stored.values().map(|entry| entry.unreadable.is_some()).collect();
+        assert_eq!(unreadable, [true, false, false]);
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use crate::class::debounce::Debounce;
 use crate::class::oscillation::Oscillation;
 use crate::clock::Now;
 use crate::crd::{Availability, NodeHistoryStatus, NodeHost};
+use crate::facts::NodeFacts;
 use crate::failover;
 use crate::host::Claims;
 use crate::liveness::{Domains, Happening, Observer, Sight, Standing, State};
@@ -49,13 +50,22 @@ pub struct Mind {
     /// What happened and is not in the records yet, with when it was told. A standby keeps it for when it takes over.
     pending: VecDeque<(Duration, Happening)>,
     /// Histories that are to be stored.
-    outbox: BTreeMap<String, NodeHistoryStatus>,
+    outbox: BTreeMap<String, Waiting>,
+    /// Of what came into the outbox last.
+    serial: u64,
     /// By node, keys that the API server refused because others manage them, and when that was.
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
     /// When this process began to lead with a clear view.
     clear_since: Option<Duration>,
     recalled: bool,
     loaded: bool,
+}
+
+/// A history on its way.
+#[derive(Debug)]
+struct Waiting {
+    serial: u64,
+    status: NodeHistoryStatus,
 }
 
 /// A standby remembers what happened for this long; a leader's lease ends much sooner.
@@ -81,6 +91,7 @@ impl Mind {
             domains: Arc::default(),
             pending: VecDeque::new(),
             outbox: BTreeMap::new(),
+            serial: 0,
             theirs: BTreeMap::new(),
             clear_since: None,
             recalled: false,
@@ -143,10 +154,15 @@ impl Mind {
         happened || self.observer.sight() != before
     }
 
-    /// Somebody deleted what is stored of a node: what it did is not remembered any more.
-    pub fn forget(&mut self, node: &str) {
+    /// Somebody deleted what is stored of a node: what it did is not remembered any more, and what it was learned to be neither. But
+    /// a node with our out-of-service taint keeps the grounds for it.
+    pub fn forget(&mut self, node: &str, facts: Option<&NodeFacts>) {
+        if facts.is_some_and(nodes::is_out_of_service) {
+            return;
+        }
         self.entries.remove(node);
         self.outbox.remove(node);
+        self.pending.retain(|(_, happening)| happening.node != node);
     }
 
     /// Whether it has become time to take away what is too much: after the first sight only adding is allowed for a while, and the end
@@ -161,25 +177,22 @@ impl Mind {
             .is_some_and(|since| now.mono.saturating_sub(since) >= self.timing.settle)
     }
 
-    /// What is to be stored of a node.
-    pub fn to_store(&self, node: &str) -> Option<NodeHistoryStatus> {
-        self.outbox.get(node).cloned()
+    /// What is to be stored of a node, with the number by which [`Mind::stored`] knows it.
+    pub fn to_store(&self, node: &str) -> Option<(u64, NodeHistoryStatus)> {
+        let waiting = self.outbox.get(node)?;
+        Some((waiting.serial, waiting.status.clone()))
     }
 
     /// It is stored; if something newer has come meanwhile, that is still to be.
-    pub fn stored(&mut self, node: &str, status: &NodeHistoryStatus) {
-        let same = self
-            .outbox
-            .get(node)
-            .is_some_and(|waiting| waiting.known_until == status.known_until);
-        if same {
+    pub fn stored(&mut self, node: &str, serial: u64) {
+        if self.outbox.get(node).is_some_and(|waiting| waiting.serial == serial) {
             self.outbox.remove(node);
         }
     }
 
-    /// The nodes whose history is to be stored.
-    pub fn waiting_to_store(&self) -> Vec<String> {
-        self.outbox.keys().cloned().collect()
+    /// The nodes whose history is to be stored, each with the number of what is waiting.
+    pub fn waiting_to_store(&self) -> impl Iterator<Item = (&String, u64)> {
+        self.outbox.iter().map(|(node, waiting)| (node, waiting.serial))
     }
 
     /// The API server refused an apply, because others manage these keys. They are left to them for a while.

@@ -262,6 +262,11 @@ fn kept(node: &NodeFacts, ours: &[String]) -> Vec<Taint> {
         .collect()
 }
 
+/// Whether our out-of-service taint is on it.
+pub(super) fn is_out_of_service(node: &NodeFacts) -> bool {
+    ours(node).iter().any(|key| key == OUT_OF_SERVICE)
+}
+
 /// The keys of our taints by the mark, as far as they are there.
 fn ours(node: &NodeFacts) -> Vec<String> {
     let mark = node

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use hearth_reconciler::conditions;
 
-use super::{Mind, Thought, World};
+use super::{Mind, Thought, Waiting, World};
 use crate::clock::Now;
 use crate::crd::history::Machine;
-use crate::crd::{Availability, NodeHistory, NodeHistoryStatus};
+use crate::crd::{Availability, NodeHistoryStatus};
 use crate::history::Record;
 use crate::host::Claims;
 use crate::liveness::{Happening, State, What};
@@ -187,27 +187,31 @@ impl Mind {
             if due {
                 entry.stored = Some(now.mono);
             }
-            self.outbox.insert(name.clone(), status);
+            self.serial += 1;
+            let serial = self.serial;
+            self.outbox.insert(name.clone(), Waiting { serial, status });
         }
     }
 }
 
 impl Entry {
-    /// As it was stored, with the node's name. What cannot be read is left alone.
-    pub(crate) fn stored(history: &NodeHistory) -> (String, Box<Self>) {
+    /// As it was stored. What cannot be read is left alone.
+    pub(crate) fn stored(status: Result<&NodeHistoryStatus, String>) -> Box<Self> {
         let nothing = NodeHistoryStatus::default();
-        let status = history.status.as_ref().unwrap_or(&nothing);
+        let (status, error) = match status {
+            Ok(status) => (status, None),
+            Err(error) => (&nothing, Some(error)),
+        };
         let (record, unreadable) = match Record::read(status) {
-            Ok(record) => (record, None),
+            Ok(record) => (record, error),
             Err(error) => (Record::new(Machine::default()), Some(error.to_string())),
         };
-        let entry = Self {
+        Box::new(Self {
             unreadable,
             flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
             shown: Shown::of(status),
             ..Self::new(record)
-        };
-        (history.metadata.name.clone().unwrap_or_default(), Box::new(entry))
+        })
     }
 
     pub(super) fn new(record: Record) -> Self {

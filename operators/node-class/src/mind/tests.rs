@@ -136,9 +136,10 @@ impl Home {
             if self.mind.loaded() {
                 self.mind.look(now);
                 let thought = self.mind.think(&self.world, now);
-                for name in self.mind.waiting_to_store() {
-                    let status = self.mind.to_store(&name).unwrap();
-                    self.mind.stored(&name, &status);
+                let waiting: Vec<String> = self.mind.waiting_to_store().map(|(name, _)| name.clone()).collect();
+                for name in waiting {
+                    let (serial, status) = self.mind.to_store(&name).unwrap();
+                    self.mind.stored(&name, serial);
                     store(&name, &status);
                 }
                 last = thought;
@@ -286,7 +287,7 @@ fn a_history_that_cannot_be_read_is_left_alone() {
     let meta = json!({ "name": "gamer-1" });
     let history = json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistory", "metadata": meta, "spec": {}, "status": status });
     let history: NodeHistory = serde_json::from_value(history).unwrap();
-    home.mind.load(Stored::from([Entry::stored(&history)]));
+    home.mind.load(stored(&history));
     home.not_ready(&["gamer-1"]);
     home.pass(200);
     assert!(home.mind.entries["gamer-1"].unreadable.is_some());
@@ -297,6 +298,28 @@ fn a_history_that_cannot_be_read_is_left_alone() {
         "its classes work all the same"
     );
     assert!(home.mind.to_store("gamer-1").is_none());
+}
+
+/// As a process reads it.
+fn stored(history: &NodeHistory) -> Stored {
+    let name = history.metadata.name.clone().unwrap();
+    Stored::from([(name, Entry::stored(Ok(&history.status.clone().unwrap())))])
+}
+
+#[test]
+fn what_is_newer_than_what_was_stored_is_still_to_be_stored() {
+    let mut home = Home::new();
+    home.lead();
+    home.pass(60);
+    let mut again = || {
+        home.mind.entries.get_mut("mini-1").unwrap().dirty = true;
+        home.mind.think(&home.world, now(home.second));
+        home.mind.to_store("mini-1").unwrap().0
+    };
+    let (first, second) = (again(), again());
+    assert_ne!(first, second);
+    home.mind.stored("mini-1", first);
+    assert!(home.mind.to_store("mini-1").is_some(), "both are of the same second");
 }
 
 #[test]
@@ -313,7 +336,8 @@ fn a_history_that_somebody_deleted_begins_anew() {
         status.transitions.len()
     };
     assert_eq!(transitions(&home), 1);
-    home.mind.forget("mini-1");
+    home.mind
+        .forget("mini-1", home.world.nodes.get("mini-1").map(|facts| &**facts));
     let mut stored = 0;
     home.pass_and(10, |name, _| stored += usize::from(name == "mini-1"));
     assert_eq!((transitions(&home), stored), (0, 1));

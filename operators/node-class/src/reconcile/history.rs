@@ -16,7 +16,7 @@ use crate::stored::SlimHistory;
 /// Writes what is to be stored of a node, if anything is.
 pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, Error> {
     let name = history.name_any();
-    let Some(mut status) = ctx.mind().to_store(&name) else {
+    let Some((serial, mut status)) = ctx.mind().to_store(&name) else {
         return Ok(Action::await_change());
     };
     status.observed_generation = history.metadata.generation;
@@ -31,7 +31,7 @@ pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<A
         .await
         .map_err(Error::kube("storing the history"))?;
     ctx.metrics.write("history");
-    ctx.mind().stored(&name, &status);
+    ctx.mind().stored(&name, serial);
     Ok(Action::await_change())
 }
 

@@ -44,9 +44,9 @@ fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
             second.alive.remove("gamer-1");
         }
         second.mind.observer.watching(true, now(410));
-        second.mind.recall(&Stored::from([Entry::stored(&history)]));
+        second.mind.recall(&stored(&history));
         second.pass(90);
-        second.mind.load(Stored::from([Entry::stored(&history)]));
+        second.mind.load(stored(&history));
         second.pass(60);
         let status = written(&second, "gamer-1", 600);
         let downs: Vec<_> = status
@@ -90,8 +90,8 @@ fn a_node_that_was_deleted_before_a_restart_is_gone_and_no_restart_writes_it_aga
         }
         next.mind.observer.watching(true, now(start));
         let history = history("mini-2", &status);
-        next.mind.recall(&Stored::from([Entry::stored(&history)]));
-        next.mind.load(Stored::from([Entry::stored(&history)]));
+        next.mind.recall(&stored(&history));
+        next.mind.load(stored(&history));
         let mut stored = 0;
         for _ in 0..100 {
             next.pass_and(2, |name, written| {
