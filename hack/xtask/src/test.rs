@@ -90,7 +90,7 @@ fn on_a_cluster(steps: &mut Steps, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// The cases that take a cluster's parts away, and those that take long, on a second one.
+/// The cases that take a cluster's parts away, on a second one.
 struct Beside {
     child: Child,
     output: tempfile::NamedTempFile,
@@ -101,7 +101,7 @@ impl Beside {
         let output = tempfile::NamedTempFile::new()?;
         let file = output.reopen()?;
         let child = Command::new(std::env::current_exe()?)
-            .args(["e2e", "--part=blackout,endurance", "--down"])
+            .args(["e2e", "--part=blackout", "--down"])
             .env("HEARTH_CLUSTER_HOME", cluster::second_home()?)
             .env(FAILURES, failures)
             .stdin(Stdio::null())
@@ -115,7 +115,7 @@ impl Beside {
     /// Waits for its end and shows what it said; whether it succeeded.
     fn finish(mut self) -> Result<bool> {
         let status = self.child.wait()?;
-        eprintln!("-- blackouts and endurance, on a cluster of their own:");
+        eprintln!("-- blackouts, on a cluster of their own:");
         eprint!("{}", std::fs::read_to_string(self.output.path())?);
         Ok(status.success())
     }
