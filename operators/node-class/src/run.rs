@@ -3,9 +3,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use hearth_reconciler::run::{run as run_controller, run_asked};
+use hearth_reconciler::run::{run as run_controller, run_on_trigger};
 use hearth_reconciler::start::{Process, start};
-use hearth_reconciler::watch::{Update, keep, reflect, watch};
+use hearth_reconciler::watch::{Update, reflect, reflect_quietly, watch};
 use kube::runtime::Controller;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher;
@@ -46,7 +46,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let (histories, history_writer) = reflector::store::<SlimHistory>();
     let ctx = Arc::new(Context {
         client: process.client.clone(),
-        evictions: process.asking_once()?,
+        evictions: process.client_without_retries()?,
         events: process.events.clone(),
         leadership: process.leadership.clone(),
         metrics: metrics.clone(),
@@ -85,8 +85,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // Of nodes and histories there are many; a thought asks for those that have something to write.
     let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), reduce);
     let updates = observe_nodes(updates, &process, &ctx, &feeds);
-    let nodes = Controller::for_stream(keep(updates, node_writer), nodes).reconcile_on(calls(node_called));
-    let nodes = run_asked(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
+    let nodes = Controller::for_stream(reflect_quietly(updates, node_writer), nodes).reconcile_on(calls(node_called));
+    let nodes = run_on_trigger(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
 
     let updates = told(&process, &ctx, &feeds, "nodehosts", |feeds: &Feeds| &feeds.hosts);
     let hosts = Controller::for_stream(reflect(updates, host_writer), hosts).reconcile_on(calls(host_called));
@@ -109,9 +109,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     );
 
     let updates = told_histories(&process, &ctx, &feeds);
-    let histories = Controller::for_stream(keep(updates, history_writer), histories);
+    let histories = Controller::for_stream(reflect_quietly(updates, history_writer), histories);
     let histories = histories.reconcile_on(calls(history_called));
-    let histories = run_asked(
+    let histories = run_on_trigger(
         histories,
         &process,
         "nodehistory",

@@ -9,7 +9,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::error::{LOOK_AGAIN, ReconcileError, Retry};
+use crate::error::{RECHECK_AFTER, ReconcileError, Retry};
 
 /// Why an owned object was not written or deleted.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ impl ReconcileError for ApplyError {
     fn retry(&self) -> Retry {
         match self {
             // What is in the way is not watched: only time tells when it is gone.
-            Self::NotOurs(_) => Retry::After(LOOK_AGAIN),
+            Self::NotOurs(_) => Retry::After(RECHECK_AFTER),
             Self::Kube(error) => error.retry(),
         }
     }
@@ -211,7 +211,10 @@ mod tests {
     async fn what_we_do_not_own_is_not_touched() {
         for other in [secret("other", &json!({})), json!({ "metadata": { "name": "s" } })] {
             let error = applied(Script::new().expect("GET", ONE, 200, other)).await.unwrap_err();
-            assert_eq!((error.reason(), error.retry()), ("NotOurs", Retry::After(LOOK_AGAIN)));
+            assert_eq!(
+                (error.reason(), error.retry()),
+                ("NotOurs", Retry::After(RECHECK_AFTER))
+            );
         }
     }
 

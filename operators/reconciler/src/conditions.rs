@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::error::cut;
+use crate::error::truncate;
 
 /// The condition that every kind has.
 pub const READY: &str = "Ready";
@@ -39,7 +39,7 @@ impl Conditions<'_> {
         let now = Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);
         let new = Condition {
             last_transition_time: since.map_or(Time(now), |c| c.last_transition_time.clone()),
-            message: cut(message, MESSAGE_LIMIT),
+            message: truncate(message, MESSAGE_LIMIT),
             observed_generation: self.generation,
             reason: reason.to_owned(),
             status: status.to_owned(),

@@ -23,7 +23,7 @@ pub trait ReconcileError: Error + Send + Sync + 'static {
 }
 
 /// After an answer that only a person can change (RBAC, a rejected object): these are not watched, so look again by time.
-pub const LOOK_AGAIN: Duration = Duration::from_mins(5);
+pub const RECHECK_AFTER: Duration = Duration::from_mins(5);
 
 impl ReconcileError for kube::Error {
     fn reason(&self) -> &'static str {
@@ -53,8 +53,8 @@ impl ReconcileError for kube::Error {
             _ => 0,
         };
         match self.reason() {
-            "Forbidden" | "Invalid" | "Undecodable" => Retry::After(LOOK_AGAIN),
-            "Throttled" if seconds > 0 => Retry::After(LOOK_AGAIN.min(Duration::from_secs(seconds.into()))),
+            "Forbidden" | "Invalid" | "Undecodable" => Retry::After(RECHECK_AFTER),
+            "Throttled" if seconds > 0 => Retry::After(RECHECK_AFTER.min(Duration::from_secs(seconds.into()))),
             _ => Retry::Backoff,
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Cuts a text to at most `limit` bytes without splitting a character; what was cut shows as `…`.
-pub fn cut(text: &str, limit: usize) -> String {
+pub fn truncate(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }
@@ -94,11 +94,11 @@ mod tests {
     fn answers_of_the_api_server_map_to_reason_and_retry() {
         let table = [
             (401, "Unauthorized", "Unauthorized", Retry::Backoff),
-            (403, "Forbidden", "Forbidden", Retry::After(LOOK_AGAIN)),
+            (403, "Forbidden", "Forbidden", Retry::After(RECHECK_AFTER)),
             (404, "NotFound", "NotFound", Retry::Backoff),
             (409, "Conflict", "Conflict", Retry::Backoff),
             (409, "AlreadyExists", "AlreadyExists", Retry::Backoff),
-            (422, "Invalid", "Invalid", Retry::After(LOOK_AGAIN)),
+            (422, "Invalid", "Invalid", Retry::After(RECHECK_AFTER)),
             (429, "TooManyRequests", "Throttled", Retry::Backoff),
             (500, "InternalError", "ServerError", Retry::Backoff),
             (503, "ServiceUnavailable", "ServerError", Retry::Backoff),
@@ -117,7 +117,7 @@ mod tests {
             kube::Error::Api(Status::failure("", "").with_code(429).with_details(details).boxed())
         };
         assert_eq!(error(7).retry(), Retry::After(Duration::from_secs(7)));
-        assert_eq!(error(86_400).retry(), Retry::After(LOOK_AGAIN));
+        assert_eq!(error(86_400).retry(), Retry::After(RECHECK_AFTER));
     }
 
     #[test]
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn text_is_cut_between_characters() {
-        assert_eq!(cut("short", 5), "short");
-        assert_eq!(cut("ÄÖÜäöü", 8), "ÄÖ…");
+        assert_eq!(truncate("short", 5), "short");
+        assert_eq!(truncate("ÄÖÜäöü", 8), "ÄÖ…");
         for limit in 3..40 {
-            assert!(cut("日本語のとても長い文章です。", limit).len() <= limit);
+            assert!(truncate("日本語のとても長い文章です。", limit).len() <= limit);
         }
     }
 

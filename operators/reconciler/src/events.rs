@@ -17,7 +17,7 @@ use kube::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{error::cut, lock};
+use crate::{error::truncate, lock};
 
 /// The API's limit for a note, in bytes.
 const NOTE_LIMIT: usize = 1024;
@@ -48,7 +48,7 @@ impl Events {
             last: Arc::default(),
             reporter: Reporter {
                 controller: operator.to_owned(),
-                instance: Some(cut(instance, 128)),
+                instance: Some(truncate(instance, 128)),
             },
         }
     }
@@ -56,7 +56,7 @@ impl Events {
     /// Says that something became so. `reason` and `action` are single words in `PascalCase`; a note beyond 1 kB
     /// is cut. It is sent by a task of its own, so this needs a Tokio runtime.
     pub fn publish(&self, reference: &ObjectReference, type_: EventType, reason: &str, action: &str, note: &str) {
-        let note = cut(note, NOTE_LIMIT);
+        let note = truncate(note, NOTE_LIMIT);
         if !self.is_news(reference.uid.as_deref().unwrap_or_default(), reason, &note) {
             return;
         }

@@ -27,9 +27,11 @@
 //! A reconciler observes, plans (pure), acts, reports and says when to look again. It returns errors that know their
 //! [reason and retry](error::ReconcileError); [`run::run`] turns them into requeues, logs, metrics and events.
 
+mod admin_server;
 pub mod apply;
 pub mod args;
 pub mod backoff;
+mod client_metrics;
 pub mod conditions;
 pub mod crd;
 pub mod error;
@@ -37,11 +39,9 @@ pub mod events;
 pub mod health;
 pub mod lease;
 pub mod metrics;
-pub mod report;
-mod request;
 pub mod run;
-mod server;
 pub mod start;
+pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod watch;

@@ -20,7 +20,7 @@ use crate::{
 /// How long reconciliations under way may take to finish when the process ends. Less than a pod's usual 30 s.
 const DRAIN: Duration = Duration::from_secs(15);
 /// A failure that is retried soon is told as an event from this many in a row on: most mend themselves.
-const TELL_AFTER: u32 = 3;
+const REPORT_AFTER: u32 = 3;
 
 /// Runs the controller until the process ends; `kind` (lower case) is its name in metrics and logs. Dropping the future
 /// stops all reconciliations.
@@ -45,13 +45,13 @@ pub async fn run<K, C, E, F, Fut>(
     Fut: Future<Output = Result<Action, E>> + Send + 'static,
 {
     let controller = controller.reconcile_all_on(process.leadership.terms().map(drop));
-    run_asked(controller, process, kind, ctx, reconcile).await;
+    run_on_trigger(controller, process, kind, ctx, reconcile).await;
 }
 
 /// As [`run`], but on taking over nothing is reconciled by itself: for operators that decide about all objects together and ask
 /// for each reconciliation. They have to ask anew in each term. Thousands of objects that wait at once would be most of the
 /// memory that the controller takes, for good.
-pub async fn run_asked<K, C, E, F, Fut>(
+pub async fn run_on_trigger<K, C, E, F, Fut>(
     controller: Controller<K>,
     process: &Process,
     kind: &'static str,
@@ -65,7 +65,7 @@ pub async fn run_asked<K, C, E, F, Fut>(
     Fut: Future<Output = Result<Action, E>> + Send + 'static,
 {
     let (store, gate) = (controller.store(), process.health.gate(kind));
-    let settle = &Arc::new(Settle {
+    let handler = &Arc::new(OutcomeHandler {
         kind,
         failures: Failures::default(),
         events: process.events.clone(),
@@ -76,16 +76,16 @@ pub async fn run_asked<K, C, E, F, Fut>(
         .graceful_shutdown_on(process.shutdown.clone().cancelled_owned())
         .run(
             |object, ctx| {
-                let (term, settle) = (process.leadership.term(), Arc::clone(settle));
+                let (term, handler) = (process.leadership.term(), Arc::clone(handler));
                 // Called here, polled within the term only.
                 let work = reconcile(Arc::clone(&object), ctx);
                 async move {
                     let Some(term) = term else {
                         return Ok(Action::await_change());
                     };
-                    let _measured = settle.runs.begin();
+                    let _measured = handler.runs.begin();
                     let result = term.within(work).await;
-                    Ok::<_, Infallible>(result.map_or_else(Action::await_change, |r| settle.result(&*object, r)))
+                    Ok::<_, Infallible>(result.map_or_else(Action::await_change, |r| handler.result(&*object, r)))
                 }
             },
             |_, error, _| match *error {},
@@ -94,7 +94,7 @@ pub async fn run_asked<K, C, E, F, Fut>(
         .for_each(|result| {
             match result {
                 Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-                Err(controller::Error::ObjectNotFound(gone)) => settle.failures.forget(&gone),
+                Err(controller::Error::ObjectNotFound(gone)) => handler.failures.forget(&gone),
                 Err(error) => tracing::debug!(controller = kind, %error, "watch of the controller interrupted"),
             }
             std::future::ready(())
@@ -118,14 +118,14 @@ pub async fn run_asked<K, C, E, F, Fut>(
 }
 
 /// What happens after a reconciliation.
-struct Settle {
+struct OutcomeHandler {
     kind: &'static str,
     failures: Failures,
     events: Events,
     runs: Runs,
 }
 
-impl Settle {
+impl OutcomeHandler {
     fn result<K, E>(&self, object: &K, result: Result<Action, E>) -> Action
     where
         K: Resource<DynamicType = ()>,
@@ -158,7 +158,7 @@ impl Settle {
             error = text,
             "reconciling failed"
         );
-        if record.same == if retry == Retry::Backoff { TELL_AFTER } else { 1 } {
+        if record.same == if retry == Retry::Backoff { REPORT_AFTER } else { 1 } {
             // The record has decided that this is news, whatever was said before.
             self.events.clear(&uid);
             let reference = object.object_ref(&());

@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
+    admin_server,
     args::{Args, LogFormat},
+    client_metrics,
     error::chain,
     events::Events,
     health::Health,
     lease::{self, Leadership},
     metrics::Metrics,
-    request, server,
 };
 
 /// How long events may take at the end.
@@ -57,15 +58,15 @@ pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process
     );
     let shutdown = end_on_signals()?;
     let (metrics, health) = (Metrics::new(operator), Health::default());
-    let listener = server::bind(args.listen).await;
+    let listener = admin_server::bind(args.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
-    tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
+    tokio::spawn(admin_server::serve(listener, metrics.clone(), health.clone()));
 
     let config = Config::infer().await;
     let mut config = config.context("no way to the Kubernetes API is configured")?;
     let agent = format!("hearth-{operator}/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((USER_AGENT, agent.try_into()?));
-    let layer = request::watched(metrics.clone(), &config.cluster_url, health.gate("the API server"));
+    let layer = client_metrics::watched(metrics.clone(), &config.cluster_url, health.gate("the API server"));
     let client = ClientBuilder::try_from(config.clone()).context("the Kubernetes client cannot be built")?;
     let client = client.with_layer(&layer).build();
 
@@ -100,7 +101,7 @@ pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process
 impl Process {
     /// A client that asks once. [`Process::client`] tries again for minutes what is refused with 429, which is an answer
     /// where an eviction is asked for. Its requests are not counted, and end when the caller says so.
-    pub fn asking_once(&self) -> anyhow::Result<Client> {
+    pub fn client_without_retries(&self) -> anyhow::Result<Client> {
         let mut config = self.config.clone();
         config.default_retry = false;
         Client::try_from(config).context("the Kubernetes client cannot be built")

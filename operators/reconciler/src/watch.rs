@@ -60,7 +60,7 @@ where
                 .annotations_mut()
                 .remove("kubectl.kubernetes.io/last-applied-configuration");
         });
-    tell(events)
+    track_failures(events)
 }
 
 /// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
@@ -98,8 +98,8 @@ where
 }
 
 /// Keeps a store up to date as [`reflect`], and yields nothing: for a `Controller` that is asked for each reconciliation
-/// (`Controller::reconcile_on`, with [`run_asked`](crate::run::run_asked)).
-pub fn keep<K, S>(updates: S, mut writer: Writer<K>) -> impl Stream<Item = watcher::Result<K>> + Send
+/// (`Controller::reconcile_on`, with [`run_on_trigger`](crate::run::run_on_trigger)).
+pub fn reflect_quietly<K, S>(updates: S, mut writer: Writer<K>) -> impl Stream<Item = watcher::Result<K>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
     S: Stream<Item = Update<K>> + Send,
@@ -112,7 +112,7 @@ where
     })
 }
 
-fn tell<K, S>(events: S) -> impl Stream<Item = Update<K>> + Send
+fn track_failures<K, S>(events: S) -> impl Stream<Item = Update<K>> + Send
 where
     K: Resource + Send + 'static,
     S: Stream<Item = watcher::Result<Event<K>>> + Send,

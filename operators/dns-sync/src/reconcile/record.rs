@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use hearth_reconciler::conditions::Conditions;
-use hearth_reconciler::report::report;
+use hearth_reconciler::status::patch_status;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
@@ -35,7 +35,9 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     let unserved = facts.and_then(|facts| unserved(&at_work(&context), &facts));
     let status = describe(&record, &outcomes, decided, unserved.as_deref(), Timestamp::now());
     let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), key.namespace());
-    report(&api, MANAGER, &record, &status).await.map_err(Error::Status)?;
+    patch_status(&api, MANAGER, &record, &status)
+        .await
+        .map_err(Error::Status)?;
     Ok(Action::await_change())
 }
 

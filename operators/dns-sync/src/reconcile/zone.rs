@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_reconciler::lease::Term;
-use hearth_reconciler::report::report;
+use hearth_reconciler::status::patch_status;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -90,7 +90,7 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
         }
     }
     let api: Api<DNSZone> = Api::all(context.client.clone());
-    report(&api, MANAGER, &zone, &writer.status)
+    patch_status(&api, MANAGER, &zone, &writer.status)
         .await
         .map_err(Error::Status)?;
     Ok(action)

@@ -1,7 +1,7 @@
 //! Reports what the mind thinks of a NodeClass.
 use std::sync::Arc;
 
-use hearth_reconciler::report::report;
+use hearth_reconciler::status::patch_status;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
@@ -18,7 +18,7 @@ pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Actio
     // A thought about an older spec says nothing of this one; the next comes at once.
     if status.observed_generation == class.metadata.generation {
         let api = Api::<NodeClass>::all(ctx.client.clone());
-        report(&api, MANAGER, &*class, status)
+        patch_status(&api, MANAGER, &*class, status)
             .await
             .map_err(Error::kube("writing the class' status"))?;
     }

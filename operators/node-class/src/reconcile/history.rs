@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use hearth_reconciler::conditions::{Conditions, READY};
-use hearth_reconciler::report::report;
+use hearth_reconciler::status::patch_status;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::PostParams;
 use kube::runtime::controller::Action;
@@ -27,7 +27,7 @@ pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<A
         metadata: history.metadata.clone(),
         ..NodeHistory::new(&name, NodeHistorySpec {})
     };
-    report(&api, MANAGER, &bare, &status)
+    patch_status(&api, MANAGER, &bare, &status)
         .await
         .map_err(Error::kube("storing the history"))?;
     ctx.metrics.write("history");

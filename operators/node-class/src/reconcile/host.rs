@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_reconciler::report::report;
+use hearth_reconciler::status::patch_status;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
@@ -42,7 +42,7 @@ pub async fn reconcile(host: Arc<NodeHost>, ctx: Arc<Context>) -> Result<Action,
         status.power = None;
     }
     let api = Api::<NodeHost>::all(ctx.client.clone());
-    report(&api, MANAGER, &bare, &status)
+    patch_status(&api, MANAGER, &bare, &status)
         .await
         .map_err(Error::kube("writing the host's status"))?;
     Ok(again.map_or_else(Action::await_change, Action::requeue))

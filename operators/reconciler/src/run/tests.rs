@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::{
     start::Process,
-    testing::{self, Throne},
+    testing::{self, TestLeadership},
 };
 
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -259,7 +259,7 @@ async fn at_most_so_many_objects_at_the_same_time() {
 #[tokio::test(start_paused = true)]
 async fn a_standby_does_nothing_a_new_leader_reconciles_all_and_a_lost_term_stops_work_under_way() {
     let (mut process, _) = cluster();
-    let (mut throne, leadership) = Throne::empty();
+    let (mut throne, leadership) = TestLeadership::empty();
     process.leadership = leadership;
     let mut world = World::new();
     world.put("a");
@@ -302,7 +302,7 @@ async fn a_standby_does_nothing_a_new_leader_reconciles_all_and_a_lost_term_stop
 #[tokio::test(start_paused = true)]
 async fn who_asks_for_each_reconciliation_gets_no_other_in_a_new_term() {
     let (mut process, _) = cluster();
-    let (mut throne, leadership) = Throne::empty();
+    let (mut throne, leadership) = TestLeadership::empty();
     process.leadership = leadership;
     let mut world = World::new();
     for name in ["a", "b"] {
@@ -316,7 +316,7 @@ async fn who_asks_for_each_reconciliation_gets_no_other_in_a_new_term() {
         r.lock().unwrap().push((object.name_any(), Instant::now()));
         async { Ok::<_, Bad>(Action::await_change()) }
     };
-    let run = run_asked(controller, &process, "thing", Arc::new(()), reconcile);
+    let run = run_on_trigger(controller, &process, "thing", Arc::new(()), reconcile);
     let play = async {
         throne.give();
         sleep(Duration::from_mins(1)).await;

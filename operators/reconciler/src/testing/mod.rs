@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A process around any client, always leading: what [`crate::start::start`] returns, without sockets and signals.
-/// Events go to the same client; [`Process::asking_once`] reaches nobody. Needs a Tokio runtime.
+/// Events go to the same client; [`Process::client_without_retries`] reaches nobody. Needs a Tokio runtime.
 pub fn process(client: Client) -> Process {
     Process {
         events: Events::new(client.clone(), "test", "test-0"),
@@ -56,12 +56,12 @@ pub fn args() -> Args {
 
 /// Leadership that a test gives and takes.
 #[derive(Debug)]
-pub struct Throne {
+pub struct TestLeadership {
     sender: tokio::sync::watch::Sender<Option<Held>>,
     number: u64,
 }
 
-impl Throne {
+impl TestLeadership {
     /// Nobody leads.
     pub fn empty() -> (Self, Leadership) {
         let (sender, receiver) = tokio::sync::watch::channel(None);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use futures::StreamExt;
 use hearth_reconciler::health::Health;
 use hearth_reconciler::lease::Leadership;
-use hearth_reconciler::testing::Throne;
+use hearth_reconciler::testing::TestLeadership;
 use hearth_reconciler::watch::Update;
 use kube::runtime::watcher::Event;
 use tokio::time::{sleep, timeout};

@@ -145,7 +145,7 @@ async fn a_throttled_first_look_writes_nothing_before_it_has_looked() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_called_after_the_term() {
-    let (mut throne, leadership) = Throne::empty();
+    let (mut throne, leadership) = TestLeadership::empty();
     throne.give();
     let fake = Fake::default();
     let stage = Stage::around(new_world(), SYNC, fake, &leadership, Guard::default()).await;

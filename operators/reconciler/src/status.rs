@@ -14,7 +14,7 @@ use serde_json::json;
 ///
 /// The body holds the object's UID, so that a newer object of the same name is never written to (the answer is then a
 /// conflict). The status must leave fields out that have no value. Fails as the client does.
-pub async fn report<K>(api: &Api<K>, manager: &str, object: &K, status: &K::Status) -> kube::Result<()>
+pub async fn patch_status<K>(api: &Api<K>, manager: &str, object: &K, status: &K::Status) -> kube::Result<()>
 where
     K: Resource<DynamicType = ()> + HasStatus + DeserializeOwned + Clone + std::fmt::Debug,
     K::Status: Serialize + PartialEq,
@@ -79,7 +79,7 @@ mod tests {
             message: message.map(str::to_owned),
             reason: None,
         };
-        let result = report(&Api::<Thing>::namespaced(client, "home"), "op", &thing(), &status).await;
+        let result = patch_status(&Api::<Thing>::namespaced(client, "home"), "op", &thing(), &status).await;
         server.finish();
         result
     }
