@@ -173,7 +173,7 @@ pub(crate) async fn down(stage: &Stage<'_>, kubelets: &mut Kubelets) -> Result<O
 pub(crate) async fn sees(stage: &Stage<'_>) -> Result<Process> {
     let operator = &stage.bench.operator;
     until("the operator sees clearly", Duration::from_mins(3), || async {
-        let clear = operator.metric("hearth_nodes_sight", &["state=\"clear\""]).await?;
+        let clear = operator.metric("hearth_nodes_visibility", &["state=\"clear\""]).await?;
         if clear >= 1.0 {
             return Ok(Some(()));
         }

@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
 
     async fn sees(&self) -> Result<bool> {
         let page = self.program.metrics().await?;
-        Ok(sum_of(&page, "hearth_nodes_sight", &["state=\"clear\""]) >= 1.0)
+        Ok(sum_of(&page, "hearth_nodes_visibility", &["state=\"clear\""]) >= 1.0)
     }
 
     fn end(&self, how: &str) -> String {

@@ -79,7 +79,7 @@ async fn silence(stage: &Stage) -> Result<()> {
 
 async fn downs(stage: &Stage) -> Result<f64> {
     let kind = "kind=\"NodeWentDown\"";
-    stage.operator.metric("hearth_nodes_happenings_total", &[kind]).await
+    stage.operator.metric("hearth_nodes_events_total", &[kind]).await
 }
 
 async fn answers(stage: &Stage) -> Result<()> {
