@@ -253,7 +253,10 @@ impl Home {
     /// Waits until the operator sees clearly: after a start, or after nobody could see.
     pub async fn sees(&self, limit: Duration) -> Result<()> {
         until("the operator sees clearly", limit, || async {
-            let clear = self.operator.metric("hearth_nodes_visibility", &["state=\"clear\""]).await?;
+            let clear = self
+                .operator
+                .metric("hearth_nodes_visibility", &["state=\"clear\""])
+                .await?;
             Ok((clear >= 1.0).then_some(()))
         })
         .await

@@ -63,7 +63,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             args.shared.namespace.clone(),
             zone_calls.clone(),
         ),
-        at_work: std::sync::Mutex::default(),
+        workers: std::sync::Mutex::default(),
         zones_changed: tokio::sync::Notify::new(),
         zone_calls,
         record_calls,
@@ -78,7 +78,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     watches.spawn(sweep(Arc::clone(&context)));
-    watches.spawn(reconcile::outside::watch(Arc::clone(&context)));
+    watches.spawn(reconcile::unmatched_names::watch(Arc::clone(&context)));
 
     let updates = watch(
         Api::<DNSZone>::all(process.client.clone()),
@@ -103,7 +103,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     tokio::join!(zones, records(&process, &context, record_called));
     watches.shutdown().await;
-    context.at_work().clear();
+    context.workers().clear();
     process.finish().await;
     Ok(())
 }
@@ -180,7 +180,7 @@ async fn sweep(context: Arc<Context>) {
     let mut terms = std::pin::pin!(context.leadership.terms());
     while let Some(term) = terms.next().await {
         term.ended().await;
-        context.at_work().retain(|_, handle| handle.term.is_current());
+        context.workers().retain(|_, handle| handle.term.is_current());
         context.metrics.clear_zones();
     }
 }

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::RecordType;
+use crate::record_data::RecordType;
 
 /// One record set to publish.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -96,7 +96,7 @@ pub struct DNSRecordStatus {
     /// The state in each zone that the record belongs to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["zone".into()]))]
-    pub zones: Vec<ZoneState>,
+    pub zones: Vec<RecordZoneStatus>,
     /// The last value of the annotation `dns.hearth.home.arpa/reconcile-at` that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
@@ -109,7 +109,7 @@ pub struct DNSRecordStatus {
 /// A record's state in one zone.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct ZoneState {
+pub struct RecordZoneStatus {
     /// The DNSZone.
     pub zone: String,
     /// The record's full name there.

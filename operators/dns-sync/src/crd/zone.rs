@@ -62,7 +62,7 @@ pub struct DNSZoneSpec {
     /// The record types that may be managed. Default: every type that the operator knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
-    pub record_types: Option<Vec<crate::data::RecordType>>,
+    pub record_types: Option<Vec<crate::record_data::RecordType>>,
     /// Only names that match one of these are managed: globs (`*.apps.example.org`) or `/regular expressions/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 512)))]

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     crd::zone::Registry,
-    data::{RecordType, quote, txt_strings},
     name::{Name, decode_route53},
+    record_data::{RecordType, quote, txt_strings},
 };
 
 /// In a prefix or suffix: the record's type in lower case.
@@ -40,7 +40,7 @@ pub enum Form {
 
 /// A name that an owner record may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct MarkName {
     /// The owner record's name.
     pub name: Name,
     /// The rule that made it.
@@ -84,12 +84,12 @@ impl Affix {
     }
 
     /// Every name under which the owner record of an existing record may be found, best first.
-    pub fn candidates(&self, record: &Name, record_type: RecordType, is_alias: bool, apex: &Name) -> Vec<Candidate> {
-        let mut found: Vec<Candidate> = Vec::new();
+    pub fn candidates(&self, record: &Name, record_type: RecordType, is_alias: bool, apex: &Name) -> Vec<MarkName> {
+        let mut found: Vec<MarkName> = Vec::new();
         let mut add = |text: &str, form: Form| {
             let Ok(name) = decode_route53(text) else { return };
             if name.is_within(apex) && found.iter().all(|known| known.name != name) {
-                found.push(Candidate { name, form });
+                found.push(MarkName { name, form });
             }
         };
         // A replacement may have been configured later than a record was made.

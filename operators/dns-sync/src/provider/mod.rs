@@ -6,16 +6,16 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::name::Name;
-use crate::zone::image::{Change, Image, NameSets};
+use crate::records::{NameSets, RecordChange, RecordSets};
 
 /// A hosted zone at a provider.
 pub trait Provider: Send + Sync + 'static {
     /// Lists the whole zone: all of it, or an error.
-    fn list(&self) -> impl Future<Output = Result<Image, ProviderError>> + Send;
+    fn list(&self) -> impl Future<Output = Result<RecordSets, ProviderError>> + Send;
     /// Reads what is at one name.
     fn read(&self, name: &Name) -> impl Future<Output = Result<NameSets, ProviderError>> + Send;
     /// Carries out all changes or none.
-    fn change(&self, changes: &[Change]) -> impl Future<Output = Result<(), ProviderError>> + Send;
+    fn change(&self, changes: &[RecordChange]) -> impl Future<Output = Result<(), ProviderError>> + Send;
 }
 
 /// Why a provider call failed, as far as it matters for what to do next. Never holds a body or a credential.

@@ -1,9 +1,9 @@
 //! The reconcilers of DNSZone and DNSRecord, and what they share.
 mod error;
-pub mod outside;
+pub mod notify;
 pub mod record;
 pub mod secrets;
-pub mod tell;
+pub mod unmatched_names;
 pub mod zone;
 
 use std::collections::HashMap;
@@ -21,8 +21,8 @@ use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
 use crate::provider::route53::account::Accounts;
 use crate::world::World;
-use crate::zone::actor::{Order, Shared};
 use crate::zone::config::Reach;
+use crate::zone::worker::{Instructions, Shared};
 
 /// Field manager of everything that this operator writes.
 pub const MANAGER: &str = "dns-sync";
@@ -52,7 +52,7 @@ pub struct Context {
     /// The credentials that zones refer to.
     pub secrets: secrets::Secrets,
     /// Zones at work, by DNSZone.
-    pub(crate) at_work: Mutex<HashMap<String, Handle>>,
+    pub(crate) workers: Mutex<HashMap<String, WorkerHandle>>,
     /// Told when the set of zones at work changes.
     pub(crate) zones_changed: tokio::sync::Notify,
     /// Asks for a reconcile of a DNSZone.
@@ -96,9 +96,9 @@ impl RecordCalls {
 }
 
 /// A zone at work.
-pub(crate) struct Handle {
+pub(crate) struct WorkerHandle {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) orders: watch::Sender<Order>,
+    pub(crate) instructions: watch::Sender<Instructions>,
     pub(crate) task: tokio::task::JoinHandle<()>,
     /// The term for which it was started.
     pub(crate) term: Term,
@@ -119,20 +119,20 @@ pub(crate) struct Identity {
     pub(crate) secret: Option<String>,
 }
 
-impl Drop for Handle {
+impl Drop for WorkerHandle {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 impl Context {
-    pub(crate) fn at_work(&self) -> MutexGuard<'_, HashMap<String, Handle>> {
-        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn workers(&self) -> MutexGuard<'_, HashMap<String, WorkerHandle>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A DNSZone has gone: its work ends, and nothing at the provider is touched.
     pub fn forget(&self, zone: &str) {
-        let gone = self.at_work().remove(zone);
+        let gone = self.workers().remove(zone);
         if let Some(handle) = gone {
             self.metrics.zone(zone).forget(&handle.domain);
         }

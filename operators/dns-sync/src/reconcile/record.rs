@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
-use super::outside::{at_work, unserved};
-use super::tell::trouble;
+use super::notify::problem;
+use super::unmatched_names::{unserved, zone_configs};
 use super::zone::is_stalled;
 use super::{Context, Error, MANAGER};
-use crate::crd::record::{DNSRecordStatus, ZoneState};
+use crate::crd::record::{DNSRecordStatus, RecordZoneStatus};
 use crate::crd::{DNSRecord, DNSZone, RECONCILE_AT};
 use crate::source::facts::{Facts, wanted};
 use crate::source::{ObjectKey, SourceKind};
-use crate::zone::plan::Verdict;
-use crate::zone::state::State;
+use crate::zone::plan::RecordVerdict;
+use crate::zone::state::ZoneState;
 
 /// One pass.
 pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<Action, Error> {
@@ -25,15 +25,15 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
         &record.namespace().unwrap_or_default(),
         &record.name_any(),
     );
-    let outcomes = gather(&key, record.metadata.generation, &context);
+    let results = gather(&key, record.metadata.generation, &context);
     // What an earlier process or term has reported stays true until every zone has looked and planned.
-    let decided = decided(&record, &outcomes, &takers(&context));
+    let decided = decided(&record, &results, &takers(&context));
     if !decided && is_current(&record) {
         return Ok(Action::await_change());
     }
-    let facts = context.world.get(&key).filter(|_| outcomes.is_empty());
-    let unserved = facts.and_then(|facts| unserved(&at_work(&context), &facts));
-    let status = describe(&record, &outcomes, decided, unserved.as_deref(), Timestamp::now());
+    let facts = context.world.get(&key).filter(|_| results.is_empty());
+    let unserved = facts.and_then(|facts| unserved(&zone_configs(&context), &facts));
+    let status = describe(&record, &results, decided, unserved.as_deref(), Timestamp::now());
     let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), key.namespace());
     patch_status(&api, MANAGER, &record, &status)
         .await
@@ -43,41 +43,41 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
 
 /// What one zone says of a record.
 #[derive(Debug, Default, PartialEq)]
-struct Outcome {
+struct ZoneResult {
     zone: String,
-    looked: bool,
+    listed: bool,
     /// The present wish has been planned.
     decided: bool,
     names: Vec<String>,
-    verdicts: Vec<(crate::zone::image::SetKey, Verdict)>,
+    verdicts: Vec<(crate::records::SetKey, RecordVerdict)>,
     defect: Option<(&'static str, String)>,
 }
 
-fn gather(key: &ObjectKey, generation: Option<i64>, context: &Context) -> Vec<Outcome> {
+fn gather(key: &ObjectKey, generation: Option<i64>, context: &Context) -> Vec<ZoneResult> {
     let facts = context.world.get(key);
-    let at_work = context.at_work();
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for (zone, handle) in at_work.iter() {
-        let looked = handle.shared.standing().looked;
+    let workers = context.workers();
+    let mut results: Vec<ZoneResult> = Vec::new();
+    for (zone, handle) in workers.iter() {
+        let listed = handle.shared.provider_status().listed;
         let state = handle.shared.state();
-        outcomes.extend(of_zone(zone, looked, &state, key, generation, facts.as_deref()));
+        results.extend(of_zone(zone, listed, &state, key, generation, facts.as_deref()));
     }
-    outcomes.sort_by(|a, b| a.zone.cmp(&b.zone));
-    outcomes
+    results.sort_by(|a, b| a.zone.cmp(&b.zone));
+    results
 }
 
 /// What one zone says of a record; `None`: nothing.
 fn of_zone(
     zone: &str,
-    looked: bool,
-    state: &State,
+    listed: bool,
+    state: &ZoneState,
     key: &ObjectKey,
     generation: Option<i64>,
     facts: Option<&Facts>,
-) -> Option<Outcome> {
+) -> Option<ZoneResult> {
     // What is known of an older spec is no answer to this one.
     let behind = state.is_behind(key, generation);
-    let (verdicts, defects, names) = state.outcome(key);
+    let (verdicts, defects, names) = state.results_of(key);
     let (verdicts, defects) = if behind {
         (&[][..], &[][..])
     } else {
@@ -91,16 +91,16 @@ fn of_zone(
             .chain(wanted.held.iter().map(|held| &held.name))
             .map(ToString::to_string)
             .collect();
-        return (!names.is_empty() || !wanted.defects.is_empty()).then(|| Outcome {
+        return (!names.is_empty() || !wanted.defects.is_empty()).then(|| ZoneResult {
             zone: zone.to_owned(),
-            looked,
+            listed,
             names,
-            ..Outcome::default()
+            ..ZoneResult::default()
         });
     }
-    Some(Outcome {
+    Some(ZoneResult {
         zone: zone.to_owned(),
-        looked,
+        listed,
         decided: !behind && !state.is_undecided(key),
         names: names.iter().map(ToString::to_string).collect(),
         verdicts: verdicts.to_vec(),
@@ -110,10 +110,10 @@ fn of_zone(
 
 /// The DNSZones that take DNSRecords, and whether each has looked at its zone or cannot.
 fn takers(context: &Context) -> Vec<(String, bool)> {
-    let at_work = context.at_work();
+    let workers = context.workers();
     let answers = |zone: &DNSZone| {
-        let handle = at_work.get(&zone.name_any());
-        handle.map_or_else(|| is_stalled(zone), |handle| handle.shared.standing().looked)
+        let handle = workers.get(&zone.name_any());
+        handle.map_or_else(|| is_stalled(zone), |handle| handle.shared.provider_status().listed)
     };
     let zones = context.zones.state();
     zones
@@ -125,14 +125,14 @@ fn takers(context: &Context) -> Vec<(String, bool)> {
 
 /// Whether there is an answer: each zone that speaks of the record has planned it, and each zone that did so before (or,
 /// when none does now, each that takes DNSRecords at all: its old zone may have been replaced) has looked or cannot.
-fn decided(record: &DNSRecord, outcomes: &[Outcome], takers: &[(String, bool)]) -> bool {
+fn decided(record: &DNSRecord, results: &[ZoneResult], takers: &[(String, bool)]) -> bool {
     let status = record.status.iter();
     let named: Vec<&str> = status
         .flat_map(|status| &status.zones)
         .map(|zone| zone.zone.as_str())
         .collect();
-    let awaited = |zone: &str| outcomes.is_empty() || named.contains(&zone);
-    outcomes.iter().all(|outcome| outcome.decided) && takers.iter().all(|(zone, answers)| *answers || !awaited(zone))
+    let awaited = |zone: &str| results.is_empty() || named.contains(&zone);
+    results.iter().all(|result| result.decided) && takers.iter().all(|(zone, answers)| *answers || !awaited(zone))
 }
 
 /// Whether the status speaks of the present spec.
@@ -145,7 +145,7 @@ fn is_current(record: &DNSRecord) -> bool {
 /// `unserved`: why no zone takes the record, if it is known.
 fn describe(
     record: &DNSRecord,
-    outcomes: &[Outcome],
+    results: &[ZoneResult],
     decided: bool,
     unserved: Option<&str>,
     now: Timestamp,
@@ -167,7 +167,7 @@ fn describe(
         conditions.ready("Suspended", "spec.suspend is set; the record stays as it is");
         return status;
     }
-    status.zones = outcomes.iter().map(zone_state).collect();
+    status.zones = results.iter().map(zone_state).collect();
     let first = |state: &str| status.zones.iter().find(|zone| zone.state == state);
     if status.zones.is_empty() && !decided {
         let message = "a DNSZone that could take this record has not looked at its zone yet";
@@ -179,7 +179,7 @@ fn describe(
         );
         conditions.stalled("NoZone", &message);
     } else if let Some(bad) = first("Failed") {
-        let reason = outcomes.iter().find_map(Outcome::reason).unwrap_or("Failed");
+        let reason = results.iter().find_map(ZoneResult::reason).unwrap_or("Failed");
         conditions.stalled(reason, &bad.message);
     } else if let Some(bad) = first("Conflicted") {
         conditions.stalled("Conflicted", &bad.message);
@@ -194,33 +194,33 @@ fn describe(
     status
 }
 
-impl Outcome {
+impl ZoneResult {
     fn reason(&self) -> Option<&'static str> {
         let failed = self.verdicts.iter().find_map(|(_, verdict)| match verdict {
-            Verdict::Failed(reason, _) => Some(*reason),
+            RecordVerdict::Failed(reason, _) => Some(*reason),
             _ => None,
         });
         self.defect.as_ref().map(|(reason, _)| *reason).or(failed)
     }
 }
 
-fn zone_state(outcome: &Outcome) -> ZoneState {
-    let bad = outcome.verdicts.iter().find_map(|(key, verdict)| trouble(key, verdict));
-    let (state, message) = match (&outcome.defect, bad) {
+fn zone_state(result: &ZoneResult) -> RecordZoneStatus {
+    let bad = result.verdicts.iter().find_map(|(key, verdict)| problem(key, verdict));
+    let (state, message) = match (&result.defect, bad) {
         (Some((_, message)), _) => ("Failed", message.clone()),
         (None, Some(("Conflicted", message))) => ("Conflicted", message),
         (None, Some((_, message))) => ("Failed", message),
         (None, None) => {
-            let held = outcome
+            let held = result
                 .verdicts
                 .iter()
-                .any(|(_, verdict)| matches!(verdict, Verdict::Held(_)));
-            let published = !outcome.verdicts.is_empty()
-                && outcome
+                .any(|(_, verdict)| matches!(verdict, RecordVerdict::Held(_)));
+            let published = !result.verdicts.is_empty()
+                && result
                     .verdicts
                     .iter()
-                    .all(|(_, verdict)| *verdict == Verdict::Published);
-            let state = match (outcome.looked, held, published) {
+                    .all(|(_, verdict)| *verdict == RecordVerdict::Published);
+            let state = match (result.listed, held, published) {
                 (true, _, true) => "Published",
                 (true, true, false) => "Observed",
                 _ => "Accepted",
@@ -228,9 +228,9 @@ fn zone_state(outcome: &Outcome) -> ZoneState {
             (state, String::new())
         }
     };
-    ZoneState {
-        zone: outcome.zone.clone(),
-        name: outcome.names.first().cloned().unwrap_or_default(),
+    RecordZoneStatus {
+        zone: result.zone.clone(),
+        name: result.names.first().cloned().unwrap_or_default(),
         state: state.to_owned(),
         message,
     }

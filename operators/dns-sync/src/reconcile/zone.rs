@@ -10,28 +10,28 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
-use super::tell::Teller;
-use super::{Context, Error, Handle, Identity, MANAGER};
+use super::notify::ObjectNotifier;
+use super::{Context, Error, Identity, MANAGER, WorkerHandle};
 use crate::crd::zone::{DNSZoneStatus, Route53};
 use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
 use crate::provider::ProviderError;
 use crate::provider::route53::account::SecretData;
 use crate::reconcile::secrets::Known;
-use crate::zone::actor::{Actor, Order, Shared};
 use crate::zone::config::{Config, Nested};
 use crate::zone::guard::Guard;
-use crate::zone::state::State;
+use crate::zone::state::ZoneState;
+use crate::zone::worker::{Instructions, Shared, Worker};
 
 mod status;
 
-use status::{Writer, denied, export, was_ready};
+use status::{StatusWriter, denied_message, export_conditions, was_ready};
 
 pub(super) use status::is_stalled;
 
 /// After an error that only a person mends, and that no watch would tell us of.
-const LOOK_AGAIN: Duration = Duration::from_mins(5);
+const RECHECK_AFTER: Duration = Duration::from_mins(5);
 /// While the provider cannot be reached: the line is back sooner than anybody tells us.
-const KNOCK_AGAIN: Duration = Duration::from_secs(15);
+const RETRY_AFTER: Duration = Duration::from_secs(15);
 
 /// What stands in the way of working.
 enum Obstacle {
@@ -43,7 +43,7 @@ enum Obstacle {
 
 /// One pass.
 pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Action, Error> {
-    let mut writer = Writer::new(&zone, Timestamp::now());
+    let mut writer = StatusWriter::new(&zone, Timestamp::now());
     let mut action = Action::await_change();
     if writer.is_new() {
         // What the others may take depends on it.
@@ -74,16 +74,16 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
                     writer.unknown(reason, &message);
                 }
                 // A new key is often not known at once to all of AWS.
-                action = Action::requeue(if outage || stopped { KNOCK_AGAIN } else { LOOK_AGAIN });
+                action = Action::requeue(if outage || stopped { RETRY_AFTER } else { RECHECK_AFTER });
             }
             Err(Obstacle::Stalled(reason, message)) => {
                 stop(&zone, &context, &mut writer);
                 writer.conditions().stalled(reason, &message);
                 writer.unknown(reason, &message);
-                action = Action::requeue(LOOK_AGAIN);
+                action = Action::requeue(RECHECK_AFTER);
             }
         }
-        export(&zone, &context, &writer.status);
+        export_conditions(&zone, &context, &writer.status);
         if is_stalled(&zone) {
             // Records that waited for this zone need not wait any more. (The store has the status that says so.)
             context.call_records();
@@ -97,15 +97,15 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
 }
 
 /// Ends the zone's work, if there is any; what is at the provider stays. The next actor begins with a look.
-fn stop(zone: &DNSZone, context: &Context, writer: &mut Writer) -> bool {
+fn stop(zone: &DNSZone, context: &Context, writer: &mut StatusWriter) -> bool {
     let name = zone.name_any();
-    let Some(handle) = context.at_work().remove(&name) else {
+    let Some(handle) = context.workers().remove(&name) else {
         return false;
     };
     handle.task.abort();
     // The last report is a second old or more, and deletes since then count all the same.
     if handle.term.is_current() {
-        writer.tally(&name, &handle.shared);
+        writer.update_counts(&name, &handle.shared);
     }
     context.metrics.zone(&name).forget(&zone.spec.domain);
     context.call_records();
@@ -141,14 +141,14 @@ async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) ->
         return Err(Obstacle::Waiting("NotLeading", "another replica leads".to_owned()));
     };
     let running = context
-        .at_work()
+        .workers()
         .get(&name)
         .filter(|handle| handle.identity == identity && handle.term.is_current() && !handle.task.is_finished())
         .map(|handle| handle.found.zone_id.clone());
     if let Some(zone_id) = running {
         // The older one may have begun later: both were made at once, or it was suspended.
-        alone(zone, context, &zone_id)?;
-        instruct(zone, context, &name);
+        check_exclusive(zone, context, &zone_id)?;
+        update_worker(zone, context, &name);
         return Ok(());
     }
     start(zone, context, status, route53, identity, secret.as_ref(), &term).await
@@ -187,9 +187,9 @@ async fn start(
     let found = found
         .map_err(unreachable_zone)?
         .map_err(|message| Obstacle::Stalled("HostedZoneNotFound", message))?;
-    alone(zone, context, &found.zone_id)?;
+    check_exclusive(zone, context, &found.zone_id)?;
     let config = configure(zone, context, &found.zone_id).map_err(stalled)?;
-    let mut state = State::new(config.clone(), Guard::resume(&status.recent_deletes));
+    let mut state = ZoneState::new(config.clone(), Guard::resume(&status.recent_deletes));
     state.park_all = status.parked.is_some();
     state.used.clone_from(&status.last_handled_confirmation);
     // A zone in which nothing has been ours yet: the cluster may be a rebuilt one, whose objects are still to come, or
@@ -198,11 +198,11 @@ async fn start(
         state.begin_cautiously();
     }
     let shared = Arc::new(Shared::new(state));
-    let (orders, receiver) = watch::channel(Order {
+    let (instructions, receiver) = watch::channel(Instructions {
         config: Arc::new(config),
-        look: 0,
+        list_request: 0,
     });
-    let teller = Teller {
+    let notifier = ObjectNotifier {
         zone: name.as_str().into(),
         shared: Arc::downgrade(&shared),
         world: Arc::clone(&context.world),
@@ -211,27 +211,27 @@ async fn start(
         record_calls: context.record_calls.clone(),
         warned: std::sync::Mutex::default(),
     };
-    let actor = Actor {
+    let worker = Worker {
         shared: Arc::clone(&shared),
         provider: account.zone(&found.zone_id, metrics.provider()),
         world: Arc::clone(&context.world),
         notices: context.world.listen(),
-        orders: receiver,
-        audience: teller,
+        instructions: receiver,
+        notifier,
         metrics,
         term: term.clone(),
     };
-    let handle = Handle {
+    let handle = WorkerHandle {
         shared,
-        orders,
-        task: tokio::spawn(actor.run()),
+        instructions,
+        task: tokio::spawn(worker.run()),
         term: term.clone(),
         identity,
         found,
         asked: zone.annotations().get(RECONCILE_AT).cloned(),
         domain: zone.spec.domain.clone(),
     };
-    context.at_work().insert(name.clone(), handle);
+    context.workers().insert(name.clone(), handle);
     // The DNSZone may have gone while the provider was asked.
     if context
         .zones
@@ -279,7 +279,7 @@ fn credentials(context: &Context, zone: &str, secret: &str) -> Result<SecretVers
 fn unreachable_zone(error: ProviderError) -> Obstacle {
     let reason = error.reason();
     match error {
-        ProviderError::Denied { operation, code } => Obstacle::Waiting(reason, denied(operation, &code)),
+        ProviderError::Denied { operation, code } => Obstacle::Waiting(reason, denied_message(operation, &code)),
         ProviderError::NoSuchZone => Obstacle::Stalled(
             reason,
             "the hosted zone does not exist in this account; correct spec.route53.zoneID".to_owned(),
@@ -289,8 +289,8 @@ fn unreachable_zone(error: ProviderError) -> Obstacle {
 }
 
 /// Two DNSZones on one hosted zone would undo each other's work.
-fn alone(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<(), Obstacle> {
-    elder(zone, context, zone_id).map_or(Ok(()), |rival| {
+fn check_exclusive(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<(), Obstacle> {
+    older_zone(zone, context, zone_id).map_or(Ok(()), |rival| {
         Err(Obstacle::Stalled(
             "HostedZoneTaken",
             format!(
@@ -301,15 +301,15 @@ fn alone(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<(), Obstacl
 }
 
 /// The older DNSZone that already has this hosted zone.
-fn elder(zone: &DNSZone, context: &Context, zone_id: &str) -> Option<String> {
+fn older_zone(zone: &DNSZone, context: &Context, zone_id: &str) -> Option<String> {
     let others = context.zones.state();
-    let at_work = context.at_work();
-    let found = |name: &str| at_work.get(name).map(|handle| handle.found.zone_id.as_str());
-    first_elder(zone, others.iter().map(AsRef::as_ref), zone_id, found)
+    let workers = context.workers();
+    let found = |name: &str| workers.get(name).map(|handle| handle.found.zone_id.as_str());
+    first_older(zone, others.iter().map(AsRef::as_ref), zone_id, found)
 }
 
 /// `found`: the hosted zones of the DNSZones that are at work. Their status says so only later.
-fn first_elder<'a>(
+fn first_older<'a>(
     zone: &DNSZone,
     others: impl Iterator<Item = &'a DNSZone>,
     zone_id: &str,
@@ -365,9 +365,9 @@ fn configure(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<Config,
 }
 
 /// Passes the present spec and requests on to the running actor.
-fn instruct(zone: &DNSZone, context: &Context, name: &str) {
-    let mut at_work = context.at_work();
-    let Some(handle) = at_work.get_mut(name) else { return };
+fn update_worker(zone: &DNSZone, context: &Context, name: &str) {
+    let mut workers = context.workers();
+    let Some(handle) = workers.get_mut(name) else { return };
     let Ok(config) = configure(zone, context, &handle.found.zone_id) else {
         return;
     };
@@ -375,14 +375,14 @@ fn instruct(zone: &DNSZone, context: &Context, name: &str) {
     let look = asked.is_some() && asked != handle.asked;
     handle.asked = asked;
     let (mut other, mut below) = (false, false);
-    handle.orders.send_if_modified(|order| {
-        other = !order.config.same(&config);
-        below = order.config.nested != config.nested;
-        order.config = Arc::new(config);
-        order.look += u64::from(look);
+    handle.instructions.send_if_modified(|instructions| {
+        other = !instructions.config.same(&config);
+        below = instructions.config.nested != config.nested;
+        instructions.config = Arc::new(config);
+        instructions.list_request += u64::from(look);
         other || look
     });
-    drop(at_work);
+    drop(workers);
     if below {
         // Why a record that no zone takes is not taken may be another reason now.
         context.call_records();

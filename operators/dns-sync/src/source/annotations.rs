@@ -4,7 +4,7 @@
 //! no number becomes 0 there and takes the object out of service), the value is refused here and the object says so.
 use std::collections::BTreeMap;
 
-use super::endpoints::{AliasWish, Defect};
+use super::endpoints::{AliasMode, Defect};
 use crate::{duration, name::Name};
 
 /// The prefix since external-dns 0.22; wins when both are there.
@@ -35,7 +35,7 @@ pub struct Annotations {
     /// The set's share of the answers.
     pub weight: Option<u8>,
     /// Whether host names become alias records.
-    pub alias: AliasWish,
+    pub alias: AliasMode,
     /// Which addresses of nodes were meant; only Services of type `NodePort` know it, which are not published.
     pub access: Option<Access>,
     /// Which names of an Ingress count.
@@ -76,7 +76,7 @@ impl Default for Annotations {
             ttl: None,
             set_identifier: None,
             weight: None,
-            alias: AliasWish::Auto {
+            alias: AliasMode::Auto {
                 evaluate_target_health: true,
             },
             access: None,
@@ -259,7 +259,7 @@ fn hostname_source(text: &str) -> Result<HostnameSource, Defect> {
     }
 }
 
-fn alias(alias: Option<&str>, health: Option<&str>, defects: &mut Vec<Defect>) -> AliasWish {
+fn alias(alias: Option<&str>, health: Option<&str>, defects: &mut Vec<Defect>) -> AliasMode {
     let mut flag = |key: &str, text: Option<&str>| match text? {
         "true" => Some(true),
         "false" => Some(false),
@@ -273,8 +273,8 @@ fn alias(alias: Option<&str>, health: Option<&str>, defects: &mut Vec<Defect>) -
     };
     let evaluate_target_health = flag("aws-evaluate-target-health", health).unwrap_or(true);
     match flag("alias", alias) {
-        Some(true) => AliasWish::Yes { evaluate_target_health },
-        Some(false) => AliasWish::No,
-        None => AliasWish::Auto { evaluate_target_health },
+        Some(true) => AliasMode::Yes { evaluate_target_health },
+        Some(false) => AliasMode::No,
+        None => AliasMode::Auto { evaluate_target_health },
     }
 }

@@ -2,14 +2,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    endpoints::{AliasWish, Defect, Endpoint, Held, Wanted, ZoneView},
+    endpoints::{AliasMode, Defect, Endpoint, Held, Wanted, ZoneView},
     facts::Facts,
     template::Template,
 };
-use crate::{data::RecordType, name::Name, provider::route53::alias::load_balancer_zone};
+use crate::{load_balancers::load_balancer_zone, name::Name, record_data::RecordType};
 
 /// The names that an object claims, each with its targets.
-pub(super) type Claims<'a> = BTreeMap<Name, BTreeSet<&'a str>>;
+pub(super) type TargetsByName<'a> = BTreeMap<Name, BTreeSet<&'a str>>;
 
 /// The names that the zone's template gives the object.
 pub(super) fn template_names(template: Option<&str>, facts: &Facts, defects: &mut Vec<Defect>) -> Vec<Name> {
@@ -26,7 +26,12 @@ pub(super) fn template_names(template: Option<&str>, facts: &Facts, defects: &mu
 }
 
 /// Sorts targets into records, name by name.
-pub(super) fn assemble(facts: &Facts, zone: &ZoneView<'_>, claims: &Claims<'_>, mut defects: Vec<Defect>) -> Wanted {
+pub(super) fn assemble(
+    facts: &Facts,
+    zone: &ZoneView<'_>,
+    claims: &TargetsByName<'_>,
+    mut defects: Vec<Defect>,
+) -> Wanted {
     let mut wanted = Wanted::default();
     let mut concerned = false;
     for (name, targets) in claims {
@@ -110,27 +115,27 @@ fn records_of(
         alias: if record_type == RecordType::Cname {
             dns.alias
         } else {
-            AliasWish::No
+            AliasMode::No
         },
     }));
     none && excluded && !faulty
 }
 
 /// A host name that becomes an alias ends up as types A and AAAA.
-fn manages(zone: &ZoneView<'_>, record_type: RecordType, value: &str, wish: AliasWish) -> bool {
+fn manages(zone: &ZoneView<'_>, record_type: RecordType, value: &str, mode: AliasMode) -> bool {
     let types = zone.record_types;
     types.contains(&record_type)
         || record_type == RecordType::Cname
-            && becomes_alias(value, wish)
+            && becomes_alias(value, mode)
             && (types.contains(&RecordType::A) || types.contains(&RecordType::Aaaa))
 }
 
 /// Whether a host name target is published as an alias.
-pub(super) fn becomes_alias(target: &str, wish: AliasWish) -> bool {
-    match wish {
-        AliasWish::Yes { .. } => true,
-        AliasWish::Auto { .. } => load_balancer_zone(target).is_some(),
-        AliasWish::No => false,
+pub(super) fn becomes_alias(target: &str, mode: AliasMode) -> bool {
+    match mode {
+        AliasMode::Yes { .. } => true,
+        AliasMode::Auto { .. } => load_balancer_zone(target).is_some(),
+        AliasMode::No => false,
     }
 }
 
@@ -138,7 +143,7 @@ pub(super) fn becomes_alias(target: &str, wish: AliasWish) -> bool {
 pub(super) fn host_defect(
     name: &Name,
     hosts: &BTreeSet<Box<str>>,
-    wish: AliasWish,
+    mode: AliasMode,
     zone: &ZoneView<'_>,
 ) -> Option<Defect> {
     let first = hosts.first()?;
@@ -160,7 +165,7 @@ pub(super) fn host_defect(
             format!("{name} would point at itself"),
         ));
     }
-    if name == zone.domain && !becomes_alias(first, wish) {
+    if name == zone.domain && !becomes_alias(first, mode) {
         return Some(Defect::of(
             name,
             "CNAMEAtApex",

@@ -1,14 +1,14 @@
 //! What an object wants of a zone: the vocabulary between sources and plan.
 use super::SourceKind;
 pub use super::facts::wanted;
-use crate::{crd::zone::Sources, data::RecordType, filter::NameFilter, name::Name, zone::config::Nested};
+use crate::{crd::zone::Sources, filter::NameFilter, name::Name, record_data::RecordType, zone::config::Nested};
 
 /// One record set that an object wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The record's name.
     pub name: Name,
-    /// The record's type. An object's host name target is CNAME here even if [`AliasWish`] makes A and AAAA of it; a
+    /// The record's type. An object's host name target is CNAME here even if [`AliasMode`] makes A and AAAA of it; a
     /// `DNSRecord` that asks for an alias has the type that it says, A or AAAA.
     pub record_type: RecordType,
     /// Tells sets of one name and type apart.
@@ -20,12 +20,12 @@ pub struct Endpoint {
     /// Seconds to live; None: the zone's.
     pub ttl: Option<u32>,
     /// Whether a host name becomes an alias record.
-    pub alias: AliasWish,
+    pub alias: AliasMode,
 }
 
 /// Whether a host name target becomes a Route 53 alias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AliasWish {
+pub enum AliasMode {
     /// A CNAME to a known AWS load balancer becomes an alias of types A and AAAA; anything else stays as it is.
     Auto {
         /// Whether the alias follows its target's health.

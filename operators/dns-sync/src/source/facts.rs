@@ -42,12 +42,12 @@ pub struct Facts {
     /// What is wrong with it, whatever the zone.
     pub defects: Box<[Defect]>,
     /// What only its kind has.
-    pub what: What,
+    pub of_kind: KindFacts,
 }
 
 /// What only objects of one kind have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum KindFacts {
     /// A Service.
     Service(ServiceFacts),
     /// An Ingress.
@@ -65,38 +65,44 @@ impl Facts {
             &service.metadata,
             dns,
             defects,
-            What::Service(ServiceFacts::of(service)),
+            KindFacts::Service(ServiceFacts::of(service)),
         )
     }
 
     /// Of an Ingress.
     pub fn of_ingress(ingress: &SlimIngress) -> Self {
         let (dns, mut defects) = annotations_of(&ingress.metadata);
-        let (what, more) = IngressFacts::of(ingress);
+        let (of_kind, more) = IngressFacts::of(ingress);
         defects.extend(more);
         Self::new(
             SourceKind::Ingress,
             &ingress.metadata,
             dns,
             defects,
-            What::Ingress(what),
+            KindFacts::Ingress(of_kind),
         )
     }
 
     /// Of a `DNSRecord`; its annotations mean nothing, its spec says all.
     pub fn of_record(record: &DNSRecord) -> Self {
-        let (what, defects) = RecordFacts::of(record);
-        let what = What::Record(Box::new(what));
+        let (of_kind, defects) = RecordFacts::of(record);
+        let of_kind = KindFacts::Record(Box::new(of_kind));
         Self::new(
             SourceKind::Record,
             &record.metadata,
             Annotations::default(),
             defects,
-            what,
+            of_kind,
         )
     }
 
-    fn new(kind: SourceKind, metadata: &ObjectMeta, dns: Annotations, defects: Vec<Defect>, what: What) -> Self {
+    fn new(
+        kind: SourceKind,
+        metadata: &ObjectMeta,
+        dns: Annotations,
+        defects: Vec<Defect>,
+        of_kind: KindFacts,
+    ) -> Self {
         let text = |text: &Option<String>| text.as_deref().unwrap_or_default().to_owned();
         Self {
             key: ObjectKey::new(
@@ -114,16 +120,16 @@ impl Facts {
             annotations: pairs(metadata.annotations.as_ref()),
             dns,
             defects: defects.into(),
-            what,
+            of_kind,
         }
     }
 
     /// Whether any zone could ever publish something of the object. Those of which none can are not worth keeping:
     /// Services inside the cluster that ask for no name.
     pub fn relevant(&self) -> bool {
-        match &self.what {
+        match &self.of_kind {
             _ if self.dns.foreign => false,
-            What::Service(service) => {
+            KindFacts::Service(service) => {
                 matches!(
                     service.service_type,
                     ServiceType::LoadBalancer | ServiceType::ExternalName
@@ -132,7 +138,7 @@ impl Facts {
                     || !self.dns.targets.is_empty()
                     || !self.defects.is_empty()
             }
-            What::Ingress(_) | What::Record(_) => true,
+            KindFacts::Ingress(_) | KindFacts::Record(_) => true,
         }
     }
 }
@@ -142,27 +148,27 @@ pub fn wanted(facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
     if facts.dns.foreign || !selected(facts, zone.sources) {
         return Wanted::default();
     }
-    match &facts.what {
-        What::Service(service) => service.wanted(facts, zone),
-        What::Ingress(ingress) => ingress.wanted(facts, zone),
-        What::Record(record) => record.wanted(facts, zone),
+    match &facts.of_kind {
+        KindFacts::Service(service) => service.wanted(facts, zone),
+        KindFacts::Ingress(ingress) => ingress.wanted(facts, zone),
+        KindFacts::Record(record) => record.wanted(facts, zone),
     }
 }
 
 /// Whether sources select the object.
 pub fn selected(facts: &Facts, sources: &Sources) -> bool {
     let none = BTreeMap::new();
-    let (namespaces, labels, annotations): (&[String], &Option<LabelSelector>, _) = match &facts.what {
-        What::Service(_) => match &sources.services {
+    let (namespaces, labels, annotations): (&[String], &Option<LabelSelector>, _) = match &facts.of_kind {
+        KindFacts::Service(_) => match &sources.services {
             Some(source) => (&source.namespaces, &source.selector, &source.annotations),
             None => return false,
         },
-        What::Ingress(ingress) => match &sources.ingresses {
+        KindFacts::Ingress(ingress) => match &sources.ingresses {
             Some(source) if !of_class(&source.classes, ingress.class.as_deref()) => return false,
             Some(source) => (&source.namespaces, &source.selector, &source.annotations),
             None => return false,
         },
-        What::Record(_) => match &sources.records {
+        KindFacts::Record(_) => match &sources.records {
             Some(source) => (&source.namespaces, &source.selector, &none),
             None => return false,
         },

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     annotations::HostnameSource,
-    assemble::{Claims, assemble, template_names},
+    assemble::{TargetsByName, assemble, template_names},
     endpoints::{Defect, Wanted, ZoneView},
     facts::Facts,
 };
@@ -163,7 +163,7 @@ impl IngressFacts {
         .iter()
         .map(|target| &**target)
         .collect();
-        let mut claims: Claims<'_> = BTreeMap::new();
+        let mut claims: TargetsByName<'_> = BTreeMap::new();
         let mut defects = Vec::new();
         let annotated = dns.hostname_source != HostnameSource::Defined;
         let defined = dns.hostname_source != HostnameSource::Annotation;

@@ -12,8 +12,8 @@ pub mod selector;
 pub mod service;
 pub mod template;
 
-pub use endpoints::{AliasWish, Defect, Endpoint, Held, Wanted, ZoneView};
-pub use facts::{Facts, What, wanted};
+pub use endpoints::{AliasMode, Defect, Endpoint, Held, Wanted, ZoneView};
+pub use facts::{Facts, KindFacts, wanted};
 pub use ingress::SlimIngress;
 pub use service::SlimService;
 

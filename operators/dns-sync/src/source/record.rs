@@ -3,14 +3,14 @@ use std::collections::BTreeSet;
 
 use super::{
     assemble::host_defect,
-    endpoints::{AliasWish, Defect, Endpoint, Held, Wanted, ZoneView},
+    endpoints::{AliasMode, Defect, Endpoint, Held, Wanted, ZoneView},
     facts::Facts,
 };
 use crate::{
     crd::DNSRecord,
-    data::RecordType,
     name::{Name, NameError},
     ownership::txt,
+    record_data::RecordType,
 };
 
 /// What is kept of a `DNSRecord`.
@@ -27,7 +27,7 @@ pub struct RecordFacts {
     /// The only `DNSZone` it is for.
     pub zone: Option<Box<str>>,
     /// Whether it is an alias.
-    pub alias: AliasWish,
+    pub alias: AliasMode,
     /// Tells sets of one name and type apart.
     pub set_identifier: Option<Box<str>>,
     /// The set's share of the answers.
@@ -83,9 +83,9 @@ impl RecordFacts {
             ttl: ttl.flatten(),
             zone: spec.zone.as_deref().map(Into::into),
             alias: if route53.alias {
-                AliasWish::Yes { evaluate_target_health }
+                AliasMode::Yes { evaluate_target_health }
             } else {
-                AliasWish::No
+                AliasMode::No
             },
             set_identifier: route53.set_identifier.as_deref().map(Into::into),
             weight: weight.and_then(Result::ok),

@@ -5,7 +5,7 @@ use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::Obj
 use serde::{Deserialize, Serialize};
 
 use super::{
-    assemble::{Claims, assemble, template_names},
+    assemble::{TargetsByName, assemble, template_names},
     endpoints::{Defect, Wanted, ZoneView},
     facts::Facts,
     ingress::SlimLoadBalancer,
@@ -105,7 +105,7 @@ impl ServiceFacts {
     }
 
     pub(super) fn wanted(&self, facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
-        let mut claims: Claims<'_> = BTreeMap::new();
+        let mut claims: TargetsByName<'_> = BTreeMap::new();
         let mut defects = Vec::new();
         let dns = &facts.dns;
         let override_targets = || dns.targets.iter().map(|target| &**target);

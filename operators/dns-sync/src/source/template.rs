@@ -173,7 +173,7 @@ metadata:
     }
 
     #[test]
-    fn what_is_not_understood_is_said() {
+    fn what_is_not_understood_is_reported() {
         let cases = [
             ("", "empty"),
             ("{{.Name", "no closing"),
@@ -194,7 +194,7 @@ metadata:
     }
 
     #[test]
-    fn what_the_object_lacks_is_its_fault() {
+    fn a_key_that_the_object_lacks_is_a_defect_of_the_object() {
         let cases = [
             ("{{.Labels.gone}}.example.org", "no label `gone`"),
             ("{{.Annotations.gone}}.example.org", "annotation `gone`"),

@@ -2,9 +2,9 @@
 use super::*;
 use crate::{
     crd::{DNSRecord, zone::Sources},
-    data::RecordType,
     filter::NameFilter,
     name::Name,
+    record_data::RecordType,
     zone::config::Nested,
 };
 
@@ -88,10 +88,10 @@ fn lines(wanted: &Wanted) -> Vec<String> {
             endpoint.set_identifier.as_ref().map(|set| format!("set={set}")),
             endpoint.weight.map(|weight| format!("weight={weight}")),
             match endpoint.alias {
-                AliasWish::Auto { evaluate_target_health } if host && evaluate_target_health => None,
-                AliasWish::Auto { evaluate_target_health } => Some(format!("auto={evaluate_target_health}")),
-                AliasWish::Yes { evaluate_target_health } => Some(format!("alias={evaluate_target_health}")),
-                AliasWish::No => host.then(|| "plain".to_owned()),
+                AliasMode::Auto { evaluate_target_health } if host && evaluate_target_health => None,
+                AliasMode::Auto { evaluate_target_health } => Some(format!("auto={evaluate_target_health}")),
+                AliasMode::Yes { evaluate_target_health } => Some(format!("alias={evaluate_target_health}")),
+                AliasMode::No => host.then(|| "plain".to_owned()),
             },
         ];
         let head = format!(

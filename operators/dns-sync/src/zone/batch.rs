@@ -1,8 +1,8 @@
 //! Cuts the changes of many names into batches that Route 53 takes, and finds the culprit of a refused one.
 use std::collections::HashSet;
 
-use super::image::Change;
 use crate::name::Name;
+use crate::records::RecordChange;
 
 /// `ResourceRecord` elements in one ChangeResourceRecordSets request
 /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html>).
@@ -16,7 +16,7 @@ pub struct Group {
     /// The name that they are for.
     pub name: Name,
     /// Deletes before creates.
-    pub changes: Vec<Change>,
+    pub changes: Vec<RecordChange>,
 }
 
 /// Cuts groups into batches within the limits, in order. A group over the limits by itself comes back as the second
@@ -48,7 +48,7 @@ fn weight(group: &Group) -> (usize, usize) {
     group
         .changes
         .iter()
-        .map(Change::weight)
+        .map(RecordChange::weight)
         .fold((0, 0), |(records, characters), (one, more)| {
             (records + one, characters + more)
         })
@@ -80,15 +80,15 @@ pub fn blamed(groups: &[Group], messages: &[String]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::image::{Action, Content, RecordSet, Routing, SetKey};
     use super::*;
-    use crate::data::RecordType;
+    use crate::record_data::RecordType;
+    use crate::records::{Action, Content, RecordSet, Routing, SetKey};
 
     fn group(name: &str, values: &[&str]) -> Group {
         let name = Name::parse(name).unwrap();
         let values = values.iter().map(|value| Box::from(*value)).collect();
         Group {
-            changes: vec![Change {
+            changes: vec![RecordChange {
                 action: Action::Create,
                 key: SetKey::simple(&name, RecordType::A),
                 set: RecordSet {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_alone_breaks_the_limit_holds_up_nobody() {
+    fn a_name_over_the_limit_does_not_delay_others() {
         let long = "x".repeat(32_001);
         let (batches, oversized) = cut(vec![
             group("big.example.org", &[&long]),

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::guard::Limits;
 use super::owner::Marks;
-use super::plan::{Gone, Rules};
+use super::plan::{Absence, Rules};
 use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources, Visibility};
-use crate::data::RecordType;
 use crate::filter::NameFilter;
 use crate::name::Name;
 use crate::ownership::txt::Affix;
+use crate::record_data::RecordType;
 use crate::source::endpoints::ZoneView;
 use crate::source::template::Template;
 use crate::source::{ObjectKey, SourceKind};
@@ -298,7 +298,7 @@ impl Config {
     }
 
     /// Whether it is proven that nothing wants a record of this name any more whose owner record names `resource`.
-    pub fn gone(&self, name: &Name, resource: Option<&str>, complete: &Complete) -> Gone {
+    pub fn absence(&self, name: &Name, resource: Option<&str>, complete: &Complete) -> Absence {
         // What was published here before the zone below came is that zone's business, but its own hosted zone may not
         // answer yet.
         let yielded = |kind: SourceKind| self.nested.iter().any(|nested| nested.takes(name, kind));
@@ -313,13 +313,13 @@ impl Config {
                 SourceKind::ALL.into_iter().all(everywhere),
                 SourceKind::ALL.into_iter().all(|kind| complete.of(kind)),
             ) {
-                (true, true) if self.reach.namespaces.is_empty() => Gone::Proven,
-                (true, false) if self.reach.namespaces.is_empty() => Gone::Unlisted,
-                _ => Gone::Unwatched,
+                (true, true) if self.reach.namespaces.is_empty() => Absence::Proven,
+                (true, false) if self.reach.namespaces.is_empty() => Absence::Unlisted,
+                _ => Absence::Unwatched,
             };
         };
         let Some(object) = ObjectKey::from_resource(resource) else {
-            return Gone::Unwatched;
+            return Absence::Unwatched;
         };
         let covers =
             |namespaces: &[String]| namespaces.is_empty() || namespaces.iter().any(|one| one == object.namespace());
@@ -327,9 +327,9 @@ impl Config {
             && covers(&self.reach.namespaces)
             && self.namespaces(object.kind()).is_some_and(covers);
         match (watched && !yielded(object.kind()), complete.of(object.kind())) {
-            (false, _) => Gone::Unwatched,
-            (true, false) => Gone::Unlisted,
-            (true, true) => Gone::Proven,
+            (false, _) => Absence::Unwatched,
+            (true, false) => Absence::Unlisted,
+            (true, true) => Absence::Proven,
         }
     }
 

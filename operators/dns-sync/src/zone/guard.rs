@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::image::SetKey;
 use crate::crd::zone::{DeleteGuard, RecentDeletes};
+use crate::records::SetKey;
 
 /// The guard's numbers with their defaults filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +58,11 @@ impl Guard {
         if limits.max_percent >= 100 {
             return true;
         }
-        let gone = self.within(now, limits);
+        let recent = self.within(now, limits);
         // Records at the window's start: those that are left and those that went. New ones make the base larger only
         // by being there, which errs to the side of the user's own growth.
-        let base = owned as u64 + gone;
-        let total = gone + deletes as u64;
+        let base = owned as u64 + recent;
+        let total = recent + deletes as u64;
         total <= u64::from(limits.min_records) || total * 100 <= base * u64::from(limits.max_percent)
     }
 
@@ -132,10 +132,10 @@ mod tests {
     /// Deletes one per second until the guard says no; how many went.
     fn trickle(records: usize, limits: &Limits) -> usize {
         let mut guard = Guard::default();
-        for gone in 0..records {
-            let now = 1_000_000 + i64::try_from(gone).unwrap();
-            if !guard.admits(1, records - gone, now, limits) {
-                return gone;
+        for recent in 0..records {
+            let now = 1_000_000 + i64::try_from(recent).unwrap();
+            if !guard.admits(1, records - recent, now, limits) {
+                return recent;
             }
             guard.record(1, now, limits);
         }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tiny_zone_is_not_held_up() {
+    fn a_tiny_zone_is_not_held_back() {
         assert_eq!(trickle(3, &LIMITS), 3);
     }
 

@@ -1,9 +1,9 @@
 //! Whose a record set is. Every name that an owner TXT of it could have is computed and looked up; TXT names are never
 //! parsed back, because `a-team` may be the old mark of `a-team` or the new one of `team`.
-use super::image::{Content, Image, RecordSet, Routing, SetKey};
-use crate::data::RecordType;
 use crate::name::Name;
 use crate::ownership::txt::{Affix, Form, Heritage, parse};
+use crate::record_data::RecordType;
+use crate::records::{Content, RecordSet, RecordSets, Routing, SetKey};
 
 /// The owner of one record set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +40,15 @@ pub struct Marks<'a> {
 
 impl Marks<'_> {
     /// Whose the set is, by the first owner record among all forms that external-dns ever wrote.
-    pub fn owner(&self, image: &Image, key: &SetKey, set: &RecordSet) -> Owner {
+    pub fn owner(&self, records: &RecordSets, key: &SetKey, set: &RecordSet) -> Owner {
         let is_alias = matches!(set.content, Content::Alias { .. });
         for candidate in self.affix.candidates(&key.name, key.record_type, is_alias, self.apex) {
-            let Some(heritage) = heritage_at(image, &candidate.name, key.set_identifier.as_deref()) else {
+            let Some(heritage) = heritage_at(records, &candidate.name, key.set_identifier.as_deref()) else {
                 continue;
             };
             // The mark may be the present one of another set. Then an old form says nothing of this one, and of two
             // sets with the same present form (`*` and its replacement) nobody can tell which one is meant.
-            if self.marks_another(image, &candidate.name, key) {
+            if self.marks_another(records, &candidate.name, key) {
                 continue;
             }
             let Some(owner) = heritage.owner else {
@@ -68,41 +68,41 @@ impl Marks<'_> {
     }
 
     /// Whether an owner record of this name is, in today's form, the mark of a set of another name or type.
-    pub fn marks_another(&self, image: &Image, txt: &Name, key: &SetKey) -> bool {
+    pub fn marks_another(&self, records: &RecordSets, txt: &Name, key: &SetKey) -> bool {
         self.affix.claimed_by_current_form(txt, |name, record_type| {
             (*name != key.name || record_type != key.record_type)
-                && image.at(name).sets.iter().any(|(found, _, _)| *found == record_type)
+                && records.at(name).sets.iter().any(|(found, _, _)| *found == record_type)
         })
     }
 
     /// Owner records of ours that stand for this set and for no other. They go with it: left behind, they would make us
     /// the owner of whatever somebody makes at the name later.
-    pub fn only_for(&self, image: &Image, key: &SetKey, set: &RecordSet) -> Vec<Name> {
+    pub fn only_for(&self, records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<Name> {
         let is_alias = matches!(set.content, Content::Alias { .. });
         let candidates = self.affix.candidates(&key.name, key.record_type, is_alias, self.apex);
         let only = candidates.into_iter().filter(|candidate| {
             let id = key.set_identifier.as_deref();
-            let ours = heritage_at(image, &candidate.name, id)
+            let ours = heritage_at(records, &candidate.name, id)
                 .and_then(|heritage| heritage.owner)
                 .is_some_and(|owner| *owner == *self.owner_id);
-            let shared = candidate.form == Form::Legacy && (key.name.is_wildcard() || has_siblings(image, key));
-            ours && !shared && !self.marks_another(image, &candidate.name, key)
+            let shared = candidate.form == Form::Legacy && (key.name.is_wildcard() || has_siblings(records, key));
+            ours && !shared && !self.marks_another(records, &candidate.name, key)
         });
         only.map(|candidate| candidate.name).collect()
     }
 }
 
 /// Whether other sets of the name may have the same mark without a type. AAAA records never had one.
-fn has_siblings(image: &Image, key: &SetKey) -> bool {
-    image.at(&key.name).sets.iter().any(|(record_type, id, set)| {
+fn has_siblings(records: &RecordSets, key: &SetKey) -> bool {
+    records.at(&key.name).sets.iter().any(|(record_type, id, set)| {
         let other = *record_type != key.record_type && *record_type != RecordType::Aaaa && *id == key.set_identifier;
         other && !(*record_type == RecordType::Txt && heritage(set).is_some())
     })
 }
 
 /// The heritage text at a name, if there is one. As in external-dns only the first value counts.
-pub fn heritage_at(image: &Image, name: &Name, set_identifier: Option<&str>) -> Option<Heritage> {
-    image
+pub fn heritage_at(records: &RecordSets, name: &Name, set_identifier: Option<&str>) -> Option<Heritage> {
+    records
         .at(name)
         .sets
         .iter()

@@ -1,16 +1,16 @@
 //! What should be done at one name. Pure: wishes, the zone's image and the rules in, changes and verdicts out.
 use std::cmp::Ordering;
 
-use super::image::{Action, Change, Image, RecordSet, Routing, SetKey};
 use super::owner::{Marks, Owner, heritage};
-use super::resolve;
 use crate::crd::zone::{Policy, RegistryKind};
-use crate::data::RecordType;
 use crate::filter::NameFilter;
 use crate::name::Name;
+use crate::record_data::RecordType;
+use crate::records::{Action, RecordChange, RecordSet, RecordSets, Routing, SetKey};
 use crate::source::ObjectKey;
 
-mod place;
+mod changes;
+mod resolve;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -36,12 +36,12 @@ pub struct Rules<'a> {
 
 /// Whether the wish of an object for a name has gone for good, as far as this process can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gone {
+pub enum Absence {
     /// Its source was listed completely: nothing wants the record any more.
     Proven,
     /// Its source was listed completely, but this cluster has never had the object: it may yet come (a cluster that is
     /// being rebuilt), or it lives in another one with the same owner. A person must confirm.
-    Unseen,
+    NeverSeen,
     /// The source is switched off, or does not cover the object's namespace, or is not known: a person must confirm.
     Unwatched,
     /// It cannot be told yet: the source could not be listed, or what the object names cannot be read.
@@ -50,7 +50,7 @@ pub enum Gone {
 
 /// What became of one object's wish for one record set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RecordVerdict {
     /// The provider has it.
     Published,
     /// It will be written.
@@ -70,7 +70,7 @@ pub const ALIAS_TARGET_NOT_FOUND: &str = "AliasTargetNotFound";
 /// Something else stands where the owner record would have to be.
 pub const OWNERSHIP_NAME_TAKEN: &str = "OwnershipNameTaken";
 
-impl Verdict {
+impl RecordVerdict {
     /// Whether a change at another name of the zone may mend it.
     pub fn waits_for_another_name(&self) -> bool {
         matches!(self, Self::Failed(ALIAS_TARGET_NOT_FOUND | OWNERSHIP_NAME_TAKEN, _))
@@ -94,19 +94,19 @@ pub struct Claim {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamePlan {
     /// Creates and updates (and the removals that they need), to be sent together.
-    pub writes: Vec<Change>,
+    pub writes: Vec<RecordChange>,
     /// Removals that nothing replaces, each with the changes it takes.
-    pub deletes: Vec<(SetKey, Vec<Change>)>,
+    pub deletes: Vec<(SetKey, Vec<RecordChange>)>,
     /// Removals that need a person's word, likewise.
-    pub unwatched: Vec<(SetKey, Vec<Change>)>,
+    pub unwatched: Vec<(SetKey, Vec<RecordChange>)>,
     /// Removals that wait for the object that the record was made for, or a person's word, likewise.
-    pub unseen: Vec<(SetKey, Vec<Change>)>,
+    pub never_seen: Vec<(SetKey, Vec<RecordChange>)>,
     /// Sets that are kept for objects which have never been here, whatever the policy.
     pub awaited: usize,
     /// Sets that seem unwanted, but it cannot be told yet.
     pub unlisted: Vec<SetKey>,
     /// By claim and set.
-    pub verdicts: Vec<(ObjectKey, SetKey, Verdict)>,
+    pub verdicts: Vec<(ObjectKey, SetKey, RecordVerdict)>,
     /// Sets that we own here, before the changes.
     pub owned: usize,
     /// Sets of others, owner records aside.
@@ -117,8 +117,8 @@ pub struct NamePlan {
 
 impl NamePlan {
     /// All removals that nothing replaces, whether or not they may go.
-    pub fn removals(&self) -> impl Iterator<Item = &(SetKey, Vec<Change>)> {
-        self.deletes.iter().chain(&self.unwatched).chain(&self.unseen)
+    pub fn removals(&self) -> impl Iterator<Item = &(SetKey, Vec<RecordChange>)> {
+        self.deletes.iter().chain(&self.unwatched).chain(&self.never_seen)
     }
 }
 
@@ -126,11 +126,11 @@ impl NamePlan {
 pub fn plan(
     name: &Name,
     claims: &[Claim],
-    image: &Image,
+    records: &RecordSets,
     rules: &Rules,
-    gone: impl Fn(Option<&str>) -> Gone,
+    absence: impl Fn(Option<&str>) -> Absence,
 ) -> NamePlan {
-    let present = present(name, image, rules);
+    let present = present(name, records, rules);
     let mut out = NamePlan {
         owned: present.iter().filter(|at| at.is_ours()).count(),
         foreign: present.iter().filter(|at| !at.is_ours() && !at.is_mark).count(),
@@ -139,17 +139,17 @@ pub fn plan(
     if !rules.filter.admits(name) {
         return out;
     }
-    let absent = absent(claims, &present, &gone);
+    let absent = absent(claims, &present, &absence);
     let resolved = if absent.is_empty() {
-        resolve::resolve(name, claims, &present, image, rules)
+        resolve::resolve(name, claims, &present, records, rules)
     } else {
-        for (_, at, gone) in &absent {
-            if *gone == Gone::Unlisted {
+        for (_, at, absence) in &absent {
+            if *absence == Absence::Unlisted {
                 out.unlisted.push(at.key.clone());
             } else if is_managed(at, rules) {
                 out.awaited += 1;
                 if rules.policy == Policy::Sync {
-                    out.unseen.push((at.key.clone(), removal(at, image, rules)));
+                    out.never_seen.push((at.key.clone(), removal(at, records, rules)));
                 } else {
                     out.withheld.push(format!("DELETE {}: {}", at.key, at.set.summary()));
                 }
@@ -160,7 +160,7 @@ pub fn plan(
             .cloned()
             .chain(absent.into_iter().map(|(claim, ..)| claim))
             .collect();
-        resolve::resolve(name, &all, &present, image, rules)
+        resolve::resolve(name, &all, &present, records, rules)
     };
     out.verdicts = resolved.losers;
 
@@ -168,25 +168,25 @@ pub fn plan(
     let mut replaced: Vec<SetKey> = Vec::new();
     for desired in resolved.winners {
         kept.push(desired.key.clone());
-        let placed = place::place(&desired, &present, image, rules);
-        match placed.verdict {
-            Verdict::Pending => replaced.extend(placed.in_the_way),
+        let set_plan = changes::changes_for(&desired, &present, records, rules);
+        match set_plan.verdict {
+            RecordVerdict::Pending => replaced.extend(set_plan.displaced),
             // What cannot be published must not take down what is there.
-            _ => kept.extend(placed.in_the_way),
+            _ => kept.extend(set_plan.displaced),
         }
-        for change in placed.changes {
+        for change in set_plan.changes {
             if !out.writes.contains(&change) {
                 out.writes.push(change);
             }
         }
-        out.withheld.extend(placed.withheld);
+        out.withheld.extend(set_plan.withheld);
         for object in &desired.objects {
             out.verdicts
-                .push((object.clone(), desired.key.clone(), placed.verdict.clone()));
+                .push((object.clone(), desired.key.clone(), set_plan.verdict.clone()));
         }
     }
-    let spared: Vec<SetKey> = kept.into_iter().chain(replaced).collect();
-    remove(&present, &spared, image, rules, gone, &mut out);
+    let not_deleted: Vec<SetKey> = kept.into_iter().chain(replaced).collect();
+    remove(&present, &not_deleted, records, rules, absence, &mut out);
     out.writes.sort_by(deletes_first);
     out
 }
@@ -195,13 +195,13 @@ pub fn plan(
 fn absent<'a>(
     claims: &[Claim],
     present: &'a [Present],
-    gone: &impl Fn(Option<&str>) -> Gone,
-) -> Vec<(Claim, &'a Present, Gone)> {
+    absence: &impl Fn(Option<&str>) -> Absence,
+) -> Vec<(Claim, &'a Present, Absence)> {
     let holders = present.iter().filter_map(|at| Some((at, at.holder()?)));
     holders
-        .map(|(at, holder)| (at, holder, gone(Some(holder))))
-        .filter(|(_, _, gone)| matches!(gone, Gone::Unlisted | Gone::Unseen))
-        .filter_map(|(at, holder, gone)| {
+        .map(|(at, holder)| (at, holder, absence(Some(holder))))
+        .filter(|(_, _, absence)| matches!(absence, Absence::Unlisted | Absence::NeverSeen))
+        .filter_map(|(at, holder, absence)| {
             let object = ObjectKey::from_resource(holder)?;
             let known = claims.iter().any(|claim| claim.object == object);
             let claim = Claim {
@@ -210,7 +210,7 @@ fn absent<'a>(
                 endpoint: None,
                 set_identifier: at.key.set_identifier.clone(),
             };
-            (!known).then_some((claim, at, gone))
+            (!known).then_some((claim, at, absence))
         })
         .collect()
 }
@@ -243,8 +243,8 @@ impl Present {
     }
 }
 
-fn present(name: &Name, image: &Image, rules: &Rules) -> Vec<Present> {
-    let sets = image.at(name).sets.iter();
+fn present(name: &Name, records: &RecordSets, rules: &Rules) -> Vec<Present> {
+    let sets = records.at(name).sets.iter();
     sets.map(|(record_type, id, set)| {
         let key = SetKey {
             name: name.clone(),
@@ -255,7 +255,7 @@ fn present(name: &Name, image: &Image, rules: &Rules) -> Vec<Present> {
         let owner = if is_mark {
             Owner::Nobody
         } else {
-            rules.marks.owner(image, &key, set)
+            rules.marks.owner(records, &key, set)
         };
         Present {
             key,
@@ -285,64 +285,64 @@ fn is_managed(at: &Present, rules: &Rules) -> bool {
 /// Decides on the sets that nobody wants.
 fn remove(
     present: &[Present],
-    spared: &[SetKey],
-    image: &Image,
+    not_deleted: &[SetKey],
+    records: &RecordSets,
     rules: &Rules,
-    gone: impl Fn(Option<&str>) -> Gone,
+    absence: impl Fn(Option<&str>) -> Absence,
     out: &mut NamePlan,
 ) {
     for at in present.iter().filter(|at| at.is_ours()) {
-        if !is_managed(at, rules) || spared.contains(&at.key) {
+        if !is_managed(at, rules) || not_deleted.contains(&at.key) {
             continue;
         }
         if rules.policy != Policy::Sync {
             out.withheld.push(format!("DELETE {}: {}", at.key, at.set.summary()));
             continue;
         }
-        match gone(at.holder()) {
-            Gone::Proven => out.deletes.push((at.key.clone(), removal(at, image, rules))),
-            Gone::Unwatched => out.unwatched.push((at.key.clone(), removal(at, image, rules))),
-            Gone::Unseen => {
+        match absence(at.holder()) {
+            Absence::Proven => out.deletes.push((at.key.clone(), removal(at, records, rules))),
+            Absence::Unwatched => out.unwatched.push((at.key.clone(), removal(at, records, rules))),
+            Absence::NeverSeen => {
                 out.awaited += 1;
-                out.unseen.push((at.key.clone(), removal(at, image, rules)));
+                out.never_seen.push((at.key.clone(), removal(at, records, rules)));
             }
-            Gone::Unlisted => out.unlisted.push(at.key.clone()),
+            Absence::Unlisted => out.unlisted.push(at.key.clone()),
         }
     }
 }
 
 /// The set and the owner records that are for it alone.
-fn removal(at: &Present, image: &Image, rules: &Rules) -> Vec<Change> {
+fn removal(at: &Present, records: &RecordSets, rules: &Rules) -> Vec<RecordChange> {
     let mut changes = vec![delete(&at.key, &at.set)];
-    for name in rules.marks.only_for(image, &at.key, &at.set) {
+    for name in rules.marks.only_for(records, &at.key, &at.set) {
         let key = SetKey {
             name,
             record_type: RecordType::Txt,
             set_identifier: at.key.set_identifier.clone(),
         };
-        if let Some(set) = image.get(&key) {
+        if let Some(set) = records.get(&key) {
             changes.push(delete(&key, set));
         }
     }
     changes
 }
 
-fn create(key: &SetKey, set: &RecordSet) -> Change {
-    Change {
+fn create(key: &SetKey, set: &RecordSet) -> RecordChange {
+    RecordChange {
         action: Action::Create,
         key: key.clone(),
         set: set.clone(),
     }
 }
 
-fn delete(key: &SetKey, set: &RecordSet) -> Change {
-    Change {
+fn delete(key: &SetKey, set: &RecordSet) -> RecordChange {
+    RecordChange {
         action: Action::Delete,
         key: key.clone(),
         set: set.clone(),
     }
 }
 
-fn deletes_first(left: &Change, right: &Change) -> Ordering {
+fn deletes_first(left: &RecordChange, right: &RecordChange) -> Ordering {
     (left.action == Action::Create).cmp(&(right.action == Action::Create))
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::batch::Group;
 use super::config::Config;
 use super::guard::Guard;
-use super::image::{Image, NameSets, SetKey};
-use super::plan::{Claim, Verdict};
+use super::plan::{Claim, RecordVerdict};
 use crate::name::Name;
+use crate::records::{NameSets, RecordSets, SetKey};
 use crate::source::ObjectKey;
 use crate::source::endpoints::{Defect, Endpoint, Wanted, wanted};
 use crate::source::facts::Facts;
@@ -17,15 +17,15 @@ pub type Mono = Duration;
 
 /// The state of one zone.
 #[derive(Debug)]
-pub struct State {
+pub struct ZoneState {
     /// The zone's configuration.
     pub config: Config,
     /// The provider's sets; `None` until the first look.
-    pub image: Option<Image>,
+    pub records: Option<RecordSets>,
     /// The delete guard's memory.
     pub guard: Guard,
     /// Deletes that wait for a confirmation.
-    pub parked: BTreeMap<SetKey, Park>,
+    pub parked: BTreeMap<SetKey, HoldReason>,
     /// The last preparation left names for the next one.
     pub backlog: bool,
     /// Deletes were parked when an earlier process ended: those that the first plan finds stay parked.
@@ -41,17 +41,17 @@ pub struct State {
     /// Deletes whose call's outcome is unknown; the guard counts those that turn out to be carried out.
     uncertain: BTreeSet<SetKey>,
     /// Records whose objects have never been here.
-    unseen: Unseen,
+    never_seen: NeverSeen,
     claims: HashMap<Name, Vec<Claim>>,
     names: HashMap<ObjectKey, Box<[Name]>>,
     defects: HashMap<ObjectKey, Vec<Defect>>,
     dirty: BTreeMap<Name, Option<Mono>>,
-    in_flight: HashMap<Name, Flight>,
+    in_flight: HashMap<Name, InFlight>,
     summaries: HashMap<Name, Summary>,
     totals: Totals,
     lines: BTreeMap<Name, Vec<String>>,
-    verdicts: HashMap<ObjectKey, Vec<(SetKey, Verdict)>>,
-    trouble: HashMap<Name, Trouble>,
+    verdicts: HashMap<ObjectKey, Vec<(SetKey, RecordVerdict)>>,
+    refusals: HashMap<Name, Refusal>,
     /// Names that were blamed in a batch with others: they go alone until it is known whether they are at fault.
     suspected: BTreeSet<Name>,
     /// Names that a change at another name may mend.
@@ -64,7 +64,7 @@ pub struct State {
 
 /// What was sent for a name.
 #[derive(Debug, Default)]
-struct Flight {
+struct InFlight {
     /// When the first event came that it answers.
     since: Option<Mono>,
     /// Deletes that count for the guard.
@@ -81,18 +81,18 @@ enum Empty {
 
 /// Why a delete waits for a confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Park {
+pub enum HoldReason {
     /// Too many at once.
     Guard,
     /// Its source is off or does not cover its object.
     Unwatched,
     /// Its object has never been in this cluster.
-    Unseen,
+    NeverSeen,
 }
 
 /// A name that the provider refused.
 #[derive(Clone, Debug)]
-struct Trouble {
+struct Refusal {
     failures: u32,
     not_before: Mono,
     message: String,
@@ -102,7 +102,7 @@ struct Trouble {
 
 /// What one object wants of the zone.
 #[derive(Default)]
-struct Wishes {
+struct ObjectClaims {
     claims: Vec<(Name, Claim)>,
     /// Names of claims that are held for want of an address.
     empty: BTreeSet<Name>,
@@ -118,12 +118,12 @@ pub struct Work {
     pub more: bool,
 }
 
-impl State {
+impl ZoneState {
     /// An empty zone.
     pub fn new(config: Config, guard: Guard) -> Self {
         Self {
             config,
-            image: None,
+            records: None,
             guard,
             parked: BTreeMap::new(),
             backlog: false,
@@ -133,7 +133,7 @@ impl State {
             armed: None,
             released: BTreeSet::new(),
             uncertain: BTreeSet::new(),
-            unseen: Unseen::default(),
+            never_seen: NeverSeen::default(),
             claims: HashMap::new(),
             names: HashMap::new(),
             defects: HashMap::new(),
@@ -143,7 +143,7 @@ impl State {
             totals: Totals::default(),
             lines: BTreeMap::new(),
             verdicts: HashMap::new(),
-            trouble: HashMap::new(),
+            refusals: HashMap::new(),
             suspected: BTreeSet::new(),
             awaiting: BTreeSet::new(),
             empty: HashMap::new(),
@@ -154,9 +154,9 @@ impl State {
 
     /// Takes over an object's present wishes; `None`: it has gone. `since`: when the event came, for the latency.
     pub fn set_object(&mut self, key: &ObjectKey, facts: Option<&Facts>, now: Mono, since: Option<Mono>) {
-        let wishes = facts.map(|facts| self.wishes(facts)).unwrap_or_default();
+        let desired = facts.map(|facts| self.claims_of(facts)).unwrap_or_default();
         if facts.is_some() {
-            for name in self.unseen.meet(key) {
+            for name in self.never_seen.meet(key) {
                 self.touch(name, None);
             }
         }
@@ -172,15 +172,15 @@ impl State {
             }
             self.touch(name.clone(), since);
         }
-        let mut names: Vec<Name> = Vec::with_capacity(wishes.claims.len());
+        let mut names: Vec<Name> = Vec::with_capacity(desired.claims.len());
         let mut empty: BTreeMap<Name, Empty> = BTreeMap::new();
         let mut known = self.empty.remove(key).unwrap_or_default();
-        for (name, claim) in wishes.claims {
+        for (name, claim) in desired.claims {
             self.touch(name.clone(), since);
             if !names.contains(&name) {
                 names.push(name.clone());
             }
-            if claim.endpoint.is_none() && wishes.empty.contains(&name) {
+            if claim.endpoint.is_none() && desired.empty.contains(&name) {
                 let since = known.remove(&name).unwrap_or(Empty::Since(now));
                 empty.insert(name.clone(), since);
                 if matches!(since, Empty::Over) {
@@ -205,7 +205,7 @@ impl State {
             }
             changed = true;
         }
-        let speaks = !names.is_empty() || !wishes.defects.is_empty();
+        let speaks = !names.is_empty() || !desired.defects.is_empty();
         match facts.and_then(|facts| facts.generation).filter(|_| speaks) {
             Some(generation) => _ = self.generations.insert(key.clone(), generation),
             None => _ = self.generations.remove(key),
@@ -213,7 +213,7 @@ impl State {
         if !names.is_empty() {
             self.names.insert(key.clone(), names.into());
         }
-        if self.set_defects(key, wishes.defects) || changed {
+        if self.set_defects(key, desired.defects) || changed {
             self.changed.insert(key.clone());
         }
     }
@@ -241,7 +241,7 @@ impl State {
     }
 
     /// The object's wishes by name. What is wrong with a name holds what was published there before.
-    fn wishes(&self, facts: &Facts) -> Wishes {
+    fn claims_of(&self, facts: &Facts) -> ObjectClaims {
         let Wanted {
             endpoints,
             held,
@@ -280,13 +280,13 @@ impl State {
                 claims.push((name.clone(), claim(None, None)));
             }
         }
-        Wishes { claims, empty, defects }
+        ObjectClaims { claims, empty, defects }
     }
 
     fn touch(&mut self, name: Name, since: Option<Mono>) {
         // An event about a refused name is a reason to try at once.
         if since.is_some() {
-            self.trouble.remove(&name);
+            self.refusals.remove(&name);
         }
         let first = self.dirty.entry(name).or_insert(since);
         *first = match (*first, since) {
@@ -296,14 +296,14 @@ impl State {
     }
 
     /// Takes over a full look at the zone; every name is considered anew. `known`: objects that the cluster has.
-    pub fn looked(&mut self, image: Image, known: impl Fn(&ObjectKey) -> bool) {
-        self.find_unseen(&image, known);
-        if let Some(old) = &self.image {
-            let same = |trouble: &Trouble| trouble.names.iter().all(|name| old.at(name) == image.at(name));
-            self.trouble.retain(|_, trouble| same(trouble));
+    pub fn set_records(&mut self, records: RecordSets, known: impl Fn(&ObjectKey) -> bool) {
+        self.find_never_seen(&records, known);
+        if let Some(old) = &self.records {
+            let same = |refusal: &Refusal| refusal.names.iter().all(|name| old.at(name) == records.at(name));
+            self.refusals.retain(|_, refusal| same(refusal));
         }
-        let names: Vec<Name> = image.iter().map(|(name, _)| name.clone()).collect();
-        self.image = Some(image);
+        let names: Vec<Name> = records.iter().map(|(name, _)| name.clone()).collect();
+        self.records = Some(records);
         for name in names {
             self.touch(name, None);
         }
@@ -312,7 +312,7 @@ impl State {
 
     /// Takes over what was read at one name; true when it was not what we thought.
     pub fn read(&mut self, name: &Name, sets: NameSets) -> bool {
-        let differs = self.image.as_mut().is_some_and(|image| image.replace(name, sets));
+        let differs = self.records.as_mut().is_some_and(|records| records.replace(name, sets));
         self.touch(name.clone(), None);
         differs
     }
@@ -320,7 +320,7 @@ impl State {
     /// Another configuration. The caller gives every object anew.
     pub fn set_config(&mut self, config: Config) {
         if config.limits != self.config.limits {
-            self.parked.retain(|_, why| *why != Park::Guard);
+            self.parked.retain(|_, why| *why != HoldReason::Guard);
         }
         if config.empty_after != self.config.empty_after {
             self.empty.clear();
@@ -330,7 +330,7 @@ impl State {
         }
         self.adopt(&config);
         self.config = config;
-        self.trouble.clear();
+        self.refusals.clear();
         self.touch_known();
     }
 
@@ -357,17 +357,17 @@ impl State {
 
     /// Whether anything is to be considered before `now`.
     pub fn has_work(&self, now: Mono) -> bool {
-        self.image.is_some() && self.dirty.keys().any(|name| self.due(name, now))
+        self.records.is_some() && self.dirty.keys().any(|name| self.due(name, now))
     }
 
     fn due(&self, name: &Name, now: Mono) -> bool {
-        self.trouble.get(name).is_none_or(|trouble| trouble.not_before <= now)
+        self.refusals.get(name).is_none_or(|refusal| refusal.not_before <= now)
     }
 
     /// When something is due by time alone: a refused name's next try, an empty target's end.
     pub fn next_due(&self) -> Option<Mono> {
-        let waiting = self.trouble.iter().filter(|(name, _)| self.dirty.contains_key(*name));
-        let tries = waiting.map(|(_, trouble)| trouble.not_before);
+        let waiting = self.refusals.iter().filter(|(name, _)| self.dirty.contains_key(*name));
+        let tries = waiting.map(|(_, refusal)| refusal.not_before);
         let empties = self.config.empty_after.into_iter().flat_map(|after| {
             let all = self.empty.values().flat_map(BTreeMap::values);
             all.filter_map(move |empty| match empty {
@@ -379,14 +379,14 @@ impl State {
     }
 }
 
-mod outcome;
+mod never_seen;
 mod prepare;
+mod results;
 mod totals;
-mod unseen;
 
+use never_seen::NeverSeen;
 use totals::Summary;
 pub use totals::Totals;
-use unseen::Unseen;
 
 #[cfg(test)]
 mod tests;

@@ -88,7 +88,7 @@ fn names_are_those_of_external_dns() {
         };
         assert_eq!(
             first,
-            Candidate {
+            MarkName {
                 name: name(expected),
                 form
             },
@@ -222,9 +222,9 @@ fn candidates_in_order() {
     ];
     let apex = name("example.com");
     for (how, record, record_type, is_alias, expected) in cases {
-        let expected: Vec<Candidate> = expected
+        let expected: Vec<MarkName> = expected
             .iter()
-            .map(|(text, form)| Candidate {
+            .map(|(text, form)| MarkName {
                 name: name(text),
                 form: *form,
             })

@@ -1,10 +1,9 @@
 //! Amazon Route 53.
 pub mod account;
-pub mod alias;
-mod refusal;
+mod errors;
 mod translate;
 
-use refusal::{classify, refusal};
+use errors::{classify, refusal};
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use crate::crd::zone::Visibility;
 use crate::metrics::{ProviderCall, ProviderMetrics};
 use crate::name::{Name, decode_route53};
 use crate::provider::limiter::Limiter;
-use crate::zone::image::{Change, Image, NameSets};
+use crate::records::{NameSets, RecordChange, RecordSets};
 
 /// One account's client: long-lived, shared by all zones with the same credentials.
 #[derive(Clone, Debug)]
@@ -216,21 +215,21 @@ impl HostedZone {
 }
 
 impl Provider for HostedZone {
-    async fn list(&self) -> Result<Image, ProviderError> {
-        let mut image = Image::default();
+    async fn list(&self) -> Result<RecordSets, ProviderError> {
+        let mut records = RecordSets::default();
         let mut at = Some(Cursor::default());
         while let Some(cursor) = at {
             let (sets, next) = self.page(cursor, PAGE).await?;
             for set in &sets {
-                translate::insert(&mut image, set);
+                translate::insert(&mut records, set);
             }
             at = next;
         }
-        Ok(image)
+        Ok(records)
     }
 
     async fn read(&self, name: &Name) -> Result<NameSets, ProviderError> {
-        let mut image = Image::default();
+        let mut records = RecordSets::default();
         let mut at = Some(Cursor {
             name: Some(name.as_str().to_owned()),
             ..Cursor::default()
@@ -241,7 +240,7 @@ impl Provider for HostedZone {
                 .iter()
                 .take_while(|set| translate::name(set).as_ref() == Some(name))
             {
-                translate::insert(&mut image, set);
+                translate::insert(&mut records, set);
             }
             let same = |next: &Cursor| {
                 let next = next.name.as_deref().and_then(|next| decode_route53(next).ok());
@@ -249,10 +248,10 @@ impl Provider for HostedZone {
             };
             at = next.filter(same);
         }
-        Ok(image.at(name).clone())
+        Ok(records.at(name).clone())
     }
 
-    async fn change(&self, changes: &[Change]) -> Result<(), ProviderError> {
+    async fn change(&self, changes: &[RecordChange]) -> Result<(), ProviderError> {
         let changes: Result<Vec<_>, _> = changes.iter().map(translate::change).collect();
         let batch = changes.and_then(|changes| ChangeBatch::builder().set_changes(Some(changes)).build());
         let batch = batch.map_err(|error| ProviderError::Refused(vec![error.to_string()]))?;

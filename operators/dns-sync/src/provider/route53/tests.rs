@@ -19,7 +19,7 @@ use super::*;
 use crate::crd::zone::AssumeRole;
 use crate::metrics::Metrics;
 use crate::provider::limiter::Rate;
-use crate::zone::strict::{lines, name, set};
+use crate::zone::fake_zone::{lines, name, set};
 
 /// Status, headers and body.
 type Answer = (u16, &'static [(&'static str, &'static str)], String);
@@ -123,16 +123,16 @@ fn error(status: u16, headers: &'static [(&'static str, &'static str)], code: &s
 const NEXT: &str = "<NextRecordName>b.example.org.</NextRecordName><NextRecordType>A</NextRecordType>";
 
 #[tokio::test]
-async fn all_pages_make_one_image() {
+async fn all_pages_make_one_list() {
     let first = page(&[("a.example.org", "A", "192.0.2.1")], NEXT);
     let second = page(
         &[("\\052.b.example.org", "A", "192.0.2.2"), ("c.example.org", "SOA", "x")],
         "",
     );
     let (zone, wire) = hosted_zone([first, second]);
-    let image = zone.list().await.unwrap();
-    assert_eq!(lines(&image), ["*.b A 192.0.2.2", "a A 192.0.2.1"]);
-    assert!(image.at(&name("c")).other_types);
+    let records = zone.list().await.unwrap();
+    assert_eq!(lines(&records), ["*.b A 192.0.2.2", "a A 192.0.2.1"]);
+    assert!(records.at(&name("c")).other_types);
     let asked = wire.asked.lock().unwrap();
     assert!(
         asked[0].contains("maxitems=300") && !asked[0].contains("name="),
@@ -240,8 +240,8 @@ async fn errors_say_what_to_do_next() {
 #[tokio::test]
 async fn a_refused_batch_tells_its_messages_in_either_form() {
     let (key, value) = set("a A 192.0.2.1");
-    let change = [Change {
-        action: crate::zone::image::Action::Create,
+    let change = [RecordChange {
+        action: crate::records::Action::Create,
         key,
         set: value,
     }];
@@ -281,7 +281,7 @@ impl ProvideCredentials for Role {
 }
 
 #[tokio::test]
-async fn an_outage_on_the_way_to_the_credentials_is_an_outage() {
+async fn an_outage_of_the_credentials_provider_is_an_outage() {
     let cases: [(Failure, &str); 5] = [
         (
             || CredentialsError::provider_error(ConnectorError::io("connection refused".into())),

@@ -4,9 +4,9 @@ use aws_sdk_route53::types::{
     AliasTarget, Change as SdkChange, ChangeAction, ResourceRecord, ResourceRecordSet, RrType,
 };
 
-use crate::data::RecordType;
 use crate::name::{Name, decode_route53};
-use crate::zone::image::{Action, Change, Content, Image, RecordSet, Routing, SetKey};
+use crate::record_data::RecordType;
+use crate::records::{Action, Content, RecordChange, RecordSet, RecordSets, Routing, SetKey};
 
 /// The set's name. `None`: a name that is no name for us (it is left alone).
 pub(super) fn name(set: &ResourceRecordSet) -> Option<Name> {
@@ -14,10 +14,10 @@ pub(super) fn name(set: &ResourceRecordSet) -> Option<Name> {
 }
 
 /// Adds a set to the image; sets that we do not manage only as far as they matter to their neighbours.
-pub(super) fn insert(image: &mut Image, set: &ResourceRecordSet) {
+pub(super) fn insert(records: &mut RecordSets, set: &ResourceRecordSet) {
     let Some(name) = name(set) else { return };
     let Some(record_type) = RecordType::parse(set.r#type().as_str()) else {
-        image.insert_other(name);
+        records.insert_other(name);
         return;
     };
     let content = match set.alias_target() {
@@ -40,7 +40,7 @@ pub(super) fn insert(image: &mut Image, set: &ResourceRecordSet) {
         record_type,
         set_identifier: set.set_identifier().map(Box::from),
     };
-    image.insert(
+    records.insert(
         key,
         RecordSet {
             content,
@@ -66,7 +66,7 @@ fn routing(set: &ResourceRecordSet) -> Routing {
 }
 
 /// A change as the SDK wants it.
-pub(super) fn change(change: &Change) -> Result<SdkChange, BuildError> {
+pub(super) fn change(change: &RecordChange) -> Result<SdkChange, BuildError> {
     let mut set = ResourceRecordSet::builder()
         .name(change.key.name.as_str())
         .r#type(RrType::from(change.key.record_type.as_str()))

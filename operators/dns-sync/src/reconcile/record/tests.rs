@@ -1,12 +1,12 @@
 //! What a DNSRecord says of itself, from what its zones say.
 use super::*;
-use crate::zone::image::SetKey;
-use crate::zone::strict::name;
+use crate::records::SetKey;
+use crate::zone::fake_zone::name;
 
 fn record(spec: &str, zones: &[&str]) -> DNSRecord {
     let mut record = DNSRecord::new("vpn", serde_saphyr::from_str(spec).unwrap());
     record.metadata.generation = Some(3);
-    let zone_state = |zone: &&str| ZoneState {
+    let zone_state = |zone: &&str| RecordZoneStatus {
         zone: (*zone).to_owned(),
         name: String::new(),
         state: "Published".to_owned(),
@@ -23,11 +23,11 @@ fn plain(zones: &[&str]) -> DNSRecord {
     record("{name: vpn, type: A, targets: [192.0.2.1]}", zones)
 }
 
-fn outcome(zone: &str, verdicts: &[Verdict]) -> Outcome {
-    let key = SetKey::simple(&name("vpn"), crate::data::RecordType::A);
-    Outcome {
+fn result(zone: &str, verdicts: &[RecordVerdict]) -> ZoneResult {
+    let key = SetKey::simple(&name("vpn"), crate::record_data::RecordType::A);
+    ZoneResult {
         zone: zone.to_owned(),
-        looked: true,
+        listed: true,
         decided: true,
         names: vec!["vpn.example.org".to_owned()],
         verdicts: verdicts.iter().map(|verdict| (key.clone(), verdict.clone())).collect(),
@@ -36,8 +36,8 @@ fn outcome(zone: &str, verdicts: &[Verdict]) -> Outcome {
 }
 
 /// `Ready=True Published`, and the zones' states.
-fn told(record: &DNSRecord, outcomes: &[Outcome], decided: bool) -> (String, Vec<String>) {
-    let status = describe(record, outcomes, decided, None, Timestamp::UNIX_EPOCH);
+fn told(record: &DNSRecord, results: &[ZoneResult], decided: bool) -> (String, Vec<String>) {
+    let status = describe(record, results, decided, None, Timestamp::UNIX_EPOCH);
     assert_eq!(status.observed_generation, 3);
     let mut lines: Vec<String> = status
         .conditions
@@ -53,18 +53,18 @@ fn told(record: &DNSRecord, outcomes: &[Outcome], decided: bool) -> (String, Vec
 
 #[test]
 fn states_of_zones_make_the_condition() {
-    let foreign = Verdict::Foreign(Some("other".into()));
-    let refused = Verdict::Failed("Refused", "no".to_owned());
-    let held = Verdict::Held(crate::crd::zone::Policy::Observe);
-    let cases: [(&[Verdict], &str, &str); 6] = [
-        (&[Verdict::Published], "Ready=True Published", "Published"),
+    let foreign = RecordVerdict::Foreign(Some("other".into()));
+    let refused = RecordVerdict::Failed("Refused", "no".to_owned());
+    let held = RecordVerdict::Held(crate::crd::zone::Policy::Observe);
+    let cases: [(&[RecordVerdict], &str, &str); 6] = [
+        (&[RecordVerdict::Published], "Ready=True Published", "Published"),
         (
-            &[Verdict::Pending],
+            &[RecordVerdict::Pending],
             "Ready=False Accepted, Reconciling=True Accepted",
             "Accepted",
         ),
         (
-            &[Verdict::Published, Verdict::Pending],
+            &[RecordVerdict::Published, RecordVerdict::Pending],
             "Ready=False Accepted, Reconciling=True Accepted",
             "Accepted",
         ),
@@ -75,13 +75,13 @@ fn states_of_zones_make_the_condition() {
             "Conflicted",
         ),
         (
-            &[Verdict::Published, refused],
+            &[RecordVerdict::Published, refused],
             "Ready=False Refused, Stalled=True Refused",
             "Failed",
         ),
     ];
     for (verdicts, condition, state) in cases {
-        let (conditions, states) = told(&plain(&[]), &[outcome("home", verdicts)], true);
+        let (conditions, states) = told(&plain(&[]), &[result("home", verdicts)], true);
         assert_eq!(
             (conditions.as_str(), states[0].as_str()),
             (condition, state),
@@ -92,8 +92,8 @@ fn states_of_zones_make_the_condition() {
 
 #[test]
 fn the_worst_of_several_zones_counts() {
-    let good = outcome("a", &[Verdict::Published]);
-    let mut bad = outcome("b", &[]);
+    let good = result("a", &[RecordVerdict::Published]);
+    let mut bad = result("b", &[]);
     bad.defect = Some(("InvalidTarget", "it is no address".to_owned()));
     let (conditions, states) = told(&plain(&[]), &[good, bad], true);
     assert_eq!(conditions, "Ready=False InvalidTarget, Stalled=True InvalidTarget");
@@ -101,7 +101,7 @@ fn the_worst_of_several_zones_counts() {
 }
 
 #[test]
-fn a_record_that_no_zone_takes_waits_until_all_have_looked() {
+fn a_record_that_no_zone_takes_waits_until_all_zones_are_listed() {
     let (conditions, _) = told(&plain(&[]), &[], false);
     assert_eq!(
         conditions,
@@ -112,7 +112,7 @@ fn a_record_that_no_zone_takes_waits_until_all_have_looked() {
 }
 
 #[test]
-fn a_suspended_record_is_ready_and_keeps_what_its_zones_said() {
+fn a_suspended_record_is_ready_and_keeps_the_states_of_its_zones() {
     let suspended = record("{name: vpn, type: A, targets: [192.0.2.1], suspend: true}", &["home"]);
     assert_eq!(
         told(&suspended, &[], true),
@@ -121,7 +121,7 @@ fn a_suspended_record_is_ready_and_keeps_what_its_zones_said() {
 }
 
 #[test]
-fn the_request_to_look_is_echoed() {
+fn the_list_request_is_echoed() {
     let mut asked = plain(&[]);
     asked
         .annotations_mut()
@@ -133,7 +133,7 @@ fn the_request_to_look_is_echoed() {
 #[test]
 fn an_answer_needs_every_zone_that_may_have_one() {
     let takers = |a: bool, b: bool| vec![("a".to_owned(), a), ("b".to_owned(), b)];
-    let says = outcome("a", &[Verdict::Published]);
+    let says = result("a", &[RecordVerdict::Published]);
     // New: while no zone speaks of it, each might.
     assert!(!decided(&plain(&[]), &[], &takers(true, false)));
     assert!(decided(&plain(&[]), &[], &takers(true, true)));
@@ -151,15 +151,15 @@ fn an_answer_needs_every_zone_that_may_have_one() {
         &takers(true, false)
     ));
     // A zone that speaks of it and has not planned it.
-    let waits = Outcome {
+    let waits = ZoneResult {
         decided: false,
-        ..outcome("a", &[])
+        ..result("a", &[])
     };
     assert!(!decided(&plain(&[]), &[waits], &takers(true, true)));
 }
 
 #[test]
-fn a_record_whose_zone_has_gone_waits_for_the_others() {
+fn a_record_whose_zone_was_removed_waits_for_the_others() {
     let others = [("b".to_owned(), false)];
     assert!(!decided(&plain(&["a"]), &[], &others));
     assert!(decided(&plain(&["a"]), &[], &[("b".to_owned(), true)]));
@@ -175,8 +175,8 @@ fn a_record_that_a_zone_is_too_busy_to_know_is_not_decided() {
     let spec = "{domain: example.org, route53: {}, policy: Sync, sources: {records: {}}, exclude: ['x.*']}";
     let spec = serde_saphyr::from_str(spec).unwrap();
     let config = Config::new("home", "Z1", &spec, "home", &Arc::new(Reach::default())).unwrap();
-    let mut state = State::new(config, Guard::default());
-    let of = |state: &State, facts: &Facts| of_zone("home", true, state, &facts.key, facts.generation, Some(facts));
+    let mut state = ZoneState::new(config, Guard::default());
+    let of = |state: &ZoneState, facts: &Facts| of_zone("home", true, state, &facts.key, facts.generation, Some(facts));
     let vpn = Facts::of_record(&plain(&[]));
     let found = of(&state, &vpn).unwrap();
     assert!(!found.decided && found.names == ["vpn.example.org"] && found.defect.is_none());
@@ -187,7 +187,7 @@ fn a_record_that_a_zone_is_too_busy_to_know_is_not_decided() {
 }
 
 #[test]
-fn a_record_that_the_zone_below_has_and_does_not_select_says_which() {
+fn a_record_that_a_nested_zone_has_but_does_not_select_says_which_zone() {
     let status = describe(&plain(&[]), &[], true, Some("it is lab's"), Timestamp::UNIX_EPOCH);
     let ready = hearth_reconciler::conditions::get(&status.conditions, hearth_reconciler::conditions::READY).unwrap();
     assert_eq!(ready.reason, "NoZone");

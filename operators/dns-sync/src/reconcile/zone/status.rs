@@ -9,8 +9,8 @@ use crate::crd::{CONFIRM_DELETES, DNSZone};
 use crate::metrics::CONDITIONS;
 use crate::provider::ProviderError;
 use crate::source::SourceKind;
-use crate::zone::actor::{Shared, Standing};
-use crate::zone::state::{Park, State};
+use crate::zone::state::{HoldReason, ZoneState};
+use crate::zone::worker::{ProviderStatus, Shared};
 
 /// Plan lines and parked records that a status shows.
 const SHOWN: usize = 20;
@@ -30,14 +30,14 @@ pub(in crate::reconcile) fn is_stalled(zone: &DNSZone) -> bool {
 }
 
 /// A status that is being written.
-pub(super) struct Writer {
+pub(super) struct StatusWriter {
     pub(super) status: DNSZoneStatus,
     is_new: bool,
     generation: Option<i64>,
     now: Timestamp,
 }
 
-impl Writer {
+impl StatusWriter {
     /// Goes on from the present status.
     pub(super) fn new(zone: &DNSZone, now: Timestamp) -> Self {
         let mut status = zone.status.clone().unwrap_or_default();
@@ -73,54 +73,54 @@ impl Writer {
 
     /// The status of a zone at work.
     pub(super) fn describe(&mut self, zone: &DNSZone, context: &Context) {
-        let at_work = context.at_work();
-        let Some(handle) = at_work.get(&zone.name_any()) else {
+        let workers = context.workers();
+        let Some(handle) = workers.get(&zone.name_any()) else {
             return;
         };
         self.status.zone_id = Some(handle.found.zone_id.clone());
         self.status.name_servers.clone_from(&handle.found.name_servers);
-        let standing = handle.shared.standing().clone();
-        if !standing.looked {
-            self.beginning(zone, &standing);
+        let provider_status = handle.shared.provider_status().clone();
+        if !provider_status.listed {
+            self.before_first_list(zone, &provider_status);
             return;
         }
         // Echoed when the look that was asked for has been done, so that one can wait for it.
-        if standing.looks >= handle.orders.borrow().look && handle.asked.is_some() {
+        if provider_status.list_request >= handle.instructions.borrow().list_request && handle.asked.is_some() {
             self.status.last_handled_reconcile_at.clone_from(&handle.asked);
         }
-        self.tally(&zone.name_any(), &handle.shared);
+        self.update_counts(&zone.name_any(), &handle.shared);
         self.in_sync(zone.spec.policy);
-        self.reachable(&standing);
+        self.reachable(&provider_status);
         self.sources(zone, context);
-        self.working(zone.spec.policy, &standing);
+        self.working(zone.spec.policy, &provider_status);
     }
 
     /// What an actor has counted, and what the next one must know of it. Nothing before its first look.
-    pub(super) fn tally(&mut self, zone: &str, shared: &Shared) {
-        let (looked, away) = {
-            let standing = shared.standing();
-            (standing.looked, standing.error.is_some())
+    pub(super) fn update_counts(&mut self, zone: &str, shared: &Shared) {
+        let (listed, away) = {
+            let provider_status = shared.provider_status();
+            (provider_status.listed, provider_status.error.is_some())
         };
-        if !looked {
+        if !listed {
             return;
         }
-        let all_unseen = {
+        let all_never_seen = {
             let state = shared.state();
             self.counts(&state, away);
-            state.parked.values().all(|why| *why == Park::Unseen)
+            state.parked.values().all(|why| *why == HoldReason::NeverSeen)
         };
-        self.parked(zone, all_unseen);
+        self.parked(zone, all_never_seen);
     }
 
     /// Before the first look of a term. What an earlier one has reported stays, but the provider may be away.
-    fn beginning(&mut self, zone: &DNSZone, standing: &Standing) {
+    fn before_first_list(&mut self, zone: &DNSZone, provider_status: &ProviderStatus) {
         if was_ready(zone) {
-            if standing.error.is_some() {
-                self.reachable(standing);
+            if provider_status.error.is_some() {
+                self.reachable(provider_status);
             }
             return;
         }
-        match &standing.error {
+        match &provider_status.error {
             None => self
                 .conditions()
                 .reconciling("Looking", "the zone is being listed for the first time"),
@@ -131,11 +131,15 @@ impl Writer {
                 );
             }
         }
-        self.reachable(standing);
+        self.reachable(provider_status);
     }
 
-    fn counts(&mut self, state: &State, away: bool) {
-        let totals = if away { state.totals_away() } else { state.totals() };
+    fn counts(&mut self, state: &ZoneState, away: bool) {
+        let totals = if away {
+            state.totals_while_unreachable()
+        } else {
+            state.totals()
+        };
         let parked = i64::try_from(state.parked.len()).unwrap_or(i64::MAX);
         self.status.records = Some(RecordCounts {
             desired: totals.desired,
@@ -157,7 +161,7 @@ impl Writer {
         });
     }
 
-    fn parked(&mut self, zone: &str, all_unseen: bool) {
+    fn parked(&mut self, zone: &str, all_never_seen: bool) {
         let Some(Parked { hash, count, .. }) = self.status.parked.clone() else {
             self.conditions()
                 .set("DeletesParked", false, "NothingParked", "no deletes wait");
@@ -166,7 +170,7 @@ impl Writer {
         let confirm = format!(
             "kubectl annotate dnszone {zone} {CONFIRM_DELETES}={hash} --overwrite (remove the annotation first if it says so already)"
         );
-        if all_unseen {
+        if all_never_seen {
             let message = format!(
                 "{count} records are ours but were made for objects that this cluster has never had; they are kept until the objects come. If they will not, and no other cluster has the same owner: {confirm}"
             );
@@ -204,11 +208,12 @@ impl Writer {
         self.conditions().set("InSync", reason == "InSync", reason, &message);
     }
 
-    fn reachable(&mut self, standing: &Standing) {
-        match &standing.error {
-            None if standing.looked => self
-                .conditions()
-                .set("Reachable", true, "Reachable", "the provider answers"),
+    fn reachable(&mut self, provider_status: &ProviderStatus) {
+        match &provider_status.error {
+            None if provider_status.listed => {
+                self.conditions()
+                    .set("Reachable", true, "Reachable", "the provider answers");
+            }
             None => self.conditions().set(
                 "Reachable",
                 None::<bool>,
@@ -271,9 +276,9 @@ impl Writer {
     }
 
     /// One bad record or an outage does not make the zone unready; denied access does: nothing can be published then.
-    fn working(&mut self, policy: Policy, standing: &Standing) {
-        match &standing.error {
-            Some(ProviderError::Denied { operation, code }) => self.conditions().stalled("AccessDenied", &denied(operation, code)),
+    fn working(&mut self, policy: Policy, provider_status: &ProviderStatus) {
+        match &provider_status.error {
+            Some(ProviderError::Denied { operation, code }) => self.conditions().stalled("AccessDenied", &denied_message(operation, code)),
             Some(ProviderError::NoSuchZone) => self.conditions().stalled(
                 "HostedZoneNotFound",
                 "the hosted zone does not exist any more; nothing is deleted from the cluster's side. Restore it, or correct spec.route53.zoneID",
@@ -287,14 +292,14 @@ impl Writer {
 }
 
 /// What to do about refused access.
-pub(super) fn denied(operation: &str, code: &str) -> String {
+pub(super) fn denied_message(operation: &str, code: &str) -> String {
     format!(
         "Route 53 denies {operation} ({code}); check the credentials and their IAM policy. It is tried again every few minutes and when the Secret changes"
     )
 }
 
 /// The zone's conditions as metrics.
-pub(super) fn export(zone: &DNSZone, context: &Context, status: &DNSZoneStatus) {
+pub(super) fn export_conditions(zone: &DNSZone, context: &Context, status: &DNSZoneStatus) {
     let value = |type_: &'static str| {
         let condition = conditions::get(&status.conditions, type_)?;
         let known = ["True", "False"].into_iter().find(|value| *value == condition.status);

@@ -13,9 +13,9 @@ use crate::provider::route53::Found;
 use crate::provider::route53::account::Accounts;
 use crate::reconcile::RecordCalls;
 use crate::reconcile::secrets::Secrets;
+use crate::records::RecordSets;
 use crate::world::World;
 use crate::zone::config::Reach;
-use crate::zone::image::Image;
 
 fn zone(name: &str, more: &str) -> DNSZone {
     let yaml = format!("{{domain: example.org, policy: Sync, route53: {{}}{more}}}");
@@ -28,18 +28,18 @@ fn zone(name: &str, more: &str) -> DNSZone {
 fn the_older_of_two_zones_has_the_hosted_zone() {
     // Made in the same second; the name decides.
     let all = [zone("a", ""), zone("b", ""), zone("c", ", suspend: true")];
-    let elder = |of: &DNSZone, at_work: &[&str]| {
-        let found = |name: &str| at_work.contains(&name).then_some("Z1");
-        first_elder(of, all.iter(), "Z1", found)
+    let older_zone = |of: &DNSZone, workers: &[&str]| {
+        let found = |name: &str| workers.contains(&name).then_some("Z1");
+        first_older(of, all.iter(), "Z1", found)
     };
     assert_eq!(
-        elder(&all[1], &["a", "b"]).as_deref(),
+        older_zone(&all[1], &["a", "b"]).as_deref(),
         Some("a"),
         "no status says so yet"
     );
-    assert_eq!(elder(&all[0], &["a", "b"]), None);
-    assert_eq!(elder(&all[1], &["b"]), None);
-    assert_eq!(elder(&zone("d", ""), &["c"]), None, "a suspended zone has nothing");
+    assert_eq!(older_zone(&all[0], &["a", "b"]), None);
+    assert_eq!(older_zone(&all[1], &["b"]), None);
+    assert_eq!(older_zone(&zone("d", ""), &["c"]), None, "a suspended zone has nothing");
 }
 
 /// A zone that was at work when its Secret changed.
@@ -89,7 +89,7 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, UnboundedReceiver<
         leadership: Leadership::always(),
         zones: reflector::store::<DNSZone>().0,
         secrets: Secrets::new(secrets_client, "hearth".to_owned(), zone_calls.clone()),
-        at_work: std::sync::Mutex::default(),
+        workers: std::sync::Mutex::default(),
         zones_changed: tokio::sync::Notify::new(),
         zone_calls,
         record_calls: RecordCalls::new(&[]).0,
@@ -99,20 +99,20 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, UnboundedReceiver<
 }
 
 /// Sets an actor to work that has read an earlier version of the Secret, and has deleted three records since the last report.
-fn at_work(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
+fn workers(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
     let config = Config::new("home", "Z1", &zone.spec, "home", &context.reach).unwrap();
-    let mut state = State::new(config.clone(), Guard::default());
-    state.looked(Image::default(), |_| true);
+    let mut state = ZoneState::new(config.clone(), Guard::default());
+    state.set_records(RecordSets::default(), |_| true);
     state.guard.record(3, 1_800_000_000, &config.limits);
     let shared = Arc::new(Shared::new(state));
-    shared.standing().looked = true;
+    shared.provider_status().listed = true;
     let task = tokio::spawn(std::future::pending());
     let abort = task.abort_handle();
-    let handle = Handle {
+    let handle = WorkerHandle {
         shared,
-        orders: watch::channel(Order {
+        instructions: watch::channel(Instructions {
             config: Arc::new(config),
-            look: 0,
+            list_request: 0,
         })
         .0,
         task,
@@ -129,7 +129,7 @@ fn at_work(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
         asked: None,
         domain: "example.org".to_owned(),
     };
-    context.at_work().insert("home".to_owned(), handle);
+    context.workers().insert("home".to_owned(), handle);
     abort
 }
 
@@ -142,13 +142,13 @@ async fn after(secrets: &Value) -> (String, Value, bool) {
     let zone = Arc::new(with_secret());
     let _ = context.secrets.get("home", "aws");
     called.recv().await.unwrap();
-    let abort = at_work(&zone, &context);
+    let abort = workers(&zone, &context);
     // The answer to the report is no DNSZone, which is of no importance here.
     let _ = reconcile(Arc::clone(&zone), Arc::clone(&context)).await;
     tokio::task::yield_now().await;
     let status = told.try_recv().unwrap();
     let conditions: Vec<String> = status["conditions"].as_array().unwrap().iter().map(line).collect();
-    assert_eq!(abort.is_finished(), !context.at_work().contains_key("home"));
+    assert_eq!(abort.is_finished(), !context.workers().contains_key("home"));
     (conditions.join(", "), status, !abort.is_finished())
 }
 

@@ -14,7 +14,7 @@ status: {{loadBalancer: {{ingress: [{ingress}]}}}}
 const HOST: &str = "external-dns.kubernetes.io/hostname: www.example.org";
 
 #[test]
-fn names_of_a_zone_below_are_its_own() {
+fn names_of_a_nested_zone_are_its_own() {
     let mut zone = zone(EVERYTHING);
     zone.nested = vec![Nested {
         zone: "lab".into(),

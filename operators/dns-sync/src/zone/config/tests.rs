@@ -70,24 +70,27 @@ fn lab() -> Nested {
 }
 
 #[test]
-fn what_was_published_before_the_zone_below_came_waits_for_a_person() {
+fn what_was_published_before_the_nested_zone_waits_for_a_confirmation() {
     let mut config = config("domain: example.org, route53: {}, sources: {services: {}, records: {}}").unwrap();
-    let gone =
-        |config: &Config, name: &str, resource: &str| config.gone(&Name::parse(name).unwrap(), Some(resource), &ALL);
-    assert_eq!(gone(&config, "a.lab.example.org", "service/b/a"), Gone::Proven);
+    let absence =
+        |config: &Config, name: &str, resource: &str| config.absence(&Name::parse(name).unwrap(), Some(resource), &ALL);
+    assert_eq!(absence(&config, "a.lab.example.org", "service/b/a"), Absence::Proven);
     config.nested = vec![lab()];
-    assert_eq!(gone(&config, "a.lab.example.org", "service/b/a"), Gone::Unwatched);
-    assert_eq!(gone(&config, "a.lab.example.org", "dnsrecord/b/a"), Gone::Proven);
-    assert_eq!(gone(&config, "a.example.org", "service/b/a"), Gone::Proven);
+    assert_eq!(absence(&config, "a.lab.example.org", "service/b/a"), Absence::Unwatched);
+    assert_eq!(absence(&config, "a.lab.example.org", "dnsrecord/b/a"), Absence::Proven);
+    assert_eq!(absence(&config, "a.example.org", "service/b/a"), Absence::Proven);
 }
 
 #[test]
-fn a_mark_without_an_object_below_another_zone_waits_for_a_person_too() {
+fn an_owner_record_without_an_object_in_a_nested_zone_waits_for_a_confirmation_too() {
     let mut config =
         config("domain: example.org, route53: {}, sources: {services: {}, ingresses: {}, records: {}}").unwrap();
     let name = |text: &str| Name::parse(text).unwrap();
-    assert_eq!(config.gone(&name("a.lab.example.org"), None, &ALL), Gone::Proven);
+    assert_eq!(config.absence(&name("a.lab.example.org"), None, &ALL), Absence::Proven);
     config.nested = vec![lab()];
-    assert_eq!(config.gone(&name("a.lab.example.org"), None, &ALL), Gone::Unwatched);
-    assert_eq!(config.gone(&name("a.example.org"), None, &ALL), Gone::Proven);
+    assert_eq!(
+        config.absence(&name("a.lab.example.org"), None, &ALL),
+        Absence::Unwatched
+    );
+    assert_eq!(config.absence(&name("a.example.org"), None, &ALL), Absence::Proven);
 }

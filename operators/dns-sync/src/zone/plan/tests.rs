@@ -1,9 +1,9 @@
-//! Wishes against images, in short text form; see [`strict`](crate::zone::strict) for the form of records.
+//! What objects want against what is there, in short text form; see [`fake_zone`](crate::zone::fake_zone) for the form of records.
 use super::*;
 use crate::ownership::txt::Affix;
-use crate::source::endpoints::{AliasWish, Endpoint};
-use crate::zone::image::Action;
-use crate::zone::strict::{self, ZONE_ID, image, mark_at, marked, name, set};
+use crate::records::Action;
+use crate::source::endpoints::{AliasMode, Endpoint};
+use crate::zone::fake_zone::{self, ZONE_ID, mark_at, marked, name, records, set};
 
 mod aliases;
 mod conflicts;
@@ -24,7 +24,7 @@ pub(crate) struct Zone {
     pub(crate) types: Vec<RecordType>,
     pub(crate) filter: NameFilter,
     pub(crate) ttl: Option<u32>,
-    pub(crate) gone: Gone,
+    pub(crate) absence: Absence,
     pub(crate) apex: Name,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn zone(policy: Policy) -> Zone {
         types: RecordType::ALL.to_vec(),
         filter: NameFilter::default(),
         ttl: None,
-        gone: Gone::Proven,
+        absence: Absence::Proven,
         apex: name("@"),
     }
 }
@@ -67,30 +67,30 @@ impl Zone {
         }
     }
 
-    fn plan(&self, at: &str, claims: &[Claim], image: &Image) -> NamePlan {
-        plan(&name(at), claims, image, &self.rules(), |_| self.gone)
+    fn plan(&self, at: &str, claims: &[Claim], records: &RecordSets) -> NamePlan {
+        plan(&name(at), claims, records, &self.rules(), |_| self.absence)
     }
 
     /// The plan's lines; see [`lines`].
-    fn lines(&self, at: &str, claims: &[Claim], image: &Image) -> Vec<String> {
-        lines(&self.plan(at, claims, image))
+    fn lines(&self, at: &str, claims: &[Claim], records: &RecordSets) -> Vec<String> {
+        lines(&self.plan(at, claims, records))
     }
 
     /// Carries the plan of one name out under all of Route 53's rules and says what the zone holds then. What is left to
     /// do afterwards must be nothing.
     #[track_caller]
-    fn publish(&self, at: &str, claims: &[Claim], before: &Image) -> Vec<String> {
+    fn publish(&self, at: &str, claims: &[Claim], before: &RecordSets) -> Vec<String> {
         let plan = self.plan(at, claims, before);
         let mut after = before.clone();
         let deletes = plan.deletes.iter().flat_map(|(_, changes)| changes.clone());
-        let changes: Vec<Change> = plan.writes.iter().cloned().chain(deletes).collect();
-        strict::change(&mut after, &changes).unwrap();
+        let changes: Vec<RecordChange> = plan.writes.iter().cloned().chain(deletes).collect();
+        fake_zone::change(&mut after, &changes).unwrap();
         let left = self.plan(at, claims, &after);
         assert!(
             left.writes.is_empty() && left.deletes.is_empty(),
             "left to do: {left:#?}"
         );
-        strict::lines(&after)
+        fake_zone::lines(&after)
     }
 }
 
@@ -112,9 +112,9 @@ pub(crate) fn claim(text: &str) -> Claim {
             .collect(),
         ttl: option("ttl").map(|ttl| ttl.parse().unwrap()),
         alias: match () {
-            () if words.contains(&"auto") => AliasWish::Auto { evaluate_target_health },
-            () if words.contains(&"yes") => AliasWish::Yes { evaluate_target_health },
-            () => AliasWish::No,
+            () if words.contains(&"auto") => AliasMode::Auto { evaluate_target_health },
+            () if words.contains(&"yes") => AliasMode::Yes { evaluate_target_health },
+            () => AliasMode::No,
         },
     });
     Claim {
@@ -133,7 +133,7 @@ fn claims<const N: usize>(texts: [&str; N]) -> Vec<Claim> {
 /// be told; `held: line` for what the policy withholds; then verdicts, `object TYPE verdict`.
 fn lines(plan: &NamePlan) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    let change = |mark: &str, change: &Change| format!("{mark} {}", strict::text(&change.key, &change.set));
+    let change = |mark: &str, change: &RecordChange| format!("{mark} {}", fake_zone::text(&change.key, &change.set));
     for write in &plan.writes {
         let sign = if write.action == Action::Create { "+" } else { "-" };
         lines.push(change(sign, write));
@@ -149,9 +149,9 @@ fn lines(plan: &NamePlan) -> Vec<String> {
     lines.extend(plan.withheld.iter().map(|line| format!("held: {line}")));
     for (object, key, verdict) in &plan.verdicts {
         let verdict = match verdict {
-            Verdict::Conflict(winner) => format!("loses to {}", winner.resource()),
-            Verdict::Foreign(owner) => format!("foreign {}", owner.as_deref().unwrap_or("-")),
-            Verdict::Failed(reason, _) => (*reason).to_owned(),
+            RecordVerdict::Conflict(winner) => format!("loses to {}", winner.resource()),
+            RecordVerdict::Foreign(owner) => format!("foreign {}", owner.as_deref().unwrap_or("-")),
+            RecordVerdict::Failed(reason, _) => (*reason).to_owned(),
             other => format!("{other:?}"),
         };
         lines.push(format!("{} {} {verdict}", object.resource(), key.record_type.as_str()));

@@ -1,22 +1,22 @@
 //! Planning what is due, and which of the deletes may go.
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Empty, Flight, Mono, Park, State, Work};
-use crate::data::RecordType;
+use super::{Empty, HoldReason, InFlight, Mono, Work, ZoneState};
 use crate::name::Name;
+use crate::record_data::RecordType;
+use crate::records::{RecordChange, RecordSets, SetKey};
 use crate::source::ObjectKey;
 use crate::zone::batch::Group;
 use crate::zone::config::Complete;
 use crate::zone::guard;
-use crate::zone::image::{Change, Image, SetKey};
-use crate::zone::plan::{self, Gone, NamePlan};
+use crate::zone::plan::{self, Absence, NamePlan};
 
 /// A set and the changes that remove it.
-type Delete = (SetKey, Vec<Change>);
+type Delete = (SetKey, Vec<RecordChange>);
 
 /// Names that get changes in one preparation. More are many only when a zone is filled or everything moves at once, and
 /// what is to be changed is held in memory until it is sent.
-const AT_ONCE: usize = 1_000;
+const MAX_NAMES: usize = 1_000;
 
 /// The deletes of one preparation.
 #[derive(Default)]
@@ -29,15 +29,15 @@ struct Deletes {
     unnoted: i64,
 }
 
-impl State {
+impl ZoneState {
     /// Plans what is due and says what to send: all deletes, since they are judged together, and up to a thousand names
     /// with other changes. `at` is wall-clock time in seconds since 1970, for the guard.
     pub fn prepare(&mut self, now: Mono, at: i64, complete: &Complete) -> Work {
         self.expire_empty(now);
-        let Some(image) = self.image.take() else {
+        let Some(records) = self.records.take() else {
             return Work::default();
         };
-        self.count_uncertain(&image, at);
+        self.count_uncertain(&records, at);
         if self.park_all {
             // It may have come while no process was there, but one that was used before means nothing.
             self.armed = self
@@ -52,17 +52,17 @@ impl State {
         let mut deletes = Deletes::default();
         let mut touched: HashSet<Name> = HashSet::new();
         for (name, first) in due {
-            let enough = work.groups.len() >= AT_ONCE;
+            let enough = work.groups.len() >= MAX_NAMES;
             // Where nothing is, nothing can be deleted: the guard misses nothing when the name is planned later.
-            if enough && image.at(&name).is_empty() {
+            if enough && records.at(&name).is_empty() {
                 deletes.unnoted -= self.noted(&name);
                 self.dirty.insert(name, first);
                 work.more = true;
                 continue;
             }
             let claims = self.claims.get(&name).map_or(&[][..], Vec::as_slice);
-            let mut found = plan::plan(&name, claims, &image, &self.config.rules(), |resource| {
-                self.gone(&name, resource, *complete)
+            let mut found = plan::plan(&name, claims, &records, &self.config.rules(), |resource| {
+                self.absence(&name, resource, *complete)
             });
             // Two names that want one owner record: the second is planned when the first has it.
             let ours = i64::try_from(found.owned).unwrap_or(0);
@@ -81,7 +81,7 @@ impl State {
             }
             touched.extend(found.writes.iter().map(|change| change.key.name.clone()));
             if found.writes.is_empty() && found.removals().next().is_none() {
-                self.trouble.remove(&name);
+                self.refusals.remove(&name);
                 self.suspected.remove(&name);
             }
             self.note(&name, &found);
@@ -97,12 +97,12 @@ impl State {
             }
         }
         self.park_all = false;
-        self.image = Some(image);
+        self.records = Some(records);
         self.backlog = work.more;
         let counted = self.guarded(deletes, at, &mut work);
         self.release_confirmed();
         for group in &work.groups {
-            let flight = Flight {
+            let flight = InFlight {
                 since: since.get(&group.name).copied().flatten(),
                 deletes: Vec::new(),
             };
@@ -135,7 +135,7 @@ impl State {
     }
 
     fn take_due(&mut self, now: Mono) -> BTreeMap<Name, Option<Mono>> {
-        if self.trouble.is_empty() {
+        if self.refusals.is_empty() {
             return std::mem::take(&mut self.dirty);
         }
         let (due, later) = std::mem::take(&mut self.dirty)
@@ -145,20 +145,20 @@ impl State {
         due
     }
 
-    fn gone(&self, name: &Name, resource: Option<&str>, complete: Complete) -> Gone {
+    fn absence(&self, name: &Name, resource: Option<&str>, complete: Complete) -> Absence {
         let object = resource.and_then(ObjectKey::from_resource);
-        match self.config.gone(name, resource, &complete) {
-            Gone::Proven if self.unseen.keeps(object.as_ref(), name) => Gone::Unseen,
+        match self.config.absence(name, resource, &complete) {
+            Absence::Proven if self.never_seen.keeps(object.as_ref(), name) => Absence::NeverSeen,
             // It exists, and what it names cannot be read: it may well mean this.
-            Gone::Proven if object.is_some_and(|object| self.is_vague(&object)) => Gone::Unlisted,
-            gone => gone,
+            Absence::Proven if object.is_some_and(|object| self.is_vague(&object)) => Absence::Unlisted,
+            absence => absence,
         }
     }
 
     /// The guard counts deletes of which it turned out that they were carried out.
-    fn count_uncertain(&mut self, image: &Image, at: i64) {
+    fn count_uncertain(&mut self, records: &RecordSets, at: i64) {
         let uncertain = std::mem::take(&mut self.uncertain);
-        let done = uncertain.iter().filter(|key| image.get(key).is_none()).count();
+        let done = uncertain.iter().filter(|key| records.get(key).is_none()).count();
         self.guard.record(done, at, &self.config.limits);
     }
 
@@ -170,17 +170,17 @@ impl State {
             if confirmed.contains(&key) {
                 self.released.insert(key.clone());
                 deletes.released.push((key, changes));
-            } else if self.park_all || self.doubtful.remove(&key) || before.get(&key) == Some(&Park::Guard) {
-                self.parked.insert(key, Park::Guard);
+            } else if self.park_all || self.doubtful.remove(&key) || before.get(&key) == Some(&HoldReason::Guard) {
+                self.parked.insert(key, HoldReason::Guard);
             } else {
                 deletes.open.push((key, changes));
             }
         }
         let unwatched = std::mem::take(&mut found.unwatched).into_iter();
-        let unseen = std::mem::take(&mut found.unseen).into_iter();
+        let never_seen = std::mem::take(&mut found.never_seen).into_iter();
         let waiting = unwatched
-            .map(|delete| (delete, Park::Unwatched))
-            .chain(unseen.map(|delete| (delete, Park::Unseen)));
+            .map(|delete| (delete, HoldReason::Unwatched))
+            .chain(never_seen.map(|delete| (delete, HoldReason::NeverSeen)));
         for ((key, changes), why) in waiting {
             if confirmed.contains(&key) {
                 self.released.insert(key.clone());
@@ -220,7 +220,8 @@ impl State {
             counted.extend(open.iter().map(|(key, _)| key.clone()));
             released.extend(open);
         } else {
-            self.parked.extend(open.into_iter().map(|(key, _)| (key, Park::Guard)));
+            self.parked
+                .extend(open.into_iter().map(|(key, _)| (key, HoldReason::Guard)));
         }
         work.add_deletes(released);
         counted
@@ -257,9 +258,9 @@ fn first_of(name: &Name) -> SetKey {
     SetKey::simple(name, RecordType::A)
 }
 
-fn take_of(all: &mut BTreeMap<SetKey, Park>, name: &Name) -> BTreeMap<SetKey, Park> {
+fn take_of(all: &mut BTreeMap<SetKey, HoldReason>, name: &Name) -> BTreeMap<SetKey, HoldReason> {
     let of_name = all.range(first_of(name)..).take_while(|(key, _)| key.name == *name);
-    let taken: BTreeMap<SetKey, Park> = of_name.map(|(key, why)| (key.clone(), *why)).collect();
+    let taken: BTreeMap<SetKey, HoldReason> = of_name.map(|(key, why)| (key.clone(), *why)).collect();
     for key in taken.keys() {
         all.remove(key);
     }
@@ -292,7 +293,7 @@ impl Work {
                     changes,
                 });
             } else if let Some(group) = self.groups.get_mut(position) {
-                let more: Vec<Change> = changes
+                let more: Vec<RecordChange> = changes
                     .into_iter()
                     .filter(|change| !group.changes.contains(change))
                     .collect();

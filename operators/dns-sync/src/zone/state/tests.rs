@@ -7,14 +7,14 @@ use crate::crd::DNSRecord;
 use crate::crd::zone::DNSZoneSpec;
 use crate::source::SourceKind;
 use crate::zone::config::{Complete, Reach};
-use crate::zone::strict::{self, image, marked, name, set};
+use crate::zone::fake_zone::{self, marked, name, records, set};
 
 mod deletes;
 mod empty;
-mod outcomes;
+mod never_seen;
 mod property;
+mod results;
 mod speed;
-mod unseen;
 
 pub(super) const ALL: Complete = Complete {
     services: true,
@@ -36,7 +36,7 @@ pub(super) fn config_of(spec: &DNSZoneSpec) -> Config {
         sources: vec![SourceKind::Service, SourceKind::Record],
         namespaces: Vec::new(),
     });
-    Config::new("home", strict::ZONE_ID, spec, "home", &reach).unwrap()
+    Config::new("home", fake_zone::ZONE_ID, spec, "home", &reach).unwrap()
 }
 
 /// A DNSRecord of namespace `n`.
@@ -64,9 +64,9 @@ pub(super) fn service(object: &str, hostname: &str, address: Option<&str>) -> Fa
 }
 
 /// A zone with its state and what is at the provider.
-pub(super) struct Bench {
-    pub(super) state: State,
-    pub(super) provider: Image,
+pub(super) struct TestZone {
+    pub(super) state: ZoneState,
+    pub(super) provider: RecordSets,
     pub(super) complete: Complete,
     pub(super) now: Mono,
     /// The objects that the cluster has.
@@ -76,28 +76,28 @@ pub(super) struct Bench {
 /// Wall clock at the beginning of the monotonic one.
 pub(super) const EPOCH: i64 = 1_800_000_000;
 
-impl Bench {
+impl TestZone {
     pub(super) fn new(yaml: &str) -> Self {
-        Self::with(State::new(config(yaml), Guard::default()), Image::default())
+        Self::with(ZoneState::new(config(yaml), Guard::default()), RecordSets::default())
     }
 
-    pub(super) fn with(state: State, provider: Image) -> Self {
-        let mut bench = Self {
+    pub(super) fn with(state: ZoneState, provider: RecordSets) -> Self {
+        let mut zone = Self {
             state,
             provider,
             complete: ALL,
             now: Mono::from_secs(1),
             known: HashSet::new(),
         };
-        bench.list();
-        bench
+        zone.list();
+        zone
     }
 
     /// A look that is not planned yet.
     pub(super) fn list(&mut self) {
         let known = &self.known;
         self.state
-            .looked(self.provider.clone(), |object| known.contains(object));
+            .set_records(self.provider.clone(), |object| known.contains(object));
     }
 
     pub(super) fn put(&mut self, facts: &Facts) {
@@ -125,7 +125,7 @@ impl Bench {
             }
             let work = self.state.prepare(self.now, self.at(), &self.complete);
             for group in work.groups {
-                strict::change(&mut self.provider, &group.changes).unwrap();
+                fake_zone::change(&mut self.provider, &group.changes).unwrap();
                 let at = self.at();
                 self.state.accepted(std::slice::from_ref(&group), at);
                 sent += 1;
@@ -136,13 +136,13 @@ impl Bench {
 
     /// A look finds what is at the provider.
     #[track_caller]
-    pub(super) fn look(&mut self) -> usize {
+    pub(super) fn relist(&mut self) -> usize {
         self.list();
         self.settle()
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        strict::lines(&self.provider)
+        fake_zone::lines(&self.provider)
     }
 
     /// The records, owner records aside.
@@ -183,7 +183,7 @@ impl Bench {
         self.recount();
         let owned: usize = self
             .state
-            .image
+            .records
             .as_ref()
             .unwrap()
             .iter()
@@ -194,7 +194,7 @@ impl Bench {
 
     fn owned(&self, name: &Name, at: &NameSets) -> usize {
         let rules = self.state.config.rules();
-        let image = self.state.image.as_ref().unwrap();
+        let records = self.state.records.as_ref().unwrap();
         let ours = at.sets.iter().filter(|(record_type, id, set)| {
             let key = SetKey {
                 name: name.clone(),
@@ -202,33 +202,36 @@ impl Bench {
                 set_identifier: id.clone(),
             };
             crate::zone::owner::heritage(set).is_none()
-                && matches!(rules.marks.owner(image, &key, set), crate::zone::owner::Owner::Ours(_))
+                && matches!(
+                    rules.marks.owner(records, &key, set),
+                    crate::zone::owner::Owner::Ours(_)
+                )
         });
         ours.count()
     }
 }
 
 /// `count` records of ours that DNSRecords `r0`, `r1` … want.
-pub(super) fn zone_of(count: usize, yaml: &str) -> (Bench, Vec<Facts>) {
-    let mut bench = Bench::new(yaml);
+pub(super) fn zone_of(count: usize, yaml: &str) -> (TestZone, Vec<Facts>) {
+    let mut zone = TestZone::new(yaml);
     let objects: Vec<Facts> = (0..count).map(|n| address(&format!("r{n}"), "192.0.2.1")).collect();
     for facts in &objects {
-        bench.put(facts);
+        zone.put(facts);
     }
-    bench.settle();
-    assert_eq!(bench.records().len(), count);
-    (bench, objects)
+    zone.settle();
+    assert_eq!(zone.records().len(), count);
+    (zone, objects)
 }
 
 /// The same zone after a restart of the operator; `facts`: what it knows when it plans first.
-pub(super) fn restarted(bench: &Bench, facts: &[Facts], complete: Complete) -> Bench {
-    let mut state = State::new(bench.state.config.clone(), Guard::resume(bench.state.guard.buckets()));
-    state.park_all = !bench.state.parked.is_empty();
+pub(super) fn restarted(zone: &TestZone, facts: &[Facts], complete: Complete) -> TestZone {
+    let mut state = ZoneState::new(zone.state.config.clone(), Guard::resume(zone.state.guard.buckets()));
+    state.park_all = !zone.state.parked.is_empty();
     for one in facts {
-        state.set_object(&one.key, Some(one), bench.now, None);
+        state.set_object(&one.key, Some(one), zone.now, None);
     }
-    let mut next = Bench::with(state, bench.provider.clone());
-    (next.now, next.complete) = (bench.now, complete);
+    let mut next = TestZone::with(state, zone.provider.clone());
+    (next.now, next.complete) = (zone.now, complete);
     next.settle();
     next
 }

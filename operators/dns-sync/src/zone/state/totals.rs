@@ -10,7 +10,7 @@ pub(super) struct Summary {
     pub(super) conflicted: u32,
     pub(super) failed: u32,
     pub(super) unlisted: u32,
-    pub(super) unseen: u32,
+    pub(super) never_seen: u32,
 }
 
 /// Record sets by what they are to us.
@@ -31,7 +31,7 @@ pub struct Totals {
     /// Unwanted as it seems, but a source has not been listed.
     pub unlisted: i64,
     /// Kept for objects that have never been in this cluster.
-    pub unseen: i64,
+    pub never_seen: i64,
 }
 
 impl Totals {
@@ -52,7 +52,7 @@ impl Totals {
             conflicted,
             failed,
             unlisted,
-            unseen,
+            never_seen,
         } = summary;
         let parts = [
             (&mut self.desired, desired),
@@ -62,7 +62,7 @@ impl Totals {
             (&mut self.conflicted, conflicted),
             (&mut self.failed, failed),
             (&mut self.unlisted, unlisted),
-            (&mut self.unseen, unseen),
+            (&mut self.never_seen, never_seen),
         ];
         for (total, part) in parts {
             *total += sign * i64::from(part);

@@ -7,14 +7,17 @@ const ELB_ZONE: &str = "Z215JYRZR1TBD5";
 #[test]
 fn a_load_balancer_becomes_an_alias_of_both_families() {
     let wish = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
-    let plan = zone(Policy::Sync).plan("foo", &wish, &Image::default());
+    let plan = zone(Policy::Sync).plan("foo", &wish, &RecordSets::default());
     assert_eq!(plan.writes.len(), 4);
     let (_, alias) = set(&format!("foo A {ELB} alias zone={ELB_ZONE}"));
     assert_eq!(plan.writes[0].set, alias);
-    assert_eq!(zone(Policy::Sync).publish("foo", &wish, &Image::default()).len(), 4);
+    assert_eq!(
+        zone(Policy::Sync).publish("foo", &wish, &RecordSets::default()).len(),
+        4
+    );
     let kept = claims([&format!("service/web/front foo CNAME {ELB}")]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &kept, &Image::default()),
+        zone(Policy::Sync).publish("foo", &kept, &RecordSets::default()),
         [
             "_owner.cname.foo mark service/web/front".to_owned(),
             format!("foo CNAME {ELB}")
@@ -30,7 +33,7 @@ fn an_alias_keeps_to_the_managed_types() {
     };
     let wish = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
     assert_eq!(
-        zone.publish("foo", &wish, &Image::default()),
+        zone.publish("foo", &wish, &RecordSets::default()),
         [
             "_owner.a.foo mark service/web/front".to_owned(),
             format!("foo A alias {ELB}")
@@ -39,7 +42,7 @@ fn an_alias_keeps_to_the_managed_types() {
 }
 
 #[test]
-fn a_wished_time_to_live_is_no_difference_for_an_alias() {
+fn a_requested_ttl_makes_no_difference_for_an_alias() {
     let here = [
         marked(&format!("foo A {ELB} alias zone={ELB_ZONE}"), US, "service/web/front"),
         marked(
@@ -50,14 +53,14 @@ fn a_wished_time_to_live_is_no_difference_for_an_alias() {
     ];
     let wish = claims([&format!("service/web/front foo CNAME {ELB} auto ttl=60")]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &image(here.into_iter().flatten())),
+        zone(Policy::Sync).lines("foo", &wish, &records(here.into_iter().flatten())),
         ["service/web/front A Published", "service/web/front AAAA Published"]
     );
 }
 
 #[test]
 fn an_alias_within_the_zone_follows_the_types_of_its_target() {
-    let here = image([set("bar A 192.0.2.1")]);
+    let here = records([set("bar A 192.0.2.1")]);
     let wish = claims(["ingress/web/front foo CNAME bar.example.org yes"]);
     assert_eq!(
         zone(Policy::Sync).publish("foo", &wish, &here),
@@ -67,7 +70,7 @@ fn an_alias_within_the_zone_follows_the_types_of_its_target() {
             "foo A alias bar.example.org"
         ]
     );
-    let none = zone(Policy::Sync).lines("foo", &wish, &Image::default());
+    let none = zone(Policy::Sync).lines("foo", &wish, &RecordSets::default());
     assert_eq!(none, [format!("ingress/web/front CNAME {ALIAS_TARGET_NOT_FOUND}")]);
     let abroad = claims(["ingress/web/front foo CNAME bar.example.net yes"]);
     let lines = zone(Policy::Sync).lines("foo", &abroad, &here);
@@ -77,15 +80,15 @@ fn an_alias_within_the_zone_follows_the_types_of_its_target() {
 #[test]
 fn the_apex_may_be_an_alias() {
     let wish = claims([&format!("service/web/front @ CNAME {ELB} auto")]);
-    assert_eq!(zone(Policy::Sync).publish("@", &wish, &Image::default()).len(), 4);
+    assert_eq!(zone(Policy::Sync).publish("@", &wish, &RecordSets::default()).len(), 4);
 }
 
 #[test]
 fn values_become_an_alias_and_back() {
-    let here = image(marked("foo A 192.0.2.1", US, "service/web/front"));
+    let here = records(marked("foo A 192.0.2.1", US, "service/web/front"));
     let wish = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
     assert_eq!(zone(Policy::Sync).publish("foo", &wish, &here).len(), 4);
-    let alias = image(marked(
+    let alias = records(marked(
         &format!("foo A {ELB} alias zone={ELB_ZONE}"),
         US,
         "service/web/front",
@@ -98,13 +101,13 @@ fn values_become_an_alias_and_back() {
 }
 
 #[test]
-fn an_alias_known_by_its_cname_mark_gets_todays_mark_with_the_next_change() {
+fn an_alias_with_a_cname_owner_record_gets_the_current_form_with_the_next_change() {
     let zone = Zone {
         affix: affix("", "", ""),
         ..zone(Policy::Sync)
     };
     let alias = set(&format!("foo A {ELB} alias zone={ELB_ZONE}"));
-    let here = image([alias.clone(), mark_at("cname-foo", US, "service/web/front", &alias)]);
+    let here = records([alias.clone(), mark_at("cname-foo", US, "service/web/front", &alias)]);
     let back = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(
         zone.publish("foo", &back, &here),
@@ -116,7 +119,7 @@ fn an_alias_known_by_its_cname_mark_gets_todays_mark_with_the_next_change() {
     );
     assert_eq!(zone.publish("foo", &[], &here), [""; 0]);
     // Where todays mark cannot be, the record stays as it is: as an address it would be nobody's.
-    let taken = image([
+    let taken = records([
         alias.clone(),
         mark_at("cname-foo", US, "service/web/front", &alias),
         set("a-foo TXT \"x\""),

@@ -9,7 +9,7 @@ fn the_oldest_wins_then_the_first_by_name() {
         "ingress/a/old foo A 192.0.2.3 created=5",
     ]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &Image::default()),
+        zone(Policy::Sync).lines("foo", &wish, &RecordSets::default()),
         [
             "+ foo A 192.0.2.3",
             "+ _owner.a.foo mark ingress/a/old",
@@ -22,7 +22,7 @@ fn the_oldest_wins_then_the_first_by_name() {
 
 #[test]
 fn the_present_holder_keeps_the_name_whatever_its_targets() {
-    let here = image(marked("foo A 192.0.2.9", US, "ingress/z/holder"));
+    let here = records(marked("foo A 192.0.2.9", US, "ingress/z/holder"));
     let wish = claims([
         "ingress/a/old foo A 192.0.2.1 created=1",
         "ingress/z/holder foo A 192.0.2.9 created=9",
@@ -44,12 +44,15 @@ fn the_order_of_claims_does_not_matter() {
         "service/a/z foo A 192.0.2.2 created=2",
         "dnsrecord/a/w foo AAAA 2001:db8::1 created=4",
     ]);
-    let expected = zone(Policy::Sync).plan("foo", &all, &Image::default());
+    let expected = zone(Policy::Sync).plan("foo", &all, &RecordSets::default());
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..50 {
         let mut shuffled = all.clone();
         random.shuffle(&mut shuffled);
-        assert_eq!(zone(Policy::Sync).plan("foo", &shuffled, &Image::default()), expected);
+        assert_eq!(
+            zone(Policy::Sync).plan("foo", &shuffled, &RecordSets::default()),
+            expected
+        );
     }
 }
 
@@ -61,7 +64,7 @@ fn a_host_name_and_addresses_of_several_objects_are_one_conflict() {
         "dnsrecord/a/six foo AAAA 2001:db8::1 created=3",
     ]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &Image::default()),
+        zone(Policy::Sync).lines("foo", &wish, &RecordSets::default()),
         [
             "+ foo CNAME x.example.net",
             "+ _owner.cname.foo mark ingress/a/host",
@@ -78,7 +81,7 @@ fn services_share_addresses_and_the_mark_names_the_first() {
         "service/b/y foo A 192.0.2.2 ttl=60",
         "service/a/x foo A 192.0.2.1 ttl=90",
     ]);
-    let plan = zone(Policy::Sync).plan("foo", &wish, &Image::default());
+    let plan = zone(Policy::Sync).plan("foo", &wish, &RecordSets::default());
     assert_eq!(
         lines(&plan),
         [
@@ -93,7 +96,7 @@ fn services_share_addresses_and_the_mark_names_the_first() {
 
 #[test]
 fn a_service_without_address_holds_nothing_that_another_supplies() {
-    let here = image(marked("foo A 192.0.2.1|192.0.2.2", US, "service/a/x"));
+    let here = records(marked("foo A 192.0.2.1|192.0.2.2", US, "service/a/x"));
     let wish = claims(["service/a/x foo held", "service/b/y foo A 192.0.2.2"]);
     assert_eq!(
         zone(Policy::Sync).publish("foo", &wish, &here),
@@ -112,24 +115,24 @@ fn a_service_without_address_holds_nothing_that_another_supplies() {
 
 #[test]
 fn a_holder_without_address_keeps_its_record_from_others() {
-    let here = image(marked("foo A 192.0.2.1", US, "ingress/a/x"));
+    let here = records(marked("foo A 192.0.2.1", US, "ingress/a/x"));
     for rival in ["ingress/b/y foo A 192.0.2.2", "ingress/b/y foo CNAME y.example.net"] {
         let wish = claims(["ingress/a/x foo held created=9", rival]);
         let plan = zone(Policy::Sync).plan("foo", &wish, &here);
         assert!(plan.writes.is_empty() && plan.deletes.is_empty());
         assert!(
-            matches!(&plan.verdicts[..], [(_, _, Verdict::Conflict(winner))] if winner.resource() == "ingress/a/x")
+            matches!(&plan.verdicts[..], [(_, _, RecordVerdict::Conflict(winner))] if winner.resource() == "ingress/a/x")
         );
     }
     // It holds only what is its own.
-    let others = image(marked("foo A 192.0.2.1", US, "ingress/b/y"));
+    let others = records(marked("foo A 192.0.2.1", US, "ingress/b/y"));
     let held = claims(["ingress/a/x foo held"]);
     assert_eq!(zone(Policy::Sync).plan("foo", &held, &others).deletes.len(), 1);
 }
 
 #[test]
-fn a_holder_whose_wish_cannot_be_keeps_what_was_published() {
-    let here = image(marked("foo A 192.0.2.1", US, "dnsrecord/a/x"));
+fn a_holder_whose_record_cannot_be_published_keeps_the_old_one() {
+    let here = records(marked("foo A 192.0.2.1", US, "dnsrecord/a/x"));
     let wish = claims([
         "dnsrecord/a/x foo A missing.example.org yes",
         "ingress/b/y foo CNAME y.example.net created=-5",
@@ -145,19 +148,19 @@ fn a_holder_whose_wish_cannot_be_keeps_what_was_published() {
 
 #[test]
 fn nobody_takes_a_name_whose_holder_has_not_been_listed() {
-    let here = image(marked("foo A 192.0.2.1", US, "ingress/a/x"));
+    let here = records(marked("foo A 192.0.2.1", US, "ingress/a/x"));
     let wish = claims(["service/b/y foo A 192.0.2.2"]);
     let unlisted = Zone {
-        gone: Gone::Unlisted,
+        absence: Absence::Unlisted,
         ..zone(Policy::Sync)
     };
     assert_eq!(
         unlisted.lines("foo", &wish, &here),
         ["… foo.example.org A", "service/b/y A loses to ingress/a/x"]
     );
-    for gone in [Gone::Proven, Gone::Unwatched] {
+    for absence in [Absence::Proven, Absence::Unwatched] {
         let known = Zone {
-            gone,
+            absence,
             ..zone(Policy::Sync)
         };
         assert_eq!(
@@ -169,7 +172,7 @@ fn nobody_takes_a_name_whose_holder_has_not_been_listed() {
 
 #[test]
 fn an_older_object_of_another_type_does_not_disturb() {
-    let here = image(marked("foo A 192.0.2.1", US, "service/a/x"));
+    let here = records(marked("foo A 192.0.2.1", US, "service/a/x"));
     let wish = claims([
         "service/a/x foo A 192.0.2.1 created=9",
         "dnsrecord/a/t foo TXT \"hello\" created=1",

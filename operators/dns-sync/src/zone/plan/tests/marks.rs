@@ -5,7 +5,7 @@ use super::*;
 fn a_new_name_is_made_together_with_its_owner_record() {
     let wish = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &Image::default()),
+        zone(Policy::Sync).lines("foo", &wish, &RecordSets::default()),
         [
             "+ foo A 192.0.2.1",
             "+ _owner.a.foo mark service/web/front",
@@ -16,7 +16,7 @@ fn a_new_name_is_made_together_with_its_owner_record() {
 
 #[test]
 fn a_change_deletes_the_exact_old_set_and_leaves_a_fitting_mark_alone() {
-    let old = image(marked("foo A 192.0.2.1|192.0.2.2 ttl=60", US, "service/web/front"));
+    let old = records(marked("foo A 192.0.2.1|192.0.2.2 ttl=60", US, "service/web/front"));
     let wish = claims(["service/web/front foo A 192.0.2.3"]);
     let plan = zone(Policy::Sync).plan("foo", &wish, &old);
     assert_eq!(
@@ -32,13 +32,13 @@ fn a_change_deletes_the_exact_old_set_and_leaves_a_fitting_mark_alone() {
 
 #[test]
 fn spelling_is_no_change() {
-    let here = image(marked("foo AAAA 2001:0db8:0:0:0:0:0:1", US, "service/web/front"));
+    let here = records(marked("foo AAAA 2001:0db8:0:0:0:0:0:1", US, "service/web/front"));
     let wish = claims(["service/web/front foo AAAA 2001:db8::1"]);
     assert_eq!(
         zone(Policy::Sync).lines("foo", &wish, &here),
         ["service/web/front AAAA Published"]
     );
-    let here = image(marked("foo CNAME Target.Example.NET.", US, "service/web/front"));
+    let here = records(marked("foo CNAME Target.Example.NET.", US, "service/web/front"));
     let wish = claims(["service/web/front foo CNAME target.example.net"]);
     assert_eq!(
         zone(Policy::Sync).lines("foo", &wish, &here),
@@ -47,8 +47,8 @@ fn spelling_is_no_change() {
 }
 
 #[test]
-fn a_time_to_live_that_nobody_wishes_keeps() {
-    let here = image(marked("foo A 192.0.2.1 ttl=77", US, "service/web/front"));
+fn a_ttl_that_nobody_requests_is_kept() {
+    let here = records(marked("foo A 192.0.2.1 ttl=77", US, "service/web/front"));
     let unset = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(
         zone(Policy::Sync).lines("foo", &unset, &here),
@@ -64,8 +64,8 @@ fn a_time_to_live_that_nobody_wishes_keeps() {
 }
 
 #[test]
-fn another_resource_alone_is_no_reason_to_write_but_goes_along_with_a_change() {
-    let here = image(marked("foo A 192.0.2.1", US, "service/web/old"));
+fn another_resource_alone_is_no_reason_to_write_but_is_updated_with_a_change() {
+    let here = records(marked("foo A 192.0.2.1", US, "service/web/old"));
     let same = claims(["service/web/new foo A 192.0.2.1"]);
     assert_eq!(
         zone(Policy::Sync).lines("foo", &same, &here),
@@ -82,15 +82,15 @@ fn another_resource_alone_is_no_reason_to_write_but_goes_along_with_a_change() {
 fn what_is_not_marked_or_marked_by_another_is_never_touched() {
     let wish = claims(["service/web/front foo A 192.0.2.1"]);
     for (here, owner) in [
-        (image([set("foo A 198.51.100.1")]), "-"),
-        (image([set("foo A 192.0.2.1")]), "-"),
-        (image(marked("foo A 198.51.100.1", "other", "service/a/b")), "other"),
-        (image([set("foo CNAME x.example.net")]), "-"),
+        (records([set("foo A 198.51.100.1")]), "-"),
+        (records([set("foo A 192.0.2.1")]), "-"),
+        (records(marked("foo A 198.51.100.1", "other", "service/a/b")), "other"),
+        (records([set("foo CNAME x.example.net")]), "-"),
         (
-            image(marked("foo CNAME x.example.net", "other", "service/a/b")),
+            records(marked("foo CNAME x.example.net", "other", "service/a/b")),
             "other",
         ),
-        (image([set("foo AAAA 2001:db8::1")]), "-"),
+        (records([set("foo AAAA 2001:db8::1")]), "-"),
     ] {
         let lines = zone(Policy::Sync).lines("foo", &wish, &here);
         assert_eq!(lines, [format!("service/web/front A foreign {owner}")]);
@@ -100,7 +100,7 @@ fn what_is_not_marked_or_marked_by_another_is_never_touched() {
 
 #[test]
 fn our_address_is_kept_up_beside_a_foreign_one_of_the_other_family() {
-    let here = image(
+    let here = records(
         marked("foo A 192.0.2.1", US, "service/web/front")
             .into_iter()
             .chain(marked("foo AAAA 2001:db8::1", "b", "x")),
@@ -130,7 +130,7 @@ fn a_foreign_text_where_the_mark_would_be_means_nothing_is_made() {
         (set("_owner.a.foo TXT \"heritage=external-dns\""), "foreign -"),
         (set("_owner.a.foo CNAME x.example.net"), OWNERSHIP_NAME_TAKEN),
     ] {
-        let lines = zone(Policy::Sync).lines("foo", &wish, &image([there]));
+        let lines = zone(Policy::Sync).lines("foo", &wish, &records([there]));
         assert_eq!(lines, [format!("service/web/front A {verdict}")]);
     }
 }
@@ -138,13 +138,13 @@ fn a_foreign_text_where_the_mark_would_be_means_nothing_is_made() {
 #[test]
 fn an_orphaned_mark_of_ours_is_adopted() {
     let like = set("foo A 192.0.2.1");
-    let here = image([mark_at("_owner.a.foo", US, "service/web/front", &like)]);
+    let here = records([mark_at("_owner.a.foo", US, "service/web/front", &like)]);
     let wish = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(
         zone(Policy::Sync).lines("foo", &wish, &here),
         ["+ foo A 192.0.2.1", "service/web/front A Pending"]
     );
-    let here = image([mark_at("_owner.a.foo", US, "service/web/old", &like)]);
+    let here = records([mark_at("_owner.a.foo", US, "service/web/old", &like)]);
     assert_eq!(
         zone(Policy::Sync).publish("foo", &wish, &here),
         ["_owner.a.foo mark service/web/front", "foo A 192.0.2.1"]
@@ -159,13 +159,13 @@ fn only_the_first_value_of_a_text_is_a_mark() {
     let record = set("foo A 192.0.2.1");
     assert!(
         zone(Policy::Sync)
-            .plan("foo", &[], &image([record.clone(), second]))
+            .plan("foo", &[], &records([record.clone(), second]))
             .deletes
             .is_empty()
     );
     assert_eq!(
         zone(Policy::Sync)
-            .plan("foo", &[], &image([record, first]))
+            .plan("foo", &[], &records([record, first]))
             .deletes
             .len(),
         1
@@ -182,14 +182,14 @@ fn spaces_and_another_heritage_are_no_mark() {
         "\"heritage=external-dns,~external-dns/owner=home\"",
         "\"heritage=mate,external-dns/owner=home\"",
     ] {
-        let here = image([set("foo A 192.0.2.1"), set(&format!("_owner.a.foo TXT {text}"))]);
+        let here = records([set("foo A 192.0.2.1"), set(&format!("_owner.a.foo TXT {text}"))]);
         assert!(zone(Policy::Sync).lines("foo", &[], &here).is_empty());
     }
 }
 
 #[test]
-fn a_record_wished_at_the_place_of_a_mark_is_refused() {
-    let here = image(marked("foo A 192.0.2.1", US, "service/web/front"));
+fn a_desired_record_at_the_name_of_an_owner_record_is_refused() {
+    let here = records(marked("foo A 192.0.2.1", US, "service/web/front"));
     let wish = claims(["dnsrecord/web/x _owner.a.foo TXT \"mine\""]);
     assert_eq!(
         zone(Policy::Sync).lines("_owner.a.foo", &wish, &here),
@@ -201,16 +201,16 @@ fn a_record_wished_at_the_place_of_a_mark_is_refused() {
 fn the_apex_has_a_mark_inside_the_zone() {
     let wish = claims(["service/web/front @ A 192.0.2.1"]);
     assert_eq!(
-        zone(Policy::Sync).publish("@", &wish, &Image::default()),
+        zone(Policy::Sync).publish("@", &wish, &RecordSets::default()),
         ["_owner.a mark service/web/front", "@ A 192.0.2.1"]
     );
     let bare = Zone {
         affix: affix("", "", ""),
         ..zone(Policy::Sync)
     };
-    let made = bare.publish("@", &wish, &Image::default());
+    let made = bare.publish("@", &wish, &RecordSets::default());
     assert_eq!(made, ["_owner.a mark service/web/front", "@ A 192.0.2.1"]);
-    let here = image(marked("@ A 192.0.2.1", US, "service/web/front"));
+    let here = records(marked("@ A 192.0.2.1", US, "service/web/front"));
     assert_eq!(bare.plan("@", &[], &here).deletes[0].1.len(), 2);
 }
 
@@ -221,7 +221,7 @@ fn a_team_is_not_the_team() {
         ..zone(Policy::Sync)
     };
     let team = set("team A 192.0.2.1");
-    let here = image([
+    let here = records([
         team.clone(),
         set("a-team A 192.0.2.2"),
         mark_at("a-team", US, "service/web/team", &team),
@@ -232,13 +232,13 @@ fn a_team_is_not_the_team() {
 }
 
 #[test]
-fn old_forms_prove_ownership_and_todays_form_is_written_with_the_next_change() {
+fn old_forms_prove_ownership_and_the_current_form_is_written_with_the_next_change() {
     let zone = Zone {
         affix: affix("", "", ""),
         ..zone(Policy::Sync)
     };
     let record = set("foo A 192.0.2.1");
-    let here = image([record.clone(), mark_at("foo", US, "service/web/front", &record)]);
+    let here = records([record.clone(), mark_at("foo", US, "service/web/front", &record)]);
     let same = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(zone.lines("foo", &same, &here), ["service/web/front A Published"]);
     let other = claims(["service/web/front foo A 192.0.2.2"]);
@@ -251,7 +251,7 @@ fn old_forms_prove_ownership_and_todays_form_is_written_with_the_next_change() {
         ]
     );
     let six = set("foo AAAA 2001:db8::1");
-    let here = image([six.clone(), mark_at("foo", US, "service/web/front", &six)]);
+    let here = records([six.clone(), mark_at("foo", US, "service/web/front", &six)]);
     assert!(
         zone.lines("foo", &[], &here).is_empty(),
         "AAAA never had an untyped mark"
@@ -259,19 +259,19 @@ fn old_forms_prove_ownership_and_todays_form_is_written_with_the_next_change() {
 }
 
 #[test]
-fn no_mark_is_left_that_would_make_us_owner_of_a_later_record_of_the_name() {
+fn no_owner_record_is_left_that_would_claim_a_later_record_of_the_name() {
     let zone = Zone {
         affix: affix("", "", ""),
         ..zone(Policy::Sync)
     };
     let record = set("foo A 192.0.2.1");
     let marks = ["foo", "a-foo"].map(|at| mark_at(at, US, "service/web/front", &record));
-    let here = image([record].into_iter().chain(marks));
+    let here = records([record].into_iter().chain(marks));
     assert_eq!(zone.publish("foo", &[], &here), [""; 0]);
 
     // While another type may have its mark there, the untyped one stays.
     let (record, text) = (set("foo A 192.0.2.1"), set("foo MX 10~mail.example.net"));
-    let here = image([record.clone(), text, mark_at("foo", US, "service/web/front", &record)]);
+    let here = records([record.clone(), text, mark_at("foo", US, "service/web/front", &record)]);
     let wish = claims(["service/web/front foo MX 10~mail.example.net"]);
     assert_eq!(
         zone.publish("foo", &wish, &here),
@@ -294,7 +294,7 @@ fn a_name_too_long_for_its_mark_is_not_made() {
     };
     let wish = claims([&format!("service/web/front {label} CNAME x.example.net")]);
     assert_eq!(
-        zone.lines(&label, &wish, &Image::default()),
+        zone.lines(&label, &wish, &RecordSets::default()),
         ["service/web/front CNAME OwnershipNameInvalid"]
     );
 }
@@ -307,7 +307,7 @@ fn one_mark_never_stands_for_a_wildcard_and_its_replacement() {
     };
     let star = set("* A 192.0.2.1");
     let ours = [star.clone(), mark_at("a-any", US, "service/web/star", &star)];
-    let alone = image(ours.clone());
+    let alone = records(ours.clone());
     assert_eq!(zone.plan("*", &[], &alone).deletes.len(), 1);
     let wish = claims(["service/web/any any A 192.0.2.2"]);
     assert_eq!(
@@ -315,14 +315,14 @@ fn one_mark_never_stands_for_a_wildcard_and_its_replacement() {
         [format!("service/web/any A {OWNERSHIP_NAME_TAKEN}")]
     );
     // Somebody made `any` by hand: the mark proves nothing about either now.
-    let both = image(ours.into_iter().chain([set("any A 198.51.100.1")]));
+    let both = records(ours.into_iter().chain([set("any A 198.51.100.1")]));
     assert!(zone.lines("any", &[], &both).is_empty());
     assert!(zone.lines("*", &[], &both).is_empty());
 }
 
 #[test]
 fn excluded_names_and_types_are_never_touched() {
-    let here = image(marked("foo A 192.0.2.1", US, "service/web/front"));
+    let here = records(marked("foo A 192.0.2.1", US, "service/web/front"));
     let filter = NameFilter::new(&[], &["foo.example.org".to_owned()]).unwrap();
     let excluded = Zone {
         filter,

@@ -1,8 +1,8 @@
 //! What each policy permits, and what it says about the rest.
 use super::*;
 
-fn update_here() -> Image {
-    image(marked("foo A 192.0.2.1", US, "service/web/front"))
+fn update_here() -> RecordSets {
+    records(marked("foo A 192.0.2.1", US, "service/web/front"))
 }
 
 #[test]
@@ -12,9 +12,12 @@ fn every_policy_on_a_new_name() {
         "held: CREATE foo.example.org A: 192.0.2.1",
         "service/web/front A Held(Observe)",
     ];
-    assert_eq!(zone(Policy::Observe).lines("foo", &wish, &Image::default()), observed);
+    assert_eq!(
+        zone(Policy::Observe).lines("foo", &wish, &RecordSets::default()),
+        observed
+    );
     for policy in [Policy::CreateOnly, Policy::UpsertOnly, Policy::Sync] {
-        assert_eq!(zone(policy).plan("foo", &wish, &Image::default()).writes.len(), 2);
+        assert_eq!(zone(policy).plan("foo", &wish, &RecordSets::default()).writes.len(), 2);
     }
 }
 
@@ -52,7 +55,7 @@ fn every_policy_on_a_delete() {
 #[test]
 fn a_delete_needs_proof() {
     let unwatched = Zone {
-        gone: Gone::Unwatched,
+        absence: Absence::Unwatched,
         ..zone(Policy::Sync)
     };
     assert_eq!(
@@ -60,7 +63,7 @@ fn a_delete_needs_proof() {
         ["? foo A 192.0.2.1", "? _owner.a.foo mark service/web/front"]
     );
     let unlisted = Zone {
-        gone: Gone::Unlisted,
+        absence: Absence::Unlisted,
         ..zone(Policy::Sync)
     };
     assert_eq!(unlisted.lines("foo", &[], &update_here()), ["… foo.example.org A"]);
@@ -69,7 +72,7 @@ fn a_delete_needs_proof() {
 #[test]
 fn a_type_change_is_one_batch() {
     for policy in [Policy::UpsertOnly, Policy::Sync] {
-        let cname = image(marked("foo CNAME x.example.net", US, "service/web/front"));
+        let cname = records(marked("foo CNAME x.example.net", US, "service/web/front"));
         let addresses = claims([
             "service/web/front foo A 192.0.2.1",
             "service/web/front foo AAAA 2001:db8::1",
@@ -83,7 +86,7 @@ fn a_type_change_is_one_batch() {
                 "foo AAAA 2001:db8::1"
             ]
         );
-        let both = image(
+        let both = records(
             marked("foo A 192.0.2.1", US, "service/web/front")
                 .into_iter()
                 .chain(marked("foo AAAA 2001:db8::1", US, "service/web/front")),
@@ -94,7 +97,7 @@ fn a_type_change_is_one_batch() {
             ["_owner.cname.foo mark service/web/front", "foo CNAME x.example.net"]
         );
     }
-    let cname = image(marked("foo CNAME x.example.net", US, "service/web/front"));
+    let cname = records(marked("foo CNAME x.example.net", US, "service/web/front"));
     let address = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(
         zone(Policy::CreateOnly).lines("foo", &address, &cname),
@@ -106,13 +109,13 @@ fn a_type_change_is_one_batch() {
 }
 
 #[test]
-fn a_type_change_gets_past_a_mark_of_old_at_the_name_itself() {
+fn a_type_change_replaces_an_old_owner_record_at_the_name_itself() {
     let zone = Zone {
         affix: affix("", "", ""),
         ..zone(Policy::Sync)
     };
     let record = set("foo A 192.0.2.1");
-    let here = image([record.clone(), mark_at("foo", US, "service/web/front", &record)]);
+    let here = records([record.clone(), mark_at("foo", US, "service/web/front", &record)]);
     let host = claims(["service/web/front foo CNAME x.example.net"]);
     assert_eq!(
         zone.publish("foo", &host, &here),
@@ -122,7 +125,7 @@ fn a_type_change_gets_past_a_mark_of_old_at_the_name_itself() {
 
 #[test]
 fn a_family_that_goes_is_a_delete_of_its_own() {
-    let both = image(
+    let both = records(
         marked("foo A 192.0.2.1", US, "service/web/front")
             .into_iter()
             .chain(marked("foo AAAA 2001:db8::1", US, "service/web/front")),
@@ -142,7 +145,7 @@ fn a_family_that_goes_is_a_delete_of_its_own() {
 fn what_cannot_be_published_does_not_take_down_what_it_would_replace() {
     // A CNAME of ours, another owner's mark where the address' mark would be.
     let record = set("foo A 192.0.2.1");
-    let here = image(
+    let here = records(
         marked("foo CNAME x.example.net", US, "service/web/front")
             .into_iter()
             .chain([mark_at("_owner.a.foo", "other", "service/a/b", &record)]),
@@ -159,18 +162,18 @@ fn a_cname_stands_alone() {
     let host = claims(["service/web/front foo CNAME x.example.net"]);
     let foreign = ["service/web/front CNAME foreign -"];
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &host, &image([set("foo TXT \"v=spf1\"")])),
+        zone(Policy::Sync).lines("foo", &host, &records([set("foo TXT \"v=spf1\"")])),
         foreign
     );
-    let mut other = Image::default();
+    let mut other = RecordSets::default();
     other.insert_other(name("foo"));
     assert_eq!(zone(Policy::Sync).lines("foo", &host, &other), foreign);
-    let marks = image(marked("x A 192.0.2.1", US, "service/web/front"));
+    let marks = records(marked("x A 192.0.2.1", US, "service/web/front"));
     let at_mark = claims(["service/web/front _owner.a.x CNAME x.example.net"]);
     assert_eq!(zone(Policy::Sync).lines("_owner.a.x", &at_mark, &marks), foreign);
     let apex = claims(["service/web/front @ CNAME x.example.net"]);
     assert_eq!(
-        zone(Policy::Sync).lines("@", &apex, &Image::default()),
+        zone(Policy::Sync).lines("@", &apex, &RecordSets::default()),
         ["service/web/front CNAME CNAMEAtApex"]
     );
 }
@@ -182,10 +185,10 @@ fn without_marks_a_record_that_says_what_is_wanted_is_published() {
         ..zone(Policy::CreateOnly)
     };
     let wish = claims(["service/web/front foo A 192.0.2.1"]);
-    assert_eq!(zone.publish("foo", &wish, &Image::default()), ["foo A 192.0.2.1"]);
-    let here = image([set("foo A 192.0.2.1")]);
+    assert_eq!(zone.publish("foo", &wish, &RecordSets::default()), ["foo A 192.0.2.1"]);
+    let here = records([set("foo A 192.0.2.1")]);
     assert_eq!(zone.lines("foo", &wish, &here), ["service/web/front A Published"]);
-    let other = image([set("foo A 192.0.2.9")]);
+    let other = records([set("foo A 192.0.2.9")]);
     assert_eq!(zone.lines("foo", &wish, &other), ["service/web/front A foreign -"]);
     let both = claims([
         "service/web/front foo A 192.0.2.1",

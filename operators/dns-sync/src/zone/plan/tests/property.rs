@@ -30,8 +30,8 @@ fn pick<'a>(random: &mut fastrand::Rng, from: &[&'a str]) -> &'a str {
 }
 
 /// A zone with records of ours, of others and of nobody that Route 53 would permit.
-fn any_image(random: &mut fastrand::Rng, affix: &Affix, apex: &Name) -> Image {
-    let mut image = Image::default();
+fn any_image(random: &mut fastrand::Rng, affix: &Affix, apex: &Name) -> RecordSets {
+    let mut records = RecordSets::default();
     for _ in 0..random.usize(..12) {
         let at = pick(random, &NAMES);
         let record = pick(random, &RECORDS);
@@ -54,14 +54,14 @@ fn any_image(random: &mut fastrand::Rng, affix: &Affix, apex: &Name) -> Image {
             changes.push(create(&txt, &crate::zone::owner::mark(value, &set.routing)));
         }
         if unmanaged.is_empty() {
-            let _ = strict::change(&mut image, &changes);
-        } else if changes.iter().all(|change| image.at(&change.key.name).is_empty()) {
+            let _ = fake_zone::change(&mut records, &changes);
+        } else if changes.iter().all(|change| records.at(&change.key.name).is_empty()) {
             for change in &changes {
-                image.apply(change);
+                records.apply(change);
             }
         }
     }
-    image
+    records
 }
 
 fn any_claims(random: &mut fastrand::Rng) -> BTreeMap<Name, Vec<Claim>> {
@@ -94,13 +94,13 @@ fn any_zone(random: &mut fastrand::Rng) -> Zone {
     Zone {
         policy: [Policy::Observe, Policy::CreateOnly, Policy::UpsertOnly, Policy::Sync][random.usize(..4)],
         affix: affixes[random.usize(..affixes.len())].clone(),
-        gone: [Gone::Proven, Gone::Proven, Gone::Unlisted, Gone::Unwatched][random.usize(..4)],
+        absence: [Absence::Proven, Absence::Proven, Absence::Unlisted, Absence::Unwatched][random.usize(..4)],
         ..zone(Policy::Sync)
     }
 }
 
-fn names(image: &Image, claims: &BTreeMap<Name, Vec<Claim>>) -> Vec<Name> {
-    let mut all: Vec<Name> = image
+fn names(records: &RecordSets, claims: &BTreeMap<Name, Vec<Claim>>) -> Vec<Name> {
+    let mut all: Vec<Name> = records
         .iter()
         .map(|(name, _)| name)
         .chain(claims.keys())
@@ -112,15 +112,15 @@ fn names(image: &Image, claims: &BTreeMap<Name, Vec<Claim>>) -> Vec<Name> {
 }
 
 /// One name after the other, as the zone's state does it; what is sent goes through the strict model.
-fn apply_all(zone: &Zone, claims: &BTreeMap<Name, Vec<Claim>>, image: &mut Image) -> usize {
+fn apply_all(zone: &Zone, claims: &BTreeMap<Name, Vec<Claim>>, records: &mut RecordSets) -> usize {
     let mut changed = 0;
-    for name in names(image, claims) {
+    for name in names(records, claims) {
         let wishes = claims.get(&name).map_or(&[][..], Vec::as_slice);
-        let plan = plan(&name, wishes, image, &zone.rules(), |_| zone.gone);
-        let before = image.clone();
+        let plan = plan(&name, wishes, records, &zone.rules(), |_| zone.absence);
+        let before = records.clone();
         let mut group = plan.writes.clone();
         for (_, deletes) in &plan.deletes {
-            let new: Vec<Change> = deletes
+            let new: Vec<RecordChange> = deletes
                 .iter()
                 .filter(|change| !group.contains(change))
                 .cloned()
@@ -132,10 +132,10 @@ fn apply_all(zone: &Zone, claims: &BTreeMap<Name, Vec<Claim>>, image: &mut Image
         }
         permitted(zone, &plan, &group);
         only_ours(zone, &before, &group);
-        strict::change(image, &group).unwrap_or_else(|messages| {
+        fake_zone::change(records, &group).unwrap_or_else(|messages| {
             panic!(
                 "{name}: {messages:?}\n{group:#?}\n{:#?}\n{wishes:#?}",
-                strict::lines(&before)
+                fake_zone::lines(&before)
             )
         });
         changed += group.len();
@@ -144,18 +144,18 @@ fn apply_all(zone: &Zone, claims: &BTreeMap<Name, Vec<Claim>>, image: &mut Image
 }
 
 /// Nothing that exists and is not marked as ours is changed or deleted, and nothing is made without a mark.
-fn only_ours(zone: &Zone, image: &Image, group: &[Change]) {
+fn only_ours(zone: &Zone, records: &RecordSets, group: &[RecordChange]) {
     let rules = zone.rules();
-    let mut after = image.clone();
-    if let Err(messages) = strict::change(&mut after, group) {
-        panic!("{messages:?}\n{group:#?}\n{:#?}", strict::lines(image));
+    let mut after = records.clone();
+    if let Err(messages) = fake_zone::change(&mut after, group) {
+        panic!("{messages:?}\n{group:#?}\n{:#?}", fake_zone::lines(records));
     }
     for change in group {
         let is_mark = change.key.record_type == RecordType::Txt && heritage(&change.set).is_some();
         match change.action {
             Action::Delete if is_mark => assert_eq!(heritage(&change.set).unwrap().owner.as_deref(), Some(US)),
             Action::Delete => {
-                let owner = rules.marks.owner(image, &change.key, &change.set);
+                let owner = rules.marks.owner(records, &change.key, &change.set);
                 assert!(matches!(owner, Owner::Ours(_)), "{change:?}");
                 assert_ne!(change.set.routing, Routing::Unmanaged);
             }
@@ -168,8 +168,8 @@ fn only_ours(zone: &Zone, image: &Image, group: &[Change]) {
     }
 }
 
-fn permitted(zone: &Zone, plan: &NamePlan, group: &[Change]) {
-    let deletes = |change: &&Change| change.action == Action::Delete && heritage(&change.set).is_none();
+fn permitted(zone: &Zone, plan: &NamePlan, group: &[RecordChange]) {
+    let deletes = |change: &&RecordChange| change.action == Action::Delete && heritage(&change.set).is_none();
     match zone.policy {
         Policy::Observe => assert!(group.is_empty()),
         Policy::CreateOnly => assert_eq!(group.iter().filter(deletes).count(), 0),
@@ -183,29 +183,29 @@ fn what_is_planned_is_permitted_touches_only_ours_and_leaves_nothing_to_do() {
     for seed in 0..600 {
         let mut random = fastrand::Rng::with_seed(seed);
         let zone = any_zone(&mut random);
-        let mut image = any_image(&mut random, &zone.affix, &zone.apex);
+        let mut records = any_image(&mut random, &zone.affix, &zone.apex);
         let claims = any_claims(&mut random);
-        let start = image.clone();
+        let start = records.clone();
         // Names that wait for each other's owner records take a second round.
-        let rounds: Vec<usize> = (0..4).map(|_| apply_all(&zone, &claims, &mut image)).collect();
+        let rounds: Vec<usize> = (0..4).map(|_| apply_all(&zone, &claims, &mut records)).collect();
         assert_eq!(
             rounds[3],
             0,
             "seed {seed}: {rounds:?}\n{:#?}\n{:#?}",
-            strict::lines(&start),
-            strict::lines(&image)
+            fake_zone::lines(&start),
+            fake_zone::lines(&records)
         );
     }
 }
 
 #[test]
-fn verdicts_tell_every_object_what_became_of_its_wish() {
+fn every_object_gets_a_verdict_for_what_it_wants() {
     for seed in 0..300 {
         let mut random = fastrand::Rng::with_seed(seed);
         let zone = any_zone(&mut random);
-        let image = any_image(&mut random, &zone.affix, &zone.apex);
+        let records = any_image(&mut random, &zone.affix, &zone.apex);
         for (name, wishes) in any_claims(&mut random) {
-            let plan = plan(&name, &wishes, &image, &zone.rules(), |_| zone.gone);
+            let plan = plan(&name, &wishes, &records, &zone.rules(), |_| zone.absence);
             for wish in wishes.iter().filter(|wish| wish.endpoint.is_some()) {
                 assert!(
                     plan.verdicts.iter().any(|(object, _, _)| *object == wish.object),

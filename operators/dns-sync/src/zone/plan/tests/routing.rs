@@ -7,7 +7,7 @@ fn blue() -> [(SetKey, RecordSet); 2] {
 
 #[test]
 fn sets_of_a_name_are_independent() {
-    let here = image(blue());
+    let here = records(blue());
     let wish = claims([
         "service/web/blue foo A 192.0.2.1 set=blue weight=5",
         "service/web/green foo A 192.0.2.2 set=green weight=6",
@@ -27,7 +27,7 @@ fn sets_of_a_name_are_independent() {
 fn another_identifier_is_another_set() {
     let wish = claims(["service/web/blue foo A 192.0.2.1 set=red weight=5"]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &wish, &image(blue())),
+        zone(Policy::Sync).publish("foo", &wish, &records(blue())),
         ["_owner.a.foo [red] mark service/web/blue", "foo A [red] 192.0.2.1"]
     );
 }
@@ -35,26 +35,26 @@ fn another_identifier_is_another_set() {
 #[test]
 fn a_new_weight_changes_the_mark_too() {
     let wish = claims(["service/web/blue foo A 192.0.2.1 set=blue weight=50"]);
-    let plan = zone(Policy::Sync).plan("foo", &wish, &image(blue()));
+    let plan = zone(Policy::Sync).plan("foo", &wish, &records(blue()));
     assert_eq!(plan.writes.len(), 4);
     assert!(
         plan.writes[2..]
             .iter()
             .all(|change| change.set.routing == Routing::Weighted(50))
     );
-    zone(Policy::Sync).publish("foo", &wish, &image(blue()));
+    zone(Policy::Sync).publish("foo", &wish, &records(blue()));
 }
 
 #[test]
 fn simple_becomes_weighted_and_back_in_one_batch() {
-    let simple = image(marked("foo A 192.0.2.1", US, "service/web/blue"));
+    let simple = records(marked("foo A 192.0.2.1", US, "service/web/blue"));
     let weighted = claims([
         "service/web/blue foo A 192.0.2.1 set=blue weight=5",
         "service/web/green foo A 192.0.2.2 set=green weight=6",
     ]);
     let lines = zone(Policy::Sync).publish("foo", &weighted, &simple);
     assert_eq!(lines.len(), 4, "{lines:?}");
-    let two = image(
+    let two = records(
         blue()
             .into_iter()
             .chain(marked("foo A 192.0.2.2 set=green weight=6", US, "service/web/green")),
@@ -67,8 +67,8 @@ fn simple_becomes_weighted_and_back_in_one_batch() {
 }
 
 #[test]
-fn a_foreign_set_of_the_name_is_in_nobodys_power() {
-    let here = image(blue().into_iter().chain([set("foo A 198.51.100.1 set=green weight=6")]));
+fn a_foreign_set_of_the_name_is_never_changed() {
+    let here = records(blue().into_iter().chain([set("foo A 198.51.100.1 set=green weight=6")]));
     let plain = claims(["service/web/blue foo A 192.0.2.1"]);
     assert_eq!(
         zone(Policy::Sync).lines("foo", &plain, &here),
@@ -77,9 +77,9 @@ fn a_foreign_set_of_the_name_is_in_nobodys_power() {
 }
 
 #[test]
-fn a_policy_that_is_not_managed_is_never_changed() {
+fn a_routing_policy_that_is_not_managed_is_never_changed() {
     let latency = marked("foo A 192.0.2.1 set=eu unmanaged", US, "service/web/eu");
-    let here = image(latency);
+    let here = records(latency);
     assert!(zone(Policy::Sync).lines("foo", &[], &here).is_empty());
     for wish in [
         "service/web/eu foo A 192.0.2.9",
@@ -89,11 +89,11 @@ fn a_policy_that_is_not_managed_is_never_changed() {
         let plan = zone(Policy::Sync).plan("foo", &claims([wish]), &here);
         assert!(plan.writes.is_empty() && plan.deletes.is_empty(), "{wish}: {plan:?}");
         assert!(
-            matches!(plan.verdicts[0].2, Verdict::Failed("RoutingNotManaged", _)),
+            matches!(plan.verdicts[0].2, RecordVerdict::Failed("RoutingNotManaged", _)),
             "{wish}"
         );
     }
-    let checked = image(marked("foo A 192.0.2.1 unmanaged", US, "service/web/eu"));
+    let checked = records(marked("foo A 192.0.2.1 unmanaged", US, "service/web/eu"));
     let wish = claims(["service/web/eu foo A 192.0.2.9"]);
     assert!(zone(Policy::Sync).plan("foo", &wish, &checked).writes.is_empty());
 }

@@ -35,7 +35,7 @@ fn zones() -> Vec<(Affix, &'static str, Vec<&'static str>)> {
 }
 
 #[test]
-fn every_form_of_mark_is_recognised_and_nothing_is_written() {
+fn every_form_of_owner_record_is_recognised_and_nothing_is_written() {
     for (affix, record, marks) in zones() {
         if record.starts_with('@') && marks == ["_o.a-example"] {
             continue; // lies outside the zone, where external-dns dropped it silently
@@ -45,9 +45,9 @@ fn every_form_of_mark_is_recognised_and_nothing_is_written() {
             let at = at.replace("a-*", "a-star");
             mark_at(&at, US, "service/web/front", &found)
         });
-        let mut here = image(all.chain([found.clone()]));
+        let mut here = records(all.chain([found.clone()]));
         if marks == ["a-*"] {
-            here = image([found.clone()]);
+            here = records([found.clone()]);
             let key = SetKey {
                 name: crate::name::decode_route53("a-*.example.org").unwrap(),
                 ..mark_at("x", US, "y", &found).0
@@ -88,7 +88,7 @@ fn aliases_of_every_version_plan_nothing() {
         };
         let wish = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
         assert_eq!(
-            zone.lines("foo", &wish, &image([a, aaaa].into_iter().chain(marks))),
+            zone.lines("foo", &wish, &records([a, aaaa].into_iter().chain(marks))),
             ["service/web/front A Published", "service/web/front AAAA Published"],
             "{four}"
         );
@@ -96,8 +96,8 @@ fn aliases_of_every_version_plan_nothing() {
 }
 
 #[test]
-fn owner_records_themselves_are_nobodys_business() {
-    let here = image(marked("foo A 192.0.2.1", US, "service/web/front"));
+fn owner_records_themselves_are_never_counted_or_changed() {
+    let here = records(marked("foo A 192.0.2.1", US, "service/web/front"));
     let at_mark = zone(Policy::Sync).plan("_owner.a.foo", &[], &here);
     assert_eq!(at_mark, NamePlan::default());
 }

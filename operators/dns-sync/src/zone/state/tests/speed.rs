@@ -21,35 +21,35 @@ fn ten_thousand_names_are_planned_quickly() {
     let objects: Vec<Facts> = (0..NAMES)
         .map(|n| service(&format!("s{n}"), &format!("s{n}.example.org"), Some("192.0.2.1")))
         .collect();
-    let mut bench = Bench::new("policy: Sync, emptyTarget: {policy: Delete, after: 1h}");
-    timed("objects", limit, || objects.iter().for_each(|facts| bench.put(facts)));
+    let mut zone = TestZone::new("policy: Sync, emptyTarget: {policy: Delete, after: 1h}");
+    timed("objects", limit, || objects.iter().for_each(|facts| zone.put(facts)));
     let mut sent = 0;
     timed("planned and accepted", limit, || {
-        while bench.state.has_work(bench.now) {
-            let work = bench.state.prepare(bench.now, EPOCH, &ALL);
+        while zone.state.has_work(zone.now) {
+            let work = zone.state.prepare(zone.now, EPOCH, &ALL);
             for group in &work.groups {
-                strict::change_quickly(&mut bench.provider, &group.changes);
+                fake_zone::change_quickly(&mut zone.provider, &group.changes);
             }
             sent += work.groups.len();
-            bench.state.accepted(&work.groups, EPOCH);
+            zone.state.accepted(&work.groups, EPOCH);
         }
     });
     assert_eq!(sent, NAMES);
     timed("all move", limit, || {
         let moved = (0..NAMES).map(|n| service(&format!("s{n}"), &format!("s{n}.example.org"), Some("192.0.2.2")));
-        moved.for_each(|facts| bench.put(&facts));
-        while bench.state.has_work(bench.now) {
-            let work = bench.state.prepare(bench.now, EPOCH, &ALL);
+        moved.for_each(|facts| zone.put(&facts));
+        while zone.state.has_work(zone.now) {
+            let work = zone.state.prepare(zone.now, EPOCH, &ALL);
             for group in &work.groups {
-                strict::change_quickly(&mut bench.provider, &group.changes);
+                fake_zone::change_quickly(&mut zone.provider, &group.changes);
             }
-            bench.state.accepted(&work.groups, EPOCH);
+            zone.state.accepted(&work.groups, EPOCH);
         }
     });
-    timed("look", limit, || bench.look());
+    timed("look", limit, || zone.relist());
     timed("ten thousand wake-ups", limit, || {
         for _ in 0..NAMES {
-            assert!(!bench.state.has_work(bench.now) && bench.state.next_due().is_none());
+            assert!(!zone.state.has_work(zone.now) && zone.state.next_due().is_none());
         }
     });
     let empty: Vec<Facts> = (0..NAMES)
@@ -57,46 +57,46 @@ fn ten_thousand_names_are_planned_quickly() {
         .collect();
     timed("all lose their address", limit, || {
         for facts in &empty {
-            bench.put(facts);
+            zone.put(facts);
         }
-        bench.settle()
+        zone.settle()
     });
-    bench.now += Duration::from_hours(1);
-    timed("all park", limit, || bench.look());
-    assert_eq!(bench.state.parked.len(), NAMES);
-    timed("a look while all are parked", limit, || bench.look());
-    timed("all are confirmed", limit, || bench.confirm(&[]));
+    zone.now += Duration::from_hours(1);
+    timed("all park", limit, || zone.relist());
+    assert_eq!(zone.state.parked.len(), NAMES);
+    timed("a look while all are parked", limit, || zone.relist());
+    timed("all are confirmed", limit, || zone.confirm(&[]));
     let work = timed("release", limit, || {
-        bench.state.prepare(bench.now, EPOCH, &ALL);
-        bench.state.prepare(bench.now, EPOCH, &ALL)
+        zone.state.prepare(zone.now, EPOCH, &ALL);
+        zone.state.prepare(zone.now, EPOCH, &ALL)
     });
     assert_eq!(work.groups.len(), NAMES);
     timed("all are refused", limit, || {
         for group in &work.groups {
-            bench.state.refused(group, "no", bench.now, 0.5);
+            zone.state.refused(group, "no", zone.now, 0.5);
         }
     });
     timed("a hundred wake-ups with all in trouble", limit, || {
         for _ in 0..100 {
-            assert!(!bench.state.has_work(bench.now) && bench.state.next_due().is_some());
+            assert!(!zone.state.has_work(zone.now) && zone.state.next_due().is_some());
         }
     });
 }
 
 #[test]
-fn fifty_thousand_records_of_others_are_looked_at_and_left_alone() {
+fn fifty_thousand_foreign_records_are_listed_and_left_alone() {
     let limit = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 2 });
-    let mut provider = Image::default();
+    let mut provider = RecordSets::default();
     for n in 0..50_000 {
         let (key, value) = set(&format!("f{n} A 192.0.2.1"));
         provider.insert(key, value);
     }
-    let mut bench = Bench::with(State::new(config("policy: Sync"), Guard::default()), provider);
-    bench.put(&address("f7", "192.0.2.7"));
-    bench.put(&address("mine", "192.0.2.7"));
-    assert_eq!(timed("first look", limit, || bench.settle()), 1);
-    assert_eq!(bench.state.totals().foreign, 50_000);
-    assert_eq!(bench.records().len(), 50_001);
-    assert!(bench.lines().contains(&"f7 A 192.0.2.1".to_owned()));
-    assert_eq!(timed("another look", limit, || bench.look()), 0);
+    let mut zone = TestZone::with(ZoneState::new(config("policy: Sync"), Guard::default()), provider);
+    zone.put(&address("f7", "192.0.2.7"));
+    zone.put(&address("mine", "192.0.2.7"));
+    assert_eq!(timed("first look", limit, || zone.settle()), 1);
+    assert_eq!(zone.state.totals().foreign, 50_000);
+    assert_eq!(zone.records().len(), 50_001);
+    assert!(zone.lines().contains(&"f7 A 192.0.2.1".to_owned()));
+    assert_eq!(timed("another look", limit, || zone.relist()), 0);
 }

@@ -1,8 +1,8 @@
 //! What became of names: verdicts, counts, results of batches, and what the status shows of them.
-use super::{Mono, Name, ObjectKey, SetKey, State, Summary, Totals, Trouble, Verdict};
+use super::{Mono, Name, ObjectKey, RecordVerdict, Refusal, SetKey, Summary, Totals, ZoneState};
+use crate::records::{Action, RecordChange};
 use crate::source::endpoints::Defect;
 use crate::zone::batch::Group;
-use crate::zone::image::{Action, Change};
 use crate::zone::plan::NamePlan;
 
 /// Waits after a refusal: 30 s, doubled up to an hour. A change of the object or a look that finds the zone different
@@ -10,11 +10,11 @@ use crate::zone::plan::NamePlan;
 const FIRST_RETRY: Mono = Mono::from_secs(30);
 const LAST_RETRY: Mono = Mono::from_hours(1);
 
-impl State {
+impl ZoneState {
     /// Notes a name's plan: counts, plan lines and verdicts of the objects that want it.
     pub(super) fn note(&mut self, name: &Name, plan: &NamePlan) {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let by = |test: fn(&Verdict) -> bool| {
+        let by = |test: fn(&RecordVerdict) -> bool| {
             let mut sets: Vec<&SetKey> = plan
                 .verdicts
                 .iter()
@@ -25,22 +25,22 @@ impl State {
             sets.dedup();
             count(sets.len())
         };
-        let trouble = self.trouble.get(name).map(|trouble| trouble.message.clone());
+        let refusal = self.refusals.get(name).map(|refusal| refusal.message.clone());
         let summary = Summary {
-            desired: by(|verdict| !matches!(verdict, Verdict::Conflict(_))),
+            desired: by(|verdict| !matches!(verdict, RecordVerdict::Conflict(_))),
             owned: count(plan.owned),
             foreign: count(plan.foreign),
             pending: count(plan.withheld.len() + plan.deletes.len())
-                + by(|verdict| matches!(verdict, Verdict::Pending)),
+                + by(|verdict| matches!(verdict, RecordVerdict::Pending)),
             conflicted: count(
                 plan.verdicts
                     .iter()
-                    .filter(|(_, _, v)| matches!(v, Verdict::Conflict(_) | Verdict::Foreign(_)))
+                    .filter(|(_, _, v)| matches!(v, RecordVerdict::Conflict(_) | RecordVerdict::Foreign(_)))
                     .count(),
             ),
-            failed: by(|verdict| matches!(verdict, Verdict::Failed(..))) + u32::from(trouble.is_some()),
+            failed: by(|verdict| matches!(verdict, RecordVerdict::Failed(..))) + u32::from(refusal.is_some()),
             unlisted: count(plan.unlisted.len()),
-            unseen: count(plan.awaited),
+            never_seen: count(plan.awaited),
         };
         self.totals.subtract(self.summaries.remove(name).unwrap_or_default());
         self.totals.add(summary);
@@ -69,10 +69,10 @@ impl State {
         } else {
             self.awaiting.remove(name);
         }
-        self.judge(name, &plan.verdicts, trouble.as_deref());
+        self.judge(name, &plan.verdicts, refusal.as_deref());
     }
 
-    fn judge(&mut self, name: &Name, verdicts: &[(ObjectKey, SetKey, Verdict)], trouble: Option<&str>) {
+    fn judge(&mut self, name: &Name, verdicts: &[(ObjectKey, SetKey, RecordVerdict)], refusal: Option<&str>) {
         let wanting: Vec<ObjectKey> = self
             .claims
             .get(name)
@@ -82,18 +82,20 @@ impl State {
             .collect();
         for object in wanting {
             let mine = verdicts.iter().filter(|(of, _, _)| *of == object);
-            let new: Vec<(SetKey, Verdict)> = mine
-                .map(|(_, key, verdict)| match (verdict, trouble) {
-                    (Verdict::Pending, Some(message)) => (key.clone(), Verdict::Failed("Refused", message.to_owned())),
+            let new: Vec<(SetKey, RecordVerdict)> = mine
+                .map(|(_, key, verdict)| match (verdict, refusal) {
+                    (RecordVerdict::Pending, Some(message)) => {
+                        (key.clone(), RecordVerdict::Failed("Refused", message.to_owned()))
+                    }
                     _ => (key.clone(), verdict.clone()),
                 })
                 // What is published needs no memory, but DNSRecords report it.
                 .filter(|(_, verdict)| {
-                    object.kind() == crate::source::SourceKind::Record || *verdict != Verdict::Published
+                    object.kind() == crate::source::SourceKind::Record || *verdict != RecordVerdict::Published
                 })
                 .collect();
             let all = self.verdicts.entry(object.clone()).or_default();
-            let old: Vec<(SetKey, Verdict)> = all.iter().filter(|(key, _)| key.name == *name).cloned().collect();
+            let old: Vec<(SetKey, RecordVerdict)> = all.iter().filter(|(key, _)| key.name == *name).cloned().collect();
             if old != new {
                 all.retain(|(key, _)| key.name != *name);
                 all.extend(new);
@@ -108,19 +110,19 @@ impl State {
     /// The provider took these groups: the image follows, and each name is considered once more, which must find nothing
     /// to do. Returns the times of the events that are answered by it.
     pub fn accepted(&mut self, groups: &[Group], at: i64) -> Vec<Mono> {
-        let Some(mut image) = self.image.take() else {
+        let Some(mut records) = self.records.take() else {
             return Vec::new();
         };
         let mut answered = Vec::new();
         let mut deleted = 0;
         for group in groups {
             for change in &group.changes {
-                image.apply(change);
+                records.apply(change);
                 if change.action == Action::Delete {
                     self.released.remove(&change.key);
                 }
             }
-            self.trouble.remove(&group.name);
+            self.refusals.remove(&group.name);
             self.suspected.remove(&group.name);
             let flight = self.in_flight.remove(&group.name).unwrap_or_default();
             answered.extend(flight.since);
@@ -128,7 +130,7 @@ impl State {
             deleted += flight.deletes.len();
             self.touch(group.name.clone(), None);
         }
-        self.image = Some(image);
+        self.records = Some(records);
         self.guard.record(deleted, at, &self.config.limits);
         for name in std::mem::take(&mut self.awaiting) {
             self.touch(name, None);
@@ -143,20 +145,22 @@ impl State {
         self.suspected.remove(name);
         let failures = self.failures(name) + 1;
         let wait = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(7)).min(LAST_RETRY);
-        let trouble = Trouble {
+        let refusal = Refusal {
             failures,
             not_before: now + wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0)),
             message: message.to_owned(),
             names: group.changes.iter().map(|change| change.key.name.clone()).collect(),
         };
-        self.trouble.insert(name.clone(), trouble);
+        self.refusals.insert(name.clone(), refusal);
         self.dirty.entry(name.clone()).or_insert(None);
         let wanting = self.claims.get(name).into_iter().flatten();
         let objects: Vec<ObjectKey> = wanting.map(|claim| claim.object.clone()).collect();
         for object in objects {
             let verdicts = self.verdicts.get_mut(&object).into_iter().flatten();
-            for (_, verdict) in verdicts.filter(|(key, verdict)| key.name == *name && *verdict == Verdict::Pending) {
-                *verdict = Verdict::Failed("Refused", message.to_owned());
+            for (_, verdict) in
+                verdicts.filter(|(key, verdict)| key.name == *name && *verdict == RecordVerdict::Pending)
+            {
+                *verdict = RecordVerdict::Failed("Refused", message.to_owned());
                 self.changed.insert(object.clone());
             }
         }
@@ -179,12 +183,12 @@ impl State {
     }
 
     /// Nobody knows whether the call went through.
-    pub fn lost(&mut self, groups: &[Group]) {
+    pub fn outcome_unknown(&mut self, groups: &[Group]) {
         for group in groups {
             let flight = self.in_flight.get_mut(&group.name);
             let deletes = flight.map(|flight| std::mem::take(&mut flight.deletes));
             self.uncertain.extend(deletes.into_iter().flatten());
-            self.unseen.uncertain.insert(group.name.clone());
+            self.never_seen.uncertain.insert(group.name.clone());
         }
         self.postponed(groups);
     }
@@ -206,7 +210,7 @@ impl State {
 
     /// How many times in a row the provider has refused the name.
     pub fn failures(&self, name: &Name) -> u32 {
-        self.trouble.get(name).map_or(0, |trouble| trouble.failures)
+        self.refusals.get(name).map_or(0, |refusal| refusal.failures)
     }
 
     /// The counts.
@@ -215,10 +219,10 @@ impl State {
     }
 
     /// The same while the provider is away: what has changed meanwhile is planned when it is back, and waits, too.
-    pub fn totals_away(&self) -> Totals {
+    pub fn totals_while_unreachable(&self) -> Totals {
         let counted = |name: &Name| {
             let pending = self.summaries.get(name).is_some_and(|summary| summary.pending > 0);
-            pending || self.trouble.contains_key(name)
+            pending || self.refusals.contains_key(name)
         };
         let unplanned = self.dirty.keys().filter(|name| !counted(name)).count();
         Totals {
@@ -229,8 +233,12 @@ impl State {
 
     /// Records that are kept because their objects have not been seen in this cluster, or may not have been.
     pub fn awaited(&self) -> i64 {
-        let unlisted = if self.unseen.cautious { self.totals.unlisted } else { 0 };
-        self.totals.unseen + unlisted
+        let unlisted = if self.never_seen.cautious {
+            self.totals.unlisted
+        } else {
+            0
+        };
+        self.totals.never_seen + unlisted
     }
 
     /// Objects with defects that keep them from being published; they count as failed too.
@@ -249,7 +257,7 @@ impl State {
     }
 
     /// What there is to say of an object in this zone.
-    pub fn outcome(&self, object: &ObjectKey) -> (&[(SetKey, Verdict)], &[Defect], &[Name]) {
+    pub fn results_of(&self, object: &ObjectKey) -> (&[(SetKey, RecordVerdict)], &[Defect], &[Name]) {
         (
             self.verdicts.get(object).map_or(&[], Vec::as_slice),
             self.defects.get(object).map_or(&[], Vec::as_slice),
@@ -278,11 +286,11 @@ impl State {
     }
 }
 
-fn is_mark(change: &Change) -> bool {
+fn is_mark(change: &RecordChange) -> bool {
     crate::zone::owner::heritage(&change.set).is_some()
 }
 
-fn line(change: &Change) -> String {
+fn line(change: &RecordChange) -> String {
     let verb = match change.action {
         Action::Create => "WRITE",
         Action::Delete => "DELETE",

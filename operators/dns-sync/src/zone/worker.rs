@@ -9,79 +9,79 @@ use tokio::sync::watch;
 
 use super::batch::Group;
 use super::config::Config;
-use super::state::{Mono, State};
+use super::state::{Mono, ZoneState};
 use crate::metrics::ZoneMetrics;
 use crate::name::Name;
 use crate::provider::{Provider, ProviderError};
 use crate::source::ObjectKey;
 use crate::world::{Notice, World};
 
+mod schedule;
 mod send;
-mod turn;
 
-use turn::Turn;
+use schedule::Schedule;
 
 /// What the zone's and the records' reconcilers read.
 #[derive(Debug)]
 pub struct Shared {
-    /// Wishes, image and verdicts.
-    pub state: Mutex<State>,
+    /// What objects want, what is at the provider, and the verdicts.
+    pub state: Mutex<ZoneState>,
     /// How it goes with the provider.
-    pub standing: Mutex<Standing>,
+    pub provider_status: Mutex<ProviderStatus>,
 }
 
 impl Shared {
     /// For a zone at its beginning.
-    pub fn new(state: State) -> Self {
+    pub fn new(state: ZoneState) -> Self {
         Self {
             state: Mutex::new(state),
-            standing: Mutex::default(),
+            provider_status: Mutex::default(),
         }
     }
 
     /// The state; held only for computing, never over a call.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, ZoneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The standing.
-    pub fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn provider_status(&self) -> MutexGuard<'_, ProviderStatus> {
+        self.provider_status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// How it goes with the provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ProviderStatus {
     /// The zone has been listed and planned in this term.
-    pub looked: bool,
-    /// [`Order::look`] as it was when the last look began.
-    pub looks: u64,
+    pub listed: bool,
+    /// [`Instructions::look`] as it was when the last look began.
+    pub list_request: u64,
     /// The last call's error; `None` after a success.
     pub error: Option<ProviderError>,
 }
 
 /// Whom the actor tells that there is something to report.
-pub trait Audience: Send + Sync + 'static {
+pub trait Notifier: Send + Sync + 'static {
     /// Something of the zone's status changed. Called at most once a second.
     fn zone_changed(&self);
     /// Something of these objects changed.
     fn objects_changed(&self, objects: &[ObjectKey]);
     /// The zone has been looked at and planned for the first time in this term: what waited for it can be answered.
-    fn looked(&self);
+    fn zone_listed(&self);
 }
 
 /// Asks the actor to do something now.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct Instructions {
     /// The configuration.
     pub config: Arc<Config>,
     /// Grows when a look is asked for, or the credentials changed.
-    pub look: u64,
+    pub list_request: u64,
 }
 
 /// The actor.
-pub struct Actor<P, A> {
+pub struct Worker<P, A> {
     /// What others read.
     pub shared: Arc<Shared>,
     /// The hosted zone.
@@ -93,21 +93,21 @@ pub struct Actor<P, A> {
     /// What changed in the world.
     pub notices: UnboundedReceiver<Notice>,
     /// Configuration and requests.
-    pub orders: watch::Receiver<Order>,
+    pub instructions: watch::Receiver<Instructions>,
     /// Status reporters.
-    pub audience: A,
+    pub notifier: A,
     /// The zone's series.
     pub metrics: ZoneMetrics,
 }
 
 /// How long the actor waits for sources to be listed before it begins with what is known.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SOURCES_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest pause that a provider may ask for.
-const LONGEST_ASKED: Duration = Duration::from_mins(15);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(15);
 /// More suspects than this are cheaper looked at by listing the zone.
-const READ_AT_MOST: usize = 8;
+const MAX_READS: usize = 8;
 
-impl<P: Provider, A: Audience> Actor<P, A> {
+impl<P: Provider, A: Notifier> Worker<P, A> {
     /// Works until the term ends or the zone is taken away.
     pub async fn run(mut self) {
         let term = self.term.clone();
@@ -115,45 +115,45 @@ impl<P: Provider, A: Audience> Actor<P, A> {
     }
 
     async fn work(&mut self) {
-        let mut turn = Turn::first();
-        let order = self.orders.borrow_and_update().clone();
-        let mut asked = order.look;
+        let mut schedule = Schedule::first();
+        let instructions = self.instructions.borrow_and_update().clone();
+        let mut asked = instructions.list_request;
         self.fill();
         // What was ordered between the actor's making and its beginning.
-        self.reconfigure(&order.config, &mut turn);
+        self.reconfigure(&instructions.config, &mut schedule);
         loop {
             let now = self.world.now();
-            if now >= turn.not_before {
-                if turn.look || now >= turn.next_look {
-                    self.look(&mut turn).await;
-                } else if !turn.suspects.is_empty() {
-                    self.read_suspects(&mut turn).await;
+            if now >= schedule.not_before {
+                if schedule.list_due || now >= schedule.next_list {
+                    self.list_zone(&mut schedule).await;
+                } else if !schedule.unconfirmed.is_empty() {
+                    self.read_unconfirmed(&mut schedule).await;
                 }
             }
-            self.announce(&mut turn);
+            self.notify(&mut schedule);
             let now = self.world.now();
-            if self.batch_due(&mut turn, now) {
-                self.send(&mut turn).await;
-                self.planned(&mut turn);
-                turn.tell(self.world.now());
+            if self.batch_due(&mut schedule, now) {
+                self.send(&mut schedule).await;
+                self.planned(&mut schedule);
+                schedule.note_change(self.world.now());
                 continue;
             }
-            let wake = self.next_wake(&turn, now);
+            let wake = self.next_wake(&schedule, now);
             tokio::select! {
                 notice = self.notices.recv() => match notice {
-                    Some(notice) => self.notice(notice, &mut turn),
+                    Some(notice) => self.notice(notice, &mut schedule),
                     None => return,
                 },
-                changed = self.orders.changed() => {
+                changed = self.instructions.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    let order = self.orders.borrow_and_update().clone();
-                    if order.look != asked {
-                        asked = order.look;
-                        (turn.look, turn.not_before, turn.failures) = (true, Mono::ZERO, 0);
+                    let instructions = self.instructions.borrow_and_update().clone();
+                    if instructions.list_request != asked {
+                        asked = instructions.list_request;
+                        (schedule.list_due, schedule.not_before, schedule.failures) = (true, Mono::ZERO, 0);
                     }
-                    self.reconfigure(&order.config, &mut turn);
+                    self.reconfigure(&instructions.config, &mut schedule);
                 }
                 () = tokio::time::sleep(wake) => {}
             }
@@ -170,17 +170,17 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         }
     }
 
-    fn reconfigure(&mut self, config: &Arc<Config>, turn: &mut Turn) {
+    fn reconfigure(&mut self, config: &Arc<Config>, schedule: &mut Schedule) {
         if self.shared.state().config.same(config) {
             return;
         }
         self.shared.state().set_config((**config).clone());
         self.fill();
-        turn.tell(self.world.now());
+        schedule.note_change(self.world.now());
     }
 
     /// Takes over one notice and all that wait behind it.
-    fn notice(&mut self, first: Notice, turn: &mut Turn) {
+    fn notice(&mut self, first: Notice, schedule: &mut Schedule) {
         let mut next = Some(first);
         let mut state = self.shared.state();
         while let Some(notice) = next {
@@ -194,108 +194,110 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             next = self.notices.try_recv().ok();
         }
         drop(state);
-        turn.tell(self.world.now());
+        schedule.note_change(self.world.now());
     }
 
     /// Lists the zone.
-    async fn look(&mut self, turn: &mut Turn) {
-        let asked = self.orders.borrow().look;
+    async fn list_zone(&mut self, schedule: &mut Schedule) {
+        let asked = self.instructions.borrow().list_request;
         let result = self.provider.list().await;
         match result {
-            Ok(image) => {
-                self.shared.standing().looks = asked;
+            Ok(records) => {
+                self.shared.provider_status().list_request = asked;
                 let world = &self.world;
-                self.shared.state().looked(image, |object| world.get(object).is_some());
-                turn.suspects.clear();
-                turn.look = false;
+                self.shared
+                    .state()
+                    .set_records(records, |object| world.get(object).is_some());
+                schedule.unconfirmed.clear();
+                schedule.list_due = false;
                 let interval = self.shared.state().config.drift_interval;
-                turn.next_look = self.world.now() + interval.mul_f64(0.9 + 0.2 * fastrand::f64());
-                self.succeeded(turn);
+                schedule.next_list = self.world.now() + interval.mul_f64(0.9 + 0.2 * fastrand::f64());
+                self.succeeded(schedule);
             }
-            Err(error) => self.failed(error, turn),
+            Err(error) => self.failed(error, schedule),
         }
     }
 
     /// Reads the names whose last change has an unknown outcome.
-    async fn read_suspects(&mut self, turn: &mut Turn) {
-        if turn.suspects.len() > READ_AT_MOST {
-            turn.look = true;
+    async fn read_unconfirmed(&mut self, schedule: &mut Schedule) {
+        if schedule.unconfirmed.len() > MAX_READS {
+            schedule.list_due = true;
             return;
         }
-        while let Some(name) = turn.suspects.first().cloned() {
+        while let Some(name) = schedule.unconfirmed.first().cloned() {
             let result = self.provider.read(&name).await;
             match result {
                 Ok(sets) => {
                     self.shared.state().read(&name, sets);
-                    turn.suspects.remove(&name);
-                    self.succeeded(turn);
+                    schedule.unconfirmed.remove(&name);
+                    self.succeeded(schedule);
                 }
-                Err(error) => return self.failed(error, turn),
+                Err(error) => return self.failed(error, schedule),
             }
         }
     }
 
     /// The zone has been listed and all of it planned: from now on the state says something. Before, it would report
     /// that nothing is parked, and forget what was when the process ends.
-    fn planned(&self, turn: &mut Turn) {
-        let mut standing = self.shared.standing();
+    fn planned(&self, schedule: &mut Schedule) {
+        let mut provider_status = self.shared.provider_status();
         let all_planned = {
             let state = self.shared.state();
-            state.image.is_some() && !state.backlog
+            state.records.is_some() && !state.backlog
         };
-        if !standing.looked && !turn.look && all_planned {
-            standing.looked = true;
-            turn.tell(self.world.now());
-            drop(standing);
-            self.audience.looked();
+        if !provider_status.listed && !schedule.list_due && all_planned {
+            provider_status.listed = true;
+            schedule.note_change(self.world.now());
+            drop(provider_status);
+            self.notifier.zone_listed();
         }
     }
 
-    fn succeeded(&self, turn: &mut Turn) {
-        (turn.failures, turn.not_before) = (0, Mono::ZERO);
-        let mut standing = self.shared.standing();
-        if standing.error.take().is_some() {
-            turn.tell(self.world.now());
+    fn succeeded(&self, schedule: &mut Schedule) {
+        (schedule.failures, schedule.not_before) = (0, Mono::ZERO);
+        let mut provider_status = self.shared.provider_status();
+        if provider_status.error.take().is_some() {
+            schedule.note_change(self.world.now());
         }
         self.metrics.success(jiff::Timestamp::now().as_duration().as_secs_f64());
     }
 
-    fn failed(&self, error: ProviderError, turn: &mut Turn) {
-        turn.failures = turn.failures.saturating_add(1);
+    fn failed(&self, error: ProviderError, schedule: &mut Schedule) {
+        schedule.failures = schedule.failures.saturating_add(1);
         let longest = match error {
             ProviderError::Throttled(_) | ProviderError::Busy => Duration::from_secs(30),
             // When the provider, or the way to it, is back, a minute is soon enough.
             ProviderError::Unreachable(_) => Duration::from_mins(1),
             _ => Duration::from_mins(5),
         };
-        let pause = Duration::from_secs(1 << (turn.failures - 1).min(9)).min(longest);
+        let pause = Duration::from_secs(1 << (schedule.failures - 1).min(9)).min(longest);
         let asked = match error {
-            ProviderError::Throttled(Some(pause)) => pause.min(LONGEST_ASKED),
+            ProviderError::Throttled(Some(pause)) => pause.min(MAX_RETRY_AFTER),
             _ => Duration::ZERO,
         };
-        turn.not_before = self.world.now() + pause.mul_f64(0.7 + 0.6 * fastrand::f64()).max(asked);
-        let mut standing = self.shared.standing();
-        if standing.error.as_ref().map(ProviderError::reason) != Some(error.reason()) {
+        schedule.not_before = self.world.now() + pause.mul_f64(0.7 + 0.6 * fastrand::f64()).max(asked);
+        let mut provider_status = self.shared.provider_status();
+        if provider_status.error.as_ref().map(ProviderError::reason) != Some(error.reason()) {
             tracing::warn!(zone = &*self.zone(), reason = error.reason(), %error, "provider call failed; it is tried again");
-            turn.tell(self.world.now());
+            schedule.note_change(self.world.now());
         }
-        standing.error = Some(error);
+        provider_status.error = Some(error);
     }
 
     fn zone(&self) -> Arc<str> {
-        Arc::clone(&self.orders.borrow().config.zone)
+        Arc::clone(&self.instructions.borrow().config.zone)
     }
 
     /// Whether the gathered changes shall be sent now.
-    fn batch_due(&self, turn: &mut Turn, now: Mono) -> bool {
-        if turn.look || !turn.suspects.is_empty() || now < turn.not_before {
+    fn batch_due(&self, schedule: &mut Schedule, now: Mono) -> bool {
+        if schedule.list_due || !schedule.unconfirmed.is_empty() || now < schedule.not_before {
             return false;
         }
         let state = self.shared.state();
         if !state.has_work(now) {
-            turn.batch_since = None;
+            schedule.batch_since = None;
             drop(state);
-            self.planned(turn);
+            self.planned(schedule);
             return false;
         }
         let sources: Vec<_> = state
@@ -303,32 +305,32 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             .wanted_sources()
             .filter(|kind| state.config.reach.sources.contains(kind))
             .collect();
-        if now < PATIENCE && !self.world.settled(&sources) {
+        if now < SOURCES_TIMEOUT && !self.world.settled(&sources) {
             return false;
         }
-        let since = *turn.batch_since.get_or_insert(now);
+        let since = *schedule.batch_since.get_or_insert(now);
         let due = now >= since + state.config.batch_window;
         if due {
-            turn.batch_since = None;
+            schedule.batch_since = None;
         }
         due
     }
 
     /// How long nothing is to be done unless somebody calls.
-    fn next_wake(&self, turn: &Turn, now: Mono) -> Duration {
+    fn next_wake(&self, schedule: &Schedule, now: Mono) -> Duration {
         let state = self.shared.state();
-        let mut at = turn.next_look.max(turn.not_before);
-        if turn.look || !turn.suspects.is_empty() {
-            at = turn.not_before;
-        } else if let Some(since) = turn.batch_since {
-            at = at.min((since + state.config.batch_window).max(turn.not_before));
+        let mut at = schedule.next_list.max(schedule.not_before);
+        if schedule.list_due || !schedule.unconfirmed.is_empty() {
+            at = schedule.not_before;
+        } else if let Some(since) = schedule.batch_since {
+            at = at.min((since + state.config.batch_window).max(schedule.not_before));
         } else if state.has_work(now) {
-            at = at.min((now + Duration::from_millis(50)).max(turn.not_before));
+            at = at.min((now + Duration::from_millis(50)).max(schedule.not_before));
         }
         if let Some(due) = state.next_due() {
-            at = at.min(due.max(turn.not_before));
+            at = at.min(due.max(schedule.not_before));
         }
-        if let Some(told) = turn.told_at(state.has_work(now)) {
+        if let Some(told) = schedule.notify_at(state.has_work(now)) {
             at = at.min(told);
         }
         at.saturating_sub(now)
@@ -336,18 +338,18 @@ impl<P: Provider, A: Audience> Actor<P, A> {
     }
 
     /// Tells reporters what is new: objects at once, the zone at most once a second.
-    fn announce(&self, turn: &mut Turn) {
+    fn notify(&self, schedule: &mut Schedule) {
         let now = self.world.now();
         let changed = self.shared.state().take_changed();
         if !changed.is_empty() {
-            turn.tell(self.world.now());
-            self.audience.objects_changed(&changed);
+            schedule.note_change(self.world.now());
+            self.notifier.objects_changed(&changed);
         }
         let state = self.shared.state();
-        if turn.told_at(state.has_work(now)).is_none_or(|at| now < at) {
+        if schedule.notify_at(state.has_work(now)).is_none_or(|at| now < at) {
             return;
         }
-        (turn.announced, turn.news) = (Some(now), None);
+        (schedule.notified, schedule.changed_since) = (Some(now), None);
         let totals = state.totals();
         let failed = totals.failed + i64::try_from(state.defective()).unwrap_or(0);
         let counts = [
@@ -360,7 +362,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         ];
         self.metrics.records(counts, state.parked.len());
         drop(state);
-        self.audience.zone_changed();
+        self.notifier.zone_changed();
     }
 
     /// Names at which something was to be changed: the record's and its owner records'.

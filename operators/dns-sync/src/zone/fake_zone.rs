@@ -1,10 +1,10 @@
 //! For tests: a hosted zone as strict as Route 53, and records in short text form.
-use super::image::{Action, Change, Content, Image, RecordSet, Routing, SetKey};
 use super::owner::heritage;
 use super::plan::excludes;
-use crate::data::RecordType;
 use crate::name::Name;
 use crate::ownership::txt::render;
+use crate::record_data::RecordType;
+use crate::records::{Action, Content, RecordChange, RecordSet, RecordSets, Routing, SetKey};
 
 /// The zone of the tests' own aliases.
 pub(crate) const ZONE_ID: &str = "Z1";
@@ -64,10 +64,10 @@ pub(crate) fn marked(text: &str, owner: &str, resource: &str) -> [(SetKey, Recor
     [set, mark]
 }
 
-pub(crate) fn image(sets: impl IntoIterator<Item = (SetKey, RecordSet)>) -> Image {
-    let mut image = Image::default();
-    sets.into_iter().for_each(|(key, set)| image.insert(key, set));
-    image
+pub(crate) fn records(sets: impl IntoIterator<Item = (SetKey, RecordSet)>) -> RecordSets {
+    let mut records = RecordSets::default();
+    sets.into_iter().for_each(|(key, set)| records.insert(key, set));
+    records
 }
 
 /// `foo A 192.0.2.1`, or `_owner.a.foo mark service/web/front`.
@@ -86,8 +86,8 @@ pub(crate) fn text(key: &SetKey, set: &RecordSet) -> String {
 }
 
 /// All of a zone, one line each.
-pub(crate) fn lines(image: &Image) -> Vec<String> {
-    let sets = image.iter().flat_map(|(name, at)| {
+pub(crate) fn lines(records: &RecordSets) -> Vec<String> {
+    let sets = records.iter().flat_map(|(name, at)| {
         at.sets.iter().map(|(record_type, id, set)| {
             let key = SetKey {
                 name: name.clone(),
@@ -101,8 +101,8 @@ pub(crate) fn lines(image: &Image) -> Vec<String> {
 }
 
 /// Carries out a batch as Route 53 does: all or nothing, and with every rule. The error has its messages.
-pub(crate) fn change(image: &mut Image, changes: &[Change]) -> Result<(), Vec<String>> {
-    let mut next = image.clone();
+pub(crate) fn change(records: &mut RecordSets, changes: &[RecordChange]) -> Result<(), Vec<String>> {
+    let mut next = records.clone();
     let mut messages = Vec::new();
     let quoted = |key: &SetKey| format!("[name='{}.', type='{}']", key.name, key.record_type.as_str());
     for change in changes {
@@ -129,13 +129,13 @@ pub(crate) fn change(image: &mut Image, changes: &[Change]) -> Result<(), Vec<St
     for created in changes.iter().filter(|change| change.action == Action::Create) {
         messages.extend(broken_rules(&next, &created.key, &created.set));
     }
-    let sizes = changes.iter().map(Change::weight);
-    let (records, characters) = sizes.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    if records > super::batch::MAX_RECORDS || characters > super::batch::MAX_CHARACTERS {
+    let sizes = changes.iter().map(RecordChange::weight);
+    let (values, characters) = sizes.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    if values > super::batch::MAX_RECORDS || characters > super::batch::MAX_CHARACTERS {
         messages.push("Number of records or characters in a batch exceeded".to_owned());
     }
     if messages.is_empty() {
-        *image = next;
+        *records = next;
         Ok(())
     } else {
         Err(messages)
@@ -143,15 +143,15 @@ pub(crate) fn change(image: &mut Image, changes: &[Change]) -> Result<(), Vec<St
 }
 
 /// Without the rules, where a test is about time.
-pub(crate) fn change_quickly(image: &mut Image, changes: &[Change]) {
+pub(crate) fn change_quickly(records: &mut RecordSets, changes: &[RecordChange]) {
     for change in changes {
-        image.apply(change);
+        records.apply(change);
     }
 }
 
-fn broken_rules(image: &Image, key: &SetKey, set: &RecordSet) -> Vec<String> {
+fn broken_rules(records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<String> {
     let mut messages = Vec::new();
-    let at = image.at(&key.name);
+    let at = records.at(&key.name);
     for (record_type, id, other) in &at.sets {
         let there = SetKey {
             name: key.name.clone(),
@@ -187,7 +187,7 @@ fn broken_rules(image: &Image, key: &SetKey, set: &RecordSet) -> Vec<String> {
         && **zone_id == *ZONE_ID
     {
         let target = Name::parse(target).unwrap();
-        if !image
+        if !records
             .at(&target)
             .sets
             .iter()

@@ -2,10 +2,10 @@
 use super::*;
 
 /// The zone of a cluster that was built anew: the provider still has everything, the cluster nothing.
-fn rebuilt(bench: &Bench) -> Bench {
-    let mut state = State::new(bench.state.config.clone(), Guard::default());
+fn rebuilt(zone: &TestZone) -> TestZone {
+    let mut state = ZoneState::new(zone.state.config.clone(), Guard::default());
     state.begin_cautiously();
-    let mut next = Bench::with(state, bench.provider.clone());
+    let mut next = TestZone::with(state, zone.provider.clone());
     assert_eq!(next.settle(), 0);
     next
 }
@@ -14,8 +14,8 @@ fn rebuilt(bench: &Bench) -> Bench {
 fn a_rebuilt_cluster_keeps_what_its_objects_do_not_want_yet() {
     // Three of three, and three of a thousand: the guard alone would let them go.
     for count in [3, 20] {
-        let (bench, objects) = zone_of(count, "policy: Sync");
-        let mut next = rebuilt(&bench);
+        let (zone, objects) = zone_of(count, "policy: Sync");
+        let mut next = rebuilt(&zone);
         assert_eq!(
             (next.state.parked.len(), next.state.awaited()),
             (count, i64::try_from(count).unwrap())
@@ -26,7 +26,7 @@ fn a_rebuilt_cluster_keeps_what_its_objects_do_not_want_yet() {
         }
         assert_eq!(
             (next.records(), next.state.parked.len(), next.state.awaited()),
-            (bench.records(), 0, 0)
+            (zone.records(), 0, 0)
         );
         // From then on they are like any other.
         next.drop(&objects[0]);
@@ -36,9 +36,9 @@ fn a_rebuilt_cluster_keeps_what_its_objects_do_not_want_yet() {
 }
 
 #[test]
-fn an_object_that_comes_and_goes_or_wants_something_else_has_been_seen() {
-    let (bench, objects) = zone_of(20, "policy: Sync");
-    let mut next = rebuilt(&bench);
+fn an_object_that_was_removed_or_changed_counts_as_seen() {
+    let (zone, objects) = zone_of(20, "policy: Sync");
+    let mut next = rebuilt(&zone);
     next.put(&objects[0]);
     next.drop(&objects[0]);
     next.put(&record("r1", "{name: other, type: A, targets: [192.0.2.7]}"));
@@ -54,25 +54,25 @@ fn an_object_that_comes_and_goes_or_wants_something_else_has_been_seen() {
 
 #[test]
 fn another_object_does_not_take_the_name_before_its_holder_can_come() {
-    let (bench, objects) = zone_of(3, "policy: Sync");
-    let mut next = rebuilt(&bench);
+    let (zone, objects) = zone_of(3, "policy: Sync");
+    let mut next = rebuilt(&zone);
     let rival = record("rival", "{name: r0, type: A, targets: [192.0.2.9]}");
     next.put(&rival);
     assert_eq!(next.settle(), 0);
-    let (verdicts, ..) = next.state.outcome(&rival.key);
+    let (verdicts, ..) = next.state.results_of(&rival.key);
     assert!(
-        matches!(verdicts, [(_, Verdict::Conflict(holder))] if *holder == objects[0].key),
+        matches!(verdicts, [(_, RecordVerdict::Conflict(holder))] if *holder == objects[0].key),
         "{verdicts:?}"
     );
     next.put(&objects[0]);
     assert_eq!(next.settle(), 0);
-    assert_eq!(next.records(), bench.records());
+    assert_eq!(next.records(), zone.records());
 }
 
 #[test]
-fn a_person_may_say_that_they_are_not_coming() {
-    let (bench, objects) = zone_of(20, "policy: Sync");
-    let mut next = rebuilt(&bench);
+fn a_confirmation_deletes_records_of_objects_that_were_never_seen() {
+    let (zone, objects) = zone_of(20, "policy: Sync");
+    let mut next = rebuilt(&zone);
     objects[..18].iter().for_each(|facts| next.put(facts));
     let rival = record("rival", "{name: r19, type: A, targets: [192.0.2.9]}");
     next.put(&rival);
@@ -91,10 +91,10 @@ fn a_person_may_say_that_they_are_not_coming() {
 
 #[test]
 fn what_cannot_be_listed_yet_is_awaited_too() {
-    let (bench, objects) = zone_of(5, "policy: Sync");
-    let mut state = State::new(bench.state.config.clone(), Guard::default());
+    let (zone, objects) = zone_of(5, "policy: Sync");
+    let mut state = ZoneState::new(zone.state.config.clone(), Guard::default());
     state.begin_cautiously();
-    let mut next = Bench::with(state, bench.provider.clone());
+    let mut next = TestZone::with(state, zone.provider.clone());
     next.complete.records = false;
     next.settle();
     assert_eq!((next.state.parked.len(), next.state.awaited()), (0, 5));
@@ -111,58 +111,58 @@ fn what_cannot_be_listed_yet_is_awaited_too() {
 
 #[test]
 fn records_of_another_cluster_with_our_owner_are_left_to_it() {
-    let (mut bench, _) = zone_of(20, "policy: Sync");
+    let (mut zone, _) = zone_of(20, "policy: Sync");
     let theirs = [
         "theirs A 192.0.2.66",
         "_owner.a.theirs TXT \"heritage=external-dns,external-dns/owner=home,external-dns/resource=dnsrecord/n/theirs\"",
     ];
     for text in theirs {
         let (key, set) = set(text);
-        bench.provider.insert(key, set);
+        zone.provider.insert(key, set);
     }
-    assert_eq!(bench.look(), 0);
-    assert_eq!((bench.records().len(), bench.state.parked.len()), (21, 1));
-    bench.put(&address("theirs", "192.0.2.66"));
-    assert_eq!((bench.settle(), bench.state.parked.len()), (0, 0));
+    assert_eq!(zone.relist(), 0);
+    assert_eq!((zone.records().len(), zone.state.parked.len()), (21, 1));
+    zone.put(&address("theirs", "192.0.2.66"));
+    assert_eq!((zone.settle(), zone.state.parked.len()), (0, 0));
 }
 
 #[test]
 fn what_we_may_have_written_ourselves_is_ours_to_delete() {
-    let (mut bench, _) = zone_of(20, "policy: Sync");
+    let (mut zone, _) = zone_of(20, "policy: Sync");
     let late = address("late", "192.0.2.7");
-    bench.put(&late);
-    let work = bench.state.prepare(bench.now, bench.at(), &ALL);
+    zone.put(&late);
+    let work = zone.state.prepare(zone.now, zone.at(), &ALL);
     for group in &work.groups {
-        strict::change(&mut bench.provider, &group.changes).unwrap();
+        fake_zone::change(&mut zone.provider, &group.changes).unwrap();
     }
-    bench.state.lost(&work.groups);
-    bench.drop(&late);
-    bench.look();
-    assert_eq!((bench.records().len(), bench.state.parked.len()), (20, 0));
+    zone.state.outcome_unknown(&work.groups);
+    zone.drop(&late);
+    zone.relist();
+    assert_eq!((zone.records().len(), zone.state.parked.len()), (20, 0));
 }
 
 #[test]
-fn a_restart_alone_is_no_reason_to_keep_what_went_meanwhile() {
-    let (bench, objects) = zone_of(20, "policy: Sync");
-    let next = restarted(&bench, &objects[2..], ALL);
+fn a_restart_alone_is_no_reason_to_keep_records_of_removed_objects() {
+    let (zone, objects) = zone_of(20, "policy: Sync");
+    let next = restarted(&zone, &objects[2..], ALL);
     assert_eq!((next.records().len(), next.state.parked.len()), (18, 0));
 }
 
 #[test]
 fn another_object_does_not_take_the_name_where_nothing_may_be_deleted_either() {
-    let (bench, objects) = zone_of(3, "policy: UpsertOnly");
-    let mut next = rebuilt(&bench);
+    let (zone, objects) = zone_of(3, "policy: UpsertOnly");
+    let mut next = rebuilt(&zone);
     next.put(&record("rival", "{name: r0, type: A, targets: [192.0.2.9]}"));
     assert_eq!(next.settle(), 0);
-    assert_eq!(next.records(), bench.records());
+    assert_eq!(next.records(), zone.records());
     assert_eq!((next.state.parked.len(), next.state.awaited()), (0, 3));
     next.put(&objects[0]);
     assert_eq!(next.settle(), 0);
-    assert_eq!((next.records(), next.state.awaited()), (bench.records(), 2));
+    assert_eq!((next.records(), next.state.awaited()), (zone.records(), 2));
 }
 
 #[test]
-fn what_becomes_ours_by_another_owner_or_prefix_may_be_for_objects_that_were_never_here() {
+fn what_becomes_ours_by_another_owner_or_prefix_may_be_for_objects_that_were_never_seen() {
     for yaml in [
         "policy: Sync, ownerID: old",
         "policy: Sync, registry: {prefix: 'x.%{record_type}.'}",
@@ -171,17 +171,18 @@ fn what_becomes_ours_by_another_owner_or_prefix_may_be_for_objects_that_were_nev
             let record = set(&format!("{object} A 192.0.2.1"));
             let resource = format!("dnsrecord/n/{object}");
             let marks = [("_owner.a.", "old"), ("x.a.", "home")];
-            let marks = marks.map(|(at, owner)| strict::mark_at(&format!("{at}{object}"), owner, &resource, &record));
+            let marks =
+                marks.map(|(at, owner)| fake_zone::mark_at(&format!("{at}{object}"), owner, &resource, &record));
             marks.into_iter().chain([record])
         };
-        let provider = image(["r0", "r1"].into_iter().flat_map(theirs));
-        let mut bench = Bench::with(State::new(config("policy: Sync"), Guard::default()), provider);
+        let provider = records(["r0", "r1"].into_iter().flat_map(theirs));
+        let mut zone = TestZone::with(ZoneState::new(config("policy: Sync"), Guard::default()), provider);
         let here = address("r0", "192.0.2.1");
-        bench.put(&here);
-        bench.settle();
-        bench.configure(config(yaml), std::slice::from_ref(&here));
-        assert_eq!(bench.settle(), 0, "{yaml}");
-        assert_eq!((bench.records().len(), bench.state.parked.len()), (2, 1), "{yaml}");
-        assert_eq!(bench.state.awaited(), 1);
+        zone.put(&here);
+        zone.settle();
+        zone.configure(config(yaml), std::slice::from_ref(&here));
+        assert_eq!(zone.settle(), 0, "{yaml}");
+        assert_eq!((zone.records().len(), zone.state.parked.len()), (2, 1), "{yaml}");
+        assert_eq!(zone.state.awaited(), 1);
     }
 }

@@ -1,21 +1,21 @@
 //! Who gets a name that several objects want: the present holder, then the oldest object, then the first by name.
-use super::image::{Content, Image, RecordSet, Routing, SetKey};
-use super::plan::{ALIAS_TARGET_NOT_FOUND, Claim, Present, Rules, Verdict, excludes};
-use crate::data::RecordType;
+use super::{ALIAS_TARGET_NOT_FOUND, Claim, Present, RecordVerdict, Rules, excludes};
+use crate::load_balancers::load_balancer_zone;
 use crate::name::Name;
-use crate::provider::route53::alias::load_balancer_zone;
-use crate::source::endpoints::{AliasWish, Endpoint};
+use crate::record_data::RecordType;
+use crate::records::{Content, RecordSet, RecordSets, Routing, SetKey};
+use crate::source::endpoints::{AliasMode, Endpoint};
 use crate::source::{ObjectKey, SourceKind};
 
 /// A record set that an object (or several Services together) shall have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desired {
+pub(super) struct Desired {
     /// Which set.
-    pub key: SetKey,
+    pub(super) key: SetKey,
     /// Everybody who wanted exactly this.
-    pub objects: Vec<ObjectKey>,
+    pub(super) objects: Vec<ObjectKey>,
     /// The owner record's resource label.
-    pub resource: String,
+    pub(super) resource: String,
     answer: Answer,
     ttl: Option<u32>,
     weight: Option<u8>,
@@ -36,7 +36,7 @@ const DEFAULT_TTL: u32 = 300;
 
 impl Desired {
     /// The set to write. Without a wished time to live the present one is kept, as external-dns does.
-    pub fn content(&self, current: Option<&RecordSet>, zone_ttl: Option<u32>) -> RecordSet {
+    pub(super) fn content(&self, current: Option<&RecordSet>, zone_ttl: Option<u32>) -> RecordSet {
         let current_ttl = match current.map(|set| &set.content) {
             Some(Content::Values { ttl, .. }) => Some(*ttl),
             _ => None,
@@ -63,7 +63,7 @@ impl Desired {
     }
 
     /// The set with any time to live.
-    pub fn sample(&self) -> RecordSet {
+    pub(super) fn sample(&self) -> RecordSet {
         self.content(None, None)
     }
 
@@ -74,17 +74,17 @@ impl Desired {
 
 /// The outcome for one name.
 #[derive(Debug, Default)]
-pub struct Resolved {
+pub(super) struct Resolved {
     /// What shall be there.
-    pub winners: Vec<Desired>,
+    pub(super) winners: Vec<Desired>,
     /// Sets that stay as they are because their holder has no address at the moment.
-    pub held_keys: Vec<SetKey>,
-    /// Wishes that lost or cannot be.
-    pub losers: Vec<(ObjectKey, SetKey, Verdict)>,
+    pub(super) held_keys: Vec<SetKey>,
+    /// Desired sets that lost to another object or cannot be published.
+    pub(super) losers: Vec<(ObjectKey, SetKey, RecordVerdict)>,
 }
 
 /// One wish with its rank.
-struct Candidate {
+struct RankedClaim {
     holder: bool,
     created: i64,
     desired: Desired,
@@ -92,13 +92,19 @@ struct Candidate {
 }
 
 /// Decides who gets what at `name`.
-pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image, rules: &Rules) -> Resolved {
+pub(super) fn resolve(
+    name: &Name,
+    claims: &[Claim],
+    present: &[Present],
+    records: &RecordSets,
+    rules: &Rules,
+) -> Resolved {
     let mut out = Resolved::default();
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut candidates: Vec<RankedClaim> = Vec::new();
     for claim in claims {
         match &claim.endpoint {
-            Some(endpoint) => match expand(claim, endpoint, claims, image, rules) {
-                Ok(all) => candidates.extend(all.into_iter().map(|desired| candidate(claim, desired, present, false))),
+            Some(endpoint) => match expand(claim, endpoint, claims, records, rules) {
+                Ok(all) => candidates.extend(all.into_iter().map(|desired| ranked(claim, desired, present, false))),
                 Err(verdict) => {
                     // What cannot be published now must not take down what was published before.
                     candidates.extend(held(claim, endpoint.set_identifier.as_deref(), present));
@@ -122,7 +128,7 @@ pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image
             &b.desired.key,
         ))
     });
-    let mut taken: Vec<Candidate> = Vec::new();
+    let mut taken: Vec<RankedClaim> = Vec::new();
     for candidate in candidates {
         let sample = candidate.desired.sample();
         let rival = taken.iter().find(|other| {
@@ -140,7 +146,7 @@ pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image
                     out.losers.push((
                         object.clone(),
                         candidate.desired.key.clone(),
-                        Verdict::Conflict(winner.clone()),
+                        RecordVerdict::Conflict(winner.clone()),
                     ));
                 }
             }
@@ -157,12 +163,12 @@ pub fn resolve(name: &Name, claims: &[Claim], present: &[Present], image: &Image
     out
 }
 
-fn candidate(claim: &Claim, desired: Desired, present: &[Present], held: bool) -> Candidate {
+fn ranked(claim: &Claim, desired: Desired, present: &[Present], held: bool) -> RankedClaim {
     let resource = &desired.resource;
     let holder = present
         .iter()
         .any(|at| at.key.set_identifier == desired.key.set_identifier && at.holder() == Some(resource));
-    Candidate {
+    RankedClaim {
         holder,
         created: claim.created,
         desired,
@@ -175,12 +181,12 @@ fn held<'a>(
     claim: &'a Claim,
     set_identifier: Option<&'a str>,
     present: &'a [Present],
-) -> impl Iterator<Item = Candidate> + 'a {
+) -> impl Iterator<Item = RankedClaim> + 'a {
     let resource = claim.object.resource();
     let own = present
         .iter()
         .filter(move |at| at.key.set_identifier.as_deref() == set_identifier && at.holder() == Some(resource));
-    own.map(move |at| Candidate {
+    own.map(move |at| RankedClaim {
         holder: true,
         created: claim.created,
         held: true,
@@ -203,9 +209,9 @@ fn expand(
     claim: &Claim,
     endpoint: &Endpoint,
     claims: &[Claim],
-    image: &Image,
+    records: &RecordSets,
     rules: &Rules,
-) -> Result<Vec<Desired>, Verdict> {
+) -> Result<Vec<Desired>, RecordVerdict> {
     let desired = |record_type: RecordType, answer: Answer| Desired {
         key: SetKey {
             name: endpoint.name.clone(),
@@ -237,7 +243,7 @@ fn expand(
         .map(|value| value.trim_end_matches('.'))
         .unwrap_or_default();
     match &endpoint.alias {
-        AliasWish::Auto { evaluate_target_health } if endpoint.record_type == RecordType::Cname => {
+        AliasMode::Auto { evaluate_target_health } if endpoint.record_type == RecordType::Cname => {
             if let Some(zone_id) = load_balancer_zone(target) {
                 let all = families.into_iter();
                 return Ok(all
@@ -245,7 +251,7 @@ fn expand(
                     .collect());
             }
         }
-        AliasWish::Yes { evaluate_target_health } => {
+        AliasMode::Yes { evaluate_target_health } => {
             if let Some(zone_id) = load_balancer_zone(target) {
                 let all = families.into_iter();
                 return Ok(all
@@ -254,7 +260,7 @@ fn expand(
             }
             let known = Name::parse(target).ok().filter(|name| name.is_within(rules.marks.apex));
             let Some(known) = known else {
-                return Err(Verdict::Failed(
+                return Err(RecordVerdict::Failed(
                     "InvalidTarget",
                     format!(
                         "alias target {target} is neither a record of the zone {} nor a known AWS load balancer; without alias it can be a CNAME",
@@ -264,7 +270,7 @@ fn expand(
             };
             // Route 53 refuses an alias to a type that the target does not have.
             let has = |family: RecordType| {
-                image.at(&known).sets.iter().any(|(found, _, _)| *found == family)
+                records.at(&known).sets.iter().any(|(found, _, _)| *found == family)
                     || claims
                         .iter()
                         .filter_map(|other| other.endpoint.as_ref())
@@ -272,7 +278,7 @@ fn expand(
             };
             let found: Vec<RecordType> = families.into_iter().filter(|family| has(*family)).collect();
             if found.is_empty() {
-                return Err(Verdict::Failed(
+                return Err(RecordVerdict::Failed(
                     ALIAS_TARGET_NOT_FOUND,
                     format!(
                         "alias target {target} has no record of a fitting type in the zone yet; it is tried again when it has"
@@ -287,7 +293,7 @@ fn expand(
         _ => {}
     }
     if endpoint.record_type == RecordType::Cname && endpoint.name == *rules.marks.apex {
-        return Err(Verdict::Failed(
+        return Err(RecordVerdict::Failed(
             "CNAMEAtApex",
             format!(
                 "{} is the zone's apex, where DNS permits no CNAME (RFC 1034); use an alias or an address",
@@ -303,7 +309,7 @@ fn expand(
 
 /// Services that want addresses at one name share it, as with external-dns; the first by name is the one that is named.
 /// One that has no address at the moment holds nothing that the others supply.
-fn merge_services(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+fn merge_services(mut candidates: Vec<RankedClaim>) -> Vec<RankedClaim> {
     let (mut without, mut supplied): (Vec<SetKey>, Vec<SetKey>) = (Vec::new(), Vec::new());
     for one in candidates.iter().filter(|one| is_service(one)) {
         if one.held {
@@ -319,7 +325,7 @@ fn merge_services(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     {
         one.holder |= without.contains(&one.desired.key);
     }
-    let mut merged: Vec<Candidate> = Vec::with_capacity(candidates.len());
+    let mut merged: Vec<RankedClaim> = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let addresses = has_addresses(&candidate);
         let partner = merged.iter_mut().find(|other| {
@@ -359,12 +365,12 @@ fn merge_services(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     merged
 }
 
-fn is_service(one: &Candidate) -> bool {
+fn is_service(one: &RankedClaim) -> bool {
     let mut objects = one.desired.objects.iter();
     objects.all(|object| object.kind() == SourceKind::Service)
 }
 
-fn has_addresses(one: &Candidate) -> bool {
+fn has_addresses(one: &RankedClaim) -> bool {
     matches!(one.desired.key.record_type, RecordType::A | RecordType::Aaaa)
         && matches!(one.desired.answer, Answer::Values(_))
 }

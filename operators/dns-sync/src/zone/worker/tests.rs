@@ -12,13 +12,13 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::crd::DNSRecord;
 use crate::metrics::Metrics;
+use crate::records::{NameSets, RecordChange, RecordSets};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
 use crate::world::Scope;
 use crate::zone::config::Reach;
+use crate::zone::fake_zone::{self, set};
 use crate::zone::guard::Guard;
-use crate::zone::image::{Change, Image, NameSets};
-use crate::zone::strict::{self, set};
 
 mod crashes;
 mod outages;
@@ -37,8 +37,8 @@ enum Fault {
 }
 
 #[derive(Debug, Default)]
-struct Account {
-    zone: Image,
+struct FakeAccount {
+    zone: RecordSets,
     calls: Vec<String>,
     batches: Vec<usize>,
     /// For the next calls; one each.
@@ -54,10 +54,10 @@ struct Account {
 
 /// Clones share it.
 #[derive(Clone, Debug, Default)]
-struct Fake(Arc<Mutex<Account>>);
+struct FakeProvider(Arc<Mutex<FakeAccount>>);
 
-impl Fake {
-    fn lock(&self) -> MutexGuard<'_, Account> {
+impl FakeProvider {
+    fn lock(&self) -> MutexGuard<'_, FakeAccount> {
         self.0.lock().unwrap()
     }
 
@@ -93,8 +93,8 @@ fn unreachable() -> ProviderError {
     ProviderError::Unreachable("HTTP 503".to_owned())
 }
 
-impl Provider for Fake {
-    async fn list(&self) -> Result<Image, ProviderError> {
+impl Provider for FakeProvider {
+    async fn list(&self) -> Result<RecordSets, ProviderError> {
         let lost = self.call("list".to_owned()).await?;
         if lost {
             Err(unreachable())
@@ -112,7 +112,7 @@ impl Provider for Fake {
         }
     }
 
-    async fn change(&self, changes: &[Change]) -> Result<(), ProviderError> {
+    async fn change(&self, changes: &[RecordChange]) -> Result<(), ProviderError> {
         let lost = self.call(format!("change {}", changes.len())).await?;
         let mut account = self.lock();
         account.batches.push(changes.len());
@@ -131,21 +131,21 @@ impl Provider for Fake {
             };
             return Err(ProviderError::Refused(bad.iter().map(told).collect()));
         }
-        strict::change(&mut account.zone, changes).map_err(ProviderError::Refused)?;
+        fake_zone::change(&mut account.zone, changes).map_err(ProviderError::Refused)?;
         if lost { Err(unreachable()) } else { Ok(()) }
     }
 }
 
 /// Notes who was told what.
 #[derive(Clone, Default)]
-struct Ear(Arc<Mutex<(usize, Vec<ObjectKey>)>>);
+struct RecordingNotifier(Arc<Mutex<(usize, Vec<ObjectKey>)>>);
 
-impl Audience for Ear {
+impl Notifier for RecordingNotifier {
     fn zone_changed(&self) {
         self.0.lock().unwrap().0 += 1;
     }
 
-    fn looked(&self) {}
+    fn zone_listed(&self) {}
 
     fn objects_changed(&self, objects: &[ObjectKey]) {
         self.0.lock().unwrap().1.extend_from_slice(objects);
@@ -158,12 +158,12 @@ const SCOPE: Scope = Scope {
 };
 
 /// A cluster, a provider, and the operator between them.
-struct Stage {
+struct Harness {
     world: Arc<World>,
-    fake: Fake,
-    ear: Ear,
+    fake: FakeProvider,
+    notifier: RecordingNotifier,
     shared: Arc<Shared>,
-    orders: watch::Sender<Order>,
+    instructions: watch::Sender<Instructions>,
     task: tokio::task::JoinHandle<()>,
     guard: Guard,
 }
@@ -176,7 +176,7 @@ fn config(yaml: &str) -> Config {
     });
     Config::new(
         "home",
-        strict::ZONE_ID,
+        fake_zone::ZONE_ID,
         &serde_saphyr::from_str(&spec).unwrap(),
         "home",
         &reach,
@@ -191,44 +191,44 @@ fn new_world() -> Arc<World> {
     Arc::new(World::new([SCOPE], Metrics::register(&mut registry)))
 }
 
-impl Stage {
+impl Harness {
     /// A listed cluster and an actor that has looked.
-    async fn begin(yaml: &str, records: &[DNSRecord], fake: Fake) -> Self {
+    async fn begin(yaml: &str, records: &[DNSRecord], fake: FakeProvider) -> Self {
         let world = new_world();
-        let stage = Self::around(world, yaml, fake, &Leadership::always(), Guard::default()).await;
-        stage.list(records);
-        stage.rest().await;
-        stage
+        let harness = Self::around(world, yaml, fake, &Leadership::always(), Guard::default()).await;
+        harness.list(records);
+        harness.rest().await;
+        harness
     }
 
-    async fn around(world: Arc<World>, yaml: &str, fake: Fake, leadership: &Leadership, guard: Guard) -> Self {
+    async fn around(world: Arc<World>, yaml: &str, fake: FakeProvider, leadership: &Leadership, guard: Guard) -> Self {
         // The actor's jitter; its runtime has this thread only.
         fastrand::seed(7);
         let config = config(yaml);
-        let shared = Arc::new(Shared::new(State::new(config.clone(), guard.clone())));
-        let (orders, receiver) = watch::channel(Order {
+        let shared = Arc::new(Shared::new(ZoneState::new(config.clone(), guard.clone())));
+        let (instructions, receiver) = watch::channel(Instructions {
             config: Arc::new(config),
-            look: 0,
+            list_request: 0,
         });
         let mut registry = prometheus_client::registry::Registry::default();
-        let ear = Ear::default();
-        let actor = Actor {
+        let notifier = RecordingNotifier::default();
+        let worker = Worker {
             shared: Arc::clone(&shared),
             provider: fake.clone(),
             notices: world.listen(),
             world: Arc::clone(&world),
             term: std::pin::pin!(leadership.terms()).next().await.unwrap(),
-            orders: receiver,
-            audience: ear.clone(),
+            instructions: receiver,
+            notifier: notifier.clone(),
             metrics: Metrics::register(&mut registry).zone("home"),
         };
-        let task = tokio::spawn(actor.run());
+        let task = tokio::spawn(worker.run());
         Self {
             world,
             fake,
-            ear,
+            notifier,
             shared,
-            orders,
+            instructions,
             task,
             guard,
         }
@@ -272,7 +272,7 @@ impl Stage {
     }
 
     fn lines(&self) -> Vec<String> {
-        strict::lines(&self.fake.lock().zone)
+        fake_zone::lines(&self.fake.lock().zone)
     }
 
     fn records(&self) -> Vec<String> {
@@ -287,8 +287,9 @@ impl Stage {
         std::mem::take(&mut self.fake.lock().calls)
     }
 
-    fn ask_for_a_look(&self) {
-        self.orders.send_modify(|order| order.look += 1);
+    fn request_list(&self) {
+        self.instructions
+            .send_modify(|instructions| instructions.list_request += 1);
     }
 }
 

@@ -2,18 +2,18 @@
 //! being rebuilt, and of another one that calls itself by our owner's name. Their absence proves nothing.
 use std::collections::{BTreeSet, HashMap};
 
-use super::State;
+use super::ZoneState;
 use crate::crd::zone::{Policy, RegistryKind};
 use crate::name::Name;
+use crate::records::{NameSets, RecordSets, SetKey};
 use crate::source::ObjectKey;
 use crate::zone::config::Config;
-use crate::zone::image::{Image, NameSets, SetKey};
 use crate::zone::owner::Owner;
 use crate::zone::plan::Rules;
 
 /// What is known of them.
 #[derive(Debug, Default)]
-pub(super) struct Unseen {
+pub(super) struct NeverSeen {
     /// Nothing shows that this cluster had the zone's objects before: the first look takes nobody's absence for granted.
     pub(super) cautious: bool,
     /// Objects that have not come yet, with the names that are kept for them.
@@ -24,7 +24,7 @@ pub(super) struct Unseen {
     pub(super) uncertain: BTreeSet<Name>,
 }
 
-impl Unseen {
+impl NeverSeen {
     /// Whether the object that the mark at `name` speaks of has never been here.
     pub(super) fn keeps(&self, object: Option<&ObjectKey>, name: &Name) -> bool {
         let names = object.map_or(Some(&self.nameless), |object| self.holders.get(object));
@@ -48,8 +48,8 @@ impl Unseen {
     fn note<'a>(
         &mut self,
         rules: &Rules,
-        old: &Image,
-        image: &Image,
+        old: &RecordSets,
+        records: &RecordSets,
         names: impl Iterator<Item = (&'a Name, &'a NameSets)>,
         known: impl Fn(&ObjectKey) -> bool,
     ) {
@@ -67,7 +67,7 @@ impl Unseen {
                 if self.uncertain.contains(name) || old.get(&key).is_some() {
                     continue;
                 }
-                let Owner::Ours(mark) = rules.marks.owner(image, &key, set) else {
+                let Owner::Ours(mark) = rules.marks.owner(records, &key, set) else {
                     continue;
                 };
                 let object = mark.resource.as_deref().and_then(ObjectKey::from_resource);
@@ -79,50 +79,51 @@ impl Unseen {
     }
 }
 
-impl State {
+impl ZoneState {
     /// From the beginning on no record is deleted or given to another object only because this process has not seen the
     /// object that it was made for. For zones without a past in this cluster.
     pub fn begin_cautiously(&mut self) {
-        self.unseen.cautious = true;
+        self.never_seen.cautious = true;
     }
 
     /// Finds what has appeared at the provider since the last look, is marked as ours, and was made for an object that is
-    /// not `known`. Without an earlier look that is everything where [`State::begin_cautiously`] was called, else nothing.
-    pub(super) fn find_unseen(&mut self, image: &Image, known: impl Fn(&ObjectKey) -> bool) {
-        let nothing = Image::default();
-        let old = self.image.as_ref().or(self.unseen.cautious.then_some(&nothing));
+    /// not `known`. Without an earlier look that is everything where [`ZoneState::begin_cautiously`] was called, else nothing.
+    pub(super) fn find_never_seen(&mut self, records: &RecordSets, known: impl Fn(&ObjectKey) -> bool) {
+        let nothing = RecordSets::default();
+        let old = self.records.as_ref().or(self.never_seen.cautious.then_some(&nothing));
         if let Some(old) = old {
-            self.unseen.note(&self.config.rules(), old, image, image.iter(), known);
+            self.never_seen
+                .note(&self.config.rules(), old, records, records.iter(), known);
         }
-        self.unseen.uncertain.clear();
+        self.never_seen.uncertain.clear();
     }
 
     /// Under another owner or prefix other records are ours, and their objects may never have been here. Those that are
-    /// here are met at once, since the caller of [`State::set_config`] gives every object anew.
+    /// here are met at once, since the caller of [`ZoneState::set_config`] gives every object anew.
     pub(super) fn adopt(&mut self, next: &Config) {
         if next.owner_id == self.config.owner_id && next.affix == self.config.affix {
             return;
         }
-        if let Some(image) = &self.image {
-            let nothing = Image::default();
-            self.unseen
-                .note(&next.rules(), &nothing, image, image.iter(), |_| false);
+        if let Some(records) = &self.records {
+            let nothing = RecordSets::default();
+            self.never_seen
+                .note(&next.rules(), &nothing, records, records.iter(), |_| false);
         }
     }
 
     /// Takes over what was read at the names of a refused change; true when it was not what we thought. As at a look,
     /// what has appeared and is marked as ours may be for an object that is not `known`.
     pub fn reread(&mut self, found: &[(Name, NameSets)], known: impl Fn(&ObjectKey) -> bool) -> bool {
-        let mut old = Image::default();
+        let mut old = RecordSets::default();
         let mut differs = false;
         for (name, sets) in found {
-            let before = self.image.as_ref().map(|image| image.at(name).clone());
+            let before = self.records.as_ref().map(|records| records.at(name).clone());
             old.replace(name, before.unwrap_or_default());
             differs |= self.read(name, sets.clone());
         }
-        if let Some(image) = &self.image {
+        if let Some(records) = &self.records {
             let names = found.iter().map(|(name, sets)| (name, sets));
-            self.unseen.note(&self.config.rules(), &old, image, names, known);
+            self.never_seen.note(&self.config.rules(), &old, records, names, known);
         }
         differs
     }

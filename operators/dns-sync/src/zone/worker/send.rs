@@ -1,17 +1,17 @@
 //! Sending: batches, and what is done when one is refused. One bad record never holds up the others.
-use super::{Actor, Audience, Group, Mono, Provider, ProviderError, READ_AT_MOST, Turn};
+use super::{Group, MAX_READS, Mono, Notifier, Provider, ProviderError, Schedule, Worker};
+use crate::records::{Action, RecordChange, SetKey};
 use crate::zone::batch::{blamed, cut};
-use crate::zone::image::{Action, Change, SetKey};
 
-impl<P: Provider, A: Audience> Actor<P, A> {
+impl<P: Provider, A: Notifier> Worker<P, A> {
     /// Plans what is due and sends it. Stops at the first error that concerns the zone and not a record.
-    pub(super) async fn send(&mut self, turn: &mut Turn) {
+    pub(super) async fn send(&mut self, schedule: &mut Schedule) {
         let at = jiff::Timestamp::now().as_second();
         let complete = self.world.complete();
         // Whatever made the sources complete has been told by now. To plan without it would take objects that came
         // during a long call for gone.
         if let Ok(notice) = self.notices.try_recv() {
-            self.notice(notice, turn);
+            self.notice(notice, schedule);
         }
         let (more, (alone, healthy)): (bool, (Vec<Group>, Vec<Group>)) = {
             let mut state = self.shared.state();
@@ -20,7 +20,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
             (work.more, groups.partition(|group| state.goes_alone(&group.name)))
         };
         // What waits has waited for its batch window already.
-        turn.batch_since = more.then_some(Mono::ZERO);
+        schedule.batch_since = more.then_some(Mono::ZERO);
         let (mut batches, oversized) = cut(healthy);
         // The last one is seldom full: what it holds goes with the names that wait to be planned.
         if more && batches.len() > 1 {
@@ -37,31 +37,31 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         batches.extend(alone.into_iter().map(|group| vec![group]));
         let mut waiting = batches.into_iter();
         while let Some(batch) = waiting.next() {
-            if let Err(error) = self.send_batch(batch, turn).await {
+            if let Err(error) = self.send_batch(batch, schedule).await {
                 for batch in waiting {
                     self.shared.state().postponed(&batch);
                 }
-                return self.failed(error, turn);
+                return self.failed(error, schedule);
             }
         }
     }
 
     /// Sends one batch; a refused one is cut until the culprits are alone.
-    async fn send_batch(&mut self, batch: Vec<Group>, turn: &mut Turn) -> Result<(), ProviderError> {
+    async fn send_batch(&mut self, batch: Vec<Group>, schedule: &mut Schedule) -> Result<(), ProviderError> {
         let mut open = vec![batch];
         while let Some(groups) = open.pop() {
-            let changes: Vec<Change> = groups.iter().flat_map(|group| group.changes.iter().cloned()).collect();
+            let changes: Vec<RecordChange> = groups.iter().flat_map(|group| group.changes.iter().cloned()).collect();
             let result = match self.provider.change(&changes).await {
                 Ok(()) => {
                     self.accept(&groups);
-                    self.succeeded(turn);
+                    self.succeeded(schedule);
                     Ok(())
                 }
-                Err(ProviderError::Refused(messages)) => self.cut_refused(groups, &messages, &mut open, turn).await,
+                Err(ProviderError::Refused(messages)) => self.cut_refused(groups, &messages, &mut open, schedule).await,
                 Err(error) => {
                     if error.outcome_unknown() {
-                        turn.suspects.extend(Self::names_of(&groups));
-                        self.shared.state().lost(&groups);
+                        schedule.unconfirmed.extend(Self::names_of(&groups));
+                        self.shared.state().outcome_unknown(&groups);
                     } else {
                         self.shared.state().postponed(&groups);
                     }
@@ -85,7 +85,7 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         mut groups: Vec<Group>,
         messages: &[String],
         open: &mut Vec<Vec<Group>>,
-        turn: &mut Turn,
+        schedule: &mut Schedule,
     ) -> Result<(), ProviderError> {
         if let [group] = groups.as_slice() {
             // One that was read or listed just now is at fault without another look.
@@ -104,11 +104,11 @@ impl<P: Provider, A: Audience> Actor<P, A> {
         if !groups.is_empty() {
             open.push(groups);
         }
-        if guilty.len() > READ_AT_MOST {
+        if guilty.len() > MAX_READS {
             let mut state = self.shared.state();
             state.suspect(&guilty);
             state.postponed(&guilty);
-            turn.look = true;
+            schedule.list_due = true;
             return Ok(());
         }
         let mut guilty = guilty.into_iter();

@@ -10,16 +10,16 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::RecordCalls;
 use crate::crd::DNSZone;
+use crate::records::SetKey;
 use crate::source::endpoints::Defect;
 use crate::source::facts::Facts;
 use crate::source::{ObjectKey, SourceKind};
 use crate::world::World;
-use crate::zone::actor::{Audience, Shared};
-use crate::zone::image::SetKey;
-use crate::zone::plan::Verdict;
+use crate::zone::plan::RecordVerdict;
+use crate::zone::worker::{Notifier, Shared};
 
 /// The audience of one zone's actor.
-pub(crate) struct Teller {
+pub(crate) struct ObjectNotifier {
     pub(crate) zone: Arc<str>,
     pub(crate) shared: Weak<Shared>,
     pub(crate) world: Arc<World>,
@@ -30,12 +30,12 @@ pub(crate) struct Teller {
     pub(crate) warned: Mutex<HashSet<ObjectKey>>,
 }
 
-impl Audience for Teller {
+impl Notifier for ObjectNotifier {
     fn zone_changed(&self) {
         let _ = self.zone_calls.send(ObjectRef::new(&self.zone));
     }
 
-    fn looked(&self) {
+    fn zone_listed(&self) {
         // Records of other zones too: a record is answered when every zone that may take it has looked.
         for facts in self
             .world
@@ -62,7 +62,7 @@ impl Audience for Teller {
             };
             let warning = {
                 let state = shared.state();
-                let (verdicts, defects, _) = state.outcome(object);
+                let (verdicts, defects, _) = state.results_of(object);
                 warning(verdicts, defects)
             };
             let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,35 +81,35 @@ impl Audience for Teller {
 }
 
 /// The one thing to warn of: why something is not published comes before what is only to be told.
-fn warning(verdicts: &[(SetKey, Verdict)], defects: &[Defect]) -> Option<(&'static str, String)> {
+fn warning(verdicts: &[(SetKey, RecordVerdict)], defects: &[Defect]) -> Option<(&'static str, String)> {
     let told = |defect: &Defect| (defect.reason, defect.message.clone());
     let fault = defects.iter().find(|defect| !defect.is_note()).map(told);
     fault
-        .or_else(|| verdicts.iter().find_map(|(key, verdict)| trouble(key, verdict)))
+        .or_else(|| verdicts.iter().find_map(|(key, verdict)| problem(key, verdict)))
         .or_else(|| defects.first().map(told))
 }
 
 /// What is wrong for a person to mend: reason and message. Waiting is not wrong.
-pub(crate) fn trouble(key: &SetKey, verdict: &Verdict) -> Option<(&'static str, String)> {
+pub(crate) fn problem(key: &SetKey, verdict: &RecordVerdict) -> Option<(&'static str, String)> {
     match verdict {
-        Verdict::Published | Verdict::Pending | Verdict::Held(_) => None,
-        Verdict::Conflict(winner) => Some((
+        RecordVerdict::Published | RecordVerdict::Pending | RecordVerdict::Held(_) => None,
+        RecordVerdict::Conflict(winner) => Some((
             "Conflicted",
             format!("{key} is held by {winner}; the holder keeps a name, then the oldest object gets it"),
         )),
-        Verdict::Foreign(Some(owner)) => Some((
+        RecordVerdict::Foreign(Some(owner)) => Some((
             "Conflicted",
             format!(
                 "{key}: a record of this name at the provider belongs to owner \"{owner}\"; it is not touched. Remove it there, or take it over with spec.ownerID"
             ),
         )),
-        Verdict::Foreign(None) => Some((
+        RecordVerdict::Foreign(None) => Some((
             "Conflicted",
             format!(
                 "{key}: there is a record of this name at the provider that is not ours; it is not touched. Remove it there or use another name"
             ),
         )),
-        Verdict::Failed(reason, message) => Some((reason, format!("{key}: {message}"))),
+        RecordVerdict::Failed(reason, message) => Some((reason, format!("{key}: {message}"))),
     }
 }
 
@@ -133,16 +133,19 @@ pub(crate) fn reference(facts: &Facts) -> ObjectReference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::RecordType;
-    use crate::zone::strict::name;
+    use crate::record_data::RecordType;
+    use crate::zone::fake_zone::name;
 
     #[test]
-    fn what_is_only_to_be_told_does_not_hide_why_a_name_is_not_published() {
+    fn a_note_does_not_hide_why_a_name_is_not_published() {
         let note = Defect::new("AnnotationConflict", "two prefixes");
         let fault = Defect::new("InvalidTarget", "no address");
-        let foreign = [(SetKey::simple(&name("www"), RecordType::A), Verdict::Foreign(None))];
+        let foreign = [(
+            SetKey::simple(&name("www"), RecordType::A),
+            RecordVerdict::Foreign(None),
+        )];
         let reason =
-            |verdicts: &[(SetKey, Verdict)], defects: &[Defect]| warning(verdicts, defects).map(|found| found.0);
+            |verdicts: &[(SetKey, RecordVerdict)], defects: &[Defect]| warning(verdicts, defects).map(|found| found.0);
         assert_eq!(reason(&[], &[note.clone(), fault.clone()]), Some("InvalidTarget"));
         assert_eq!(reason(&foreign, &[note.clone(), fault]), Some("InvalidTarget"));
         assert_eq!(reason(&foreign, std::slice::from_ref(&note)), Some("Conflicted"));

@@ -1,47 +1,47 @@
 //! One wish that won its name: what it takes to publish it, or why it cannot be.
 use super::{
-    Image, OWNERSHIP_NAME_TAKEN, Owner, Policy, Present, RecordSet, RegistryKind, Routing, Rules, SetKey, Verdict,
-    create, delete, excludes, removal,
+    OWNERSHIP_NAME_TAKEN, Owner, Policy, Present, RecordSet, RecordSets, RecordVerdict, RegistryKind, Routing, Rules,
+    SetKey, create, delete, excludes, removal,
 };
-use crate::data::RecordType;
 use crate::ownership::txt::render;
-use crate::zone::image::Change;
+use crate::record_data::RecordType;
+use crate::records::RecordChange;
 use crate::zone::owner::{heritage, heritage_at, mark};
-use crate::zone::resolve::Desired;
+use crate::zone::plan::resolve::Desired;
 
 /// What came of it.
-pub(super) struct Placed {
-    pub(super) verdict: Verdict,
+pub(super) struct SetPlan {
+    pub(super) verdict: RecordVerdict,
     /// To be sent together; empty unless the verdict is Pending.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<RecordChange>,
     /// Sets of ours that have to give way to it.
-    pub(super) in_the_way: Vec<SetKey>,
+    pub(super) displaced: Vec<SetKey>,
     /// What the policy does not permit.
     pub(super) withheld: Option<String>,
 }
 
 /// Decides on one wish.
-pub(super) fn place(desired: &Desired, present: &[Present], image: &Image, rules: &Rules) -> Placed {
+pub(super) fn changes_for(desired: &Desired, present: &[Present], records: &RecordSets, rules: &Rules) -> SetPlan {
     let current = present.iter().find(|at| at.key == desired.key);
     let wanted = desired.content(current.map(|at| &at.set), rules.ttl);
     // What stands in the way and is ours goes in the same batch: CNAME and address, simple and weighted.
-    let in_the_way: Vec<&Present> = present
+    let displaced: Vec<&Present> = present
         .iter()
         .filter(|at| at.is_ours() && excludes(&at.key, &at.set, &desired.key, &wanted))
         .collect();
-    let leaving: Vec<Change> = in_the_way.iter().flat_map(|at| removal(at, image, rules)).collect();
-    let mut placed = Placed {
-        verdict: Verdict::Pending,
+    let leaving: Vec<RecordChange> = displaced.iter().flat_map(|at| removal(at, records, rules)).collect();
+    let mut set_plan = SetPlan {
+        verdict: RecordVerdict::Pending,
         changes: Vec::new(),
-        in_the_way: in_the_way.iter().map(|at| at.key.clone()).collect(),
+        displaced: displaced.iter().map(|at| at.key.clone()).collect(),
         withheld: None,
     };
-    let obstacle = settled(current, &wanted, desired, rules)
-        .or_else(|| blocker(desired, &wanted, current, present, &leaving, image, rules))
-        .or_else(|| unmanaged(current.into_iter().chain(in_the_way.iter().copied())));
+    let obstacle = up_to_date(current, &wanted, desired, rules)
+        .or_else(|| blocker(desired, &wanted, current, present, &leaving, records, rules))
+        .or_else(|| unmanaged(current.into_iter().chain(displaced.iter().copied())));
     if let Some(verdict) = obstacle {
-        placed.verdict = verdict;
-        return placed;
+        set_plan.verdict = verdict;
+        return set_plan;
     }
     let mut changes = leaving;
     let (line, permitted) = if let Some(at) = current {
@@ -57,34 +57,39 @@ pub(super) fn place(desired: &Desired, present: &[Present], image: &Image, rules
         let line = format!("CREATE {}: {}", desired.key, wanted.summary());
         let permitted = match rules.policy {
             Policy::Observe => false,
-            Policy::CreateOnly => in_the_way.is_empty(),
+            Policy::CreateOnly => displaced.is_empty(),
             Policy::UpsertOnly | Policy::Sync => true,
         };
         (line, permitted)
     };
     changes.push(create(&desired.key, &wanted));
     if rules.registry == RegistryKind::TXT
-        && let Err(verdict) = remark(desired, &wanted, current, image, rules, &mut changes)
+        && let Err(verdict) = mark_changes(desired, &wanted, current, records, rules, &mut changes)
     {
-        placed.verdict = verdict;
-        return placed;
+        set_plan.verdict = verdict;
+        return set_plan;
     }
     if permitted {
-        placed.changes = changes;
+        set_plan.changes = changes;
     } else {
-        placed.verdict = Verdict::Held(rules.policy);
-        placed.withheld = Some(line);
+        set_plan.verdict = RecordVerdict::Held(rules.policy);
+        set_plan.withheld = Some(line);
     }
-    placed
+    set_plan
 }
 
 /// Whether there is nothing to do.
-fn settled(current: Option<&Present>, wanted: &RecordSet, desired: &Desired, rules: &Rules) -> Option<Verdict> {
+fn up_to_date(
+    current: Option<&Present>,
+    wanted: &RecordSet,
+    desired: &Desired,
+    rules: &Rules,
+) -> Option<RecordVerdict> {
     let at = current.filter(|at| !at.is_mark)?;
     let same = at.set.same(desired.key.record_type, wanted);
     // Without marks nobody knows who made it; if it says what is wanted, that is as good as published.
     let unmarked = rules.registry == RegistryKind::None && at.owner == Owner::Nobody;
-    (same && (at.is_ours() || unmarked)).then_some(Verdict::Published)
+    (same && (at.is_ours() || unmarked)).then_some(RecordVerdict::Published)
 }
 
 /// A foreign record that the wish would have to overwrite or that DNS does not permit beside it.
@@ -93,10 +98,10 @@ fn blocker(
     wanted: &RecordSet,
     current: Option<&Present>,
     present: &[Present],
-    leaving: &[Change],
-    image: &Image,
+    leaving: &[RecordChange],
+    records: &RecordSets,
     rules: &Rules,
-) -> Option<Verdict> {
+) -> Option<RecordVerdict> {
     let stays = |at: &Present| at.is_mark && leaving.iter().all(|change| change.key != at.key);
     let is_text = desired.key.record_type == RecordType::Txt;
     let rival = present
@@ -104,8 +109,8 @@ fn blocker(
         .find(|at| is_text && stays(at) && (at.key == desired.key || excludes(&at.key, &at.set, &desired.key, wanted)));
     if let Some(mark) = rival {
         return Some(match heritage(&mark.set).and_then(|heritage| heritage.owner) {
-            Some(owner) if *owner != *rules.marks.owner_id => Verdict::Foreign(Some(owner)),
-            _ => Verdict::Failed(
+            Some(owner) if *owner != *rules.marks.owner_id => RecordVerdict::Foreign(Some(owner)),
+            _ => RecordVerdict::Failed(
                 OWNERSHIP_NAME_TAKEN,
                 "an owner record has this name; choose another name".to_owned(),
             ),
@@ -126,11 +131,12 @@ fn blocker(
             Owner::Other(owner) => Some(owner.clone()),
             _ => None,
         };
-        return Some(Verdict::Foreign(owner));
+        return Some(RecordVerdict::Foreign(owner));
     }
     // A CNAME stands alone (RFC 1034 section 3.6.2): neither beside owner records of another name nor beside other types.
     let alone = desired.key.record_type == RecordType::Cname;
-    (alone && (image.at(&desired.key.name).other_types || present.iter().any(stays))).then_some(Verdict::Foreign(None))
+    (alone && (records.at(&desired.key.name).other_types || present.iter().any(stays)))
+        .then_some(RecordVerdict::Foreign(None))
 }
 
 fn is_address(record_type: RecordType) -> bool {
@@ -138,9 +144,9 @@ fn is_address(record_type: RecordType) -> bool {
 }
 
 /// A set of ours that would have to be changed but is more than we could write back.
-fn unmanaged<'a>(mut affected: impl Iterator<Item = &'a Present>) -> Option<Verdict> {
+fn unmanaged<'a>(mut affected: impl Iterator<Item = &'a Present>) -> Option<RecordVerdict> {
     let at = affected.find(|at| at.set.routing == Routing::Unmanaged)?;
-    Some(Verdict::Failed(
+    Some(RecordVerdict::Failed(
         "RoutingNotManaged",
         format!(
             "{} has a routing policy or health check that is not managed here, so it is left as it is; remove it at the provider first",
@@ -150,32 +156,32 @@ fn unmanaged<'a>(mut affected: impl Iterator<Item = &'a Present>) -> Option<Verd
 }
 
 /// Adds what makes the owner record say that the set is ours. The error: it cannot be written, so neither is the set.
-fn remark(
+fn mark_changes(
     desired: &Desired,
     wanted: &RecordSet,
     current: Option<&Present>,
-    image: &Image,
+    records: &RecordSets,
     rules: &Rules,
-    changes: &mut Vec<Change>,
-) -> Result<(), Verdict> {
+    changes: &mut Vec<RecordChange>,
+) -> Result<(), RecordVerdict> {
     let name = rules
         .marks
         .affix
         .written(&desired.key.name, desired.key.record_type, rules.marks.apex)
-        .map_err(|message| Verdict::Failed("OwnershipNameInvalid", message))?;
+        .map_err(|message| RecordVerdict::Failed("OwnershipNameInvalid", message))?;
     let key = SetKey {
         name,
         record_type: RecordType::Txt,
         set_identifier: desired.key.set_identifier.clone(),
     };
-    if rules.marks.marks_another(image, &key.name, &desired.key) {
+    if rules.marks.marks_another(records, &key.name, &desired.key) {
         return Err(taken(&key, "it would mark another record too"));
     }
     let new = mark(render(rules.marks.owner_id, &desired.resource), &wanted.routing);
     let leaves = |key: &SetKey| changes.iter().any(|change| change.key == *key);
-    let Some(old) = image.get(&key).filter(|_| !leaves(&key)) else {
+    let Some(old) = records.get(&key).filter(|_| !leaves(&key)) else {
         // Nothing may stay at the mark's own name that excludes it, or the whole batch would be refused for ever.
-        let clash = image.at(&key.name).sets.iter().any(|(record_type, id, set)| {
+        let clash = records.at(&key.name).sets.iter().any(|(record_type, id, set)| {
             let there = SetKey {
                 name: key.name.clone(),
                 record_type: *record_type,
@@ -189,10 +195,10 @@ fn remark(
         changes.push(create(&key, &new));
         return Ok(());
     };
-    let present = heritage_at(image, &key.name, key.set_identifier.as_deref()).unwrap_or_default();
+    let present = heritage_at(records, &key.name, key.set_identifier.as_deref()).unwrap_or_default();
     match present.owner {
         Some(owner) if *owner == *rules.marks.owner_id => {}
-        other => return Err(Verdict::Foreign(other)),
+        other => return Err(RecordVerdict::Foreign(other)),
     }
     // The routing of the mark follows its set; its text only when it names another object.
     let same_resource = present.resource.as_deref() == Some(&desired.resource);
@@ -208,8 +214,8 @@ fn remark(
     Ok(())
 }
 
-fn taken(key: &SetKey, why: &str) -> Verdict {
-    Verdict::Failed(
+fn taken(key: &SetKey, why: &str) -> RecordVerdict {
+    RecordVerdict::Failed(
         OWNERSHIP_NAME_TAKEN,
         format!(
             "the owner record {} cannot be written: {why}; choose another spec.registry.prefix or wildcardReplacement",

@@ -1,8 +1,8 @@
 //! The zone's record sets as the provider last told them, written through after every accepted change.
 use std::collections::BTreeMap;
 
-use crate::data::RecordType;
 use crate::name::Name;
+use crate::record_data::RecordType;
 
 /// What tells record sets apart: Route 53 allows several of one name and type under different identifiers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,7 +151,7 @@ impl NameSets {
 
 /// All of a zone's record sets.
 #[derive(Clone, Debug, Default)]
-pub struct Image {
+pub struct RecordSets {
     names: BTreeMap<Name, NameSets>,
 }
 
@@ -160,7 +160,7 @@ static NOTHING: NameSets = NameSets {
     other_types: false,
 };
 
-impl Image {
+impl RecordSets {
     /// What is at a name.
     pub fn at(&self, name: &Name) -> &NameSets {
         self.names.get(name).unwrap_or(&NOTHING)
@@ -224,7 +224,7 @@ impl Image {
     }
 
     /// Writes an accepted change through.
-    pub fn apply(&mut self, change: &Change) {
+    pub fn apply(&mut self, change: &RecordChange) {
         match change.action {
             Action::Create => self.insert(change.key.clone(), change.set.clone()),
             Action::Delete => {
@@ -252,7 +252,7 @@ pub enum Action {
 
 /// One change of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct RecordChange {
     /// What is done.
     pub action: Action,
     /// To which set.
@@ -261,7 +261,7 @@ pub struct Change {
     pub set: RecordSet,
 }
 
-impl Change {
+impl RecordChange {
     /// How many `ResourceRecord` elements and value characters the change counts for
     /// (limits of ChangeResourceRecordSets: 1,000 and 32,000; an alias counts as one element).
     pub fn weight(&self) -> (usize, usize) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kube::runtime::events::EventType;
 
 use super::Context;
-use super::tell::reference;
+use super::notify::reference;
 use crate::name::Name;
 use crate::source::endpoints::{Wanted, ZoneView, wanted};
 use crate::source::facts::{Facts, selected};
@@ -32,7 +32,7 @@ pub async fn watch(context: Arc<Context>) {
             },
             () = context.zones_changed.notified() => all = true,
             () = tokio::time::sleep(GATHER), if all || !some.is_empty() => {
-                let zones = at_work(&context);
+                let zones = zone_configs(&context);
                 if context.leadership.term().is_some() && !zones.is_empty() {
                     let facts: Vec<Arc<Facts>> = if all {
                         context.world.all()
@@ -40,7 +40,7 @@ pub async fn watch(context: Arc<Context>) {
                         some.iter().filter_map(|key| context.world.get(key)).collect()
                     };
                     for facts in facts.iter().filter(|facts| facts.key.kind() != SourceKind::Record) {
-                        tell(&context, &zones, facts);
+                        notify(&context, &zones, facts);
                     }
                     (all, some) = (false, BTreeSet::new());
                 }
@@ -50,15 +50,15 @@ pub async fn watch(context: Arc<Context>) {
 }
 
 /// The zones at work.
-pub(super) fn at_work(context: &Context) -> Vec<Arc<Config>> {
-    let at_work = context.at_work();
-    let configs = at_work
+pub(super) fn zone_configs(context: &Context) -> Vec<Arc<Config>> {
+    let workers = context.workers();
+    let configs = workers
         .values()
-        .map(|handle| Arc::clone(&handle.orders.borrow().config));
+        .map(|handle| Arc::clone(&handle.instructions.borrow().config));
     configs.collect()
 }
 
-fn tell(context: &Context, zones: &[Arc<Config>], facts: &Facts) {
+fn notify(context: &Context, zones: &[Arc<Config>], facts: &Facts) {
     if let Some(note) = note(zones, facts) {
         let object = reference(facts);
         context
@@ -198,14 +198,14 @@ mod tests {
     const OTHERS: &str = "{services: {namespaces: [other]}, records: {namespaces: [other]}}";
 
     #[test]
-    fn only_names_in_no_zone_are_told() {
+    fn only_names_in_no_zone_are_reported() {
         let facts = service("a.example.org,b.example.net,c.example.com");
         let found = outside(&zones(&[("example.org", ALL), ("example.net", ALL)]), &facts);
         assert_eq!(found.iter().map(Name::as_str).collect::<Vec<_>>(), ["c.example.com"]);
     }
 
     #[test]
-    fn a_name_of_a_zone_below_that_does_not_select_the_object_is_told_with_the_zone() {
+    fn a_name_of_a_nested_zone_that_does_not_select_the_object_is_reported_with_the_zone() {
         let both = [("example.org", ALL), ("lab.example.org", OTHERS)];
         let note = note(
             &zones(&both),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_any_zone_publishes_or_will_publish_is_not_told() {
+    fn a_name_that_any_zone_publishes_or_will_publish_is_not_reported() {
         let a = service("a.lab.example.org");
         for specs in [
             // The zone below takes the object; it may be at work or not.
