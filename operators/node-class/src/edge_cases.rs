@@ -28,7 +28,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "clones with one system UUID",
         &[
             "host::claims::tests::clones_with_one_uuid_are_told_apart_by_name",
-            "mind::tests::clones_of_one_machine_are_named_on_both",
+            "planner::tests::clones_of_one_machine_are_named_on_both",
         ],
     ),
     (
@@ -49,7 +49,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "first installation",
         &[
             "history::tests::learning::a_node_is_unproven_until_enough_is_known",
-            "mind::tests::a_declared_class_works_before_anything_is_judged",
+            "planner::tests::a_declared_class_works_before_anything_is_judged",
         ],
     ),
     (
@@ -62,7 +62,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "history unreadable or newer",
         &[
             "history::tests::storing::what_is_newer_or_broken_is_refused_with_its_reason",
-            "mind::tests::a_history_that_cannot_be_read_is_left_alone",
+            "planner::tests::a_history_that_cannot_be_read_is_left_alone",
         ],
     ),
     (
@@ -91,7 +91,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "class deleted while the operator is down",
         &[
             "class::tests::labels::the_first_pass_takes_nothing_away_and_changes_nothing",
-            "mind::tests::nothing_is_taken_away_before_everything_is_known_for_a_while",
+            "planner::tests::nothing_is_taken_away_before_everything_is_known_for_a_while",
         ],
     ),
     (
@@ -116,20 +116,20 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         16,
         "invalid label value",
         &[
-            "class::tests::problem::keys_and_values_that_the_api_would_refuse_are_refused",
+            "class::tests::validate::keys_and_values_that_the_api_would_refuse_are_refused",
             "class::tests::resolve::a_host_name_that_cannot_be_a_label_is_refused_and_not_cut",
         ],
     ),
     (
         17,
         "protected keys",
-        &["class::tests::problem::keys_of_others_are_refused_for_labels_annotations_and_taints"],
+        &["class::tests::validate::keys_of_others_are_refused_for_labels_annotations_and_taints"],
     ),
     (
         18,
         "a class that selects by what it sets",
         &[
-            "class::tests::problem::a_class_that_selects_by_what_it_sets_is_refused",
+            "class::tests::validate::a_class_that_selects_by_what_it_sets_is_refused",
             "class::oscillation::tests::the_fourth_change_in_ten_minutes_freezes_what_the_node_has_for_ten_minutes",
         ],
     ),
@@ -141,7 +141,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         20,
         "NoExecute needs consent",
-        &["class::tests::problem::a_no_execute_taint_must_be_acknowledged"],
+        &["class::tests::validate::a_no_execute_taint_must_be_acknowledged"],
     ),
     (
         21,
@@ -184,28 +184,28 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         28,
         "silent for 25 s",
-        &["liveness::tests::lives::twenty_five_seconds_of_silence_are_nothing"],
+        &["liveness::tests::nodes::twenty_five_seconds_of_silence_are_nothing"],
     ),
     (
         29,
         "silent while Ready is True",
-        &["liveness::tests::lives::silence_against_a_true_ready_condition_must_last_twice_as_long"],
+        &["liveness::tests::nodes::silence_against_a_true_ready_condition_must_last_twice_as_long"],
     ),
     (
         30,
         "lease moves, Ready Unknown",
-        &["liveness::tests::lives::a_moving_lease_is_life_whatever_ready_says"],
+        &["liveness::tests::nodes::a_moving_lease_is_life_whatever_ready_says"],
     ),
     (
         31,
         "renewTime in 1970 or the future",
-        &["liveness::tests::lives::renewals_in_the_far_future_or_in_1970_change_nothing_but_the_offset"],
+        &["liveness::tests::nodes::renewals_in_the_far_future_or_in_1970_change_nothing_but_the_offset"],
     ),
     (
         32,
         "the operator's clock jumps",
         &[
-            "liveness::tests::lives::a_jump_of_our_wall_clock_moves_stamps_and_no_duration",
+            "liveness::tests::nodes::a_jump_of_our_wall_clock_moves_stamps_and_no_duration",
             "history::tests::accounting::a_clock_that_went_backwards_accounts_for_nothing_until_it_is_back",
         ],
     ),
@@ -213,20 +213,20 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         33,
         "suspend",
         &[
-            "liveness::tests::lives::a_return_in_the_same_boot_was_a_suspend",
+            "liveness::tests::nodes::a_return_in_the_same_boot_was_a_suspend",
             "history::tests::changes::a_suspended_machine_was_down_once_and_did_not_reboot",
         ],
     ),
     (
         34,
         "kubelet restarted",
-        &["liveness::tests::lives::a_restart_of_the_kubelet_is_nothing"],
+        &["liveness::tests::nodes::a_restart_of_the_kubelet_is_nothing"],
     ),
     (
         35,
         "reboot for an update",
         &[
-            "liveness::tests::lives::a_boot_into_new_versions_is_planned",
+            "liveness::tests::nodes::a_boot_into_new_versions_is_planned",
             "history::tests::changes::an_upgrades_reboot_costs_nothing_and_is_no_failure",
         ],
     ),
@@ -234,7 +234,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         36,
         "cordoned by a person, then off",
         &[
-            "liveness::tests::lives::what_a_person_or_we_announced_is_planned",
+            "liveness::tests::nodes::what_a_person_or_we_announced_is_planned",
             "history::tests::changes::a_cordon_before_makes_it_planned_without_penalty_and_its_time_is_shown",
         ],
     ),
@@ -264,7 +264,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "API server restarts, all look NotReady",
         &[
             "liveness::tests::mass::most_steady_nodes_at_once_are_not_believed_until_it_is_stable",
-            "mind::tests::while_it_is_guarded_nothing_is_planned_to_be_written",
+            "planner::tests::while_it_is_guarded_nothing_is_planned_to_be_written",
         ],
     ),
     (
@@ -272,7 +272,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "API server away for ten minutes",
         &[
             "liveness::tests::blindness::an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody",
-            "going::tests::while_nobody_sees_nothing_changes",
+            "power_off::tests::while_nobody_sees_nothing_changes",
         ],
     ),
     (
@@ -289,7 +289,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "the operator's own node goes off",
         &[
             "liveness::tests::restart::a_new_leader_settles_before_it_judges",
-            "mind::tests::what_happened_while_another_led_is_recorded_on_taking_over",
+            "planner::tests::what_happened_while_another_led_is_recorded_on_taking_over",
         ],
     ),
     (
@@ -305,7 +305,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "no steady node",
         &[
             "liveness::tests::mass::without_steady_nodes_only_all_hosts_at_once_count",
-            "picture::tests::disruption::where_every_node_is_volatile_none_may_be_excluded",
+            "impact::tests::disruption::where_every_node_is_volatile_none_may_be_excluded",
         ],
     ),
     (
@@ -313,23 +313,23 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "a single node",
         &[
             "liveness::tests::blindness::a_single_node_is_never_seen_to_go_down",
-            "picture::tests::going_off::the_only_host_gets_no_advice_and_is_not_emptied",
+            "impact::tests::power_off::the_only_host_gets_no_advice_and_is_not_emptied",
         ],
     ),
     (
         47,
         "evictions frozen",
         &[
-            "picture::tests::going_off::where_evictions_stand_still_already_that_is_said",
-            "picture::tests::disruption::what_mends_is_as_few_volatile_nodes_as_it_takes_those_that_go_first",
+            "impact::tests::power_off::where_evictions_stand_still_already_that_is_said",
+            "impact::tests::disruption::what_mends_is_as_few_volatile_nodes_as_it_takes_those_that_go_first",
         ],
     ),
     (
         48,
         "one of three machines of a host is down",
         &[
-            "liveness::tests::lives::one_of_three_machines_of_a_host_goes_down_alone",
-            "picture::tests::going_off::a_host_that_is_partly_off_is_judged_by_the_rest",
+            "liveness::tests::nodes::one_of_three_machines_of_a_host_goes_down_alone",
+            "impact::tests::power_off::a_host_that_is_partly_off_is_judged_by_the_rest",
         ],
     ),
     (
@@ -351,25 +351,25 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         52,
         "etcd member on a volatile host",
         &[
-            "picture::tests::going_off::a_desktop_with_a_member_of_three_may_go_and_it_is_said_what_remains",
+            "impact::tests::power_off::a_desktop_with_a_member_of_three_may_go_and_it_is_said_what_remains",
             "failover::tests::ladder::a_control_plane_node_needs_another_member_to_spare",
         ],
     ),
     (
         53,
         "two of three members on one host",
-        &["picture::tests::going_off::a_host_with_two_of_three_members_ends_the_quorum"],
+        &["impact::tests::power_off::a_host_with_two_of_three_members_ends_the_quorum"],
     ),
     (
         54,
         "etcd unknown",
-        &["picture::tests::going_off::without_role_labels_etcd_is_not_judged_and_that_is_said"],
+        &["impact::tests::power_off::without_role_labels_etcd_is_not_judged_and_that_is_said"],
     ),
     (
         55,
         "clean marks, then Ready again",
         &[
-            "liveness::tests::lives::a_clean_shutdown_that_returns_after_ninety_seconds_was_a_reboot",
+            "liveness::tests::nodes::a_clean_shutdown_that_returns_after_ninety_seconds_was_a_reboot",
             "failover::tests::ladder::a_reboot_never_places_the_taint",
         ],
     ),
@@ -419,7 +419,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         64,
         "PodDisruptionBudget blocks",
-        &["going::tests::when_the_deadline_has_passed_evictions_end_and_the_rest_is_told"],
+        &["power_off::tests::when_the_deadline_has_passed_evictions_end_and_the_rest_is_told"],
     ),
     (
         65,
@@ -451,7 +451,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "a write for each heartbeat",
         &[
             "history::tests::properties::a_quiet_hour_changes_nothing_but_how_long_it_is_known",
-            "mind::tests::a_quiet_hour_is_stored_at_checkpoints_only",
+            "planner::tests::a_quiet_hour_is_stored_at_checkpoints_only",
         ],
     ),
 ];

@@ -3,28 +3,28 @@
 //!
 //! Nodes and their leases are watched and reduced to facts ([`facts`]). From when leases change, [`liveness`] tells what
 //! happened to a node and when nobody can know; [`history`] keeps it and learns; [`class`] says what each node should
-//! carry; [`picture`] what may go off, [`going`] how it goes well, and [`failover`] when a node is proven to be off. The
-//! [`mind`] brings it together. All of that is pure; [`reconcile`] carries it out.
-pub mod address;
+//! carry; [`impact`] what may go off, [`power_off`] how it goes well, and [`failover`] when a node is proven to be off. The
+//! [`planner`] brings it together. All of that is pure; [`reconcile`] carries it out.
+pub mod address_probe;
 pub mod args;
 pub mod class;
 pub mod clock;
+pub mod control_loop;
 pub mod crd;
-pub mod dwellings;
+pub mod daemonset_watch;
 mod edge_cases;
 pub mod facts;
 pub mod failover;
-pub mod going;
 pub mod history;
+pub mod history_store;
 pub mod host;
+pub mod impact;
 pub mod liveness;
-pub mod lockouts;
 pub mod metrics;
-pub mod mind;
-pub mod picture;
-pub mod ponder;
+pub mod planner;
+pub mod power_off;
 pub mod reconcile;
 pub mod release;
 pub mod run;
-pub mod stored;
+pub mod workloads;
 pub mod world;

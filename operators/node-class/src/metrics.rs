@@ -1,4 +1,4 @@
-//! The operator's own metrics, `hearth_nodes_…`. What is said of objects is read from the last thought when somebody
+//! The operator's own metrics, `hearth_nodes_…`. What is said of objects is read from the last plan when somebody
 //! asks; only a leader has one.
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,16 +13,16 @@ use prometheus_client::registry::Registry;
 
 use crate::crd::history::Share;
 use crate::crd::host::{Answer, HostState};
+use crate::impact::Zone;
 use crate::liveness::State;
-use crate::mind::Thought;
-use crate::picture::Zone;
+use crate::planner::Plan;
 use crate::reconcile::Context;
 
 /// The counters, and where the rest is read.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     writes: Family<[(&'static str, &'static str); 1], Counter>,
-    happenings: Family<[(&'static str, &'static str); 1], Counter>,
+    events: Family<[(&'static str, &'static str); 1], Counter>,
     restored: Counter,
     shown: Arc<Shown>,
 }
@@ -38,22 +38,22 @@ impl std::fmt::Debug for Shown {
 
 /// What is written, as the label of `hearth_nodes_writes_total`.
 const WRITES: [&str; 4] = ["labels", "taints", "cordon", "history"];
-/// What happens, as the label of `hearth_nodes_happenings_total`.
-const HAPPENINGS: [&str; 4] = ["NodeWentDown", "NodeReturned", "NodeReregistered", "NodeReplaced"];
+/// What happens, as the label of `hearth_nodes_events_total`.
+const EVENTS: [&str; 4] = ["NodeWentDown", "NodeReturned", "NodeReregistered", "NodeReplaced"];
 
 impl Metrics {
     /// Registers all of them; counters begin at zero.
     pub fn register(registry: &mut Registry) -> Self {
-        let (writes, happenings): (Family<_, Counter>, Family<_, Counter>) = Default::default();
+        let (writes, events): (Family<_, Counter>, Family<_, Counter>) = Default::default();
         let (restored, shown) = (Counter::default(), Arc::new(Shown::default()));
         for kind in WRITES {
             drop(writes.get_or_create_owned(&[("kind", kind)]));
         }
-        for kind in HAPPENINGS {
-            drop(happenings.get_or_create_owned(&[("kind", kind)]));
+        for kind in EVENTS {
+            drop(events.get_or_create_owned(&[("kind", kind)]));
         }
         registry.register("hearth_nodes_writes", "Writes to nodes and histories", writes.clone());
-        registry.register("hearth_nodes_happenings", "What happened to nodes", happenings.clone());
+        registry.register("hearth_nodes_events", "What happened to nodes", events.clone());
         registry.register(
             "hearth_nodes_restored",
             "Keys of ours that somebody had taken away",
@@ -62,7 +62,7 @@ impl Metrics {
         registry.register_collector(Box::new(Reader(Arc::clone(&shown))));
         Self {
             writes,
-            happenings,
+            events,
             restored,
             shown,
         }
@@ -79,9 +79,9 @@ impl Metrics {
     }
 
     /// Something happened to a node.
-    pub fn happened(&self, kind: &'static str) {
-        if HAPPENINGS.contains(&kind) {
-            self.happenings.get_or_create(&[("kind", kind)]).inc();
+    pub fn event(&self, kind: &'static str) {
+        if EVENTS.contains(&kind) {
+            self.events.get_or_create(&[("kind", kind)]).inc();
         }
     }
 
@@ -100,11 +100,11 @@ impl Collector for Reader {
         let Some(context) = context.filter(|context| context.leadership.term().is_some()) else {
             return Ok(());
         };
-        let thought = context.thought();
-        if thought.sight.is_none() {
+        let plan = context.plan();
+        if plan.visibility.is_none() {
             return Ok(());
         }
-        encode(&thought, &mut encoder)
+        encode(&plan, &mut encoder)
     }
 }
 
@@ -130,22 +130,22 @@ fn gauge(
     family.encode(encoder.encode_descriptor(&name, help, None, family.metric_type())?)
 }
 
-fn encode(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-    nodes(thought, encoder)?;
-    hosts(thought, encoder)?;
-    cluster(thought, encoder)
+fn encode(plan: &Plan, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    nodes(plan, encoder)?;
+    hosts(plan, encoder)?;
+    cluster(plan, encoder)
 }
 
-fn nodes(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+fn nodes(plan: &Plan, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
     let of = |node: &String| vec![("node", node.clone())];
-    let all = || thought.figures.iter();
-    let up = all().filter_map(|(node, figures)| {
-        let up = match figures.state {
+    let all = || plan.node_metrics.iter();
+    let up = all().filter_map(|(node, node_metrics)| {
+        let up = match node_metrics.state {
             State::Up | State::Missing => 1.0,
             State::Down => 0.0,
             State::Unknown | State::Gone => return None,
         };
-        Some((vec![("node", node.clone()), ("host", figures.host.clone())], up))
+        Some((vec![("node", node.clone()), ("host", node_metrics.host.clone())], up))
     });
     gauge(
         encoder,
@@ -153,14 +153,16 @@ fn nodes(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
         "1 while the node's kubelet renews its lease; absent while unknown",
         up,
     )?;
-    let info = all().map(|(node, figures)| {
+    let info = all().map(|(node, node_metrics)| {
         let labels = vec![
             ("node", node.clone()),
-            ("host", figures.host.clone()),
-            ("availability", figures.availability.as_str().to_owned()),
+            ("host", node_metrics.host.clone()),
+            ("availability", node_metrics.availability.as_str().to_owned()),
             (
                 "form_factor",
-                figures.form_factor.map_or(String::new(), |form| format!("{form:?}")),
+                node_metrics
+                    .form_factor
+                    .map_or(String::new(), |form| format!("{form:?}")),
             ),
         ];
         (labels, 1.0)
@@ -172,11 +174,11 @@ fn nodes(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
         info,
     )?;
     let windows = |share: fn(&Share) -> Option<i64>| {
-        all().flat_map(move |(node, figures)| {
+        all().flat_map(move |(node, node_metrics)| {
             let shares = [
-                ("day", figures.windows.day),
-                ("week", figures.windows.week),
-                ("month", figures.windows.month),
+                ("day", node_metrics.windows.day),
+                ("week", node_metrics.windows.week),
+                ("month", node_metrics.windows.month),
             ];
             shares.into_iter().filter_map(move |(window, one)| {
                 let labels = vec![("node", node.clone()), ("window", window.to_owned())];
@@ -194,46 +196,46 @@ fn nodes(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
         help,
         windows(|share| Some(share.coverage_per_mille)),
     )?;
-    let penalty = all().map(|(node, figures)| (of(node), float(figures.penalty)));
+    let penalty = all().map(|(node, node_metrics)| (of(node), float(node_metrics.penalty)));
     gauge(
         encoder,
         "flap_penalty",
         "Penalty for going up and down; it decays",
         penalty,
     )?;
-    let flapping = all().map(|(node, figures)| (of(node), truth(figures.flapping)));
+    let flapping = all().map(|(node, node_metrics)| (of(node), truth(node_metrics.flapping)));
     gauge(
         encoder,
         "flapping",
         "1 while the node goes up and down too often",
         flapping,
     )?;
-    marks(thought, encoder)
+    marks(plan, encoder)
 }
 
 /// What is found on nodes beside their being up.
-fn marks(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+fn marks(plan: &Plan, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
     let of = |node: &String| vec![("node", node.clone())];
-    let all = || thought.figures.iter();
-    let offset = all().filter_map(|(node, figures)| Some((of(node), figures.clock_offset?)));
+    let all = || plan.node_metrics.iter();
+    let offset = all().filter_map(|(node, node_metrics)| Some((of(node), node_metrics.clock_offset?)));
     gauge(
         encoder,
         "clock_offset_seconds",
         "The node's clock minus the operator's, at its lease's last change",
         offset,
     )?;
-    let silent = all().map(|(node, figures)| (of(node), figures.silent.as_secs_f64()));
+    let silent = all().map(|(node, node_metrics)| (of(node), node_metrics.silent.as_secs_f64()));
     let help = "For how long the node's lease has not changed, blind time not counted";
     gauge(encoder, "lease_silent_seconds", help, silent)?;
-    let known = all().filter_map(|(node, figures)| Some((of(node), seconds(figures.known_until?))));
+    let known = all().filter_map(|(node, node_metrics)| Some((of(node), seconds(node_metrics.known_until?))));
     gauge(
         encoder,
         "history_known_until_timestamp_seconds",
         "Until when the history is stored",
         known,
     )?;
-    let out = all().filter_map(|(node, figures)| {
-        let ready = figures.out_of_service?;
+    let out = all().filter_map(|(node, node_metrics)| {
+        let ready = node_metrics.out_of_service?;
         Some((vec![("node", node.clone()), ("ready", ready.to_string())], 1.0))
     });
     gauge(
@@ -243,10 +245,10 @@ fn marks(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
         out,
     )?;
     let cordoned = all()
-        .filter(|(_, figures)| figures.cordoned)
+        .filter(|(_, node_metrics)| node_metrics.cordoned)
         .map(|(node, _)| (of(node), 1.0));
     gauge(encoder, "cordoned", "The node is cordoned by node-class", cordoned)?;
-    let contended = all().map(|(node, figures)| (of(node), count(figures.contended)));
+    let contended = all().map(|(node, node_metrics)| (of(node), count(node_metrics.contended)));
     gauge(
         encoder,
         "contended_keys",
@@ -255,9 +257,9 @@ fn marks(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
     )
 }
 
-fn hosts(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+fn hosts(plan: &Plan, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
     let of = |host: &String| vec![("host", host.clone())];
-    let all = || thought.hosts.iter();
+    let all = || plan.hosts.iter();
     let on = all().filter_map(|(host, status)| match status.state? {
         HostState::On | HostState::Partial => Some((of(host), 1.0)),
         HostState::Off => Some((of(host), 0.0)),
@@ -287,7 +289,7 @@ fn hosts(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
         "1 while the host may be switched off; absent while unknown",
         may,
     )?;
-    let risk = all().map(|(host, _)| (of(host), truth(thought.picture.quorum_hosts.contains(host))));
+    let risk = all().map(|(host, _)| (of(host), truth(plan.impact.quorum_hosts.contains(host))));
     gauge(
         encoder,
         "host_endangers_quorum",
@@ -296,8 +298,8 @@ fn hosts(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), s
     )
 }
 
-fn cluster(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-    let quorum = &thought.picture.quorum;
+fn cluster(plan: &Plan, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    let quorum = &plan.impact.quorum;
     let known = quorum.members > 0;
     let members = known.then(|| (Vec::new(), count(quorum.members)));
     gauge(
@@ -318,7 +320,7 @@ fn cluster(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(),
         let name: Vec<&str> = name.into_iter().filter(|part| !part.is_empty()).collect();
         vec![("zone", name.join("/"))]
     };
-    let zones = || thought.picture.zones.iter();
+    let zones = || plan.impact.zones.iter();
     let frozen = zones().map(|of| (zone(of), truth(of.frozen)));
     gauge(
         encoder,
@@ -333,14 +335,14 @@ fn cluster(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(),
         "How many more nodes may go before Kubernetes stops evicting",
         headroom,
     )?;
-    let only = std::iter::once((Vec::new(), count(thought.picture.only_volatile.len())));
+    let only = std::iter::once((Vec::new(), count(plan.impact.only_volatile.len())));
     gauge(
         encoder,
         "only_on_volatile",
         "Workloads and volumes that are only on volatile nodes",
         only,
     )?;
-    let classes = thought.classes.iter();
+    let classes = plan.classes.iter();
     let nodes = classes.clone().map(|(class, status)| {
         (
             vec![("class", class.clone())],
@@ -355,15 +357,15 @@ fn cluster(thought: &Thought, encoder: &mut DescriptorEncoder<'_>) -> Result<(),
         "Keys that the class does not get",
         conflicts,
     )?;
-    let now = thought
-        .sight
+    let now = plan
+        .visibility
         .as_ref()
-        .map_or("settling", |sight| crate::mind::sight(sight).0);
+        .map_or("settling", |visibility| crate::planner::visibility(visibility).0);
     let states = ["clear", "settling", "blind", "guarded"].into_iter();
     let states = states.map(|state| (vec![("state", state.to_owned())], truth(state == now)));
     gauge(
         encoder,
-        "sight",
+        "visibility",
         "How well the operator sees whether nodes are alive",
         states,
     )

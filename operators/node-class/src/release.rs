@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::args::Release;
 use crate::crd::{CORDONED, OUT_OF_SERVICE, OWNED_TAINTS};
 use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
-use crate::mind::NodePlan;
-use crate::reconcile::write::{apply, exactly, todo};
+use crate::planner::NodePlan;
+use crate::reconcile::node_patch::{apply, patch_current, pending_write};
 
 /// Does it and says what it did, a line for each node that had something of ours. Fails if a node could not be freed, after
 /// the others have been.
@@ -100,19 +100,21 @@ fn described(facts: &NodeFacts) -> Option<Vec<String>> {
 }
 
 async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
-    let plan = NodePlan {
+    let node_plan = NodePlan {
         extra: staying(facts),
         ..NodePlan::default()
     };
-    let Some(todo) = todo(facts, &plan) else { return Ok(()) };
-    let facts = match &todo.writes.apply {
+    let Some(pending) = pending_write(facts, &node_plan) else {
+        return Ok(());
+    };
+    let facts = match &pending.diff.apply {
         Some((labels, annotations)) => {
             let freed = apply(api, facts, labels, annotations).await;
             freed.context("taking labels and annotations off")?
         }
         None => facts.clone(),
     };
-    Ok(exactly(api, facts, &plan, |_, _| ()).await?)
+    Ok(patch_current(api, facts, &node_plan, |_, _| ()).await?)
 }
 
 /// The out-of-service taint of a node that is down stays, with its mark: what it released must not come back there.
@@ -129,7 +131,7 @@ fn staying(facts: &NodeFacts) -> Vec<k8s_openapi::api::core::v1::Taint> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::class::{Wanted, writes};
+    use crate::class::{Wanted, node_diff};
 
     #[test]
     fn a_node_that_is_down_keeps_its_out_of_service_taint_and_loses_the_rest() {
@@ -151,7 +153,7 @@ mod tests {
             NodeFacts::of(&node)
         };
         let left = |facts: &NodeFacts| {
-            let (taints, mark) = writes(facts, &Wanted::default(), &staying(facts), false)
+            let (taints, mark) = node_diff(facts, &Wanted::default(), &staying(facts), false)
                 .taints
                 .unwrap();
             (taints.into_iter().map(|taint| taint.key).collect::<Vec<_>>(), mark)

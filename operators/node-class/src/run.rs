@@ -1,4 +1,4 @@
-//! Wiring: watches feed the world, the mind thinks, controllers carry it out.
+//! Wiring: watches feed the caches, the planner plans, controllers carry the plan out.
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use tokio::task::JoinSet;
 
 use crate::args::{Feature, Settings};
 use crate::clock::Clock;
+use crate::control_loop::{self, Feeds};
 use crate::crd::{NodeClass, NodeHost};
-use crate::dwellings::{self, SlimPod, SlimVolume};
 use crate::facts::{MANAGER, SlimLease, SlimNode, reduce};
+use crate::history_store::{SlimHistory, slim};
 use crate::metrics::Metrics;
-use crate::mind::{Mind, Thought, World};
-use crate::ponder::{Feeds, ponder};
+use crate::planner::{Observed, Plan, Planner};
 use crate::reconcile::{self, Calls, Context};
-use crate::stored::{SlimHistory, slim};
+use crate::workloads::{self, SlimPod, SlimVolume};
 use crate::world::Feed;
-use crate::{address, lockouts};
+use crate::{address_probe, daemonset_watch};
 
 /// Objects per page of a list: keeps the peak of the first list small. A page of Nodes is decoded with their managedFields
 /// before these are dropped, ten times what is kept.
@@ -50,9 +50,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         events: process.events.clone(),
         leadership: process.leadership.clone(),
         metrics: metrics.clone(),
-        mind: Mutex::new(Mind::new(&settings, clock.now())),
-        world: Mutex::new(World::default()),
-        thought: Mutex::new(Arc::new(Thought::default())),
+        planner: Mutex::new(Planner::new(&settings, clock.now())),
+        observed: Mutex::new(Observed::default()),
+        plan: Mutex::new(Arc::new(Plan::default())),
         clock,
         nodes: nodes.clone(),
         hosts: hosts.clone(),
@@ -64,7 +64,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             class: class_calls,
             history: history_calls,
         },
-        stir: Notify::new(),
+        wake: Notify::new(),
     });
     metrics.show(&ctx);
     let feeds = Arc::new(Feeds::default());
@@ -73,16 +73,16 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     if settings.features.0.contains(&Feature::Workloads) {
         workloads(&mut tasks, &process, &ctx, &feeds);
     }
-    lockouts::watch(&mut tasks, &process, &ctx, watcher::Config::default().page_size(PAGE));
-    tasks.spawn(address::look(Arc::clone(&ctx)));
-    tasks.spawn(ponder(
+    daemonset_watch::watch(&mut tasks, &process, &ctx, watcher::Config::default().page_size(PAGE));
+    tasks.spawn(address_probe::run(Arc::clone(&ctx)));
+    tasks.spawn(control_loop::run(
         Arc::clone(&ctx),
         Arc::clone(&feeds),
-        process.health.heartbeat("thinking", STUCK),
-        process.health.gate("histories recalled"),
+        process.health.heartbeat("control loop", STUCK),
+        process.health.gate("histories restored"),
     ));
 
-    // Of nodes and histories there are many; a thought asks for those that have something to write.
+    // Of nodes and histories there are many; a plan asks for those that have something to write.
     let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), reduce);
     let updates = observe_nodes(updates, &process, &ctx, &feeds);
     let nodes = Controller::for_stream(reflect_quietly(updates, node_writer), nodes).reconcile_on(calls(node_called));
@@ -159,7 +159,7 @@ fn observe_nodes<S: Stream<Item = Update<SlimNode>> + Send>(
     })
 }
 
-/// A watch of one of our own kinds; any change of it is thought about.
+/// A watch of one of our own kinds; any change of it is planned for.
 fn told<K>(
     process: &Process,
     ctx: &Arc<Context>,
@@ -194,7 +194,7 @@ fn told_histories(
 
 /// Pods and volumes, for what lives only on volatile nodes. Not being allowed to see them holds nothing else up.
 fn workloads(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, feeds: &Arc<Feeds>) {
-    let pods = watch(Api::<SlimPod>::all(process.client.clone()), config(), dwellings::slim);
+    let pods = watch(Api::<SlimPod>::all(process.client.clone()), config(), workloads::slim);
     let volumes = watch(Api::<SlimVolume>::all(process.client.clone()), config(), |_| ());
     let (pod_gate, volume_gate) = (
         process.health.gate("pods listed"),

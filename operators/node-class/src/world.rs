@@ -1,4 +1,4 @@
-//! Feeds from the API server into the world. A feed that is being listed or fails proves nothing about what is absent.
+//! Caches of what watches bring. A feed that is being listed or fails proves nothing about what is absent.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::Writes;
+use super::NodeDiff;
 use super::resolve::taint_key;
-use super::writes::Mark;
-use crate::facts::{NodeFacts, Text, shared};
+use super::writes::OwnedTaints;
+use crate::facts::{NodeFacts, Text, intern};
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +50,7 @@ impl Contention {
     /// it also notes what is ours there.
     pub fn held(&mut self, node: &NodeFacts, now: Duration) -> BTreeSet<String> {
         let account = self.account(node);
-        let ours: BTreeSet<Text> = owned(node).map(|key| shared(&key)).collect();
+        let ours: BTreeSet<Text> = owned(node).map(|key| intern(&key)).collect();
         if !ours.is_subset(&account.written) {
             account.written.extend(ours);
         }
@@ -60,10 +60,10 @@ impl Contention {
 
     /// Notes what was written to a node (successfully) that looked as in `node` before. A key that was not there and had been
     /// written before is one that somebody took away. Returns how many such keys there were.
-    pub fn wrote(&mut self, node: &NodeFacts, writes: &Writes, now: Duration) -> u64 {
+    pub fn wrote(&mut self, node: &NodeFacts, diff: &NodeDiff, now: Duration) -> u64 {
         let mut added = Vec::new();
         let account = self.account(node);
-        if let Some((labels, annotations)) = &writes.apply {
+        if let Some((labels, annotations)) = &diff.apply {
             let labels = labels
                 .keys()
                 .map(|key| (format!("label {key}"), node.labels.contains_key(key.as_str())));
@@ -76,7 +76,7 @@ impl Contention {
                 .retain(|key| key.starts_with("taint ") || all.iter().any(|(now, _)| **now == **key));
             added.extend(all.into_iter().filter(|(_, there)| !there).map(|(key, _)| key));
         }
-        if let Some((taints, _)) = &writes.taints {
+        if let Some((taints, _)) = &diff.taints {
             let there = |key: &str, effect: &str| node.taints.iter().any(|t| t.key == key && t.effect == effect);
             let keys: Vec<(String, bool)> = taints
                 .iter()
@@ -89,7 +89,7 @@ impl Contention {
         }
         let mut restored = 0;
         for key in added {
-            if !account.written.insert(shared(&key)) {
+            if !account.written.insert(intern(&key)) {
                 restored += 1;
                 account.restored.entry(key).or_default().record(now);
             }
@@ -192,7 +192,7 @@ fn owned(node: &NodeFacts) -> impl Iterator<Item = String> + '_ {
         .our_annotations
         .iter()
         .map(|key| format!("annotation {key}"));
-    let mark = Mark::of(node).unwrap_or_default();
+    let mark = OwnedTaints::of(node).unwrap_or_default();
     let taints = mark.0.into_keys().map(|(key, effect)| taint_key(&key, &effect));
     labels.chain(annotations).chain(taints)
 }

@@ -15,15 +15,15 @@ mod keys;
 pub mod lockout;
 mod matching;
 pub mod oscillation;
-mod problem;
 mod resolve;
 mod talos;
+mod validate;
 mod writes;
 
 pub use matching::matches;
-pub use problem::problem;
 pub use resolve::{control_plane_refusal, resolve, resolve_matching};
-pub use writes::{writes, yielded};
+pub use validate::validate;
+pub use writes::{node_diff, yielded};
 
 /// What matters of a node for its classes, beside its own facts.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +90,7 @@ pub struct Tie {
 
 /// What has to be written to a node.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Writes {
+pub struct NodeDiff {
     /// The whole set of our labels and annotations for a server-side apply without force; none if nothing differs.
     pub apply: Option<(BTreeMap<String, String>, BTreeMap<String, String>)>,
     /// The new list of taints and the new value of the ownership annotation (none removes it); none if nothing differs.

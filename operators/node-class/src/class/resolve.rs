@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use super::{Refused, Subject, Tie, Wanted, keys, matching};
 use crate::crd;
 use crate::crd::class::{Acknowledgement, ClassTaint, Effect, NodeClass};
-use crate::facts::{NodeFacts, shared};
+use crate::facts::{NodeFacts, intern};
 
-/// Brings the classes together; `classes` are those without a [`problem`](super::problem), in any order.
+/// Brings the classes together; `classes` are those without a problem ([`validate`](super::validate)), in any order.
 pub fn resolve(classes: &[&NodeClass], subject: &Subject<'_>) -> Wanted {
     let matching: Vec<&NodeClass> = classes
         .iter()
@@ -84,15 +84,15 @@ impl<'a> Merge<'a, '_> {
             return;
         }
         let (spec, dry) = (&by.class.spec, by.class.spec.dry_run);
-        let class = || Some(shared(by.name));
+        let class = || Some(intern(by.name));
         for (key, value) in &spec.labels {
             if self.wins(by, format!("label {key}"), value, &format!("={value}")) {
-                self.wanted.labels.insert(shared(key), (shared(value), class()));
+                self.wanted.labels.insert(intern(key), (intern(value), class()));
             }
         }
         for (key, value) in &spec.annotations {
             if self.wins(by, format!("annotation {key}"), value, &format!("={value}")) {
-                self.wanted.annotations.insert(shared(key), (shared(value), class()));
+                self.wanted.annotations.insert(intern(key), (intern(value), class()));
             }
         }
         self.taints(by);
@@ -103,8 +103,8 @@ impl<'a> Merge<'a, '_> {
                            judge the zone by";
                 self.refuse(by, &key, why);
             } else if self.wins(by, key, "true", "=true") {
-                let label = (shared("true"), class());
-                self.wanted.labels.insert(shared(crd::EXCLUDE_DISRUPTION), label);
+                let label = (intern("true"), class());
+                self.wanted.labels.insert(intern(crd::EXCLUDE_DISRUPTION), label);
             }
         }
         if let Some(params) = &spec.dampening {
@@ -223,7 +223,7 @@ impl<'a> Merge<'a, '_> {
         let subject = self.subject;
         let host = subject.host.unwrap_or(&subject.node.name);
         if keys::is_value(host) && !host.is_empty() {
-            self.wanted.labels.insert(shared(crd::HOST_LABEL), (shared(host), None));
+            self.wanted.labels.insert(intern(crd::HOST_LABEL), (intern(host), None));
         } else {
             let mend = match subject.host {
                 Some(_) => "give the NodeHost a shorter name",
@@ -236,10 +236,10 @@ impl<'a> Merge<'a, '_> {
                 why,
             });
         }
-        let availability = shared(subject.availability.as_str());
+        let availability = intern(subject.availability.as_str());
         self.wanted
             .labels
-            .insert(shared(crd::AVAILABILITY_LABEL), (availability, None));
+            .insert(intern(crd::AVAILABILITY_LABEL), (availability, None));
         if let Some(by) = self.holders.get("dampening").filter(|_| subject.flapping) {
             let (key, value, effect) = (crd::FLAPPING.to_owned(), None, Effect::NoSchedule);
             let class = Some(by.name.to_owned());

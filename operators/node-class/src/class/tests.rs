@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use super::*;
 use crate::crd;
 use crate::crd::class::NodeClass;
-use crate::facts::{Text, shared, texts};
+use crate::facts::{Text, intern, texts};
 
 mod labels;
 mod matching;
-mod problem;
 mod property;
 mod resolve;
 mod taints;
+mod validate;
 
 pub(super) fn class(name: &str, spec: Value) -> NodeClass {
     let mut spec = spec;
@@ -112,8 +112,8 @@ pub(super) fn refusals(refused: &[Refused]) -> Vec<&str> {
 
 /// Puts onto a node what the API server makes of the writes: what was ours and is left out of the apply goes, unless
 /// `others` says that others own it, too.
-pub(super) fn write(node: &mut NodeFacts, writes: &Writes, others: &BTreeSet<String>) {
-    if let Some((labels, annotations)) = &writes.apply {
+pub(super) fn write(node: &mut NodeFacts, diff: &NodeDiff, others: &BTreeSet<String>) {
+    if let Some((labels, annotations)) = &diff.apply {
         let sides = [
             (&mut node.labels, &mut node.managers.our_labels, labels),
             (&mut node.annotations, &mut node.managers.our_annotations, annotations),
@@ -121,15 +121,15 @@ pub(super) fn write(node: &mut NodeFacts, writes: &Writes, others: &BTreeSet<Str
         for (there, ours, new) in sides {
             there.retain(|key, _| !ours.contains(key) || new.contains_key(&**key) || others.contains(&**key));
             there.extend(texts(new));
-            *ours = new.keys().map(|key| shared(key)).collect();
+            *ours = new.keys().map(|key| intern(key)).collect();
         }
     }
-    if let Some((taints, mark)) = &writes.taints {
+    if let Some((taints, mark)) = &diff.taints {
         let ids: BTreeSet<_> = taints.iter().map(|taint| (&taint.key, &taint.effect)).collect();
         assert_eq!(ids.len(), taints.len(), "the API server refuses duplicates");
         node.taints.clone_from(taints);
         match mark {
-            Some(mark) => node.annotations.insert(shared(crd::OWNED_TAINTS), shared(mark)),
+            Some(mark) => node.annotations.insert(intern(crd::OWNED_TAINTS), intern(mark)),
             None => node.annotations.remove(crd::OWNED_TAINTS),
         };
     }

@@ -166,7 +166,7 @@ impl Effect {
     }
 }
 
-/// Flap dampening after RFC 2439, rescaled for machines. Each unclean going-down adds 1000, each clean one 500, planned
+/// Flap dampening after RFC 2439, rescaled for machines. Each unclean outage adds 1000, each clean one 500, planned
 /// ones nothing; the sum halves every `halfLife`.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

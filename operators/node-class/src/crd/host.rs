@@ -160,7 +160,7 @@ pub struct NodeHostStatus {
     pub may_go_off: Option<MayGoOff>,
     /// The request to empty it, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub off: Option<Going>,
+    pub off: Option<OffRequest>,
     /// The value of the annotation `off` whose request has ended: the host is back, or the request was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_off: Option<String>,
@@ -221,21 +221,21 @@ pub enum Answer {
 /// A request to empty a host, under way.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Going {
+pub struct OffRequest {
     /// The value of the annotation that asked.
     pub request: String,
     /// When it was first seen.
     pub since: Time,
     /// How far it is.
-    pub phase: GoingPhase,
+    pub phase: OffPhase,
     /// What still runs there and why, at most 20 lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<String>,
 }
 
-/// How far a host's going is.
+/// How far a request to switch a host off has come.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GoingPhase {
+pub enum OffPhase {
     /// The request is refused; the reason is in the Ready condition.
     Refused,
     /// Its nodes are cordoned, pods are being evicted.

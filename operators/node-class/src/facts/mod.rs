@@ -7,10 +7,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
 use crate::crd;
 
-mod shared;
+mod intern;
 mod slim;
 
-pub use shared::{Text, Texts, shared, texts};
+pub use intern::{Text, Texts, intern, texts};
 pub use slim::{
     SlimCapacity, SlimCondition, SlimLease, SlimLeaseSpec, SlimNode, SlimNodeInfo, SlimNodeSpec, SlimNodeStatus,
     reduce, slim,
@@ -42,7 +42,7 @@ impl Managers {
                 let keys = |of: &str| -> BTreeSet<Text> {
                     let map = fields["f:metadata"][of].as_object();
                     let keys = map.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("f:"));
-                    keys.map(shared).collect()
+                    keys.map(intern).collect()
                 };
                 managers.our_labels = keys("f:labels");
                 managers.our_annotations = keys("f:annotations");

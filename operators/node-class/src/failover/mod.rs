@@ -4,10 +4,10 @@
 //! writers may meet on one volume. So only two things count as proof: power that is said to be off (`power`), and a
 //! clean shutdown of which every step was seen, after a time in which no reboot was ever unfinished. Silence, an answer
 //! that does not come, or all nodes of a host at once going silent (a switch that failed looks the same) prove nothing.
+mod format;
 mod power;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::crd::OUT_OF_SERVICE;
 use crate::crd::class::{Evidence, Failover};
 use crate::crd::host::Power;
 use crate::facts::NodeFacts;
-use crate::liveness::{Standing, State};
+use crate::liveness::{LivenessStatus, State};
 
-use words::{command, stamp, told};
+use format::{command, stamp, told};
 
 /// How long a node that is back may keep the taint for the sake of what is not cleaned up.
 pub const CLEANUP: Duration = Duration::from_mins(10);
@@ -34,7 +34,7 @@ pub struct Case<'a> {
     /// The node.
     pub node: &'a NodeFacts,
     /// Whether it is alive.
-    pub standing: &'a Standing,
+    pub liveness: &'a LivenessStatus,
     /// What its class allows, if anything (already checked).
     pub failover: Option<&'a Failover>,
     /// What its host's power is said to be.
@@ -90,7 +90,7 @@ impl Hold {
 
 /// Decides.
 pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
-    let down = case.standing.state == State::Down;
+    let down = case.liveness.state == State::Down;
     let theirs = case.node.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
     if case.ours {
         placed(case)
@@ -123,7 +123,7 @@ fn placed(case: &Case<'_>) -> Decision {
         return Decision::Remove(None);
     }
     // A boot changes nothing here: a node is back when its kubelet is and Kubernetes calls it Ready.
-    let back = case.standing.state == State::Up;
+    let back = case.liveness.state == State::Up;
     match (back, case.node.ready.status, case.leftovers) {
         (false, ..) => Decision::Leave(None),
         (true, Some(true), Some(0)) => Decision::Remove(None),
@@ -164,24 +164,24 @@ struct Proof {
 }
 
 fn proofs(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp) -> Vec<Proof> {
-    let standing = case.standing;
+    let liveness = case.liveness;
     let after = failover.after.as_deref().and_then(|text| duration(text).ok());
-    let since = stamp(standing.since);
+    let since = stamp(liveness.since);
     let proof = |evidence, needed: Duration, words: String| Proof {
         evidence,
         words,
-        wait: needed.saturating_sub(standing.silent),
+        wait: needed.saturating_sub(liveness.silent),
     };
     let mut proofs = Vec::new();
     if let Some(power) = case.power
         && failover.evidence.contains(&Evidence::PowerOff)
-        && power::off(power, standing.since, timing.grace, now).is_ok()
+        && power::off(power, liveness.since, timing.grace, now).is_ok()
     {
         let (source, at) = (power::source(power), stamp(power.observed_at.0));
         let words = format!("{source} says at {at} that its power is off; silent since {since}");
         proofs.push(proof(Evidence::PowerOff, after.unwrap_or(AFTER), words));
     }
-    if standing.clean_trace && failover.evidence.contains(&Evidence::CleanShutdown) {
+    if liveness.clean_trace && failover.evidence.contains(&Evidence::CleanShutdown) {
         let reboot = case.longest_reboot.saturating_add(case.longest_reboot / 2);
         let needed = timing.clean_off_after.max(reboot).max(after.unwrap_or_default());
         let words = format!(
@@ -195,7 +195,7 @@ fn proofs(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp)
 
 /// What keeps the taint off a node that is down.
 fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing, now: Timestamp) -> Option<Hold> {
-    let (name, since) = (&case.node.name, stamp(case.standing.since));
+    let (name, since) = (&case.node.name, stamp(case.liveness.since));
     let Some(next) = proofs.iter().min_by_key(|proof| proof.wait) else {
         let wanted = wanted(case, failover, timing, now);
         let message = format!(
@@ -248,7 +248,7 @@ fn wanted(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp)
     if failover.evidence.contains(&Evidence::PowerOff) {
         let lacking = match case.power {
             None => Err("nobody has said so".to_owned()),
-            Some(power) => power::off(power, case.standing.since, timing.grace, now),
+            Some(power) => power::off(power, case.liveness.since, timing.grace, now),
         };
         let lacking = lacking.err().unwrap_or_default();
         wanted.push(format!("power Off in status.power of its NodeHost ({lacking})"));

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::words::stamp;
+use super::format::stamp;
 use super::{Case, Hold};
 use crate::crd::host::{Power, PowerState};
 use crate::liveness::State;
@@ -29,11 +29,11 @@ pub(super) fn off(power: &Power, alive: Timestamp, grace: Duration, now: Timesta
 /// A node that is not down although its power is said to be off: who says so is wrong, and is not listened to. An "off" from
 /// before the node came up is only old.
 pub(super) fn contradicted(case: &Case<'_>, grace: Duration, now: Timestamp) -> Option<Hold> {
-    let power = case.power.filter(|_| case.sees && case.standing.state == State::Up)?;
+    let power = case.power.filter(|_| case.sees && case.liveness.state == State::Up)?;
     current(power, now).ok()?;
     let at = power.observed_at.0;
-    let alive = earlier(now, case.standing.silent);
-    if at < case.standing.since || alive <= later(at, grace) {
+    let alive = earlier(now, case.liveness.silent);
+    if at < case.liveness.since || alive <= later(at, grace) {
         return None;
     }
     let (source, at) = (source(power), stamp(at));

@@ -23,7 +23,7 @@ fn secs(seconds: i64) -> Duration {
 #[allow(clippy::struct_excessive_bools, reason = "those of the case")]
 struct Night {
     node: NodeFacts,
-    standing: Standing,
+    liveness: LivenessStatus,
     failover: Option<Failover>,
     power: Option<Power>,
     address_answers: bool,
@@ -43,7 +43,7 @@ fn night() -> Night {
             name: "talos08".to_owned(),
             ..NodeFacts::default()
         },
-        standing: Standing {
+        liveness: LivenessStatus {
             state: State::Down,
             since: at(0),
             went: Some(Kind::Lost),
@@ -88,8 +88,8 @@ impl Night {
 
     fn clean(self) -> Self {
         self.with(|night| {
-            night.standing.went = Some(Kind::Clean);
-            night.standing.clean_trace = true;
+            night.liveness.went = Some(Kind::Clean);
+            night.liveness.clean_trace = true;
         })
     }
 
@@ -124,8 +124,8 @@ impl Night {
     /// Up and Ready again, for so long.
     fn back(self, ready_for: i64, leftovers: Option<usize>) -> Self {
         self.with(|night| {
-            night.standing.state = State::Up;
-            night.standing.since = at(3600);
+            night.liveness.state = State::Up;
+            night.liveness.since = at(3600);
             night.node.ready.status = Some(true);
             night.ready_for = Some(secs(ready_for));
             night.leftovers = leftovers;
@@ -134,18 +134,18 @@ impl Night {
 
     /// Decides at this time; a node that is down has been silent since it went, one that is up since a moment.
     fn decide(&self, now: i64) -> Decision {
-        let mut standing = self.standing.clone();
-        standing.silent = match standing.state {
+        let mut liveness = self.liveness.clone();
+        liveness.silent = match liveness.state {
             State::Up => secs(5),
             _ => secs(now),
         };
-        self.judged(&standing, now)
+        self.judged(&liveness, now)
     }
 
-    fn judged(&self, standing: &Standing, now: i64) -> Decision {
+    fn judged(&self, liveness: &LivenessStatus, now: i64) -> Decision {
         let case = Case {
             node: &self.node,
-            standing,
+            liveness,
             failover: self.failover.as_ref(),
             power: self.power.as_ref(),
             address_answers: self.address_answers,

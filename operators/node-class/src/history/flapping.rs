@@ -1,4 +1,4 @@
-//! Flap dampening after RFC 2439, rescaled for machines: a penalty for each going-down, which halves by itself. Two numbers
+//! Flap dampening after RFC 2439, rescaled for machines: a penalty for each outage, which halves by itself. Two numbers
 //! are its whole state. Integers only, so that it comes out the same everywhere and is stored exactly.
 use crate::args::duration;
 use crate::crd::class::Dampening;

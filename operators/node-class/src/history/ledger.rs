@@ -171,7 +171,7 @@ impl Ledger {
         }
     }
 
-    /// Counts a going-down that was not planned, at its time.
+    /// Counts an outage that was not planned, at its time.
     pub(super) fn count_down(&mut self, at: i64) {
         let hour = at.div_euclid(HOUR);
         self.reach(hour);

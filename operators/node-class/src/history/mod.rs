@@ -3,12 +3,12 @@
 //! Time is accounted for as it passes ([`Record::advance`]) and corrected when it turns out to have been otherwise
 //! ([`Record::take`]): that a node is down is known 40 s later at the earliest. Time in which nobody watched counts for
 //! nothing.
+mod codec;
 mod flapping;
 mod journal;
 mod learning;
 mod ledger;
 mod packing;
-mod stored;
 mod transitions;
 mod week;
 

@@ -9,7 +9,7 @@ mod storing;
 
 use super::*;
 use crate::crd::history::{Kind, NodeHistoryStatus};
-use crate::liveness::What;
+use crate::liveness::LivenessEvent;
 
 /// Monday, 5 October 2026, 00:00 UTC.
 const MONDAY: i64 = 1_791_158_400;
@@ -49,12 +49,12 @@ fn advance(record: &mut Record, state: State, to: i64) {
     record.advance(state, false, timestamp(to), &utc());
 }
 
-fn take(record: &mut Record, what: &What, now: i64) {
+fn take(record: &mut Record, what: &LivenessEvent, now: i64) {
     record.take(what, &machine("m-1"), timestamp(now));
 }
 
-fn down(at: i64, kind: Kind, planned: bool) -> What {
-    What::Down {
+fn down(at: i64, kind: Kind, planned: bool) -> LivenessEvent {
+    LivenessEvent::Down {
         at: timestamp(at),
         kind,
         planned,
@@ -62,8 +62,8 @@ fn down(at: i64, kind: Kind, planned: bool) -> What {
     }
 }
 
-fn back(down_at: i64, at: i64, kind: Kind, planned: bool) -> What {
-    What::Back {
+fn back(down_at: i64, at: i64, kind: Kind, planned: bool) -> LivenessEvent {
+    LivenessEvent::Back {
         down_at: timestamp(down_at),
         at: timestamp(at),
         kind,
@@ -72,8 +72,8 @@ fn back(down_at: i64, at: i64, kind: Kind, planned: bool) -> What {
     }
 }
 
-fn blind(from: i64, until: i64) -> What {
-    What::Blind {
+fn blind(from: i64, until: i64) -> LivenessEvent {
+    LivenessEvent::Blind {
         from: timestamp(from),
         until: timestamp(until),
     }

@@ -5,7 +5,7 @@ use super::journal::Run;
 use super::ledger::HOUR;
 use super::{FORMER, Record, TRANSITIONS, seconds, time};
 use crate::crd::history::{Former, Kind, Machine, Transition};
-use crate::liveness::{State, What};
+use crate::liveness::{LivenessEvent, State};
 
 /// Two leaders, one after the other, do not see the same moment at the same second.
 const SAME: i64 = 5;
@@ -28,18 +28,18 @@ struct Return<'a> {
 impl Record {
     /// Takes over what happened. Telling the same thing twice (after a change of the leader, for example) changes nothing.
     /// `machine` is the machine as it is now; what is empty of it is not known and changes nothing.
-    pub fn take(&mut self, what: &What, machine: &Machine, now: Timestamp) {
+    pub fn take(&mut self, what: &LivenessEvent, machine: &Machine, now: Timestamp) {
         // A clock that is behind what is stored tells how long ago something was, if not when.
         let (clock, latest) = (seconds(now), self.latest(now));
         let on_record = |at: Timestamp| (seconds(at).saturating_add(latest - clock)).clamp(0, latest);
         match what {
-            What::Down {
+            LivenessEvent::Down {
                 at,
                 kind,
                 planned,
                 evidence,
             } => self.went(on_record(*at), *kind, *planned, evidence),
-            What::Back {
+            LivenessEvent::Back {
                 down_at,
                 at,
                 kind,
@@ -55,14 +55,14 @@ impl Record {
                     evidence,
                 });
             }
-            What::Reregistered { at } => self.registered(on_record(*at)),
-            What::Blind { from, until } => self.was_unseen(on_record(*from), on_record(*until)),
-            What::Replaced { .. } => self.replace(machine, latest),
+            LivenessEvent::Reregistered { at } => self.registered(on_record(*at)),
+            LivenessEvent::Blind { from, until } => self.was_unseen(on_record(*from), on_record(*until)),
+            LivenessEvent::Replaced { .. } => self.replace(machine, latest),
         }
         self.identify(machine);
     }
 
-    /// The going-down from which the node is not back.
+    /// The outage from which the node is not back.
     pub(super) fn open(&self) -> Option<&Transition> {
         self.transitions.iter().rev().find(|transition| is_open(transition))
     }
@@ -225,7 +225,7 @@ impl Record {
         }
     }
 
-    /// Whether a going-down at this time is on record.
+    /// Whether an outage at this time is on record.
     fn is_told(&self, at: i64) -> bool {
         self.transitions.iter().any(|transition| covers(transition, at))
     }
@@ -238,7 +238,7 @@ impl Record {
         self.transitions.len() >= TRANSITIONS && oldest.is_some_and(|oldest| at <= seconds(oldest.at.0))
     }
 
-    /// If the node was up again after the going-down that is open, and before this time, then its return was never told.
+    /// If the node was up again after the outage that is open, and before this time, then its return was never told.
     fn close_missed(&mut self, before: i64) {
         let Some(journal) = &self.journal else { return };
         let Some(open) = self.transitions.iter_mut().rev().find(|transition| is_open(transition)) else {
@@ -250,7 +250,7 @@ impl Record {
         }
     }
 
-    /// The end of the time without sight around this moment: strictly, as its edge is where sight was lost.
+    /// The end of the time without visibility around this moment: strictly, as its edge is where visibility was lost.
     fn unseen_around(&self, at: i64) -> Option<i64> {
         let (run, end) = self.journal.as_ref()?.at(at)?;
         (run.state == State::Unknown && run.from + SAME < at).then_some(end)
@@ -288,7 +288,7 @@ fn is_open(transition: &Transition) -> bool {
     is_down(transition.kind) && transition.back_at.is_none()
 }
 
-/// Whether a going-down at `at` is this one: it was at the same time, or the node was down already.
+/// Whether an outage at `at` is this one: it was at the same time, or the node was down already.
 fn covers(transition: &Transition, at: i64) -> bool {
     let from = seconds(transition.at.0);
     let back = transition.back_at.as_ref().map(|back| seconds(back.0));
@@ -302,7 +302,7 @@ fn ended(transition: &Transition, at: i64) -> bool {
     is_down(transition.kind) && back.is_some_and(|back| back.abs_diff(at) <= SAME.unsigned_abs())
 }
 
-/// What a going-down costs. A boot of which only the return was seen was short: it costs what a clean one does.
+/// What an outage costs. A boot of which only the return was seen was short: it costs what a clean one does.
 fn points(kind: Kind, planned: bool) -> i64 {
     match kind {
         _ if planned => 0,

@@ -7,7 +7,7 @@ mod window;
 
 pub use claims::{claims, entry_problem};
 pub use glob::glob;
-pub use window::{expected_off, problem};
+pub use window::{expected_off, window_problem};
 
 /// Who claims what.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -21,34 +21,34 @@ const HORIZON: SignedDuration = SignedDuration::from_hours(35 * 24);
 const STEPS: usize = 1000;
 
 /// A window that can be judged.
-struct Plan {
+struct ParsedWindow {
     schedule: Crontab,
     duration: SignedDuration,
     zone: TimeZone,
 }
 
 /// What is wrong with a window, in words that say what to do. Such a window is never open.
-pub fn problem(window: &Window) -> Option<String> {
-    Plan::read(window, &TimeZone::UTC).err()
+pub fn window_problem(window: &Window) -> Option<String> {
+    ParsedWindow::read(window, &TimeZone::UTC).err()
 }
 
 /// Whether one of the windows is open, and when that changes next (none: not within 35 days). `zone` is for windows that
-/// name none. A window with a [`problem`] is never open.
+/// name none. A window with a [`window_problem`] is never open.
 ///
 /// A window begins when the local time of its schedule comes: once where clocks are put back and an hour comes twice (the
 /// first time), and at the moment of the change where clocks are put forward and the time is left out. It lasts as
 /// long as its duration says, in true hours.
 pub fn expected_off(windows: &[Window], zone: &TimeZone, now: Timestamp) -> (bool, Option<Timestamp>) {
-    let plans: Vec<Plan> = windows
+    let parsed: Vec<ParsedWindow> = windows
         .iter()
-        .filter_map(|window| Plan::read(window, zone).ok())
+        .filter_map(|window| ParsedWindow::read(window, zone).ok())
         .collect();
-    let Some(mut until) = plans.iter().filter_map(|plan| plan.covers(now)).max() else {
-        return (false, plans.iter().filter_map(|plan| plan.begins_after(now)).min());
+    let Some(mut until) = parsed.iter().filter_map(|window| window.covers(now)).max() else {
+        return (false, parsed.iter().filter_map(|window| window.begins_after(now)).min());
     };
     // Another window may be open at the moment in which this one closes, and so on.
     for _ in 0..STEPS {
-        match plans.iter().filter_map(|plan| plan.covers(until)).max() {
+        match parsed.iter().filter_map(|window| window.covers(until)).max() {
             Some(later) if later.duration_since(now) <= HORIZON => until = later,
             Some(_) => return (true, None),
             None => return (true, Some(until)),
@@ -57,7 +57,7 @@ pub fn expected_off(windows: &[Window], zone: &TimeZone, now: Timestamp) -> (boo
     (true, None)
 }
 
-impl Plan {
+impl ParsedWindow {
     fn read(window: &Window, default_zone: &TimeZone) -> Result<Self, String> {
         let schedule = schedule(&window.schedule)?;
         let given = &window.duration;

@@ -1,27 +1,27 @@
 //! What happened to which node: from when its lease changed, on our own clock. Silence that we cannot have noticed is not
 //! silence.
 //!
-//! Events are noted per node ([`life`]), while [`vision`] keeps whether silence would be noticed at all. Every step gives each
-//! node a [`verdict`]; [`guard`] holds verdicts back when too many change at once, [`telling`] makes happenings of what is
-//! left, and [`recall`] bridges the time between two processes.
+//! Events are noted per node ([`node`]), while [`visibility`] keeps whether silence would be noticed at all. Every step gives each
+//! node a [`verdict`]; [`mass_guard`] holds verdicts back when too many change at once, [`events`] makes happenings of what is
+//! left, and [`restore`] bridges the time between two processes.
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::crd::history::{Kind, Machine};
 
-mod guard;
-mod life;
-mod marks;
-mod observer;
-mod recall;
-mod telling;
+mod events;
+mod mass_guard;
+mod node;
+mod restore;
+mod shutdown_signs;
 #[cfg(test)]
 mod tests;
+mod tracker;
 mod verdict;
-mod vision;
+mod visibility;
 
-pub use observer::Observer;
+pub use tracker::LivenessTracker;
 
 /// Whether a node is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ impl State {
 
 /// What is known of one node now.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
+pub struct LivenessStatus {
     /// Whether it is alive.
     pub state: State,
     /// Since when, on the wall clock: the last change of the lease for a node that is down.
@@ -73,7 +73,7 @@ pub struct Standing {
 
 /// How well we see.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Sight {
+pub enum Visibility {
     /// Just started, or just able to see again: nothing is judged yet.
     Settling,
     /// Nothing arrives: neither watch nor lease tells anything.
@@ -87,16 +87,16 @@ pub enum Sight {
 
 /// Something that happened to a node; told once, in order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Happening {
+pub struct NodeEvent {
     /// The node.
     pub node: String,
     /// What.
-    pub what: What,
+    pub event: LivenessEvent,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum LivenessEvent {
     /// It went down at this time. `kind` is `Clean` or `Lost`; it may turn out as a reboot or suspend when it is back.
     Down {
         /// When its lease changed last.
@@ -108,7 +108,7 @@ pub enum What {
         /// In a few words.
         evidence: String,
     },
-    /// It is back. The going-down at `down_at` is now known to have been of this `kind` (`Clean`, `Lost`, `Reboot`, `Suspend`,
+    /// It is back. The outage at `down_at` is now known to have been of this `kind` (`Clean`, `Lost`, `Reboot`, `Suspend`,
     /// `Reinstall`). Also told without an earlier `Down`, when a boot was so quick that nothing was noticed.
     Back {
         /// When it had gone.

@@ -1,9 +1,9 @@
 //! Whether a node is alive or silent, as far as can be seen now.
 use std::time::Duration;
 
-use super::life::{Life, Shown, Verdict, differ, wall};
-use super::vision::Vision;
-use super::{Standing, State};
+use super::node::{NodeLiveness, Shown, Verdict, differ, wall};
+use super::visibility::VisibilityTracker;
+use super::{LivenessStatus, State};
 use crate::args::Timing;
 use crate::clock::Now;
 use crate::crd::history::Kind;
@@ -12,21 +12,21 @@ use crate::crd::history::Kind;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
     pub(super) timing: &'a Timing,
-    pub(super) vision: &'a Vision,
-    /// Since when sight is unbroken; long enough to judge.
+    pub(super) visibility: &'a VisibilityTracker,
+    /// Since when visibility is unbroken; long enough to judge.
     pub(super) since: Duration,
     pub(super) now: Now,
 }
 
-impl Life {
+impl NodeLiveness {
     /// How long it has been silent while we would have noticed a sign of life.
-    fn silence(&self, vision: &Vision) -> Duration {
-        vision.watched_since(self.base)
+    fn silence(&self, visibility: &VisibilityTracker) -> Duration {
+        visibility.watched_since(self.base)
     }
 
     /// Silent for so long that it is down. Where no lease exists, its silence says nothing.
-    fn silent(&self, timing: &Timing, vision: &Vision) -> bool {
-        let silence = self.silence(vision);
+    fn silent(&self, timing: &Timing, visibility: &VisibilityTracker) -> bool {
+        let silence = self.silence(visibility);
         // Ready stays True when nobody is there to change it: the controller manager is down.
         let needed = if self.ready() {
             timing.grace.saturating_mul(2)
@@ -45,7 +45,7 @@ impl Life {
     /// Alive, but silent for longer than between renewals (10 s, retries after 7 s at most): it may be about to be judged.
     pub(super) fn suspect(&self, view: &View<'_>) -> bool {
         let long = view.timing.grace.saturating_mul(5) / 8;
-        self.present && self.verdict == Verdict::Alive && self.silence(view.vision) >= long
+        self.present && self.verdict == Verdict::Alive && self.silence(view.visibility) >= long
     }
 
     /// Whether it takes part in what the mass guard counts.
@@ -71,11 +71,11 @@ impl Life {
                 matches!(self.shown, Shown::Down(_))
             }
             Verdict::Unjudged | Verdict::Alive => {
-                if !self.silent(view.timing, view.vision) {
+                if !self.silent(view.timing, view.visibility) {
                     return false;
                 }
                 let known = self.verdict == Verdict::Alive || self.shown == Shown::Up;
-                self.verdict = Verdict::Silent(self.fall(view.now));
+                self.verdict = Verdict::Silent(self.outage(view.now));
                 self.revived = None;
                 known
             }
@@ -83,8 +83,14 @@ impl Life {
     }
 
     /// What is to be shown of it.
-    pub(super) fn standing(&self, timing: &Timing, vision: &Vision, clear: bool, now: Now) -> Standing {
-        let silent = self.silence(vision);
+    pub(super) fn liveness(
+        &self,
+        timing: &Timing,
+        visibility: &VisibilityTracker,
+        clear: bool,
+        now: Now,
+    ) -> LivenessStatus {
+        let silent = self.silence(visibility);
         let state = match &self.shown {
             _ if self.gone.is_some() => self.absent(timing, silent),
             // What is seen to be alive is not down, also before the next step.
@@ -95,18 +101,18 @@ impl Life {
             Shown::Unknown => State::Unknown,
         };
         let (down, since) = match (&self.shown, self.revived) {
-            (Shown::Down(fall), _) if state == State::Down => (Some(fall), fall.at(now)),
+            (Shown::Down(outage), _) if state == State::Down => (Some(outage), outage.at(now)),
             (Shown::Down(_), Some(revived)) if state == State::Up => (None, wall(revived, now)),
             _ => (None, self.since.1),
         };
         let same_boot = |then: &str| !then.is_empty() && !differ(then, &self.machine.boot_id);
-        Standing {
+        LivenessStatus {
             state,
             since,
-            went: down.map(|fall| fall.kind),
-            planned: down.is_some_and(|fall| fall.planned),
+            went: down.map(|outage| outage.kind),
+            planned: down.is_some_and(|outage| outage.planned),
             clean_trace: down
-                .is_some_and(|fall| fall.kind == Kind::Clean && fall.trace && same_boot(&fall.machine.boot_id)),
+                .is_some_and(|outage| outage.kind == Kind::Clean && outage.trace && same_boot(&outage.machine.boot_id)),
             silent,
             clock_offset: self.offset,
         }

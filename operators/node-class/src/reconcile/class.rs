@@ -1,4 +1,4 @@
-//! Reports what the mind thinks of a NodeClass.
+//! Reports what the planner thinks of a NodeClass.
 use std::sync::Arc;
 
 use hearth_reconciler::status::patch_status;
@@ -9,13 +9,13 @@ use super::{Context, Error};
 use crate::crd::NodeClass;
 use crate::facts::MANAGER;
 
-/// Writes the status if it differs.
+/// NodeDiff the status if it differs.
 pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let thought = ctx.thought();
-    let Some(status) = thought.classes.get(&class.name_any()) else {
+    let plan = ctx.plan();
+    let Some(status) = plan.classes.get(&class.name_any()) else {
         return Ok(Action::await_change());
     };
-    // A thought about an older spec says nothing of this one; the next comes at once.
+    // A planned for an older spec says nothing of this one; the next comes at once.
     if status.observed_generation == class.metadata.generation {
         let api = Api::<NodeClass>::all(ctx.client.clone());
         patch_status(&api, MANAGER, &*class, status)

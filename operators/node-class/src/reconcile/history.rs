@@ -11,12 +11,12 @@ use kube::{Api, ResourceExt};
 use super::{Context, Error};
 use crate::crd::{NodeHistory, NodeHistorySpec};
 use crate::facts::MANAGER;
-use crate::stored::SlimHistory;
+use crate::history_store::SlimHistory;
 
-/// Writes what is to be stored of a node, if anything is.
+/// NodeDiff what is to be stored of a node, if anything is.
 pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, Error> {
     let name = history.name_any();
-    let Some((serial, mut status)) = ctx.mind().to_store(&name) else {
+    let Some((serial, mut status)) = ctx.planner().to_store(&name) else {
         return Ok(Action::await_change());
     };
     status.observed_generation = history.metadata.generation;
@@ -31,7 +31,7 @@ pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<A
         .await
         .map_err(Error::kube("storing the history"))?;
     ctx.metrics.write("history");
-    ctx.mind().stored(&name, serial);
+    ctx.planner().stored(&name, serial);
     Ok(Action::await_change())
 }
 
@@ -42,8 +42,8 @@ fn conditions(history: &SlimHistory, ctx: &Context) -> Vec<Condition> {
         .as_ref()
         .map(|status| status.conditions.clone())
         .unwrap_or_default();
-    let thought = ctx.thought();
-    let found = thought
+    let plan = ctx.plan();
+    let found = plan
         .findings
         .get(&history.name_any())
         .map(Vec::as_slice)

@@ -11,27 +11,27 @@ use kube::{Api, Resource, ResourceExt};
 use super::drain::{self, Left};
 use super::{Context, Error};
 use crate::args::Feature;
-use crate::crd::host::{GoingPhase, HostState};
+use crate::crd::host::{HostState, OffPhase};
 use crate::crd::{NodeHost, NodeHostStatus, OFF};
 use crate::facts::MANAGER;
-use crate::going;
+use crate::power_off;
 
 /// How long evictions are tried when the host does not say.
 const DEADLINE: Duration = Duration::from_mins(5);
 /// How often evictions are tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Writes the status if it differs, and does the next step of a request.
+/// NodeDiff the status if it differs, and does the next step of a request.
 pub async fn reconcile(host: Arc<NodeHost>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let thought = ctx.thought();
-    let Some(status) = thought.hosts.get(&host.name_any()) else {
+    let plan = ctx.plan();
+    let Some(status) = plan.hosts.get(&host.name_any()) else {
         return Ok(Action::await_change());
     };
     if status.observed_generation != host.metadata.generation {
         return Ok(Action::await_change());
     }
     let mut status = status.clone();
-    let again = if host.spec.suspend || !ctx.mind().has(Feature::Drain) {
+    let again = if host.spec.suspend || !ctx.planner().has(Feature::Drain) {
         None
     } else {
         go(&host, &ctx, &mut status).await?
@@ -59,10 +59,10 @@ async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Resu
         return Ok(None);
     }
     let nodes: Vec<String> = status.nodes.iter().map(|node| node.name.clone()).collect();
-    let phase = status.off.as_ref().map(|going| going.phase);
+    let phase = status.off.as_ref().map(|off| off.phase);
     let emptied = matches!(
         phase,
-        Some(GoingPhase::Draining | GoingPhase::Drained | GoingPhase::Incomplete)
+        Some(OffPhase::Draining | OffPhase::Drained | OffPhase::Incomplete)
     );
     // Pods are evicted from cordoned nodes only: they would come back.
     let cordoned = nodes.iter().all(|node| is_cordoned(ctx, node));
@@ -71,25 +71,25 @@ async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Resu
     } else {
         None
     };
-    if let Some(left) = left.as_mut().filter(|_| phase == Some(GoingPhase::Draining)) {
+    if let Some(left) = left.as_mut().filter(|_| phase == Some(OffPhase::Draining)) {
         drain::evict(&ctx.evictions, left).await;
         left.retain(|pod| pod.why != "has gone");
     }
     let lines: Option<Vec<String>> = left.as_ref().map(|left| left.iter().map(Left::line).collect());
-    let case = going::Case {
+    let case = power_off::Case {
         asked,
         handled: status.last_handled_off.as_deref(),
-        going: status.off.as_ref(),
+        off: status.off.as_ref(),
         state: status.state.unwrap_or(HostState::Unknown),
-        was_off: status.off.as_ref().is_some_and(|going| going.phase == GoingPhase::Off),
-        may: ctx.thought().picture.may_go_off(&host.name_any(), true).answer,
+        was_off: status.off.as_ref().is_some_and(|off| off.phase == OffPhase::Off),
+        may: ctx.plan().impact.may_go_off(&host.name_any(), true).answer,
         left: lines.as_deref(),
         deadline: deadline(host),
-        forced: asked.is_some_and(going::forced),
+        forced: asked.is_some_and(power_off::forced),
     };
-    let next = going::decide(&case, ctx.clock.now().wall);
-    let after = next.going.as_ref().map(|going| going.phase);
-    status.off = next.going;
+    let next = power_off::decide(&case, ctx.clock.now().wall);
+    let after = next.off.as_ref().map(|off| off.phase);
+    status.off = next.off;
     if let Some(handled) = next.handled {
         status.last_handled_off = Some(handled);
     }
@@ -101,7 +101,7 @@ async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Resu
 }
 
 fn is_cordoned(ctx: &Context, node: &str) -> bool {
-    ctx.world().nodes.get(node).is_none_or(|facts| facts.unschedulable)
+    ctx.observed().nodes.get(node).is_none_or(|facts| facts.unschedulable)
 }
 
 fn deadline(host: &NodeHost) -> Duration {
@@ -110,34 +110,33 @@ fn deadline(host: &NodeHost) -> Duration {
     given.unwrap_or(DEADLINE).min(Duration::from_hours(1))
 }
 
-fn tell(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option<GoingPhase>) {
+fn tell(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option<OffPhase>) {
     let waiting = || {
-        let going = status.off.as_ref().map(|going| going.waiting.join("; "));
-        going
-            .filter(|text| !text.is_empty())
+        let off = status.off.as_ref().map(|off| off.waiting.join("; "));
+        off.filter(|text| !text.is_empty())
             .unwrap_or_else(|| "nothing".to_owned())
     };
     let (kind, reason, text) = match phase {
-        Some(GoingPhase::Refused) => {
+        Some(OffPhase::Refused) => {
             let why = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
             (EventType::Warning, "OffRefused", why.unwrap_or_default())
         }
-        Some(GoingPhase::Draining) => (
+        Some(OffPhase::Draining) => (
             EventType::Normal,
             "Draining",
             "its nodes are cordoned and emptied".to_owned(),
         ),
-        Some(GoingPhase::Drained) => (
+        Some(OffPhase::Drained) => (
             EventType::Normal,
             "MaySwitchOff",
             "its nodes are empty; it may be switched off".to_owned(),
         ),
-        Some(GoingPhase::Incomplete) => (
+        Some(OffPhase::Incomplete) => (
             EventType::Warning,
             "DrainIncomplete",
             format!("the deadline has passed; still there: {}", waiting()),
         ),
-        Some(GoingPhase::Off) => (EventType::Normal, "HostWentOff", "it is off, as asked for".to_owned()),
+        Some(OffPhase::Off) => (EventType::Normal, "HostWentOff", "it is off, as asked for".to_owned()),
         None => (
             EventType::Normal,
             "HostReturned",

@@ -1,11 +1,11 @@
-//! Carries out what the [`Mind`] says, object by object; each step may be the last one.
+//! Carries out what the [`Planner`] says, object by object; each step may be the last one.
 pub mod class;
 pub mod drain;
 mod error;
 pub mod history;
 pub mod host;
 pub mod node;
-pub(crate) mod write;
+pub(crate) mod node_patch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,9 +20,9 @@ pub use error::Error;
 use crate::clock::Clock;
 use crate::crd::{NodeClass, NodeHost};
 use crate::facts::SlimNode;
+use crate::history_store::SlimHistory;
 use crate::metrics::Metrics;
-use crate::mind::{Mind, Thought, World};
-use crate::stored::SlimHistory;
+use crate::planner::{Observed, Plan, Planner};
 
 /// What reconcilers share.
 pub struct Context {
@@ -48,11 +48,11 @@ pub struct Context {
     pub histories: Store<SlimHistory>,
     /// Asks for reconciles.
     pub calls: Calls,
-    /// Asks for a thought: something has changed.
-    pub stir: Notify,
-    pub(crate) mind: Mutex<Mind>,
-    pub(crate) world: Mutex<World>,
-    pub(crate) thought: Mutex<Arc<Thought>>,
+    /// Asks for a plan: something has changed.
+    pub wake: Notify,
+    pub(crate) planner: Mutex<Planner>,
+    pub(crate) observed: Mutex<Observed>,
+    pub(crate) plan: Mutex<Arc<Plan>>,
 }
 
 /// Asks for reconciles, by kind.
@@ -68,22 +68,22 @@ pub struct Calls {
 }
 
 impl Context {
-    pub(crate) fn mind(&self) -> MutexGuard<'_, Mind> {
-        self.mind.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn planner(&self) -> MutexGuard<'_, Planner> {
+        self.planner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn observed(&self) -> MutexGuard<'_, Observed> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last thought.
-    pub fn thought(&self) -> Arc<Thought> {
-        Arc::clone(&self.thought.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The last plan.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn think_so(&self, thought: Thought) -> Arc<Thought> {
-        let thought = Arc::new(thought);
-        *self.thought.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&thought);
-        thought
+    pub(crate) fn publish_plan(&self, plan: Plan) -> Arc<Plan> {
+        let plan = Arc::new(plan);
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plan);
+        plan
     }
 }

@@ -1,4 +1,4 @@
-//! Writes a node's labels, annotations, taints and cordon.
+//! NodeDiff a node's labels, annotations, taints and cordon.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
-use super::write::{Todo, apply, exactly, todo};
+use super::node_patch::{PendingWrite, apply, patch_current, pending_write};
 use super::{Context, Error, history};
-use crate::class::Writes;
+use crate::class::NodeDiff;
 use crate::crd::{OUT_OF_SERVICE, OWNED_TAINTS};
 use crate::facts::{NodeFacts, SlimNode};
 
@@ -24,11 +24,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// returned, the taints and the cordon.
 pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action, Error> {
     let name = node.name_any();
-    let thought = ctx.thought();
-    let Some(plan) = thought.plans.get(&name) else {
+    let plan = ctx.plan();
+    let Some(node_plan) = plan.nodes.get(&name) else {
         return Ok(Action::await_change());
     };
-    if ctx.histories.get(&ObjectRef::new(&name)).is_none() && !plan.still {
+    if ctx.histories.get(&ObjectRef::new(&name)).is_none() && !node_plan.still {
         history::create(&ctx, &name).await?;
     }
     let next = if look_for_leftovers(&ctx, &node.facts).await? {
@@ -36,12 +36,12 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     } else {
         Action::await_change()
     };
-    let Some(todo) = todo(&node.facts, plan) else {
+    let Some(pending) = pending_write(&node.facts, node_plan) else {
         return Ok(next);
     };
     let facts = node.versioned();
     let api = Api::<SlimNode>::all(ctx.client.clone());
-    let fresh = match &todo.writes.apply {
+    let fresh = match &pending.diff.apply {
         None => facts,
         Some((labels, annotations)) => {
             let fresh = match apply(&api, &facts, labels, annotations).await {
@@ -51,19 +51,19 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
                     if theirs.is_empty() {
                         return Err(Error::kube("applying labels and annotations")(error));
                     }
-                    // The next thought leaves them to others.
-                    ctx.mind().refused(&name, theirs, ctx.clock.now());
-                    ctx.stir.notify_one();
+                    // The next plan leaves them to others.
+                    ctx.planner().refused(&name, theirs, ctx.clock.now());
+                    ctx.wake.notify_one();
                     return Ok(Action::requeue(LOOK_AGAIN));
                 }
             };
-            wrote(&ctx, &facts, todo.writes.apply.clone(), None);
+            wrote(&ctx, &facts, pending.diff.apply.clone(), None);
             ctx.metrics.write("labels");
             tracing::info!(node = name, ?labels, ?annotations, "labels and annotations applied");
             fresh
         }
     };
-    exactly(&api, fresh, plan, |facts, todo| note(&ctx, facts, todo)).await?;
+    patch_current(&api, fresh, node_plan, |facts, pending| note(&ctx, facts, pending)).await?;
     Ok(next)
 }
 
@@ -92,13 +92,13 @@ fn theirs(error: &kube::Error) -> Vec<(String, String)> {
         .collect()
 }
 
-fn note(ctx: &Context, facts: &NodeFacts, todo: &Todo) {
-    if let Some((taints, _)) = &todo.writes.taints {
-        wrote(ctx, facts, None, todo.writes.taints.clone());
+fn note(ctx: &Context, facts: &NodeFacts, pending: &PendingWrite) {
+    if let Some((taints, _)) = &pending.diff.taints {
+        wrote(ctx, facts, None, pending.diff.taints.clone());
         ctx.metrics.write("taints");
         tracing::info!(node = facts.name, taints = ?shown(taints), "taints written");
     }
-    if let Some(cordon) = &todo.cordon {
+    if let Some(cordon) = &pending.cordon {
         ctx.metrics.write("cordon");
         tracing::info!(node = facts.name, ?cordon, "cordon changed");
     }
@@ -106,12 +106,12 @@ fn note(ctx: &Context, facts: &NodeFacts, todo: &Todo) {
 
 /// What of ours somebody had taken away is counted, so that nobody is fought.
 fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Option<Taints>) {
-    let writes = Writes {
+    let diff = NodeDiff {
         apply,
         taints,
-        ..Writes::default()
+        ..NodeDiff::default()
     };
-    let restored = ctx.mind().contention.wrote(facts, &writes, ctx.clock.now().mono);
+    let restored = ctx.planner().contention.wrote(facts, &diff, ctx.clock.now().mono);
     ctx.metrics.restored(restored);
 }
 
@@ -123,7 +123,7 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Er
         .get(OWNED_TAINTS)
         .is_some_and(|mark| mark.contains(OUT_OF_SERVICE));
     if !marked || facts.ready.status != Some(true) {
-        ctx.world().leftovers.remove(&facts.name);
+        ctx.observed().leftovers.remove(&facts.name);
         return Ok(false);
     }
     let on_it = ListParams::default().fields(&format!("spec.nodeName={}", facts.name));
@@ -146,8 +146,8 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Er
         volume.spec.node_name == facts.name && volume.metadata.deletion_timestamp.is_some()
     };
     let left = ending + volumes.items.iter().filter(gone).count();
-    ctx.world().leftovers.insert(facts.name.clone(), left);
-    ctx.stir.notify_one();
+    ctx.observed().leftovers.insert(facts.name.clone(), left);
+    ctx.wake.notify_one();
     Ok(true)
 }
 

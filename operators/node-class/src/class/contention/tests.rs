@@ -1,6 +1,6 @@
 use super::*;
+use crate::class::node_diff;
 use crate::class::tests::{node, taint, wanted, write};
-use crate::class::writes;
 
 fn minutes(of: u64) -> Duration {
     Duration::from_mins(of)
@@ -18,7 +18,7 @@ fn fight(every: u64) -> (Vec<u64>, Contention, NodeFacts) {
         let now = minutes(minute);
         let mut wanted = wanted(&[], &[], &["x:NoSchedule"]);
         wanted.held = contention.held(&node, now);
-        let plan = writes(&node, &wanted, &[], false);
+        let plan = node_diff(&node, &wanted, &[], false);
         if plan.taints.is_some() {
             writes_at.push(minute);
             contention.wrote(&node, &plan, now);
@@ -114,7 +114,7 @@ fn only_what_had_been_written_before_counts_as_restored() {
         let held = contention.held(&node, minutes(minute));
         let mut wanted = wanted(&[(&label, "1")], &[("note", &label)], &[&key]);
         wanted.held = held;
-        let plan = writes(&node, &wanted, &[], false);
+        let plan = node_diff(&node, &wanted, &[], false);
         assert!(plan.apply.is_some() && plan.taints.is_some());
         contention.wrote(&node, &plan, minutes(minute));
         write(&mut node, &plan, &BTreeSet::new());
@@ -133,7 +133,7 @@ fn a_key_that_a_class_gave_up_and_wants_again_is_no_restoration() {
             wanted(&[], &[], &[])
         };
         assert!(contention.held(&node, minutes(minute)).is_empty());
-        let plan = writes(&node, &wanted, &[], false);
+        let plan = node_diff(&node, &wanted, &[], false);
         contention.wrote(&node, &plan, minutes(minute));
         write(&mut node, &plan, &BTreeSet::new());
     }
@@ -149,7 +149,7 @@ fn labels_that_are_removed_count_as_well_even_those_of_an_earlier_process() {
     for minute in 1..4 {
         node.labels.clear();
         node.managers.our_labels.clear();
-        let plan = writes(&node, &wanted(&[("x", "1")], &[], &[]), &[], false);
+        let plan = node_diff(&node, &wanted(&[("x", "1")], &[], &[]), &[], false);
         contention.wrote(&node, &plan, minutes(minute));
         write(&mut node, &plan, &BTreeSet::new());
     }
@@ -165,7 +165,7 @@ fn a_node_that_registers_anew_is_bare_and_fights_nobody() {
         node.uid = format!("{round}");
         node.taints = vec![taint("theirs:NoSchedule")];
         assert!(contention.held(&node, minutes(round)).is_empty());
-        let plan = writes(&node, &wanted(&[("x", "1")], &[], &["x:NoSchedule"]), &[], false);
+        let plan = node_diff(&node, &wanted(&[("x", "1")], &[], &["x:NoSchedule"]), &[], false);
         contention.wrote(&node, &plan, minutes(round));
     }
     assert_eq!(contention.contended("n", minutes(5)), Vec::<String>::new());

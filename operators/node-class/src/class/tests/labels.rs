@@ -2,7 +2,7 @@
 use super::*;
 
 fn ours(mut node: NodeFacts, labels: &[&str], annotations: &[&str]) -> NodeFacts {
-    let set = |of: &[&str]| of.iter().map(|key| shared(key)).collect();
+    let set = |of: &[&str]| of.iter().map(|key| intern(key)).collect();
     node.managers.our_labels = set(labels);
     node.managers.our_annotations = set(annotations);
     node
@@ -13,24 +13,24 @@ fn annotated(mut node: NodeFacts, annotations: &[(&str, &str)]) -> NodeFacts {
     node
 }
 
-fn applied(node: &NodeFacts, wanted: &Wanted) -> Writes {
-    writes(node, wanted, &[], false)
+fn applied(node: &NodeFacts, wanted: &Wanted) -> NodeDiff {
+    node_diff(node, wanted, &[], false)
 }
 
 #[track_caller]
-fn applies(writes: &Writes, labels: &[(&str, &str)], annotations: &[(&str, &str)]) {
-    assert_eq!(writes.apply, Some((map(labels), map(annotations))));
+fn applies(diff: &NodeDiff, labels: &[(&str, &str)], annotations: &[(&str, &str)]) {
+    assert_eq!(diff.apply, Some((map(labels), map(annotations))));
 }
 
 /// Edge case 1: a node that was deleted and made again is bare, and gets all at once.
 #[test]
 fn a_bare_node_gets_the_whole_set() {
-    let writes = applied(
+    let diff = applied(
         &node("n", &[("os", "linux")]),
         &wanted(&[("x", "1")], &[("y", "2")], &[]),
     );
-    applies(&writes, &[("x", "1")], &[("y", "2")]);
-    assert_eq!(writes.refused, []);
+    applies(&diff, &[("x", "1")], &[("y", "2")]);
+    assert_eq!(diff.refused, []);
 }
 
 #[test]
@@ -41,10 +41,10 @@ fn a_healthy_node_costs_no_write() {
         &[("y", "2"), ("nodes.hearth.home.arpa/cordoned", "r")],
     );
     for only_add in [false, true] {
-        let writes = writes(&node, &wanted(&[("x", "1")], &[("y", "2")], &[]), &[], only_add);
-        assert_eq!(writes, Writes::default());
+        let diff = node_diff(&node, &wanted(&[("x", "1")], &[("y", "2")], &[]), &[], only_add);
+        assert_eq!(diff, NodeDiff::default());
     }
-    assert_eq!(applied(&super::node("n", &[]), &Wanted::default()), Writes::default());
+    assert_eq!(applied(&super::node("n", &[]), &Wanted::default()), NodeDiff::default());
 }
 
 /// Edge case 10.
@@ -77,7 +77,7 @@ fn the_first_pass_takes_nothing_away_and_changes_nothing() {
     );
     let node = annotated(node, &[("y", "1")]);
     let wanted = wanted(&[("changed", "2"), ("new", "1")], &[], &[]);
-    let first = writes(&node, &wanted, &[], true);
+    let first = node_diff(&node, &wanted, &[], true);
     applies(&first, &[("changed", "1"), ("gone", "1"), ("new", "1")], &[("y", "1")]);
     applies(&applied(&node, &wanted), &[("changed", "2"), ("new", "1")], &[]);
 }
@@ -86,15 +86,15 @@ fn the_first_pass_takes_nothing_away_and_changes_nothing() {
 #[test]
 fn a_label_that_somebody_set_to_something_else_is_left_alone() {
     let node = node("n", &[("x", "theirs")]);
-    let writes = applied(&node, &wanted(&[("x", "1"), ("z", "1")], &[], &[]));
-    applies(&writes, &[("z", "1")], &[]);
-    assert_eq!(refusals(&writes.refused), ["label x"]);
-    assert_eq!(writes.refused[0].class.as_deref(), Some("c"));
-    assert!(writes.refused[0].why.contains("`theirs`"), "{}", writes.refused[0].why);
+    let diff = applied(&node, &wanted(&[("x", "1"), ("z", "1")], &[], &[]));
+    applies(&diff, &[("z", "1")], &[]);
+    assert_eq!(refusals(&diff.refused), ["label x"]);
+    assert_eq!(diff.refused[0].class.as_deref(), Some("c"));
+    assert!(diff.refused[0].why.contains("`theirs`"), "{}", diff.refused[0].why);
     assert!(
-        writes.refused[0].why.contains("kubectl label node n x-"),
+        diff.refused[0].why.contains("kubectl label node n x-"),
         "{}",
-        writes.refused[0].why
+        diff.refused[0].why
     );
 }
 
@@ -103,11 +103,11 @@ fn a_label_that_somebody_set_to_something_else_is_left_alone() {
 fn a_label_that_somebody_set_to_the_same_is_owned_together_and_stays_theirs() {
     let mut node = node("n", &[("x", "1")]);
     let with = wanted(&[("x", "1")], &[], &[]);
-    let writes = applied(&node, &with);
-    applies(&writes, &[("x", "1")], &[]);
+    let diff = applied(&node, &with);
+    applies(&diff, &[("x", "1")], &[]);
     let theirs = BTreeSet::from(["x".to_owned()]);
-    write(&mut node, &writes, &theirs);
-    assert_eq!(applied(&node, &with), Writes::default());
+    write(&mut node, &diff, &theirs);
+    assert_eq!(applied(&node, &with), NodeDiff::default());
     let release = applied(&node, &Wanted::default());
     applies(&release, &[], &[]);
     write(&mut node, &release, &theirs);
@@ -118,8 +118,8 @@ fn a_label_that_somebody_set_to_the_same_is_owned_together_and_stays_theirs() {
 #[test]
 fn a_label_of_ours_that_somebody_changed_is_theirs() {
     let node = ours(node("n", &[("x", "changed"), ("z", "1")]), &["z"], &[]);
-    let writes = applied(&node, &wanted(&[("x", "1"), ("z", "1")], &[], &[]));
-    assert_eq!((writes.apply, refusals(&writes.refused)), (None, vec!["label x"]));
+    let diff = applied(&node, &wanted(&[("x", "1"), ("z", "1")], &[], &[]));
+    assert_eq!((diff.apply, refusals(&diff.refused)), (None, vec!["label x"]));
 }
 
 #[test]
@@ -137,13 +137,13 @@ fn keys_of_talos_are_never_claimed() {
     ];
     for present in [vec![], vec![("x", "1")], vec![("x", "other")]] {
         let node = annotated(node("n", &present), &lists);
-        let writes = applied(&node, &wanted(&[("x", "1"), ("z", "1")], &[("y", "1")], &[]));
-        applies(&writes, &[("z", "1")], &[]);
-        assert_eq!(refusals(&writes.refused), ["annotation y", "label x"]);
+        let diff = applied(&node, &wanted(&[("x", "1"), ("z", "1")], &[("y", "1")], &[]));
+        applies(&diff, &[("z", "1")], &[]);
+        assert_eq!(refusals(&diff.refused), ["annotation y", "label x"]);
         assert!(
-            writes.refused.iter().all(|refused| refused.why.contains("Talos")),
+            diff.refused.iter().all(|refused| refused.why.contains("Talos")),
             "{:?}",
-            writes.refused
+            diff.refused
         );
     }
 }
@@ -157,23 +157,19 @@ fn a_key_of_ours_that_talos_adopted_is_neither_changed_nor_deleted() {
         &[("talos.dev/owned-labels", r#"["x"]"#)],
     );
     for value in ["1", "2"] {
-        let writes = applied(&node, &wanted(&[("x", value)], &[], &[]));
-        assert_eq!((writes.apply, refusals(&writes.refused)), (None, vec!["label x"]));
+        let diff = applied(&node, &wanted(&[("x", value)], &[], &[]));
+        assert_eq!((diff.apply, refusals(&diff.refused)), (None, vec!["label x"]));
     }
-    assert_eq!(applied(&node, &Wanted::default()), Writes::default());
+    assert_eq!(applied(&node, &Wanted::default()), NodeDiff::default());
 }
 
 #[test]
 fn a_list_of_talos_that_cannot_be_read_owns_nothing_and_is_mentioned() {
     for text in ["[", "{}", "[1]", "null"] {
         let node = annotated(node("n", &[]), &[("talos.dev/owned-labels", text)]);
-        let writes = applied(&node, &wanted(&[("x", "1")], &[], &[]));
-        applies(&writes, &[("x", "1")], &[]);
-        assert_eq!(
-            refusals(&writes.refused),
-            ["annotation talos.dev/owned-labels"],
-            "{text}"
-        );
+        let diff = applied(&node, &wanted(&[("x", "1")], &[], &[]));
+        applies(&diff, &[("x", "1")], &[]);
+        assert_eq!(refusals(&diff.refused), ["annotation talos.dev/owned-labels"], "{text}");
     }
     for text in ["", "[]"] {
         let node = annotated(node("n", &[]), &[("talos.dev/owned-labels", text)]);
@@ -187,7 +183,7 @@ fn frozen_keys_of_ours_keep_their_value() {
     let mut wanted = wanted(&[("x", "of another class")], &[], &[]);
     wanted.frozen_labels = BTreeSet::from(["x".to_owned(), "never-there".to_owned()]);
     wanted.frozen_annotations = BTreeSet::from(["y".to_owned()]);
-    assert_eq!(applied(&node, &wanted), Writes::default());
+    assert_eq!(applied(&node, &wanted), NodeDiff::default());
     wanted.frozen_labels.clear();
     applies(&applied(&node, &wanted), &[("x", "of another class")], &[("y", "old")]);
 }
@@ -197,7 +193,7 @@ fn what_is_held_is_not_put_back_and_what_is_there_stays() {
     let node = ours(node("n", &[("there", "1")]), &["there"], &[]);
     let mut wanted = wanted(&[("there", "1"), ("taken", "1")], &[], &[]);
     wanted.held = ["label there", "label taken"].map(str::to_owned).into();
-    assert_eq!(applied(&node, &wanted), Writes::default());
+    assert_eq!(applied(&node, &wanted), NodeDiff::default());
 }
 
 #[test]
@@ -211,9 +207,9 @@ fn an_apply_gives_way_where_the_api_server_finds_another_manager() {
         ("odd", "x"),
     ];
     let theirs: Vec<(String, String)> = theirs.map(|(key, by)| (key.to_owned(), by.to_owned())).into();
-    let writes = yielded(applied(&node, &wanted), &wanted, &theirs);
-    applies(&writes, &[("z", "1")], &[]);
-    assert_eq!(refusals(&writes.refused), ["annotation home/note", "label x"]);
-    assert!(writes.refused[0].why.contains("`kubectl`") && writes.refused[0].class.as_deref() == Some("c"));
-    assert_eq!(yielded(Writes::default(), &wanted, &theirs), Writes::default());
+    let diff = yielded(applied(&node, &wanted), &wanted, &theirs);
+    applies(&diff, &[("z", "1")], &[]);
+    assert_eq!(refusals(&diff.refused), ["annotation home/note", "label x"]);
+    assert!(diff.refused[0].why.contains("`kubectl`") && diff.refused[0].class.as_deref() == Some("c"));
+    assert_eq!(yielded(NodeDiff::default(), &wanted, &theirs), NodeDiff::default());
 }

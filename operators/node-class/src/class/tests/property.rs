@@ -65,7 +65,7 @@ fn theirs(node: &NodeFacts) -> (Texts, Vec<Taint>) {
         .annotations
         .get(crd::OWNED_TAINTS)
         .cloned()
-        .unwrap_or_else(|| shared(""));
+        .unwrap_or_else(|| intern(""));
     let shown = |taint: &Taint| match taint.value.as_deref().unwrap_or_default() {
         "" => format!("{}:{}", taint.key, taint.effect),
         value => format!("{}={value}:{}", taint.key, taint.effect),
@@ -85,11 +85,11 @@ fn meddle(random: &mut fastrand::Rng, node: &mut NodeFacts) {
     match random.u8(..6) {
         0 => {
             // Whoever changes a value owns it.
-            let value = shared(pick(random, &VALUES));
+            let value = intern(pick(random, &VALUES));
             if node.labels.get(key) != Some(&value) {
                 node.managers.our_labels.remove(key);
             }
-            node.labels.insert(shared(key), value);
+            node.labels.insert(intern(key), value);
         }
         1 => {
             node.labels.remove(key);
@@ -118,8 +118,8 @@ fn others_keep_what_they_have_one_write_is_enough_and_a_first_pass_takes_nothing
             let with = any_wanted(&mut random);
             let only_add = random.u8(..4) == 0;
             let before = node.clone();
-            let plan = writes(&node, &with, &[], only_add);
-            written += usize::from(plan != Writes::default());
+            let plan = node_diff(&node, &with, &[], only_add);
+            written += usize::from(plan != NodeDiff::default());
             refused += plan.refused.len();
             // Labels that others own together with us are none here: `meddle` takes them from us.
             write(&mut node, &plan, &BTreeSet::new());
@@ -148,7 +148,7 @@ fn others_keep_what_they_have_one_write_is_enough_and_a_first_pass_takes_nothing
                     "seed {seed}"
                 );
             }
-            let again = writes(&node, &with, &[], only_add);
+            let again = node_diff(&node, &with, &[], only_add);
             assert_eq!(
                 (again.apply, again.taints),
                 (None, None),

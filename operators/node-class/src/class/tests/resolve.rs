@@ -81,7 +81,7 @@ fn equal_priorities_with_different_values_are_a_tie_that_the_first_name_wins() {
         let keys = ["annotation y", "dampening", "failover", "label x", "taint t:NoSchedule"];
         assert_eq!(wanted.ties, keys.map(|key| tie(key, "a", "b")));
         assert_eq!(labels(&wanted), [("same", "1", "a"), ("x", "1", "a")]);
-        assert_eq!(wanted.annotations[&shared("y")], (shared("1"), Some(shared("a"))));
+        assert_eq!(wanted.annotations[&intern("y")], (intern("1"), Some(intern("a"))));
         assert_eq!(
             wanted.taints.iter().map(key).collect::<Vec<_>>(),
             ["t=1:NoSchedule", "t=:PreferNoSchedule"]
@@ -118,16 +118,16 @@ fn an_empty_and_a_missing_value_of_a_taint_are_the_same() {
 fn every_node_says_its_host_and_how_dependable_it_is() {
     let node = node("n", &[]);
     let own = merged(&[], &subject(&node));
-    assert_eq!(own.labels[&shared(crd::HOST_LABEL)], (shared("n"), None));
-    assert_eq!(own.labels[&shared(crd::AVAILABILITY_LABEL)], (shared("Unproven"), None));
+    assert_eq!(own.labels[&intern(crd::HOST_LABEL)], (intern("n"), None));
+    assert_eq!(own.labels[&intern(crd::AVAILABILITY_LABEL)], (intern("Unproven"), None));
     let of_host = Subject {
         host: Some("gamer"),
         availability: Availability::Volatile,
         ..subject(&node)
     };
     let of_host = merged(&[], &of_host);
-    assert_eq!(&*of_host.labels[&shared(crd::HOST_LABEL)].0, "gamer");
-    assert_eq!(&*of_host.labels[&shared(crd::AVAILABILITY_LABEL)].0, "Volatile");
+    assert_eq!(&*of_host.labels[&intern(crd::HOST_LABEL)].0, "gamer");
+    assert_eq!(&*of_host.labels[&intern(crd::AVAILABILITY_LABEL)].0, "Volatile");
 }
 
 /// Edge case 16: other keys are still set.
@@ -145,7 +145,7 @@ fn a_host_name_that_cannot_be_a_label_is_refused_and_not_cut() {
     assert_eq!(refusals(&wanted.refused), ["label nodes.hearth.home.arpa/host"]);
     assert_eq!(
         wanted.labels.keys().collect::<Vec<_>>(),
-        [&shared(crd::AVAILABILITY_LABEL)]
+        [&intern(crd::AVAILABILITY_LABEL)]
     );
     let fits = "a".repeat(63);
     assert_eq!(
@@ -167,8 +167,8 @@ fn the_disruption_label_is_never_for_a_zones_last_nodes() {
     let node = node("n", &[]);
     let wanted = merged(&classes, &subject(&node));
     assert_eq!(
-        wanted.labels[&shared(crd::EXCLUDE_DISRUPTION)],
-        (shared("true"), Some(shared("c")))
+        wanted.labels[&intern(crd::EXCLUDE_DISRUPTION)],
+        (intern("true"), Some(intern("c")))
     );
     let last = merged(
         &classes,

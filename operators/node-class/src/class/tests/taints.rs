@@ -21,28 +21,28 @@ fn text(taint: &Taint) -> String {
 }
 
 /// The list that is written and the mark, or nothing.
-fn written(writes: &Writes) -> Option<(Vec<String>, Option<&str>)> {
-    let (list, mark) = writes.taints.as_ref()?;
+fn written(diff: &NodeDiff) -> Option<(Vec<String>, Option<&str>)> {
+    let (list, mark) = diff.taints.as_ref()?;
     Some((list.iter().map(text).collect(), mark.as_deref()))
 }
 
 #[track_caller]
-fn writes_taints(writes: &Writes, list: &[&str], mark: Option<&str>) {
+fn writes_taints(diff: &NodeDiff, list: &[&str], mark: Option<&str>) {
     let list = list.iter().map(|text| (*text).to_owned()).collect();
-    assert_eq!(written(writes), Some((list, mark)));
+    assert_eq!(written(diff), Some((list, mark)));
 }
 
-fn plan(node: &NodeFacts, of_classes: &[&str]) -> Writes {
-    writes(node, &wanted(&[], &[], of_classes), &[], false)
+fn plan(node: &NodeFacts, of_classes: &[&str]) -> NodeDiff {
+    node_diff(node, &wanted(&[], &[], of_classes), &[], false)
 }
 
 /// Edge case 24: the three effects of a key are three taints.
 #[test]
 fn foreign_taints_come_first_as_they_were_and_then_ours_sorted() {
     let node = tainted(&["z:NoSchedule", "a=1:NoExecute", "x:NoSchedule"], None);
-    let writes = plan(&node, &["x=v:NoExecute", "b:NoSchedule", "x:PreferNoSchedule"]);
+    let diff = plan(&node, &["x=v:NoExecute", "b:NoSchedule", "x:PreferNoSchedule"]);
     writes_taints(
-        &writes,
+        &diff,
         &[
             "z:NoSchedule",
             "a=1:NoExecute",
@@ -53,7 +53,7 @@ fn foreign_taints_come_first_as_they_were_and_then_ours_sorted() {
         ],
         Some("b:NoSchedule,x=v:NoExecute,x:PreferNoSchedule"),
     );
-    assert_eq!(writes.refused, []);
+    assert_eq!(diff.refused, []);
 }
 
 #[test]
@@ -62,9 +62,9 @@ fn nothing_is_written_when_list_and_mark_are_right_whatever_the_order() {
         &["x=v:NoSchedule", "theirs:NoSchedule", "b:NoSchedule"],
         Some(" x=v:NoSchedule, b=:NoSchedule,"),
     );
-    assert_eq!(plan(&node, &["b:NoSchedule", "x=v:NoSchedule"]), Writes::default());
-    assert_eq!(plan(&tainted(&["theirs:NoSchedule"], None), &[]), Writes::default());
-    assert_eq!(plan(&tainted(&[], Some("")), &[]), Writes::default());
+    assert_eq!(plan(&node, &["b:NoSchedule", "x=v:NoSchedule"]), NodeDiff::default());
+    assert_eq!(plan(&tainted(&["theirs:NoSchedule"], None), &[]), NodeDiff::default());
+    assert_eq!(plan(&tainted(&[], Some("")), &[]), NodeDiff::default());
 }
 
 /// Edge cases 11 and 12.
@@ -91,12 +91,12 @@ fn the_time_at_which_a_taint_was_added_is_kept_and_makes_no_difference() {
     };
     let mut node = tainted(&["theirs:NoExecute", "x:NoExecute"], Some("x:NoExecute"));
     node.taints = node.taints.into_iter().map(added).collect();
-    assert_eq!(plan(&node, &["x:NoExecute"]), Writes::default());
+    assert_eq!(plan(&node, &["x:NoExecute"]), NodeDiff::default());
     let (list, _) = plan(&node, &["x:NoExecute", "y:NoExecute"]).taints.unwrap();
     assert_eq!(list[..2], node.taints[..2]);
     assert_eq!(list[2], taint("y:NoExecute"), "and none is made up for a new one");
     let extra = [added(taint("z:NoExecute"))];
-    let (list, _) = writes(&node, &wanted(&[], &[], &["x:NoExecute"]), &extra, false)
+    let (list, _) = node_diff(&node, &wanted(&[], &[], &["x:NoExecute"]), &extra, false)
         .taints
         .unwrap();
     assert_eq!(list[2], taint("z:NoExecute"));
@@ -106,26 +106,26 @@ fn the_time_at_which_a_taint_was_added_is_kept_and_makes_no_difference() {
 #[test]
 fn a_foreign_taint_of_the_same_key_and_effect_is_left_alone() {
     let node = tainted(&["x=theirs:NoSchedule"], None);
-    let writes = plan(&node, &["x=v:NoSchedule", "y:NoSchedule"]);
-    writes_taints(&writes, &["x=theirs:NoSchedule", "y:NoSchedule"], Some("y:NoSchedule"));
-    assert_eq!(refusals(&writes.refused), ["taint x:NoSchedule"]);
-    assert_eq!(writes.refused[0].class.as_deref(), Some("c"));
-    assert!(writes.refused[0].why.contains("`theirs`"), "{}", writes.refused[0].why);
+    let diff = plan(&node, &["x=v:NoSchedule", "y:NoSchedule"]);
+    writes_taints(&diff, &["x=theirs:NoSchedule", "y:NoSchedule"], Some("y:NoSchedule"));
+    assert_eq!(refusals(&diff.refused), ["taint x:NoSchedule"]);
+    assert_eq!(diff.refused[0].class.as_deref(), Some("c"));
+    assert!(diff.refused[0].why.contains("`theirs`"), "{}", diff.refused[0].why);
 }
 
 /// Edge case 57, too: an out-of-service taint that another tool has placed.
 #[test]
 fn a_foreign_taint_that_is_as_wanted_does_and_is_never_ours() {
     let node = tainted(&["x=v:NoSchedule"], None);
-    assert_eq!(plan(&node, &["x=v:NoSchedule"]), Writes::default());
-    assert_eq!(plan(&node, &[]), Writes::default());
+    assert_eq!(plan(&node, &["x=v:NoSchedule"]), NodeDiff::default());
+    assert_eq!(plan(&node, &[]), NodeDiff::default());
     let out = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
     let node = tainted(&[out], None);
     assert_eq!(
-        writes(&node, &Wanted::default(), &taints(&[out]), false),
-        Writes::default()
+        node_diff(&node, &Wanted::default(), &taints(&[out]), false),
+        NodeDiff::default()
     );
-    assert_eq!(plan(&node, &[]), Writes::default());
+    assert_eq!(plan(&node, &[]), NodeDiff::default());
 }
 
 #[test]
@@ -144,16 +144,16 @@ fn a_mark_of_what_is_neither_there_nor_wanted_goes() {
 #[test]
 fn a_taint_whose_mark_was_removed_is_foreign() {
     let node = tainted(&["x:NoSchedule"], None);
-    assert_eq!(plan(&node, &[]), Writes::default());
-    assert_eq!(plan(&node, &["x:NoSchedule"]), Writes::default());
+    assert_eq!(plan(&node, &[]), NodeDiff::default());
+    assert_eq!(plan(&node, &["x:NoSchedule"]), NodeDiff::default());
 }
 
 #[test]
 fn a_taint_of_ours_whose_value_somebody_changed_is_theirs() {
     let node = tainted(&["x=theirs:NoSchedule"], Some("x=v:NoSchedule"));
-    let writes = plan(&node, &["x=v:NoSchedule"]);
-    writes_taints(&writes, &["x=theirs:NoSchedule"], None);
-    assert_eq!(refusals(&writes.refused), ["taint x:NoSchedule"]);
+    let diff = plan(&node, &["x=v:NoSchedule"]);
+    writes_taints(&diff, &["x=theirs:NoSchedule"], None);
+    assert_eq!(refusals(&diff.refused), ["taint x:NoSchedule"]);
     writes_taints(&plan(&node, &[]), &["x=theirs:NoSchedule"], None);
 }
 
@@ -177,13 +177,13 @@ fn a_mark_that_cannot_be_read_owns_nothing_and_is_told() {
         "x=a b:NoSchedule",
     ] {
         let node = tainted(&["x:NoSchedule"], Some(mark));
-        let writes = plan(&node, &["x:NoSchedule"]);
+        let diff = plan(&node, &["x:NoSchedule"]);
         assert_eq!(
-            refusals(&writes.refused),
+            refusals(&diff.refused),
             ["annotation nodes.hearth.home.arpa/owned-taints"],
             "{mark}"
         );
-        assert_eq!(writes.taints, None, "nothing is ours, and nothing is missing");
+        assert_eq!(diff.taints, None, "nothing is ours, and nothing is missing");
         assert_eq!(plan(&node, &[]).taints, None, "nothing is taken away");
         let more = plan(&node, &["y:NoSchedule"]);
         writes_taints(&more, &["x:NoSchedule", "y:NoSchedule"], Some("y:NoSchedule"));
@@ -194,9 +194,9 @@ fn a_mark_that_cannot_be_read_owns_nothing_and_is_told() {
 fn the_first_pass_takes_no_taint_away_and_changes_none() {
     let mark = "gone:NoSchedule,stale:NoSchedule,x=1:NoSchedule";
     let node = tainted(&["x=1:NoSchedule", "gone:NoSchedule"], Some(mark));
-    let first = |of_classes: &[&str]| writes(&node, &wanted(&[], &[], of_classes), &[], true);
-    assert_eq!(first(&["x=2:NoSchedule"]), Writes::default());
-    assert_eq!(first(&[]), Writes::default());
+    let first = |of_classes: &[&str]| node_diff(&node, &wanted(&[], &[], of_classes), &[], true);
+    assert_eq!(first(&["x=2:NoSchedule"]), NodeDiff::default());
+    assert_eq!(first(&[]), NodeDiff::default());
     writes_taints(
         &first(&["x=2:NoSchedule", "new:NoSchedule"]),
         &["gone:NoSchedule", "new:NoSchedule", "x=1:NoSchedule"],
@@ -210,14 +210,14 @@ fn taints_of_talos_are_never_claimed() {
     let mut node = tainted(&["mine:NoSchedule"], Some("mine:NoSchedule"));
     node.annotations
         .insert("talos.dev/owned-taints".into(), r#"["x","mine"]"#.into());
-    let writes = plan(&node, &["x:PreferNoSchedule", "y:NoSchedule"]);
+    let diff = plan(&node, &["x:PreferNoSchedule", "y:NoSchedule"]);
     writes_taints(
-        &writes,
+        &diff,
         &["mine:NoSchedule", "y:NoSchedule"],
         Some("mine:NoSchedule,y:NoSchedule"),
     );
-    assert_eq!(refusals(&writes.refused), ["taint x:PreferNoSchedule"]);
-    assert!(writes.refused[0].why.contains("Talos"));
+    assert_eq!(refusals(&diff.refused), ["taint x:PreferNoSchedule"]);
+    assert!(diff.refused[0].why.contains("Talos"));
 }
 
 #[test]
@@ -226,10 +226,10 @@ fn frozen_taints_of_ours_stay_as_they_are() {
     let mut with = wanted(&[], &[], &["x=2:NoSchedule"]);
     let frozen = |key: &str| (key.to_owned(), "NoSchedule".to_owned());
     with.frozen_taints = BTreeSet::from([frozen("x"), frozen("y"), frozen("never-there")]);
-    assert_eq!(writes(&node, &with, &[], false), Writes::default());
+    assert_eq!(node_diff(&node, &with, &[], false), NodeDiff::default());
     with.frozen_taints.clear();
     writes_taints(
-        &writes(&node, &with, &[], false),
+        &node_diff(&node, &with, &[], false),
         &["x=2:NoSchedule"],
         Some("x=2:NoSchedule"),
     );
@@ -239,7 +239,7 @@ fn frozen_taints_of_ours_stay_as_they_are() {
 fn extra_taints_are_ours_and_go_when_they_are_extra_no_more() {
     let out = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
     let mut node = tainted(&["theirs:NoSchedule"], None);
-    let placed = writes(&node, &wanted(&[], &[], &["x:NoSchedule"]), &taints(&[out]), false);
+    let placed = node_diff(&node, &wanted(&[], &[], &["x:NoSchedule"]), &taints(&[out]), false);
     let mark = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute,x:NoSchedule";
     writes_taints(&placed, &["theirs:NoSchedule", out, "x:NoSchedule"], Some(mark));
     write(&mut node, &placed, &BTreeSet::new());
@@ -256,15 +256,15 @@ fn a_held_taint_is_not_put_back_and_stays_in_the_mark() {
     let node = tainted(&[], Some("x:NoSchedule"));
     let mut with = wanted(&[], &[], &["x:NoSchedule"]);
     with.held = BTreeSet::from(["taint x:NoSchedule".to_owned()]);
-    assert_eq!(writes(&node, &with, &[], false), Writes::default());
+    assert_eq!(node_diff(&node, &with, &[], false), NodeDiff::default());
     with.taints.extend(wanted(&[], &[], &["y:NoSchedule"]).taints);
     writes_taints(
-        &writes(&node, &with, &[], false),
+        &node_diff(&node, &with, &[], false),
         &["y:NoSchedule"],
         Some("x:NoSchedule,y:NoSchedule"),
     );
     // What is there is not held.
     let there = tainted(&["x:NoSchedule"], Some("x:NoSchedule"));
     with.taints.truncate(1);
-    assert_eq!(writes(&there, &with, &[], false), Writes::default());
+    assert_eq!(node_diff(&there, &with, &[], false), NodeDiff::default());
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Taint;
 use super::super::resolve::taint_key;
 use super::super::talos::List;
 use super::super::{Refused, Wanted};
-use super::mark::{Id, Mark};
+use super::owned_taints::{Id, OwnedTaints};
 use crate::crd;
 use crate::facts::NodeFacts;
 
@@ -18,7 +18,7 @@ pub(super) fn patch(
     only_add: bool,
     refused: &mut Vec<Refused>,
 ) -> Option<(Vec<Taint>, Option<String>)> {
-    let readable = Mark::of(node);
+    let readable = OwnedTaints::of(node);
     if readable.is_none() {
         let why = "the mark cannot be read, so that none of the taints counts as ours; remove the annotation, and taints that \
                    are not wanted any more";
@@ -45,7 +45,7 @@ pub(super) fn patch(
         .filter(|(id, _)| stays(id))
         .map(|(id, taint)| (id.clone(), (*taint).clone()))
         .collect();
-    let mut next = Mark(
+    let mut next = OwnedTaints(
         kept.iter()
             .map(|(id, taint)| (id.clone(), value(taint).to_owned()))
             .collect(),

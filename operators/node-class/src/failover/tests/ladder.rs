@@ -147,7 +147,7 @@ fn a_longest_reboot_beyond_measure_waits_for_ever() {
 
 #[test]
 fn an_incomplete_trace_is_no_clean_shutdown() {
-    let announced = night().with(|n| n.standing.went = Some(Kind::Clean));
+    let announced = night().with(|n| n.liveness.went = Some(Kind::Clean));
     assert_eq!(announced.outcome(HOUR), Err("NoEvidence"));
 }
 
@@ -158,7 +158,7 @@ fn a_reboot_never_places_the_taint() {
     for now in 40..90 {
         assert_eq!(clean.outcome(now), Err("TooEarly"), "{now}");
     }
-    let back = clean.back(0, Some(0)).with(|n| n.standing.clean_trace = false);
+    let back = clean.back(0, Some(0)).with(|n| n.liveness.clean_trace = false);
     for now in 90..2 * HOUR {
         assert_eq!(back.decide(now), Decision::Leave(None), "{now}");
     }
@@ -168,11 +168,11 @@ fn a_reboot_never_places_the_taint() {
 fn time_in_which_nobody_would_have_seen_a_lease_change_is_no_silence() {
     for night in [night().off(10, 5 * HOUR), night().clean()] {
         let silent = Duration::from_secs(59);
-        let standing = Standing {
+        let liveness = LivenessStatus {
             silent,
-            ..night.standing.clone()
+            ..night.liveness.clone()
         };
-        assert!(matches!(night.judged(&standing, HOUR), Decision::Leave(Some(_))));
+        assert!(matches!(night.judged(&liveness, HOUR), Decision::Leave(Some(_))));
     }
 }
 
@@ -189,8 +189,8 @@ fn power_is_quicker_than_a_clean_shutdown_and_is_named_as_the_evidence() {
 fn a_lease_that_moves_refutes_the_hook() {
     let up = |since: i64| {
         night().off(100, HOUR).with(|n| {
-            n.standing.state = State::Up;
-            n.standing.since = at(since);
+            n.liveness.state = State::Up;
+            n.liveness.since = at(since);
         })
     };
     assert_eq!(
@@ -255,7 +255,7 @@ fn nothing_is_done_blind_or_where_it_is_not_wanted() {
     assert_eq!(off.clone().with(|n| n.allowed = false).outcome(HOUR), Err(""));
     assert_eq!(off.clone().with(|n| n.failover = None).outcome(HOUR), Err(""));
     for state in [State::Unknown, State::Gone, State::Missing, State::Up] {
-        let other = off.clone().with(|n| n.standing.state = state);
+        let other = off.clone().with(|n| n.liveness.state = state);
         assert!(matches!(other.decide(10 * MINUTE), Decision::Leave(_)), "{state:?}");
     }
 }
@@ -279,7 +279,7 @@ fn no_taint_without_evidence() {
             night = night.control_plane([None, Some(0), Some(1)][random.usize(0..3)]);
         }
         if random.u8(0..4) == 0 {
-            night.standing.state = [State::Up, State::Unknown, State::Gone, State::Missing][random.usize(0..4)];
+            night.liveness.state = [State::Up, State::Unknown, State::Gone, State::Missing][random.usize(0..4)];
         }
         night.longest_reboot = secs(random.i64(0..HOUR));
         night.address_answers = random.u8(0..5) == 0;
@@ -290,7 +290,7 @@ fn no_taint_without_evidence() {
         };
         placed += 1;
         assert!(night.sees && night.allowed && !night.address_answers);
-        assert_eq!(night.standing.state, State::Down);
+        assert_eq!(night.liveness.state, State::Down);
         assert!(!night.node.etcd() || night.spare_members > Some(0));
         match evidence {
             Evidence::PowerOff => {
@@ -299,7 +299,7 @@ fn no_taint_without_evidence() {
                 assert!(power.observed_at.0 > at(now - 24 * HOUR));
             }
             Evidence::CleanShutdown => {
-                assert!(night.standing.clean_trace && now >= 5 * MINUTE);
+                assert!(night.liveness.clean_trace && now >= 5 * MINUTE);
                 assert!(secs(now) >= night.longest_reboot * 3 / 2);
             }
         }

@@ -26,7 +26,7 @@ fn ours_never_expires_while_the_node_is_down() {
     }
     for state in [State::Unknown, State::Gone, State::Missing] {
         assert_eq!(
-            ours().with(|n| n.standing.state = state).decide(600),
+            ours().with(|n| n.liveness.state = state).decide(600),
             Decision::Leave(None)
         );
     }
@@ -60,7 +60,7 @@ fn a_kubelet_that_is_back_but_not_ready_keeps_the_taint_with_the_hold() {
 
 #[test]
 fn ready_without_a_lease_that_moves_is_not_back() {
-    let stale = ours().back(600, Some(0)).with(|n| n.standing.state = State::Down);
+    let stale = ours().back(600, Some(0)).with(|n| n.liveness.state = State::Down);
     assert_eq!(stale.decide(3600), Decision::Leave(None));
 }
 

@@ -154,7 +154,7 @@ fn what_is_told_twice_happened_once() {
         (back(MONDAY + 100, MONDAY + 900, Reboot, false), MONDAY + 901),
         (back(MONDAY + 2000, MONDAY + 2030, Reboot, true), MONDAY + 2031),
         (
-            What::Reregistered {
+            LivenessEvent::Reregistered {
                 at: timestamp(MONDAY + 2500),
             },
             MONDAY + 2500,
@@ -162,20 +162,20 @@ fn what_is_told_twice_happened_once() {
         (blind(MONDAY + 3000, MONDAY + 3400), MONDAY + 3400),
         (down(MONDAY + 3500, Clean, false), MONDAY + 3540),
     ];
-    let later = |what: &What| match what {
-        What::Down { at, kind, planned, .. } => down(seconds(*at) + 3, *kind, *planned),
-        What::Back {
+    let later = |what: &LivenessEvent| match what {
+        LivenessEvent::Down { at, kind, planned, .. } => down(seconds(*at) + 3, *kind, *planned),
+        LivenessEvent::Back {
             down_at,
             at,
             kind,
             planned,
             ..
         } => back(seconds(*down_at) + 3, seconds(*at) + 3, *kind, *planned),
-        What::Blind { from, until } => blind(seconds(*from) + 3, seconds(*until) + 3),
-        What::Reregistered { at } => What::Reregistered {
+        LivenessEvent::Blind { from, until } => blind(seconds(*from) + 3, seconds(*until) + 3),
+        LivenessEvent::Reregistered { at } => LivenessEvent::Reregistered {
             at: timestamp(seconds(*at) + 3),
         },
-        What::Replaced { at } => What::Replaced { at: *at },
+        LivenessEvent::Replaced { at } => LivenessEvent::Replaced { at: *at },
     };
     let mut once = up(MONDAY, MONDAY + 100);
     let mut twice = once.clone();
@@ -190,7 +190,7 @@ fn what_is_told_twice_happened_once() {
         // By another process, that has read what was written.
         let mut other = reread(&twice);
         for (what, _) in &story[..=index] {
-            if !matches!(what, What::Blind { .. }) {
+            if !matches!(what, LivenessEvent::Blind { .. }) {
                 take(&mut other, &later(what), *now + 3);
             }
         }
@@ -258,7 +258,11 @@ fn the_same_machine_registered_anew_keeps_its_history() {
         node_uid: "uid-2".to_owned(),
         ..machine("m-1")
     };
-    record.take(&What::Reregistered { at: timestamp(now) }, &new, timestamp(now));
+    record.take(
+        &LivenessEvent::Reregistered { at: timestamp(now) },
+        &new,
+        timestamp(now),
+    );
     assert_eq!(record.transitions.len(), 2);
     assert_eq!(record.machine.node_uid, "uid-2");
     assert_eq!(record.rates(timestamp(now)), before.rates(timestamp(now)));
@@ -273,7 +277,7 @@ fn another_machine_of_the_name_begins_anew_and_unproven() {
     record.verdict.learned = Availability::AlwaysOn;
     outage(&mut record, MONDAY + 20 * DAY, MONDAY + 20 * DAY + HOUR, Lost);
     let now = MONDAY + 21 * DAY;
-    let replaced = What::Replaced { at: timestamp(now) };
+    let replaced = LivenessEvent::Replaced { at: timestamp(now) };
     record.take(&replaced, &machine("m-2"), timestamp(now));
     let mut expected = Record::new(machine("m-2"));
     expected.former = vec![Former {
@@ -302,12 +306,12 @@ fn a_machine_that_is_not_known_is_not_another_one() {
         versions: "  ".to_owned(),
         ..Machine::default()
     };
-    record.take(&What::Replaced { at: now }, &nothing, now);
+    record.take(&LivenessEvent::Replaced { at: now }, &nothing, now);
     assert_eq!(record, before);
     // Only Replaced makes it another one, or the history of the old one would go on as the new one's.
-    record.take(&What::Reregistered { at: now }, &machine("m-2"), now);
+    record.take(&LivenessEvent::Reregistered { at: now }, &machine("m-2"), now);
     assert_eq!(record.machine.system_uuid, "m-1");
-    record.take(&What::Replaced { at: now }, &machine("m-2"), now);
+    record.take(&LivenessEvent::Replaced { at: now }, &machine("m-2"), now);
     assert_eq!(record.former.len(), 1);
 }
 
@@ -389,7 +393,7 @@ fn what_is_older_than_all_that_is_kept_is_not_counted_again() {
 #[test]
 fn evidence_is_short_and_plain() {
     let mut record = up(MONDAY, MONDAY + 100);
-    let what = What::Down {
+    let what = LivenessEvent::Down {
         at: timestamp(MONDAY + 100),
         kind: Lost,
         planned: false,

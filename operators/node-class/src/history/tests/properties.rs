@@ -5,7 +5,7 @@ const KINDS: [Kind; 5] = [Kind::Clean, Kind::Lost, Kind::Reboot, Kind::Suspend, 
 const STATES: [State; 5] = [State::Up, State::Down, State::Unknown, State::Gone, State::Missing];
 
 /// Any happening around `now`, true or not.
-fn anything(random: &mut fastrand::Rng, now: i64) -> What {
+fn anything(random: &mut fastrand::Rng, now: i64) -> LivenessEvent {
     let mut some = |most: i64| now - random.i64(-30..most);
     let (at, earlier) = (some(200), some(9000));
     let (kind, planned) = (KINDS[random.usize(..KINDS.len())], random.bool());
@@ -13,8 +13,8 @@ fn anything(random: &mut fastrand::Rng, now: i64) -> What {
         0..8 => down(at, kind, planned),
         8..16 => back(earlier.min(at), at, kind, planned),
         16..18 => blind(earlier.min(at), at),
-        18 => What::Reregistered { at: timestamp(at) },
-        _ => What::Replaced { at: timestamp(at) },
+        18 => LivenessEvent::Reregistered { at: timestamp(at) },
+        _ => LivenessEvent::Replaced { at: timestamp(at) },
     }
 }
 
@@ -38,7 +38,7 @@ fn whatever_is_told_the_books_are_sound_and_can_be_stored() {
                 let what = anything(&mut random, now);
                 let machine = machine(&format!("m-{}", random.u8(..2)));
                 record.take(&what, &machine, timestamp(now));
-                if !matches!(what, What::Blind { .. }) {
+                if !matches!(what, LivenessEvent::Blind { .. }) {
                     let before = record.clone();
                     record.take(&what, &machine, timestamp(now));
                     assert_eq!(record, before, "told twice: {what:?}");

@@ -15,12 +15,16 @@ fn longest() -> Record {
     record.advance(State::Up, false, timestamp(now), &zone);
     for number in 0..6 {
         let uuid = format!("4c4c4544-0042-3510-8052-b4c04f5a4d3{number}");
-        record.take(&What::Replaced { at: timestamp(now) }, &machine(&uuid), timestamp(now));
+        record.take(
+            &LivenessEvent::Replaced { at: timestamp(now) },
+            &machine(&uuid),
+            timestamp(now),
+        );
     }
     for number in 0..200 {
         now += 5 * HOUR;
         record.advance(State::Up, false, timestamp(now), &zone);
-        let what = What::Down {
+        let what = LivenessEvent::Down {
             at: timestamp(now),
             kind: Kind::Reinstall,
             planned: number % 2 == 0,
@@ -30,7 +34,7 @@ fn longest() -> Record {
         now += HOUR;
         record.advance(State::Down, true, timestamp(now), &zone);
         let what = back(now - HOUR, now, Kind::Reinstall, true);
-        let What::Back {
+        let LivenessEvent::Back {
             down_at,
             at,
             kind,
@@ -41,7 +45,7 @@ fn longest() -> Record {
             unreachable!()
         };
         let evidence = "\"\\\u{7}ü".repeat(200);
-        let what = What::Back {
+        let what = LivenessEvent::Back {
             down_at,
             at,
             kind,
@@ -174,7 +178,7 @@ fn times_have_whole_seconds() {
     let fine = |seconds: i64| Timestamp::new(seconds, 987_654_321).unwrap();
     record.advance(State::Up, false, fine(MONDAY), &utc());
     record.advance(State::Up, false, fine(MONDAY + 100), &utc());
-    let what = What::Back {
+    let what = LivenessEvent::Back {
         down_at: fine(MONDAY + 20),
         at: fine(MONDAY + 60),
         kind: Kind::Reboot,

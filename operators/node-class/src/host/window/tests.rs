@@ -192,7 +192,7 @@ fn problems_name_the_field_and_what_is_possible() {
         ("0 0 * * *", "-1h", None, "no duration"),
         ("0 0 * * *", "1h", Some("Middle/Earth"), "no time zone"),
     ] {
-        let why = problem(&window(schedule, duration, zone)).unwrap_or_default();
+        let why = window_problem(&window(schedule, duration, zone)).unwrap_or_default();
         assert!(why.contains(part), "{schedule}: {why}");
         assert!(why.starts_with("expectedOff."), "{why}");
     }
@@ -202,7 +202,7 @@ fn problems_name_the_field_and_what_is_possible() {
         ("  0  0 * * WED", "1h"),
         ("0 0 * * 7", "1d12h"),
     ] {
-        assert_eq!(problem(&window(schedule, duration, None)), None, "{schedule}");
+        assert_eq!(window_problem(&window(schedule, duration, None)), None, "{schedule}");
     }
 }
 

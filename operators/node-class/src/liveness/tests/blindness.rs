@@ -6,17 +6,17 @@ fn nothing_is_judged_before_a_grace_of_clear_sight() {
     sim.off("c");
     sim.edit("c", |facts| facts.ready.status = None);
     sim.restart();
-    assert_eq!(sim.observer.sight(), Sight::Settling);
+    assert_eq!(sim.tracker.visibility(), Visibility::Settling);
     sim.run(10);
     sim.list();
     sim.run(38);
     assert_eq!(
-        (sim.observer.sight(), sim.state("a")),
-        (Sight::Settling, State::Unknown)
+        (sim.tracker.visibility(), sim.state("a")),
+        (Visibility::Settling, State::Unknown)
     );
     assert_eq!(sim.told, []);
     sim.run(30);
-    assert_eq!(sim.observer.sight(), Sight::Clear);
+    assert_eq!(sim.tracker.visibility(), Visibility::Clear);
     assert_eq!(
         ["a", "b", "c"].map(|name| sim.state(name)),
         [State::Up, State::Up, State::Down]
@@ -30,9 +30,9 @@ fn who_hears_nothing_after_the_start_is_blind() {
     sim.off("a");
     sim.off("b");
     sim.run(30);
-    assert_eq!(sim.observer.sight(), Sight::Blind);
+    assert_eq!(sim.tracker.visibility(), Visibility::Blind);
     sim.run(600);
-    assert_eq!((sim.told, sim.observer.sight()), (vec![], Sight::Blind));
+    assert_eq!((sim.told, sim.tracker.visibility()), (vec![], Visibility::Blind));
 }
 
 /// Case 41.
@@ -43,8 +43,8 @@ fn an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody() {
     sim.api = false;
     sim.run(600);
     assert_eq!(
-        (sim.observer.sight(), sim.state("a")),
-        (Sight::Blind, State::Up),
+        (sim.tracker.visibility(), sim.state("a")),
+        (Visibility::Blind, State::Up),
         "the last confirmed state"
     );
     assert_eq!(sim.told, []);
@@ -52,7 +52,7 @@ fn an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody() {
     let end = sim.time;
     sim.run(10);
     let until = at(end + 3);
-    assert_eq!(sim.observer.sight(), Sight::Settling);
+    assert_eq!(sim.tracker.visibility(), Visibility::Settling);
     for name in ["a", "b", "c"] {
         let [Told::Blind(told_from, told_until)] = sim.take(name)[..] else {
             panic!()
@@ -61,7 +61,7 @@ fn an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody() {
         assert!(told_until <= until, "{told_until}");
     }
     sim.run(600);
-    assert_eq!((sim.observer.sight(), sim.told), (Sight::Clear, vec![]));
+    assert_eq!((sim.tracker.visibility(), sim.told), (Visibility::Clear, vec![]));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn silence_is_counted_anew_after_blindness() {
     let end = at(sim.time);
     sim.run(40);
     assert_eq!(sim.state("c"), State::Up);
-    assert!(sim.standing("c").silent < Duration::from_secs(40));
+    assert!(sim.liveness("c").silent < Duration::from_secs(40));
     sim.take("c");
     sim.run(20);
     let [Told::Down(down_at, Kind::Lost, _)] = sim.take("c")[..] else {
@@ -119,7 +119,10 @@ fn a_single_node_is_never_seen_to_go_down() {
     let mut sim = Sim::with(&["a"]);
     sim.off("a");
     sim.run(3_600);
-    assert_eq!((sim.observer.sight(), sim.state("a")), (Sight::Blind, State::Up));
+    assert_eq!(
+        (sim.tracker.visibility(), sim.state("a")),
+        (Visibility::Blind, State::Up)
+    );
     assert_eq!(sim.told, []);
     sim.boot("a", "second");
     sim.run(120);
@@ -137,15 +140,15 @@ fn a_stopped_process_is_blind_and_takes_nobody_for_dead() {
     sim.running = true;
     // What had queued up is delivered at once, the step comes first.
     let now = sim.now();
-    let told = sim.observer.step(&sim.domains, now);
-    assert_eq!((told, sim.observer.sight()), (vec![], Sight::Blind));
+    let told = sim.tracker.step(&sim.domains, now);
+    assert_eq!((told, sim.tracker.visibility()), (vec![], Visibility::Blind));
     sim.run(20);
     assert!(matches!(sim.take("a")[..], [Told::Blind(from, until)] if until.duration_since(from).as_secs() > 290));
-    assert_eq!(sim.observer.sight(), Sight::Settling);
+    assert_eq!(sim.tracker.visibility(), Visibility::Settling);
     sim.run(300);
     sim.take("b");
     sim.take("c");
-    assert_eq!((sim.told, sim.observer.sight()), (vec![], Sight::Clear));
+    assert_eq!((sim.told, sim.tracker.visibility()), (vec![], Visibility::Clear));
 }
 
 #[test]
@@ -156,14 +159,14 @@ fn a_pause_between_steps_is_blindness_also_when_events_went_on() {
         sim.time += 1;
         let now = sim.now();
         if sim.time.is_multiple_of(10) {
-            sim.observer.lease("a", &format!("p{}", sim.time), None, now);
+            sim.tracker.lease("a", &format!("p{}", sim.time), None, now);
         }
     }
     let resumed = at(sim.time);
     sim.run(2);
-    assert_eq!(sim.observer.sight(), Sight::Blind);
+    assert_eq!(sim.tracker.visibility(), Visibility::Blind);
     sim.run(20);
-    assert_eq!(sim.observer.sight(), Sight::Settling);
+    assert_eq!(sim.tracker.visibility(), Visibility::Settling);
     assert!(matches!(sim.take("b")[..], [Told::Blind(from, until)] if from <= at(stepped) && until > resumed));
 }
 
@@ -171,20 +174,20 @@ fn a_pause_between_steps_is_blindness_also_when_events_went_on() {
 fn a_watch_that_is_known_to_be_broken_is_blindness_at_once() {
     let mut sim = Sim::with(&["a", "b"]);
     let now = sim.now();
-    sim.observer.watching(false, now);
-    assert_eq!(sim.observer.sight(), Sight::Blind);
+    sim.tracker.watching(false, now);
+    assert_eq!(sim.tracker.visibility(), Visibility::Blind);
     sim.run(15);
     assert_eq!(
-        (sim.observer.sight(), sim.told.len()),
-        (Sight::Blind, 0),
+        (sim.tracker.visibility(), sim.told.len()),
+        (Visibility::Blind, 0),
         "leases alone are not enough"
     );
     sim.list();
     sim.run(12);
-    assert_eq!(sim.observer.sight(), Sight::Settling);
+    assert_eq!(sim.tracker.visibility(), Visibility::Settling);
     assert!(matches!(sim.take("a")[..], [Told::Blind(..)]));
     sim.run(60);
-    assert_eq!(sim.observer.sight(), Sight::Clear);
+    assert_eq!(sim.tracker.visibility(), Visibility::Clear);
 }
 
 #[test]
@@ -219,7 +222,7 @@ fn a_trace_with_a_gap_is_no_trace() {
     });
     sim.run(120);
     assert_eq!(sim.state("b"), State::Down);
-    assert!(!sim.standing("b").clean_trace);
+    assert!(!sim.liveness("b").clean_trace);
 }
 
 #[test]
@@ -227,7 +230,7 @@ fn a_return_during_blindness_is_told_when_sight_is_clear() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("c");
     sim.run(100);
-    let gone = sim.standing("c").since;
+    let gone = sim.liveness("c").since;
     sim.take("c");
     sim.api = false;
     sim.run(100);
@@ -251,8 +254,11 @@ fn silence_against_a_true_ready_condition_is_counted_anew_as_well() {
     sim.run(100);
     sim.api = true;
     sim.run(70);
-    assert_eq!((sim.observer.sight(), sim.state("c")), (Sight::Clear, State::Up));
-    assert!(sim.standing("c").silent <= Duration::from_secs(70));
+    assert_eq!(
+        (sim.tracker.visibility(), sim.state("c")),
+        (Visibility::Clear, State::Up)
+    );
+    assert!(sim.liveness("c").silent <= Duration::from_secs(70));
     sim.run(30);
     assert_eq!(sim.state("c"), State::Down);
 }

@@ -2,7 +2,7 @@ use super::*;
 
 fn delete(sim: &mut Sim, name: &str) {
     let now = sim.now();
-    sim.observer.node_gone(name, now);
+    sim.tracker.node_gone(name, now);
     sim.deleted.insert(name.to_owned());
 }
 
@@ -40,7 +40,7 @@ fn a_machine_that_boots_and_registers_anew_has_not_been_down() {
     sim.run(10);
     delete(&mut sim, "b");
     let now = sim.now();
-    sim.observer.lease_gone("b", now);
+    sim.tracker.lease_gone("b", now);
     sim.run(3_600);
     assert_eq!((sim.state("b"), sim.take("b")), (State::Gone, vec![]));
     sim.boot("b", "boot-2");
@@ -55,7 +55,7 @@ fn a_node_that_was_down_before_it_was_deleted_returns_from_that() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("b");
     sim.run(60);
-    let gone = sim.standing("b").since;
+    let gone = sim.liveness("b").since;
     sim.take("b");
     delete(&mut sim, "b");
     assert_eq!(sim.state("b"), State::Gone);
@@ -118,7 +118,7 @@ fn a_new_installation_on_the_same_machine_is_a_reinstall() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("b");
     sim.run(600);
-    let gone = sim.standing("b").since;
+    let gone = sim.liveness("b").since;
     sim.take("b");
     sim.edit("b", |facts| facts.machine.machine_id = "new".to_owned());
     sim.boot("b", "boot-2");
@@ -135,7 +135,7 @@ fn a_node_without_an_object_is_gone_and_never_down_and_forgotten_in_the_end() {
     sim.run(86_400);
     assert_eq!((sim.state("b"), sim.told.clone()), (State::Gone, vec![]));
     sim.run(8 * 86_400);
-    assert_eq!(sim.observer.standing("b"), None);
+    assert_eq!(sim.tracker.liveness("b"), None);
 }
 
 /// Case 5.
@@ -158,7 +158,7 @@ fn a_lease_that_never_had_a_node_is_missing_while_it_changes() {
     let mut sim = Sim::with(&["a", "b"]);
     for _ in 0..12 {
         let (version, now) = (sim.time.to_string(), sim.now());
-        sim.observer.lease("x", &version, None, now);
+        sim.tracker.lease("x", &version, None, now);
         sim.run(10);
     }
     assert_eq!(sim.state("x"), State::Missing);
@@ -171,7 +171,7 @@ fn a_node_whose_lease_is_gone_is_unknown_and_not_down() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("b");
     let now = sim.now();
-    sim.observer.lease_gone("b", now);
+    sim.tracker.lease_gone("b", now);
     sim.run(20);
     assert_eq!(sim.state("b"), State::Up, "its kubelet has time to make a new one");
     sim.run(600);
@@ -189,7 +189,7 @@ fn a_node_that_never_had_a_lease_is_unknown() {
         ..NodeFacts::default()
     };
     let now = sim.now();
-    sim.observer.node(&Arc::new(facts), now);
+    sim.tracker.node(&Arc::new(facts), now);
     sim.run(600);
     assert_eq!((sim.state("virtual"), sim.told), (State::Unknown, vec![]));
 }

@@ -20,17 +20,17 @@ fn desktops_that_go_off_at_night_are_believed() {
     }
     let gone = HOME.map(|name| sim.renewed(name));
     sim.run(60);
-    assert_eq!(sim.observer.sight(), Sight::Clear);
+    assert_eq!(sim.tracker.visibility(), Visibility::Clear);
     for (name, gone) in HOME.iter().zip(gone).skip(3) {
         assert_eq!(sim.take(name), [Told::Down(gone, Kind::Clean, Sudden)]);
-        assert!(sim.standing(name).clean_trace);
+        assert!(sim.liveness(name).clean_trace);
     }
     sim.run(28_800);
     for name in &HOME[3..] {
         sim.boot(name, "morning");
     }
     sim.run(60);
-    assert_eq!(sim.observer.sight(), Sight::Clear);
+    assert_eq!(sim.tracker.visibility(), Visibility::Clear);
     for name in &HOME[3..] {
         assert!(matches!(sim.take(name)[..], [Told::Back(_, _, Kind::Clean, Sudden)]));
     }
@@ -44,13 +44,13 @@ fn most_steady_nodes_at_once_are_not_believed_until_it_is_stable() {
     sim.off("mini2");
     let gone = [sim.renewed("mini1"), sim.renewed("mini2")];
     sim.run(60);
-    let Sight::Guarded(reason) = sim.observer.sight() else {
+    let Visibility::Guarded(reason) = sim.tracker.visibility() else {
         panic!()
     };
     assert_eq!(reason, "2 of 3 steady hosts changed within 60 s");
     assert_eq!((sim.state("mini1"), sim.told.clone()), (State::Up, vec![]));
     sim.run(100);
-    assert_eq!(sim.observer.sight(), Sight::Clear);
+    assert_eq!(sim.tracker.visibility(), Visibility::Clear);
     assert_eq!(
         sim.take("mini1"),
         [Told::Down(gone[0], Kind::Lost, Sudden)],
@@ -58,7 +58,7 @@ fn most_steady_nodes_at_once_are_not_believed_until_it_is_stable() {
     );
     assert_eq!(sim.take("mini2"), [Told::Down(gone[1], Kind::Lost, Sudden)]);
     sim.run(600);
-    assert_eq!((sim.observer.sight(), sim.told), (Sight::Clear, vec![]));
+    assert_eq!((sim.tracker.visibility(), sim.told), (Visibility::Clear, vec![]));
 }
 
 #[test]
@@ -71,11 +71,11 @@ fn what_was_withheld_is_dropped_when_it_is_over() {
     sim.on("mini2");
     sim.run(60);
     assert!(
-        matches!(sim.observer.sight(), Sight::Guarded(_)),
-        "the picture has changed again"
+        matches!(sim.tracker.visibility(), Visibility::Guarded(_)),
+        "the impact has changed again"
     );
     sim.run(120);
-    assert_eq!((sim.observer.sight(), sim.told), (Sight::Clear, vec![]));
+    assert_eq!((sim.tracker.visibility(), sim.told), (Visibility::Clear, vec![]));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_node_whose_silence_is_not_yet_long_enough_counts_as_well() {
     let mut guarded = false;
     for _ in 0..80 {
         sim.run(1);
-        guarded |= matches!(sim.observer.sight(), Sight::Guarded(_));
+        guarded |= matches!(sim.tracker.visibility(), Visibility::Guarded(_));
         assert_eq!(sim.told, []);
     }
     assert!(guarded);
@@ -118,7 +118,7 @@ fn many_returns_at_once_are_withheld_too() {
     sim.on("mini1");
     sim.on("mini2");
     sim.run(14);
-    assert!(matches!(sim.observer.sight(), Sight::Guarded(_)));
+    assert!(matches!(sim.tracker.visibility(), Visibility::Guarded(_)));
     sim.run(200);
     assert!(matches!(sim.take("mini1")[..], [Told::Back(_, _, Kind::Suspend, _)]));
     assert!(matches!(sim.take("mini2")[..], [Told::Back(_, _, Kind::Suspend, _)]));
@@ -134,8 +134,8 @@ fn a_host_is_one_failure_domain() {
     }
     sim.run(60);
     assert_eq!(
-        sim.observer.sight(),
-        Sight::Clear,
+        sim.tracker.visibility(),
+        Visibility::Clear,
         "three of five nodes, and one of three hosts"
     );
     assert_eq!(sim.told.len(), 3);
@@ -151,8 +151,8 @@ fn some_nodes_of_many_hosts_are_too_much() {
     }
     sim.run(60);
     assert_eq!(
-        sim.observer.sight(),
-        Sight::Guarded("4 of 6 steady nodes changed within 60 s".to_owned())
+        sim.tracker.visibility(),
+        Visibility::Guarded("4 of 6 steady nodes changed within 60 s".to_owned())
     );
 }
 
@@ -166,10 +166,10 @@ fn without_steady_nodes_only_all_hosts_at_once_count() {
         sim.off(name);
     }
     sim.run(60);
-    assert_eq!((sim.observer.sight(), sim.told.len()), (Sight::Clear, 3));
+    assert_eq!((sim.tracker.visibility(), sim.told.len()), (Visibility::Clear, 3));
     sim.off("d");
     sim.run(120);
-    assert_eq!(sim.observer.sight(), Sight::Blind);
+    assert_eq!(sim.tracker.visibility(), Visibility::Blind);
     let mut sim = Sim::with(&names);
     sim.volatile(&names);
     // Only what nobody counts goes on: a lease without a Node.
@@ -178,12 +178,12 @@ fn without_steady_nodes_only_all_hosts_at_once_count() {
     }
     for _ in 0..12 {
         let (version, now) = (sim.time.to_string(), sim.now());
-        sim.observer.lease("stray", &version, None, now);
+        sim.tracker.lease("stray", &version, None, now);
         sim.run(5);
     }
     assert_eq!(
-        sim.observer.sight(),
-        Sight::Guarded("all 4 hosts changed within 60 s".to_owned())
+        sim.tracker.visibility(),
+        Visibility::Guarded("all 4 hosts changed within 60 s".to_owned())
     );
     assert_eq!(sim.told, []);
 }
@@ -206,7 +206,7 @@ fn a_node_that_flaps_does_not_hold_up_the_others_for_ever() {
         };
         for _ in 0..seconds {
             sim.run(1);
-            guarded += u32::from(matches!(sim.observer.sight(), Sight::Guarded(_)));
+            guarded += u32::from(matches!(sim.tracker.visibility(), Visibility::Guarded(_)));
         }
     }
     assert!(guarded >= 500, "{guarded}");
@@ -214,7 +214,7 @@ fn a_node_that_flaps_does_not_hold_up_the_others_for_ever() {
     assert!(matches!(sim.take("mini1")[..], [Told::Down(..)]));
 }
 
-/// It showed a new boot and was silent again: that belongs to its going-down.
+/// It showed a new boot and was silent again: that belongs to its outage.
 #[test]
 fn a_boot_without_a_return_is_not_told_on_its_own() {
     let mut sim = home();

@@ -1,9 +1,9 @@
 //! Clusters in simulated time: kubelets renew every 10 s, the node lifecycle controller marks the silent Unknown, the
-//! observer steps every 2 s.
+//! tracker steps every 2 s.
 mod blindness;
 mod identity;
-mod lives;
 mod mass;
+mod nodes;
 mod property;
 mod restart;
 
@@ -30,9 +30,9 @@ struct Machine {
     facts: NodeFacts,
 }
 
-/// A simulated cluster, and what the observer told of it.
+/// A simulated cluster, and what the tracker told of it.
 struct Sim {
-    observer: Observer,
+    tracker: LivenessTracker,
     domains: Domains,
     /// True seconds since the start; also the monotonic clock.
     time: u64,
@@ -45,7 +45,7 @@ struct Sim {
     controller: bool,
     /// Our process runs.
     running: bool,
-    told: Vec<Happening>,
+    told: Vec<NodeEvent>,
     /// Without a Node object.
     deleted: std::collections::BTreeSet<String>,
 }
@@ -62,7 +62,7 @@ impl Sim {
         let mut sim = Self::unwatched(names);
         sim.list();
         sim.run(120);
-        assert_eq!(sim.observer.sight(), Sight::Clear);
+        assert_eq!(sim.tracker.visibility(), Visibility::Clear);
         assert_eq!(sim.told, []);
         sim
     }
@@ -70,7 +70,7 @@ impl Sim {
     /// Nothing is listed yet.
     fn unwatched(names: &[&str]) -> Self {
         let mut sim = Self {
-            observer: Observer::new(Timing::default(), now(1_000, 0)),
+            tracker: LivenessTracker::new(Timing::default(), now(1_000, 0)),
             domains: Domains::default(),
             time: 1_000,
             skew: 0,
@@ -121,14 +121,14 @@ impl Sim {
     fn list(&mut self) {
         let now = self.now();
         for (name, node) in &self.nodes {
-            self.observer.node(&Arc::new(node.facts.clone()), now);
-            self.observer.lease(name, &node.version.to_string(), None, now);
+            self.tracker.node(&Arc::new(node.facts.clone()), now);
+            self.tracker.lease(name, &node.version.to_string(), None, now);
         }
-        self.observer.watching(true, now);
+        self.tracker.watching(true, now);
     }
 
     fn restart(&mut self) {
-        self.observer = Observer::new(Timing::default(), self.now());
+        self.tracker = LivenessTracker::new(Timing::default(), self.now());
         self.told.clear();
     }
 
@@ -153,7 +153,7 @@ impl Sim {
                 }
                 let renewed = at(self.time) + SignedDuration::from_secs(node.skew);
                 if sees {
-                    self.observer.lease(name, &node.version.to_string(), Some(renewed), now);
+                    self.tracker.lease(name, &node.version.to_string(), Some(renewed), now);
                 }
             }
             let silent = self.time - node.renewed > 40;
@@ -168,11 +168,11 @@ impl Sim {
                 posted = true;
             }
             if posted && sees && !self.deleted.contains(name) {
-                self.observer.node(&Arc::new(node.facts.clone()), now);
+                self.tracker.node(&Arc::new(node.facts.clone()), now);
             }
         }
         if self.running && self.time.is_multiple_of(2) {
-            let told = self.observer.step(&self.domains, now);
+            let told = self.tracker.step(&self.domains, now);
             self.told.extend(told);
         }
     }
@@ -191,7 +191,7 @@ impl Sim {
         let node = self.nodes.get_mut(name).unwrap();
         change(&mut node.facts);
         if self.api && self.running && !self.deleted.contains(name) {
-            self.observer.node(&Arc::new(node.facts.clone()), now);
+            self.tracker.node(&Arc::new(node.facts.clone()), now);
         }
     }
 
@@ -223,11 +223,11 @@ impl Sim {
     }
 
     fn state(&self, name: &str) -> State {
-        self.standing(name).state
+        self.liveness(name).state
     }
 
-    fn standing(&self, name: &str) -> Standing {
-        self.observer.standing(name).unwrap()
+    fn liveness(&self, name: &str) -> LivenessStatus {
+        self.tracker.liveness(name).unwrap()
     }
 
     /// When its lease changed last.
@@ -241,8 +241,8 @@ impl Sim {
             .into_iter()
             .partition(|told| told.node == name);
         self.told = rest;
-        let of: Vec<Happening> = of;
-        of.into_iter().map(|told| Told::from(told.what)).collect()
+        let of: Vec<NodeEvent> = of;
+        of.into_iter().map(|told| Told::from(told.event)).collect()
     }
 }
 
@@ -278,11 +278,11 @@ enum Plan {
 }
 use Plan::{Planned, Sudden};
 
-impl From<What> for Told {
-    fn from(what: What) -> Self {
+impl From<LivenessEvent> for Told {
+    fn from(what: LivenessEvent) -> Self {
         let plan = |planned| if planned { Planned } else { Sudden };
         match what {
-            What::Down {
+            LivenessEvent::Down {
                 at,
                 kind,
                 planned,
@@ -291,7 +291,7 @@ impl From<What> for Told {
                 assert!(!evidence.is_empty());
                 Self::Down(at, kind, plan(planned))
             }
-            What::Back {
+            LivenessEvent::Back {
                 down_at,
                 at,
                 kind,
@@ -301,9 +301,9 @@ impl From<What> for Told {
                 assert!(!evidence.is_empty());
                 Self::Back(down_at, at, kind, plan(planned))
             }
-            What::Reregistered { at } => Self::Reregistered(at),
-            What::Replaced { at } => Self::Replaced(at),
-            What::Blind { from, until } => Self::Blind(from, until),
+            LivenessEvent::Reregistered { at } => Self::Reregistered(at),
+            LivenessEvent::Replaced { at } => Self::Replaced(at),
+            LivenessEvent::Blind { from, until } => Self::Blind(from, until),
         }
     }
 }

@@ -14,7 +14,7 @@ fn no_sequence_of_blindness_and_silence_makes_a_steady_node_down() {
                 1 => sim.running = !sim.running,
                 2 => {
                     let now = sim.now();
-                    sim.observer.watching(false, now);
+                    sim.tracker.watching(false, now);
                 }
                 3 if sim.api && sim.running => sim.list(),
                 4 => sim.off("d"),
@@ -27,14 +27,14 @@ fn no_sequence_of_blindness_and_silence_makes_a_steady_node_down() {
         }
         for told in &sim.told {
             let steady = told.node != "d";
-            let blind = matches!(told.what, What::Blind { .. });
+            let blind = matches!(told.event, LivenessEvent::Blind { .. });
             assert!(!steady || blind, "seed {seed}: {told:?}");
         }
         (sim.api, sim.running) = (true, true);
         sim.on("d");
         sim.list();
         sim.run(300);
-        assert_eq!(sim.observer.sight(), Sight::Clear, "seed {seed}");
+        assert_eq!(sim.tracker.visibility(), Visibility::Clear, "seed {seed}");
         for name in ["a", "b", "c", "d", "e"] {
             assert_eq!(sim.state(name), State::Up, "seed {seed}: {name}");
         }
@@ -72,7 +72,7 @@ fn what_is_told_of_a_node_goes_down_and_back_in_turn_and_ends_with_the_truth() {
         }
         sim.api = true;
         sim.run(900);
-        assert_eq!(sim.observer.sight(), Sight::Clear, "seed {seed}");
+        assert_eq!(sim.tracker.visibility(), Visibility::Clear, "seed {seed}");
         for name in names {
             let truth = if sim.nodes[name].on { State::Up } else { State::Down };
             assert_eq!(sim.state(name), truth, "seed {seed}: {name}");
@@ -96,7 +96,7 @@ fn story(told: &[Told], whose: &str) {
             }
             Told::Back(down_at, at, _, _) => {
                 assert!(down_at <= at, "{whose}: {told:#?}");
-                // Of this going-down, or a boot that was not noticed, or a correction of the one before.
+                // Of this outage, or a boot that was not noticed, or a correction of the one before.
                 assert!(down.is_none() || down == Some(down_at), "{whose}: {told:#?}");
                 assert!(
                     down.is_some() || down_at >= last.1 || down_at == last.0,

@@ -5,15 +5,15 @@ fn away(sim: &mut Sim, seconds: u64, during: impl FnOnce(&mut Sim)) -> (Timestam
     let known_until = at(sim.time);
     let names: Vec<String> = sim.nodes.keys().cloned().collect();
     let remembered = names.into_iter().map(|name| {
-        let standing = sim.standing(&name);
-        let down = standing.state == State::Down;
+        let liveness = sim.liveness(&name);
+        let down = liveness.state == State::Down;
         let remembered = Remembered {
             machine: sim.nodes[&name].facts.machine.clone(),
-            state: standing.state,
+            state: liveness.state,
             known_until,
-            down_at: down.then_some(standing.since),
-            went: standing.went,
-            planned: standing.planned,
+            down_at: down.then_some(liveness.since),
+            went: liveness.went,
+            planned: liveness.planned,
         };
         (name, remembered)
     });
@@ -33,7 +33,7 @@ fn away(sim: &mut Sim, seconds: u64, during: impl FnOnce(&mut Sim)) -> (Timestam
 
 fn start(sim: &mut Sim, remembered: BTreeMap<String, Remembered>) {
     for (name, remembered) in remembered {
-        sim.observer.recall(&name, remembered);
+        sim.tracker.restore(&name, remembered);
     }
     sim.list();
 }
@@ -58,7 +58,7 @@ fn recall_may_come_before_or_after_the_lists() {
     });
     sim.list();
     for (name, remembered) in remembered {
-        sim.observer.recall(&name, remembered);
+        sim.tracker.restore(&name, remembered);
     }
     sim.run(100);
     assert_eq!(sim.take("b").len(), 2);
@@ -70,7 +70,7 @@ fn recall_may_come_before_or_after_the_lists() {
         went: None,
         planned: false,
     };
-    sim.observer.recall("a", late);
+    sim.tracker.restore("a", late);
     sim.run(100);
     assert_eq!((sim.state("a"), sim.told), (State::Up, vec![]), "too late");
 }
@@ -155,12 +155,12 @@ fn a_node_that_was_down_and_still_is_stays_so_without_a_word() {
     sim.announce("b");
     sim.off("b");
     sim.run(60);
-    let before = sim.standing("b");
+    let before = sim.liveness("b");
     let (_, remembered) = away(&mut sim, 21_600, |_| ());
     start(&mut sim, remembered);
-    assert_eq!((sim.state("b"), sim.standing("b").since), (State::Down, before.since));
+    assert_eq!((sim.state("b"), sim.liveness("b").since), (State::Down, before.since));
     sim.run(300);
-    let after = sim.standing("b");
+    let after = sim.liveness("b");
     assert_eq!(
         (after.state, after.since, sim.take("b")),
         (State::Down, before.since, vec![])
@@ -178,7 +178,7 @@ fn a_node_that_was_down_and_is_alive_is_back() {
         let mut sim = Sim::with(&["a", "b"]);
         sim.off("b");
         sim.run(60);
-        let gone = sim.standing("b").since;
+        let gone = sim.liveness("b").since;
         let (known_until, remembered) = away(&mut sim, 21_600, |sim| {
             sim.run(3_600);
             sim.boot("b", boot);
@@ -201,7 +201,7 @@ fn a_node_that_was_back_in_between_is_down_again() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.off("b");
     sim.run(60);
-    let gone = sim.standing("b").since;
+    let gone = sim.liveness("b").since;
     let (known_until, remembered) = away(&mut sim, 21_600, |sim| {
         sim.run(3_600);
         sim.boot("b", "second");
@@ -268,7 +268,10 @@ fn a_new_leader_settles_before_it_judges() {
     let (_, remembered) = away(&mut sim, 60, |sim| sim.off("d"));
     start(&mut sim, remembered);
     sim.run(36);
-    assert_eq!((sim.observer.sight(), sim.told.clone()), (Sight::Settling, vec![]));
+    assert_eq!(
+        (sim.tracker.visibility(), sim.told.clone()),
+        (Visibility::Settling, vec![])
+    );
     sim.run(30);
     assert!(matches!(sim.take("d")[..], [Told::Blind(..), Told::Down(..)]));
     assert_eq!(sim.told, []);
@@ -283,7 +286,7 @@ fn most_steady_nodes_silent_after_a_restart_are_not_believed_at_once() {
     });
     start(&mut sim, remembered);
     sim.run(70);
-    assert!(matches!(sim.observer.sight(), Sight::Guarded(_)));
+    assert!(matches!(sim.tracker.visibility(), Visibility::Guarded(_)));
     assert_eq!(sim.told, []);
     sim.run(100);
     assert!(matches!(sim.take("c")[..], [Told::Blind(..), Told::Down(..)]));

@@ -1,4 +1,4 @@
-//! Writes against a scripted API server.
+//! NodeDiff against a scripted API server.
 use hearth_reconciler::testing::script::{Script, refusal};
 
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::*;
 use crate::class::Wanted;
 use crate::crd::class::{ClassTaint, Effect};
 use crate::facts::slim;
-use crate::mind::NodePlan;
+use crate::planner::NodePlan;
 
 const NODE: &str = "/api/v1/nodes/a";
 
@@ -21,7 +21,7 @@ fn facts(value: Value) -> NodeFacts {
     NodeFacts::of(&node)
 }
 
-fn plan() -> NodePlan {
+fn node_plan() -> NodePlan {
     let taint = ClassTaint {
         key: "home/slow".to_owned(),
         value: None,
@@ -63,7 +63,7 @@ async fn a_taint_that_somebody_adds_meanwhile_is_kept() {
         .start();
     let api = Api::<SlimNode>::all(client);
     let mut written = 0;
-    exactly(&api, facts(node("7", &json!([]))), &plan(), |_, _| written += 1)
+    patch_current(&api, facts(node("7", &json!([]))), &node_plan(), |_, _| written += 1)
         .await
         .unwrap();
     assert_eq!(written, 1);
@@ -72,9 +72,12 @@ async fn a_taint_that_somebody_adds_meanwhile_is_kept() {
 
 #[test]
 fn a_still_plan_writes_nothing() {
-    let still = NodePlan { still: true, ..plan() };
-    assert!(todo(&facts(node("1", &json!([]))), &still).is_none());
-    assert!(todo(&facts(node("1", &json!([]))), &plan()).is_some());
+    let still = NodePlan {
+        still: true,
+        ..node_plan()
+    };
+    assert!(pending_write(&facts(node("1", &json!([]))), &still).is_none());
+    assert!(pending_write(&facts(node("1", &json!([]))), &node_plan()).is_some());
 }
 
 #[test]

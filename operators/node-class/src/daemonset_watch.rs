@@ -1,0 +1,96 @@
+//! What is needed to see whom a taint would lock out: DaemonSets, and the operator's own pod.
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use hearth_reconciler::start::Process;
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::watcher;
+use kube::{Api, ResourceExt};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use crate::class::lockout::DaemonSetFacts;
+use crate::reconcile::Context;
+use crate::world::Feed;
+
+/// What a watch reads of a DaemonSet.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = DaemonSet)]
+#[serde(default)]
+pub struct SlimDaemonSet {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What of the spec matters.
+    pub spec: Option<SlimDaemonSetSpec>,
+}
+
+/// What a watch reads of a DaemonSet's spec.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct SlimDaemonSetSpec {
+    /// Its pods' template.
+    pub template: SlimTemplate,
+}
+
+/// What a watch reads of a template.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct SlimTemplate {
+    /// The pods' spec.
+    pub spec: Option<PodSpec>,
+}
+
+fn facts(set: &SlimDaemonSet) -> (String, DaemonSetFacts) {
+    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
+    let spec = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.spec.clone())
+        .unwrap_or_default();
+    let facts = DaemonSetFacts {
+        tolerations: spec.tolerations.unwrap_or_default(),
+        host_network: spec.host_network.unwrap_or_default(),
+        priority_class: spec.priority_class_name,
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    (format!("{namespace}/{name}"), facts)
+}
+
+/// Watches DaemonSets and reads the own pod once. Without permission nothing is known, and nothing refused for it.
+pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, config: watcher::Config) {
+    let updates = hearth_reconciler::watch::watch(Api::<SlimDaemonSet>::all(process.client.clone()), config, |_| ());
+    let gate = process.health.gate("daemonsets listed");
+    let feeding = Arc::clone(ctx);
+    tasks.spawn(async move {
+        let feed: Mutex<Feed<DaemonSetFacts>> = Mutex::default();
+        let mut updates = std::pin::pin!(updates);
+        while let Some(update) = updates.next().await {
+            let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
+            feed.take(&update, facts, &gate);
+            if feed.complete() {
+                feeding.observed().daemon_sets = Some(Arc::new(feed.items().values().cloned().collect()));
+                feeding.wake.notify_one();
+            }
+        }
+    });
+    let api = Api::<Pod>::namespaced(process.client.clone(), &process.args.namespace);
+    let (name, ctx) = (process.args.pod_name.clone(), Arc::clone(ctx));
+    tasks.spawn(async move {
+        loop {
+            match api.get_opt(&name).await {
+                Ok(pod) => {
+                    let tolerations = pod
+                        .and_then(|pod| pod.spec)
+                        .map(|spec| spec.tolerations.unwrap_or_default());
+                    ctx.observed().own_tolerations = tolerations.map(Arc::new);
+                    return ctx.wake.notify_one();
+                }
+                Err(error) => tracing::debug!(%error, "the own pod cannot be read"),
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+        }
+    });
+}

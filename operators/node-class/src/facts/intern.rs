@@ -1,0 +1,91 @@
+//! Texts that many nodes have in common: keys of labels, and most of their values. Each is kept once.
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use litemap::LiteMap;
+
+/// A text that may be shared. Clones are cheap.
+pub type Text = Arc<str>;
+
+/// Labels or annotations, sorted by key: a fifth of what a `BTreeMap<String, String>` takes.
+pub type Texts = LiteMap<Text, Text>;
+
+/// The texts that are in use, and some that were.
+#[derive(Default)]
+struct Pool {
+    known: HashSet<Text>,
+    /// What nobody uses any more is thrown out when there are so many.
+    tidy_at: usize,
+}
+
+/// It is not worth while to tidy up fewer.
+const LEAST: usize = 1024;
+
+impl Pool {
+    fn get(&mut self, text: &str) -> Text {
+        if let Some(known) = self.known.get(text) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.tidy_at.max(LEAST) {
+            self.known.retain(|text| Arc::strong_count(text) > 1);
+            self.tidy_at = self.known.len() * 2;
+        }
+        let text = Text::from(text);
+        self.known.insert(Arc::clone(&text));
+        text
+    }
+}
+
+static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
+
+/// The same text, shared with all who ask for it.
+pub fn intern(text: &str) -> Text {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner).get(text)
+}
+
+/// Labels or annotations, shared.
+pub fn texts<'a>(of: impl IntoIterator<Item = (&'a String, &'a String)>) -> Texts {
+    let texts: Vec<(Text, Text)> = of
+        .into_iter()
+        .map(|(key, value)| (intern(key), intern(value)))
+        .collect();
+    let mut exact = Texts::with_capacity(texts.len());
+    exact.extend(texts);
+    exact
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn equal_texts_are_kept_once() {
+        let mut pool = Pool::default();
+        let (a, b) = (pool.get("kubernetes.io/os"), pool.get("kubernetes.io/os"));
+        assert!(Arc::ptr_eq(&a, &b));
+        assert_eq!(pool.known.len(), 1);
+    }
+
+    #[test]
+    fn texts_that_nobody_uses_any_more_are_thrown_out() {
+        let mut pool = Pool::default();
+        let kept = pool.get("kept");
+        for number in 0..5 * LEAST {
+            pool.get(&number.to_string());
+        }
+        assert!(pool.known.len() <= LEAST, "{}", pool.known.len());
+        assert!(Arc::ptr_eq(&kept, &pool.get("kept")));
+    }
+
+    #[test]
+    fn texts_are_found_by_their_keys() {
+        let of: BTreeMap<String, String> = [("b", "2"), ("a", "1")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        let texts = texts(&of);
+        assert_eq!(texts.get("b").map(|value| &**value), Some("2"));
+        assert_eq!(texts.get("c"), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! What is stored of all nodes. Histories are the largest objects here, and after a month each has 10 kB: the watch keeps of them
+//! only which there are, and what is in them is read page by page when a process starts and when it begins to lead.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use kube::api::ListParams;
+use kube::{Api, Client};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use crate::crd::{NodeHistory, NodeHistoryStatus};
+use crate::planner::Entry;
+use crate::reconcile::Context;
+
+/// Records by node.
+pub type Stored = BTreeMap<String, Box<Entry>>;
+
+/// What a watch reads of a NodeHistory.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = NodeHistory)]
+#[serde(default)]
+pub struct SlimHistory {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What of the status matters.
+    pub status: Option<Box<SlimHistoryStatus>>,
+}
+
+/// What a watch reads of a NodeHistory's status.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct SlimHistoryStatus {
+    /// Since when conditions are as they are.
+    pub conditions: Vec<Condition>,
+}
+
+/// A NodeHistory of any version of the operator.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = NodeHistory)]
+#[serde(default)]
+struct RawHistory {
+    metadata: ObjectMeta,
+    status: serde_json::Value,
+}
+
+/// One that cannot be read, because a newer operator wrote it, holds up no other.
+fn stored(history: RawHistory) -> (String, Box<Entry>) {
+    let status: Result<Option<NodeHistoryStatus>, _> = serde_json::from_value(history.status);
+    let entry = match status {
+        Ok(status) => Entry::stored(Ok(&status.unwrap_or_default())),
+        Err(error) => Entry::stored(Err(error.to_string())),
+    };
+    (history.metadata.name.unwrap_or_default(), entry)
+}
+
+/// For the watch's slimming step. Reason and message are told anew at each write.
+pub fn slim(history: &mut SlimHistory) {
+    history.metadata = ObjectMeta {
+        name: history.metadata.name.take(),
+        uid: history.metadata.uid.take(),
+        resource_version: history.metadata.resource_version.take(),
+        generation: history.metadata.generation,
+        ..ObjectMeta::default()
+    };
+    if let Some(status) = &mut history.status {
+        status.conditions.shrink_to_fit();
+        for condition in &mut status.conditions {
+            (condition.reason, condition.message) = (String::new(), String::new());
+        }
+    }
+}
+
+/// Histories per page.
+const PAGE: u32 = 25;
+/// A page comes within this, or it is tried again from the beginning.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads what is stored, beside everything else: liveness is judged meanwhile.
+#[derive(Default)]
+pub(crate) struct Reading(JoinSet<anyhow::Result<Stored>>);
+
+impl Reading {
+    /// Begins to read, if that has not begun. What is stored, once all of it is read; until then ask again, every few seconds
+    /// or when something has stirred.
+    pub(crate) fn ask(&mut self, ctx: &Arc<Context>) -> Option<Stored> {
+        match self.0.try_join_next() {
+            Some(Ok(Ok(stored))) => return Some(stored),
+            Some(Ok(Err(error))) => tracing::warn!(
+                error = format!("{error:#}"),
+                "cannot read the histories; it is tried again"
+            ),
+            Some(Err(error)) => tracing::error!(%error, "reading the histories"),
+            None => {}
+        }
+        if self.0.is_empty() {
+            let ctx = Arc::clone(ctx);
+            self.0.spawn(async move {
+                let stored = read(&ctx.client).await;
+                if stored.is_err() {
+                    tokio::time::sleep(PATIENCE).await;
+                }
+                ctx.wake.notify_one();
+                stored
+            });
+        }
+        None
+    }
+}
+
+async fn read(client: &Client) -> anyhow::Result<Stored> {
+    let api = Api::<RawHistory>::all(client.clone());
+    let (mut all, mut next) = (Stored::new(), ListParams::default().limit(PAGE));
+    loop {
+        let page = tokio::time::timeout(PATIENCE, api.list(&next)).await;
+        let page = page.context("the API server takes too long")??;
+        all.extend(page.items.into_iter().map(stored));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => next = next.continue_token(&token),
+            None => return Ok(all),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_reconciler::testing::script::Script;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn of_a_history_only_its_identity_and_the_times_of_its_conditions_are_kept() {
+        let condition = json!({ "type": "Ready", "status": "True", "reason": "Recorded", "message": "long",
+            "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1 });
+        let mut history: SlimHistory = serde_json::from_value(json!({
+            "metadata": { "name": "a", "uid": "u", "resourceVersion": "7", "generation": 1, "labels": { "a": "b" } },
+            "spec": {}, "status": { "state": "Up", "days": "AAAA", "conditions": [condition] },
+        }))
+        .unwrap();
+        slim(&mut history);
+        let kept = json!({ "metadata": { "name": "a", "uid": "u", "resourceVersion": "7", "generation": 1 },
+            "status": { "conditions": [{ "type": "Ready", "status": "True", "reason": "", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1 }] } });
+        assert_eq!(serde_json::to_value(&history).unwrap(), kept);
+    }
+
+    const PATH: &str = "/apis/nodes.hearth.home.arpa/v1alpha1/nodehistories";
+
+    fn page(names: &[&str], next: &str) -> Value {
+        let history = |name: &&str| {
+            json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistory", "metadata": { "name": name },
+                "spec": {}, "status": { "host": "gamer" } })
+        };
+        json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistoryList",
+            "metadata": { "continue": next }, "items": names.iter().map(history).collect::<Vec<_>>() })
+    }
+
+    #[tokio::test]
+    async fn all_pages_are_read() {
+        let (client, server) = Script::new()
+            .expect("GET", format!("{PATH}?&limit={PAGE}"), 200, page(&["a", "b"], "more"))
+            .expect(
+                "GET",
+                format!("{PATH}?&limit={PAGE}&continue=more"),
+                200,
+                page(&["c"], ""),
+            )
+            .start();
+        let stored = read(&client).await.unwrap();
+        server.finish();
+        assert_eq!(stored.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert!(stored.values().all(|entry| entry.unreadable.is_none()));
+    }
+
+    #[tokio::test]
+    async fn what_a_newer_operator_wrote_is_left_alone_and_holds_up_no_other() {
+        let mut newer = page(&["a", "b", "c"], "");
+        newer["items"][0]["status"]["learned"] = json!("Nightly");
+        newer["items"][1]["status"] = Value::Null;
+        let (client, server) = Script::new().expect("GET", PATH, 200, newer).start();
+        let stored = read(&client).await.unwrap();
+        server.finish();
+        let unreadable: Vec<_> = stored.values().map(|entry| entry.unreadable.is_some()).collect();
+        assert_eq!(unreadable, [true, false, false]);
+    }
+
+    #[tokio::test]
+    async fn half_of_what_is_stored_is_nothing() {
+        let (client, server) = Script::new()
+            .expect("GET", format!("{PATH}?&limit={PAGE}"), 200, page(&["a"], "more"))
+            .refuse("GET", format!("{PATH}?&limit={PAGE}&continue=more"), 410, "Expired")
+            .start();
+        let error = read(&client).await.unwrap_err();
+        server.finish();
+        assert!(format!("{error:#}").contains("Expired"), "{error:#}");
+    }
+}

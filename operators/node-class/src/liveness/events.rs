@@ -1,0 +1,165 @@
+//! Makes happenings of verdicts that nothing holds back any more.
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::LivenessEvent;
+use super::node::{Anew, Boot, NodeLiveness, Outage, Return, Shown, Verdict, differ, wall};
+use super::verdict::View;
+use crate::crd::history::{Kind, Machine};
+
+/// A booting kubelet posts its status within seconds of its first renewal, sometimes before. Then it is known whether it
+/// was a boot.
+const BOOT_SHOWN_WITHIN: Duration = Duration::from_secs(15);
+
+impl NodeLiveness {
+    /// Confirms the verdict, and tells what is new by it.
+    pub(super) fn emit(&mut self, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
+        self.emit_anew(out);
+        if !self.present {
+            // It was back before its Node was deleted; no new boot will be posted there.
+            self.emit_return(view, true, out);
+            return;
+        }
+        if self.verdict == Verdict::Unjudged {
+            return;
+        }
+        if let Some(remembered) = self.restored.take() {
+            self.resolve(&remembered, view, out);
+        }
+        match (&self.verdict, &self.shown) {
+            (Verdict::Alive, Shown::Unknown) => {
+                let since = self.revived.unwrap_or(self.base);
+                self.show(Shown::Up, Some(since), view);
+            }
+            (Verdict::Alive, Shown::Down(outage)) => {
+                let mono = self.revived.unwrap_or(self.base);
+                self.back = Some(Box::new(Return {
+                    outage: outage.clone(),
+                    mono,
+                    at: None,
+                    length: mono.saturating_sub(outage.mono),
+                    told: false,
+                }));
+                self.show(Shown::Up, Some(mono), view);
+            }
+            (Verdict::Silent(outage), Shown::Unknown | Shown::Up) => {
+                let outage = outage.clone();
+                self.emit_return(view, true, out);
+                // A boot since then belongs to this outage: it is seen when it is back.
+                self.boot = self.boot.take().filter(|boot| boot.from < outage.mono);
+                self.emit_boot(view, out);
+                self.emit_down(outage, view, out);
+            }
+            (Verdict::Unjudged, _) | (Verdict::Alive, Shown::Up) | (Verdict::Silent(_), Shown::Down(_)) => {}
+        }
+        self.emit_return(view, false, out);
+        if self.shown == Shown::Up {
+            self.emit_boot(view, out);
+        }
+    }
+
+    fn show(&mut self, shown: Shown, since: Option<Duration>, view: &View<'_>) {
+        self.shown = shown;
+        self.since = (since, since.map_or(self.since.1, |since| wall(since, view.now)));
+    }
+
+    pub(super) fn emit_anew(&mut self, out: &mut Vec<LivenessEvent>) {
+        out.extend(self.anew.take().map(|anew| match anew {
+            Anew::Reregistered(at) => LivenessEvent::Reregistered { at },
+            Anew::Replaced(at) => LivenessEvent::Replaced { at },
+        }));
+    }
+
+    fn emit_down(&mut self, mut outage: Box<Outage>, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
+        let at = outage.at(view.now);
+        outage.at = Some(at);
+        out.push(LivenessEvent::Down {
+            at,
+            kind: outage.kind,
+            planned: outage.planned,
+            evidence: outage.evidence.clone(),
+        });
+        self.shown = Shown::Down(outage);
+        // Its time stays as it was told.
+        self.since = (None, at);
+    }
+
+    /// Tells a return as soon as it is clear what it was, or at once.
+    fn emit_return(&mut self, view: &View<'_>, at_once: bool, out: &mut Vec<LivenessEvent>) {
+        let Some(back) = self.back.as_mut().filter(|back| !back.told) else {
+            return;
+        };
+        let booted = differ(&back.outage.machine.boot_id, &self.machine.boot_id);
+        let waited = view.now.mono.saturating_sub(back.mono) >= BOOT_SHOWN_WITHIN;
+        if !(booted || waited || at_once) {
+            return;
+        }
+        back.told = true;
+        let (kind, evidence) = returned(back, &self.machine, view.timing.reboot_within);
+        let at = back.at.unwrap_or_else(|| wall(back.mono, view.now));
+        out.push(LivenessEvent::Back {
+            down_at: back.outage.at(view.now),
+            at,
+            kind,
+            planned: back.outage.planned || updated(kind, &back.outage.machine, &self.machine),
+            evidence,
+        });
+    }
+
+    /// Tells a boot that was so quick that nothing else was noticed, or that fell into a time in which nobody watched.
+    fn emit_boot(&mut self, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
+        let Some(boot) = self.boot.take() else { return };
+        let at = wall(boot.to, view.now);
+        let down_at = if boot.watched { wall(boot.from, view.now) } else { at };
+        out.push(boot.back(&self.machine, down_at, at));
+    }
+}
+
+impl Boot {
+    /// As a return. A boot that nobody saw takes no time, because it is not known how much: the longest reboot is a
+    /// measure for others.
+    pub(super) fn back(&self, machine: &Machine, down_at: Timestamp, at: Timestamp) -> LivenessEvent {
+        let (kind, what) = if differ(&self.machine.machine_id, &machine.machine_id) {
+            (Kind::Reinstall, "installed anew")
+        } else {
+            (Kind::Reboot, "booted")
+        };
+        let how = if self.watched {
+            "before it counted as down"
+        } else {
+            "while nobody watched"
+        };
+        LivenessEvent::Back {
+            down_at,
+            at,
+            kind,
+            planned: self.planned || updated(kind, &self.machine, machine),
+            evidence: format!("{what} {how}"),
+        }
+    }
+}
+
+/// What an outage was, now that it is over.
+fn returned(back: &Return, machine: &Machine, reboot_within: Duration) -> (Kind, String) {
+    let (then, length) = (&back.outage.machine, back.length.as_secs());
+    if differ(&then.machine_id, &machine.machine_id) {
+        (Kind::Reinstall, format!("installed anew, back after {length} s"))
+    } else if differ(&then.boot_id, &machine.boot_id) {
+        let kind = if back.length <= reboot_within {
+            Kind::Reboot
+        } else {
+            back.outage.kind
+        };
+        (kind, format!("new boot, back after {length} s"))
+    } else if then.boot_id.is_empty() || machine.boot_id.is_empty() {
+        (back.outage.kind, format!("back after {length} s, boot unknown"))
+    } else {
+        (Kind::Suspend, format!("same boot, back after {length} s"))
+    }
+}
+
+/// A boot into other versions was an update.
+fn updated(kind: Kind, then: &Machine, now: &Machine) -> bool {
+    matches!(kind, Kind::Reboot | Kind::Reinstall) && differ(&then.versions, &now.versions)
+}

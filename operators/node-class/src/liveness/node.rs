@@ -1,0 +1,357 @@
+//! What is noted of one node as events arrive. Nothing is judged here.
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::shutdown_signs::{Announced, ShutdownSigns};
+use super::{Remembered, State};
+use crate::clock::Now;
+use crate::crd::history::{Kind, Machine};
+use crate::facts::NodeFacts;
+
+/// A pause between two renewals (every 10 s, retries after 7 s at most) from which on it may have been a boot.
+const PAUSE: Duration = Duration::from_secs(15);
+/// How long after a pause the kubelet may take to post the new boot's id (it does so when it starts).
+const POSTED_WITHIN: Duration = Duration::from_mins(5);
+
+/// An outage.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Outage {
+    /// Since when it is silent.
+    pub(super) mono: Duration,
+    /// The same on the wall clock, once it is told or known from elsewhere.
+    pub(super) at: Option<Timestamp>,
+    pub(super) kind: Kind,
+    pub(super) planned: bool,
+    /// The kubelet had announced its shutdown, and was silent then.
+    pub(super) trace: bool,
+    /// The machine as it was then.
+    pub(super) machine: Machine,
+    pub(super) evidence: String,
+}
+
+impl Outage {
+    pub(super) fn at(&self, now: Now) -> Timestamp {
+        self.at.unwrap_or_else(|| wall(self.mono, now))
+    }
+}
+
+/// The moment on the wall clock.
+pub(super) fn wall(mono: Duration, now: Now) -> Timestamp {
+    now.ago(now.mono.saturating_sub(mono))
+}
+
+/// What is true as far as can be seen now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Verdict {
+    #[default]
+    Unjudged,
+    Alive,
+    Silent(Box<Outage>),
+}
+
+/// What was last confirmed: the verdict that was not held back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Shown {
+    #[default]
+    Unknown,
+    Up,
+    Down(Box<Outage>),
+}
+
+/// A return that is to be told, once the Node object had time to show a new boot.
+#[derive(Clone, Debug)]
+pub(super) struct Return {
+    /// What it returns from; its time is fixed.
+    pub(super) outage: Box<Outage>,
+    /// When the lease changed again.
+    pub(super) mono: Duration,
+    /// The same on the wall clock, if it is known from elsewhere.
+    pub(super) at: Option<Timestamp>,
+    /// How long it was down.
+    pub(super) length: Duration,
+    pub(super) told: bool,
+}
+
+/// A boot without an outage that was noticed.
+#[derive(Clone, Debug)]
+pub(super) struct Boot {
+    pub(super) from: Duration,
+    pub(super) to: Duration,
+    /// Its beginning was seen, so that it is known how long it took.
+    pub(super) watched: bool,
+    pub(super) planned: bool,
+    /// The machine before.
+    pub(super) machine: Machine,
+}
+
+/// The Node object is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Anew {
+    Reregistered(Timestamp),
+    Replaced(Timestamp),
+}
+
+/// All that is noted of one node. There is one for each, so what most of the time is not there takes no room.
+#[derive(Debug)]
+pub(super) struct NodeLiveness {
+    /// Since when it is known at all.
+    pub(super) known: Duration,
+    pub(super) facts: Option<Arc<NodeFacts>>,
+    /// Whether there is a Node object.
+    pub(super) present: bool,
+    /// Since when there is none.
+    pub(super) gone: Option<Duration>,
+    /// Fields once known are kept when a new object does not say them yet.
+    pub(super) machine: Machine,
+    /// Version of the lease that was seen last; empty before the first.
+    version: String,
+    pub(super) lease: bool,
+    /// The last change of the lease that we saw.
+    pub(super) changed: Option<Duration>,
+    /// The last pause between two changes.
+    pause: Option<(Duration, Duration)>,
+    /// From when on silence is believed: the last sign of life, or when visibility came back after it.
+    pub(super) base: Duration,
+    /// The first change since it was judged silent, or since we started.
+    pub(super) revived: Option<Duration>,
+    pub(super) offset: Option<f64>,
+    shutdown_signs: ShutdownSigns,
+    pub(super) verdict: Verdict,
+    pub(super) shown: Shown,
+    /// Since when that is shown; the monotonic time if we measured it.
+    pub(super) since: (Option<Duration>, Timestamp),
+    pub(super) back: Option<Box<Return>>,
+    pub(super) boot: Option<Box<Boot>>,
+    pub(super) anew: Option<Anew>,
+    pub(super) restored: Option<Box<Remembered>>,
+}
+
+/// Both are known and not the same.
+pub(super) fn differ(a: &str, b: &str) -> bool {
+    !a.trim().is_empty() && !b.trim().is_empty() && !a.eq_ignore_ascii_case(b)
+}
+
+impl NodeLiveness {
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            known: now.mono,
+            facts: None,
+            present: false,
+            gone: None,
+            machine: Machine::default(),
+            version: String::new(),
+            lease: false,
+            changed: None,
+            pause: None,
+            base: now.mono,
+            revived: None,
+            offset: None,
+            shutdown_signs: ShutdownSigns::default(),
+            verdict: Verdict::Unjudged,
+            shown: Shown::Unknown,
+            since: (Some(now.mono), now.wall),
+            back: None,
+            boot: None,
+            anew: None,
+            restored: None,
+        }
+    }
+
+    /// True if the lease has changed since it was seen last.
+    pub(super) fn lease(&mut self, version: &str, renewed: Option<Timestamp>, now: Now) -> bool {
+        self.lease = true;
+        if self.version == version {
+            return false;
+        }
+        let first = self.version.is_empty();
+        self.version.clear();
+        self.version.push_str(version);
+        if first {
+            return false;
+        }
+        if let Some(before) = self.changed
+            && now.mono.saturating_sub(before) > PAUSE
+        {
+            self.pause = Some((before, now.mono));
+        }
+        self.changed = Some(now.mono);
+        self.base = now.mono;
+        self.revived.get_or_insert(now.mono);
+        if let Some(renewed) = renewed {
+            self.offset = Some(renewed.duration_since(now.wall).as_secs_f64());
+        }
+        true
+    }
+
+    /// The Node was seen. `clear_since`: since when visibility is unbroken.
+    pub(super) fn node(&mut self, facts: &Arc<NodeFacts>, clear_since: Option<Duration>, now: Now) {
+        let new = &facts.machine;
+        let created = facts.created.filter(|created| *created <= now.wall).unwrap_or(now.wall);
+        if !self.present {
+            // A new or regained object: it has a full grace to renew its lease.
+            self.base = self.base.max(now.mono);
+            (self.present, self.gone) = (true, None);
+        }
+        if self.facts.is_none() || self.restored.is_some() {
+            // Compared with what is remembered, if anything, when it is judged.
+        } else if differ(&self.machine.system_uuid, &new.system_uuid) {
+            let at = if differ(&self.machine.node_uid, &new.node_uid) {
+                created
+            } else {
+                now.wall
+            };
+            self.replace(Anew::Replaced(at), now);
+        } else if differ(&self.machine.node_uid, &new.node_uid) {
+            self.anew = Some(Anew::Reregistered(created));
+            self.shutdown_signs.over();
+            if differ(&self.machine.machine_id, &new.machine_id) {
+                self.boot = Some(self.booted(now.mono, now.mono, None));
+            }
+        } else if differ(&self.machine.boot_id, &new.boot_id) {
+            self.new_boot(clear_since, now);
+        }
+        merge(&mut self.machine, new);
+        self.shutdown_signs.see(facts, now.mono);
+        self.facts = Some(Arc::clone(facts));
+    }
+
+    /// Another machine bears the name: nothing of what is noted is about it.
+    pub(super) fn replace(&mut self, anew: Anew, now: Now) {
+        let mut liveness = Self::new(now);
+        (liveness.facts, liveness.present) = (self.facts.take(), self.present);
+        (liveness.lease, liveness.version) = (self.lease, std::mem::take(&mut self.version));
+        liveness.anew = Some(anew);
+        *self = liveness;
+    }
+
+    fn new_boot(&mut self, clear_since: Option<Duration>, now: Now) {
+        // The kubelet has written it, so that it was alive; only its lease says whether it still is.
+        self.base = self.base.max(now.mono);
+        self.shutdown_signs.over();
+        let last = self.changed.unwrap_or(now.mono);
+        let silent = now.mono.saturating_sub(last) > PAUSE;
+        if let Some(back) = &mut self.back {
+            // The kubelet pauses when it boots: without a newer pause, this is the boot of the return.
+            self.pause = self.pause.filter(|(_, to)| *to > back.mono);
+            let newer = silent || self.pause.is_some();
+            let same_boot = !differ(&back.outage.machine.boot_id, &self.machine.boot_id);
+            if back.told && !newer && same_boot && now.mono.saturating_sub(back.mono) <= POSTED_WITHIN {
+                // It was told as a suspend because the Node came so late: tell it again, as what it was.
+                back.told = false;
+            }
+            if !back.told {
+                return;
+            }
+        }
+        if matches!(self.shown, Shown::Down(_)) {
+            return;
+        }
+        let recent = |pause: &(Duration, Duration)| now.mono.saturating_sub(pause.1) <= POSTED_WITHIN;
+        let (from, to) = if silent {
+            (last, now.mono)
+        } else {
+            self.pause.take().filter(recent).unwrap_or((last, now.mono))
+        };
+        self.boot = Some(self.booted(from, to, clear_since));
+    }
+
+    fn booted(&self, from: Duration, to: Duration, clear_since: Option<Duration>) -> Box<Boot> {
+        Box::new(Boot {
+            from,
+            to,
+            watched: clear_since.is_some_and(|since| since <= from),
+            planned: self.planned(),
+            machine: self.machine.clone(),
+        })
+    }
+
+    fn planned(&self) -> bool {
+        self.facts
+            .as_ref()
+            .is_some_and(|facts| self.shutdown_signs.planned(facts))
+    }
+
+    /// Sight is back. Silence before counts no more, and while nobody watched an announced shutdown may have been
+    /// called off. `watched`: how long its silence had lasted for sure when visibility was lost.
+    pub(super) fn blinded(&mut self, until: Duration, watched: Duration, believed: Duration) {
+        if watched < believed {
+            self.base = self.base.max(until);
+        }
+        self.shutdown_signs.blinded(self.facts.as_deref());
+    }
+
+    /// The Node was deleted.
+    pub(super) fn node_gone(&mut self, now: Now) {
+        if self.present {
+            self.present = false;
+            self.gone = Some(now.mono);
+            self.boot = None;
+            self.since = (Some(now.mono), now.wall);
+        }
+    }
+
+    /// How it went, if it went now.
+    pub(super) fn outage(&self, now: Now) -> Box<Outage> {
+        let ready = self.facts.as_deref().map(|facts| &facts.ready);
+        let announced = self.shutdown_signs.announced(self.changed.unwrap_or(self.base));
+        let (kind, how) = match announced {
+            Announced::ByKubelet { .. } => (Kind::Clean, "the kubelet announced its shutdown"),
+            Announced::ByTalos => (Kind::Clean, "Talos had cordoned it"),
+            Announced::Nothing => (Kind::Lost, "nothing was announced"),
+        };
+        let opinion = match ready.and_then(|ready| ready.status) {
+            Some(true) => "still True",
+            Some(false) => "False",
+            None => "Unknown",
+        };
+        // Never seen alive: the cluster may know since when it is not ready.
+        let at = ready
+            .filter(|ready| self.changed.is_none() && ready.status != Some(true))
+            .and_then(|ready| ready.since)
+            .filter(|since| *since < wall(self.base, now));
+        Box::new(Outage {
+            mono: self.base,
+            at,
+            kind,
+            planned: self.planned(),
+            trace: announced == Announced::ByKubelet { traced: true },
+            machine: self.machine.clone(),
+            evidence: format!("lease silent, {how}, Ready is {opinion}"),
+        })
+    }
+
+    /// Takes what an earlier process knew.
+    pub(super) fn restore(&mut self, remembered: Remembered) {
+        self.shown = match remembered.state {
+            State::Up => Shown::Up,
+            State::Down => Shown::Down(Box::new(Outage {
+                mono: self.base,
+                at: Some(remembered.down_at.unwrap_or(remembered.known_until)),
+                kind: remembered.went.unwrap_or(Kind::Lost),
+                planned: remembered.planned,
+                trace: false,
+                machine: remembered.machine.clone(),
+                evidence: String::new(),
+            })),
+            State::Unknown | State::Gone | State::Missing => Shown::Unknown,
+        };
+        self.since = (None, remembered.known_until);
+        self.restored = Some(Box::new(remembered));
+    }
+}
+
+/// Takes over the fields that say something.
+fn merge(machine: &mut Machine, new: &Machine) {
+    let take = |to: &mut String, from: &String| {
+        if !from.trim().is_empty() && to != from {
+            to.clone_from(from);
+        }
+    };
+    take(&mut machine.node_uid, &new.node_uid);
+    take(&mut machine.system_uuid, &new.system_uuid);
+    take(&mut machine.machine_id, &new.machine_id);
+    take(&mut machine.boot_id, &new.boot_id);
+    take(&mut machine.versions, &new.versions);
+}

@@ -1,0 +1,76 @@
+//! What was announced of a node before it went.
+use std::time::Duration;
+
+use crate::crd;
+use crate::facts::NodeFacts;
+
+/// An announced shutdown takes minutes (Talos caps it at 20). A mark that is older was left behind.
+const FRESH: Duration = Duration::from_mins(30);
+
+/// Marks of a shutdown, with the time at which they were first seen.
+#[derive(Debug, Default)]
+pub(super) struct ShutdownSigns {
+    /// The kubelet says that it shuts down.
+    shutting_down: Option<Duration>,
+    /// And we have watched without a break since.
+    traced: bool,
+    /// Talos' cordon is there.
+    talos: Option<Duration>,
+    /// A person cordoned it, before anything else did.
+    by_hand: bool,
+}
+
+/// What the marks say of an outage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Announced {
+    Nothing,
+    ByTalos,
+    ByKubelet { traced: bool },
+}
+
+impl ShutdownSigns {
+    pub(super) fn see(&mut self, facts: &NodeFacts, mono: Duration) {
+        if facts.shutting_down() {
+            self.shutting_down.get_or_insert(mono);
+            self.traced = true;
+        } else if facts.ready.status.is_some() {
+            // Only the kubelet says True or False; Unknown is the cluster's opinion and takes nothing back.
+            self.shutting_down = None;
+        }
+        if facts.talos_cordoned() {
+            self.talos.get_or_insert(mono);
+        } else {
+            self.talos = None;
+            self.by_hand = facts.unschedulable;
+        }
+    }
+
+    /// Another boot, or another object: what was announced is over.
+    pub(super) fn over(&mut self) {
+        (self.shutting_down, self.talos) = (None, None);
+    }
+
+    /// While nobody watched, a shutdown may have been called off, unless it is still announced.
+    pub(super) fn blinded(&mut self, facts: Option<&NodeFacts>) {
+        self.traced = facts.is_some_and(NodeFacts::shutting_down);
+    }
+
+    /// Of a node whose last sign of life was at `last`. Talos' cordon alone is no trace: it may have been left behind by a
+    /// drain that failed.
+    pub(super) fn announced(&self, last: Duration) -> Announced {
+        let fresh = |mark: Option<Duration>| mark.is_some_and(|at| last.saturating_sub(at) <= FRESH);
+        if fresh(self.shutting_down) {
+            Announced::ByKubelet { traced: self.traced }
+        } else if fresh(self.talos) {
+            Announced::ByTalos
+        } else {
+            Announced::Nothing
+        }
+    }
+
+    /// A person or we wanted it off. The condition of a graceful shutdown is no plan: each orderly shutdown sets it.
+    pub(super) fn planned(&self, facts: &NodeFacts) -> bool {
+        let plan = |condition: &String| condition != "GracefulNodeShutdownInProgress";
+        self.by_hand || facts.annotations.contains_key(crd::CORDONED) || facts.maintenance.iter().any(plan)
+    }
+}

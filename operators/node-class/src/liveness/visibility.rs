@@ -1,0 +1,140 @@
+//! Whether we would have noticed. A watch that has stalled looks like one on which nothing happens, so visibility is proven
+//! only by leases that change: with a renewal every 10 s from each node, some lease changes all the time.
+use std::time::Duration;
+
+use crate::args::Timing;
+
+/// A pause between two steps beyond this (or beyond `blind_after`, if that is longer) means that our process was stopped.
+const STOPPED: Duration = Duration::from_secs(30);
+
+/// A stretch of time on the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: Duration,
+    pub(super) until: Duration,
+}
+
+/// How well we see, without the mass guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clarity {
+    Blind,
+    Settling,
+    Clear,
+}
+
+/// Keeps when we saw.
+#[derive(Debug)]
+pub(super) struct VisibilityTracker {
+    grace: Duration,
+    blind_after: Duration,
+    watching: bool,
+    started: Duration,
+    stepped: Duration,
+    /// The last change of any lease.
+    proof: Option<Duration>,
+    /// Since when proof has followed proof; none while blind.
+    since: Option<Duration>,
+    /// The same, kept while blind: silence before it does not count.
+    epoch: Duration,
+    /// While blind: the last proof before. None when there never was one.
+    lost: Option<Duration>,
+    /// Blindness that has ended and is not yet told.
+    ended: Vec<Span>,
+}
+
+impl VisibilityTracker {
+    pub(super) fn new(timing: &Timing, mono: Duration) -> Self {
+        Self {
+            grace: timing.grace,
+            blind_after: timing.blind_after,
+            watching: false,
+            started: mono,
+            stepped: mono,
+            proof: None,
+            since: None,
+            epoch: mono,
+            lost: None,
+            ended: Vec::new(),
+        }
+    }
+
+    /// Some lease has changed.
+    pub(super) fn prove(&mut self, mono: Duration) {
+        if !self.watching {
+            return;
+        }
+        self.check(mono);
+        if self.since.is_none() {
+            self.since = Some(mono);
+            self.epoch = mono;
+            if let Some(from) = self.lost.take() {
+                self.ended.push(Span { from, until: mono });
+            }
+        }
+        self.proof = Some(mono);
+    }
+
+    pub(super) fn watching(&mut self, both: bool) {
+        if !both {
+            self.lose(self.proof);
+        }
+        self.watching = both;
+    }
+
+    /// Time has passed. Returns the blindness that has ended.
+    pub(super) fn step(&mut self, mono: Duration) -> Vec<Span> {
+        let pause = mono.saturating_sub(self.stepped);
+        // Sight that began after the pause has accounted for it already.
+        let through = self.since.is_some_and(|since| since <= self.stepped);
+        if through && pause > self.blind_after.max(STOPPED) {
+            self.lose(Some(self.proof.map_or(self.stepped, |proof| proof.min(self.stepped))));
+        }
+        self.check(mono);
+        self.stepped = mono;
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Loses visibility if the last proof is too old.
+    fn check(&mut self, mono: Duration) {
+        if self
+            .proof
+            .is_some_and(|proof| mono.saturating_sub(proof) > self.blind_after)
+        {
+            self.lose(self.proof);
+        }
+    }
+
+    fn lose(&mut self, from: Option<Duration>) {
+        if self.since.take().is_some() {
+            self.lost = from;
+        }
+    }
+
+    pub(super) fn clarity(&self) -> Clarity {
+        match self.since {
+            Some(_) if self.settled().is_some() => Clarity::Clear,
+            Some(_) => Clarity::Settling,
+            None if self.lost.is_none() && self.stepped.saturating_sub(self.started) <= self.blind_after => {
+                Clarity::Settling
+            }
+            None => Clarity::Blind,
+        }
+    }
+
+    /// Since when we have seen, if that is long enough to judge: every silence is then counted from there at the earliest.
+    pub(super) fn settled(&self) -> Option<Duration> {
+        let (since, proof) = (self.since?, self.proof?);
+        (proof.saturating_sub(since) >= self.grace).then_some(since)
+    }
+
+    /// Since when we have seen without a break.
+    pub(super) fn since(&self) -> Option<Duration> {
+        self.since
+    }
+
+    /// How much of the time after `from` is proven to have been watched; blindness sets it back to nothing.
+    pub(super) fn watched_since(&self, from: Duration) -> Duration {
+        let proof = self.proof.unwrap_or_default();
+        proof.saturating_sub(from.max(self.epoch))
+    }
+}

@@ -1,0 +1,167 @@
+//! What the status of each class says.
+use std::collections::BTreeMap;
+
+use hearth_reconciler::conditions::Conditions;
+
+use super::nodes::View;
+use super::{Observed, Plan, Planner};
+use crate::class::lockout::lockout;
+use crate::class::{Subject, matches, validate};
+use crate::clock::Now;
+use crate::crd::{NodeClass, NodeClassStatus, RECONCILE_AT};
+use crate::facts::NodeFacts;
+
+/// Present while another class or somebody else has a key that the class wants.
+pub(super) const CONFLICT: &str = "Conflict";
+/// Present while somebody keeps taking away what the class sets.
+pub(super) const CONTENDED: &str = "Contended";
+
+/// Lists in the status are cut here.
+const SHOWN: usize = 20;
+/// Node names in the status are cut here.
+const NAMES: usize = 50;
+
+/// What forbids using a class: reason and message.
+pub(super) fn obstacle(observed: &Observed, class: &NodeClass) -> Option<(&'static str, String)> {
+    if let Some(text) = validate(class) {
+        return Some(("InvalidClass", text));
+    }
+    let sets = observed.daemon_sets.as_ref()?;
+    let own = observed.own_tolerations.as_ref().map_or(&[][..], |own| own.as_slice());
+    if observed.own_tolerations.is_none() || class.spec.taints.is_empty() {
+        return None;
+    }
+    // Hosts and availability are not needed to see whom a taint would lock out: all nodes that it could match count.
+    let all: Vec<&NodeFacts> = observed.nodes.values().map(|node| &**node).collect();
+    let could: Vec<&NodeFacts> = all.iter().copied().filter(|node| could_match(class, node)).collect();
+    lockout(class, &could, &all, sets, own).map(|text| ("WouldLockOut", text))
+}
+
+fn could_match(class: &NodeClass, node: &NodeFacts) -> bool {
+    let mut class = class.clone();
+    class.spec.matches.availability = None;
+    class.spec.matches.hosts.clear();
+    class.spec.matches.form_factors.clear();
+    let subject = Subject {
+        node,
+        host: None,
+        form_factor: None,
+        availability: crate::crd::Availability::Unproven,
+        may_exclude: false,
+        flapping: false,
+    };
+    matches(&class, &subject)
+}
+
+impl Planner {
+    pub(super) fn view_classes(observed: &Observed, views: &BTreeMap<String, View>, plan: &mut Plan, now: Now) {
+        for class in &observed.classes {
+            let name = class.metadata.name.clone().unwrap_or_default();
+            let status = Self::view_class(observed, class, &name, views, now);
+            plan.classes.insert(name, status);
+        }
+    }
+
+    fn view_class(
+        observed: &Observed,
+        class: &NodeClass,
+        name: &str,
+        views: &BTreeMap<String, View>,
+        now: Now,
+    ) -> NodeClassStatus {
+        let old = class.status.clone().unwrap_or_default();
+        let generation = class.metadata.generation;
+        let has = |view: &View| view.node_plan.wanted.classes.iter().any(|class| class == name);
+        let nodes: Vec<&String> = views
+            .iter()
+            .filter(|(_, view)| has(view))
+            .map(|(node, _)| node)
+            .collect();
+        let conflicts = conflicts(name, views);
+        let contended: Vec<String> = views
+            .iter()
+            .filter(|(_, view)| has(view) && !view.contended.is_empty())
+            .map(|(node, view)| format!("{node}: {}", view.contended.join(", ")))
+            .collect();
+        let plan = views.iter().flat_map(|(node, view)| {
+            let of = view.node_plan.wanted.dry.iter().filter(|(class, _)| class == name);
+            of.map(move |(_, line)| format!("{node}: {line}"))
+        });
+        let mut status = NodeClassStatus {
+            observed_generation: generation,
+            last_handled_reconcile_at: handled(class.metadata.annotations.as_ref()),
+            matched: i64::try_from(nodes.len()).ok(),
+            nodes: nodes.iter().take(NAMES).map(|node| (*node).clone()).collect(),
+            conflicts: conflicts.iter().take(SHOWN).cloned().collect(),
+            plan: plan.take(SHOWN).collect(),
+            conditions: old.conditions,
+        };
+        let mut of = Conditions {
+            list: &mut status.conditions,
+            generation,
+            now: now.wall,
+        };
+        flag(&mut of, CONFLICT, "KeysTaken", &conflicts);
+        flag(&mut of, CONTENDED, "TakenAway", &contended);
+        if class.spec.suspend {
+            of.ready("Suspended", "suspended: its nodes keep what they have");
+        } else if let Some((reason, text)) = obstacle(observed, class) {
+            let text = format!("{text}. Until then its nodes keep what they have");
+            of.stalled(reason, &text);
+        } else if nodes.is_empty() {
+            let text = "no node matches. That is right if such nodes are still to come; else look at spec.match";
+            of.ready("NoNodes", text);
+        } else if !conflicts.is_empty() {
+            let text = format!("{} keys are not set: {}", conflicts.len(), conflicts[0]);
+            of.ready("Conflict", &text);
+        } else if class.spec.dry_run {
+            of.ready("DryRun", "a dry run: see status.plan; nothing is written");
+        } else {
+            let text = format!("{} nodes", nodes.len());
+            of.ready("Matched", &text);
+        }
+        status
+    }
+}
+
+/// The annotation that asks for a look, as it is echoed.
+pub(super) fn handled(annotations: Option<&BTreeMap<String, String>>) -> Option<String> {
+    annotations.and_then(|annotations| annotations.get(RECONCILE_AT).cloned())
+}
+
+/// A condition that is there while there is something to tell.
+pub(super) fn flag(of: &mut Conditions<'_>, type_: &str, reason: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return of.list.retain(|condition| condition.type_ != type_);
+    }
+    let mut text = lines.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    if lines.len() > SHOWN {
+        text = format!("{text}; and {} more", lines.len() - SHOWN);
+    }
+    of.set(type_, true, reason, &text);
+}
+
+/// What a class does not get, each once: `node: key: why`, or for ties `key: class … has it`.
+fn conflicts(name: &str, views: &BTreeMap<String, View>) -> Vec<String> {
+    let mut ties = std::collections::BTreeSet::new();
+    let mut refused = Vec::new();
+    for (node, view) in views {
+        for tie in &view.node_plan.wanted.ties {
+            if tie.winner == name {
+                ties.insert(format!(
+                    "{}: {} wants it too and has the same priority; ours is used",
+                    tie.key, tie.loser
+                ));
+            } else if tie.loser == name {
+                ties.insert(format!(
+                    "{}: {} has it (same priority, its name comes first)",
+                    tie.key, tie.winner
+                ));
+            }
+        }
+        let all = view.diff.refused.iter().chain(&view.node_plan.wanted.refused);
+        let of = all.filter(|refused| refused.class.as_deref() == Some(name));
+        refused.extend(of.map(|refused| format!("{node}: {}: {}", refused.key, refused.why)));
+    }
+    ties.into_iter().chain(refused).collect()
+}

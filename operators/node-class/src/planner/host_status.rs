@@ -1,0 +1,243 @@
+//! What the status of each host says, but for the request to go off, which is decided while it is carried out.
+use std::collections::BTreeMap;
+
+use hearth_reconciler::conditions::Conditions;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::class_status::{flag, handled};
+use super::{Observed, Plan, Planner};
+use crate::clock::Now;
+use crate::crd::history::Kind;
+use crate::crd::host::{HostNode, HostState, OffPhase};
+use crate::crd::{Availability, NodeHost, NodeHostStatus};
+use crate::host::{Claims, expected_off, window_problem};
+use crate::liveness::{Domains, LivenessStatus, State, Visibility};
+
+/// Present while this host's going off would end etcd's quorum, whatever else is up.
+pub(super) const QUORUM_AT_RISK: &str = "QuorumAtRisk";
+/// Present while workloads or volumes live only on volatile hosts, this one among them.
+pub(super) const ONLY_HERE: &str = "OnlyHere";
+
+impl Planner {
+    pub(super) fn view_hosts(
+        &self,
+        observed: &Observed,
+        claims: &Claims,
+        domains: &Domains,
+        plan: &mut Plan,
+        now: Now,
+    ) {
+        let mut on: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+        for (node, host) in domains.host.iter().filter(|(node, _)| claims.host.contains_key(*node)) {
+            on.entry(host).or_default().push(node);
+        }
+        for host in &observed.hosts {
+            let name = host.metadata.name.clone().unwrap_or_default();
+            let nodes = on.remove(name.as_str()).unwrap_or_default();
+            let status = self.view_host(observed, claims, &nodes, plan, host, &name, now);
+            plan.hosts.insert(name, status);
+        }
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one step of the plan, with what the steps before it found"
+    )]
+    fn view_host(
+        &self,
+        observed: &Observed,
+        claims: &Claims,
+        nodes: &[&String],
+        plan: &Plan,
+        host: &NodeHost,
+        name: &str,
+        now: Now,
+    ) -> NodeHostStatus {
+        let old = host.status.clone().unwrap_or_default();
+        let nodes: Vec<(&String, LivenessStatus)> = nodes.iter().map(|node| (*node, self.liveness(node))).collect();
+        let present: Vec<&LivenessStatus> = nodes
+            .iter()
+            .map(|(_, s)| s)
+            .filter(|s| s.state != State::Gone)
+            .collect();
+        let state = state(&present);
+        let (windows, _) = expected_off(&host.spec.expected_off, &self.zone, now.wall);
+        let off = old.off.as_ref().is_some_and(|off| off.phase != OffPhase::Refused);
+        let worst = nodes
+            .iter()
+            .map(|(node, _)| self.availability(observed, claims, node))
+            .max_by_key(|a| rank(*a));
+        // Once it is empty, what it would have to leave behind is no obstacle any more.
+        let emptied = old.off.as_ref().is_some_and(|off| off.phase == OffPhase::Drained);
+        let may = plan.impact.may_go_off(name, emptied);
+        let mut status = NodeHostStatus {
+            observed_generation: host.metadata.generation,
+            last_handled_reconcile_at: handled(host.metadata.annotations.as_ref()),
+            state: Some(state),
+            since: since(&old, state, &present),
+            evidence: Some(evidence(&nodes, state)),
+            availability: host.spec.availability.map(Availability::from).or(worst),
+            expected_off: windows || off,
+            nodes: nodes
+                .iter()
+                .map(|(node, liveness)| HostNode {
+                    name: (*node).clone(),
+                    state: liveness.state.as_str().to_owned(),
+                })
+                .collect(),
+            may_go_off: Some(may.clone()),
+            off: old.off,
+            last_handled_off: old.last_handled_off,
+            power: None,
+            conditions: old.conditions,
+        };
+        Self::conditions(observed, claims, plan, host, name, &mut status, now);
+        status
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one step of the plan, with what the steps before it found"
+    )]
+    fn conditions(
+        observed: &Observed,
+        claims: &Claims,
+        plan: &Plan,
+        host: &NodeHost,
+        name: &str,
+        status: &mut NodeHostStatus,
+        now: Now,
+    ) {
+        let risk = plan.impact.quorum_hosts.contains(name).then(|| {
+            let quorum = &plan.impact.quorum;
+            format!(
+                "so many of the {} etcd members are on this host that the {} needed would not be left without it: when it goes off, the API server stops",
+                quorum.members, quorum.quorum
+            )
+        });
+        let only: Vec<String> = if status.availability == Some(Availability::Volatile) {
+            let here = |node: &String| claims.host.get(node).is_some_and(|host| host == name);
+            let nodes = |line: &String| {
+                observed
+                    .workloads
+                    .as_ref()
+                    .and_then(|workloads| workloads.nodes.get(line))
+            };
+            let on = |line: &&String| nodes(line).is_some_and(|nodes| nodes.iter().any(here));
+            plan.impact.only_volatile.iter().filter(on).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        let disputed: Vec<String> = claims
+            .disputed
+            .iter()
+            .filter(|(_, by)| by.contains(name))
+            .map(|(node, by)| {
+                let others: Vec<&str> = by.iter().filter(|host| *host != name).map(String::as_str).collect();
+                format!("{node} is claimed by {}, too", others.join(", "))
+            })
+            .collect();
+        let wrong = host.spec.expected_off.iter().find_map(window_problem);
+        let unmatched = claims.unmatched.get(name).cloned().unwrap_or_default();
+        let (off, nodes, evidence) = (status.off.clone(), status.nodes.len(), status.evidence.clone());
+        let mut of = Conditions {
+            list: &mut status.conditions,
+            generation: host.metadata.generation,
+            now: now.wall,
+        };
+        flag(&mut of, QUORUM_AT_RISK, "MembersOnOneHost", &Vec::from_iter(risk));
+        flag(&mut of, ONLY_HERE, "OnlyOnVolatile", &only);
+        if host.spec.suspend {
+            of.ready("Suspended", "suspended: its nodes keep what they have");
+        } else if !disputed.is_empty() {
+            let text = format!(
+                "{}. Nobody gets such a node; take it out of one of the hosts",
+                disputed.join("; ")
+            );
+            of.stalled("NodesDisputed", &text);
+        } else if let Some(text) = wrong {
+            of.stalled("InvalidWindow", &format!("spec.expectedOff: {text}"));
+        } else if let Some(off) = off.filter(|off| off.phase == OffPhase::Refused) {
+            let why = plan.impact.may_go_off(name, true).because.first().cloned();
+            let text = format!(
+                "the request `{}` to go off is refused: {}. End its value with ! to go off all the same",
+                off.request,
+                why.unwrap_or_default()
+            );
+            of.reconciling("OffRefused", &text);
+        } else if !unmatched.is_empty() {
+            let text = format!(
+                "no node matches {}; the names of nodes are in `kubectl get nodes`",
+                unmatched.join(", ")
+            );
+            of.reconciling("NodesNotFound", &text);
+        } else if nodes == 0 {
+            of.reconciling("NodesNotFound", "no node is on it");
+        } else {
+            of.ready("Seen", &evidence.unwrap_or_default());
+        }
+    }
+}
+
+fn rank(availability: Availability) -> u8 {
+    match availability {
+        Availability::AlwaysOn => 0,
+        Availability::Unproven => 1,
+        Availability::Volatile => 2,
+    }
+}
+
+fn state(nodes: &[&LivenessStatus]) -> HostState {
+    let count = |state: State| nodes.iter().filter(|liveness| liveness.state == state).count();
+    let up = count(State::Up) + count(State::Missing);
+    match (up, count(State::Down)) {
+        (0, 0) => HostState::Unknown,
+        (up, 0) if up == nodes.len() => HostState::On,
+        (0, down) if down == nodes.len() => HostState::Off,
+        (up, down) if up + down == nodes.len() => HostState::Partial,
+        _ => HostState::Unknown,
+    }
+}
+
+/// Since when it is so: as told before, or since the last of its nodes changed.
+fn since(old: &NodeHostStatus, state: HostState, nodes: &[&LivenessStatus]) -> Option<Time> {
+    if old.state == Some(state) && old.since.is_some() {
+        return old.since.clone();
+    }
+    let last = nodes.iter().map(|liveness| liveness.since).max()?;
+    Timestamp::from_second(last.as_second()).ok().map(Time)
+}
+
+fn evidence(nodes: &[(&String, LivenessStatus)], state: HostState) -> String {
+    let down: Vec<String> = nodes
+        .iter()
+        .filter(|(_, liveness)| liveness.state == State::Down)
+        .map(|(node, liveness)| {
+            let how = if liveness.clean_trace {
+                "after a clean shutdown"
+            } else if liveness.went == Some(Kind::Clean) {
+                "after it announced a shutdown"
+            } else {
+                "without a word"
+            };
+            let since = Timestamp::from_second(liveness.since.as_second()).unwrap_or(liveness.since);
+            format!("{node} is silent since {since} {how}")
+        })
+        .collect();
+    match state {
+        HostState::On => format!("{} of {} nodes renew their leases", nodes.len(), nodes.len()),
+        HostState::Unknown => "it is not known whether its nodes are alive".to_owned(),
+        HostState::Off | HostState::Partial => down.join("; "),
+    }
+}
+
+/// How well we see, in a word and in words; for logs and metrics.
+pub fn visibility(visibility: &Visibility) -> (&'static str, String) {
+    match visibility {
+        Visibility::Settling => ("settling", "watching for a while before anything is judged".to_owned()),
+        Visibility::Blind => ("blind", "no lease changes, so nothing is known".to_owned()),
+        Visibility::Guarded(why) => ("guarded", why.clone()),
+        Visibility::Clear => ("clear", String::new()),
+    }
+}

@@ -1,0 +1,320 @@
+//! The planner: a pure step from what was observed to what should be. It runs every few
+//! seconds; the reconcilers carry out what it says.
+mod class_status;
+mod host_status;
+mod node_metrics;
+mod node_state;
+mod nodes;
+mod types;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::args::{Feature, Learning, Settings, Timing};
+use crate::class::contention::Contention;
+use crate::class::debounce::Debounce;
+use crate::class::oscillation::Oscillation;
+use crate::clock::Now;
+use crate::crd::{Availability, NodeHistoryStatus, NodeHost};
+use crate::facts::NodeFacts;
+use crate::failover;
+use crate::history_store::Stored;
+use crate::host::Claims;
+use crate::liveness::{Domains, LivenessStatus, LivenessTracker, NodeEvent, State, Visibility};
+
+pub use host_status::visibility;
+pub use node_state::Entry;
+pub use nodes::due;
+pub use types::{Finding, NodeMetrics, NodePlan, Observed, Plan};
+
+/// The operator's memory.
+#[derive(Debug)]
+pub struct Planner {
+    timing: Timing,
+    learning: Learning,
+    zone: TimeZone,
+    features: Vec<Feature>,
+    /// Liveness; it is fed on leader and standby alike.
+    pub tracker: LivenessTracker,
+    pub(crate) entries: Stored,
+    pub(crate) contention: Contention,
+    pub(crate) oscillation: Oscillation,
+    pub(crate) debounce: Debounce,
+    /// As of the last plan.
+    node_plans: BTreeMap<String, Arc<NodePlan>>,
+    /// Hosts and steadiness as of the last plan.
+    domains: Arc<Domains>,
+    /// What happened and is not in the records yet, with when it was told. A standby keeps it for when it takes over.
+    pending: VecDeque<(Duration, NodeEvent)>,
+    /// Histories that are to be stored.
+    outbox: BTreeMap<String, Waiting>,
+    /// Of what came into the outbox last.
+    serial: u64,
+    /// By node, keys that the API server refused because others manage them, and when that was.
+    theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
+    /// When this process began to lead with a clear view.
+    clear_since: Option<Duration>,
+    restored: bool,
+    loaded: bool,
+}
+
+/// A history on its way.
+#[derive(Debug)]
+struct Waiting {
+    serial: u64,
+    status: NodeHistoryStatus,
+}
+
+/// A standby remembers what happened for this long; a leader's lease ends much sooner.
+const REMEMBERED: Duration = Duration::from_mins(10);
+
+/// For this long keys of others are not tried again.
+const LEFT: Duration = Duration::from_mins(10);
+
+impl Planner {
+    /// Knows nothing yet.
+    pub fn new(settings: &Settings, now: Now) -> Self {
+        Self {
+            timing: settings.timing,
+            learning: settings.learning,
+            zone: settings.time_zone.clone(),
+            features: settings.features.0.clone(),
+            tracker: LivenessTracker::new(settings.timing, now),
+            entries: BTreeMap::new(),
+            contention: Contention::default(),
+            oscillation: Oscillation::default(),
+            debounce: Debounce::default(),
+            node_plans: BTreeMap::new(),
+            domains: Arc::default(),
+            pending: VecDeque::new(),
+            outbox: BTreeMap::new(),
+            serial: 0,
+            theirs: BTreeMap::new(),
+            clear_since: None,
+            restored: false,
+            loaded: false,
+        }
+    }
+
+    /// Tells liveness what is stored of the time before this process. Called once, with all that is stored, before anything is
+    /// judged; also on a standby, so that it sees what happens as a leader would.
+    pub fn restore(&mut self, stored: &Stored) {
+        for (name, entry) in stored {
+            if let Some(remembered) = entry.record.remembered() {
+                self.tracker.restore(name, remembered);
+            }
+        }
+        self.restored = true;
+    }
+
+    /// Whether [`Planner::restore`] was called.
+    pub fn restored(&self) -> bool {
+        self.restored
+    }
+
+    /// Takes over what is stored. Called when this process begins to lead, with all that was stored then.
+    pub fn load(&mut self, stored: Stored) {
+        self.entries = stored;
+        self.clear_since = None;
+        self.loaded = true;
+    }
+
+    /// Whether [`Planner::load`] was called in this term.
+    pub fn loaded(&self) -> bool {
+        self.loaded
+    }
+
+    /// Another leads: what is stored from now on is theirs. What happens is remembered for a while, in case the leader goes
+    /// down together with what it should have told.
+    pub fn stand_by(&mut self, now: Now) {
+        self.entries.clear();
+        self.outbox.clear();
+        self.node_plans.clear();
+        (self.loaded, self.clear_since) = (false, None);
+        self.look(now);
+        while self
+            .pending
+            .front()
+            .is_some_and(|(told, _)| now.mono.saturating_sub(*told) > REMEMBERED)
+        {
+            self.pending.pop_front();
+        }
+    }
+
+    /// Looks whether nodes are alive. True if something happened or the visibility changed, so that it has to be planned for.
+    pub fn look(&mut self, now: Now) -> bool {
+        let before = self.tracker.visibility();
+        let events = self.tracker.step(&self.domains, now);
+        let happened = !events.is_empty();
+        self.pending.extend(events.into_iter().map(|event| (now.mono, event)));
+        happened || self.tracker.visibility() != before
+    }
+
+    /// Somebody deleted what is stored of a node: what it did is not remembered any more, and what it was learned to be neither. But
+    /// a node with our out-of-service taint keeps the grounds for it.
+    pub fn forget(&mut self, node: &str, facts: Option<&NodeFacts>) {
+        if facts.is_some_and(nodes::is_out_of_service) {
+            return;
+        }
+        self.entries.remove(node);
+        self.outbox.remove(node);
+        self.pending.retain(|(_, event)| event.node != node);
+    }
+
+    /// Whether it has become time to take away what is too much: after visibility first becomes clear only adding is allowed for a while, and the end
+    /// of that while is nothing that happens by itself. The stores are complete.
+    pub fn settled(&self, now: Now) -> bool {
+        let only_added = self.node_plans.values().next().is_some_and(|plan| plan.only_add);
+        only_added && self.tracker.visibility() == Visibility::Clear && self.long_clear(now)
+    }
+
+    fn long_clear(&self, now: Now) -> bool {
+        self.clear_since
+            .is_some_and(|since| now.mono.saturating_sub(since) >= self.timing.settle)
+    }
+
+    /// What is to be stored of a node, with the number by which [`Planner::stored`] knows it.
+    pub fn to_store(&self, node: &str) -> Option<(u64, NodeHistoryStatus)> {
+        let waiting = self.outbox.get(node)?;
+        Some((waiting.serial, waiting.status.clone()))
+    }
+
+    /// It is stored; if something newer has come meanwhile, that is still to be.
+    pub fn stored(&mut self, node: &str, serial: u64) {
+        if self.outbox.get(node).is_some_and(|waiting| waiting.serial == serial) {
+            self.outbox.remove(node);
+        }
+    }
+
+    /// The nodes whose history is to be stored, each with the number of what is waiting.
+    pub fn waiting_to_store(&self) -> impl Iterator<Item = (&String, u64)> {
+        self.outbox.iter().map(|(node, waiting)| (node, waiting.serial))
+    }
+
+    /// The API server refused an apply, because others manage these keys. They are left to them for a while.
+    pub fn refused(&mut self, node: &str, keys: Vec<(String, String)>, now: Now) {
+        let theirs = self.theirs.entry(node.to_owned()).or_default();
+        theirs.0 = now.mono;
+        theirs.1.extend(keys);
+        theirs.1.sort();
+        theirs.1.dedup();
+    }
+
+    /// Whether it has to be looked what of the time before a failover is still on the node.
+    pub fn watches_leftovers(&self, node: &str) -> bool {
+        self.entries.get(node).is_some_and(|entry| entry.ready_since.is_some())
+    }
+
+    /// Whether this part is switched on.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
+    }
+
+    /// One step.
+    pub fn plan(&mut self, observed: &Observed, now: Now) -> Plan {
+        let claims = Self::claims(observed);
+        let domains = Arc::new(self.domains(observed, &claims));
+        self.domains = Arc::clone(&domains);
+        let events: Vec<NodeEvent> = self.pending.drain(..).map(|(_, event)| event).collect();
+        let visibility = self.tracker.visibility();
+        let clear = visibility == Visibility::Clear;
+        if clear {
+            self.clear_since.get_or_insert(now.mono);
+        }
+        let mut plan = Plan::default();
+        self.account(observed, &events, clear, now, &mut plan);
+
+        let members = self.members(observed, &claims, &domains);
+        plan.impact = crate::impact::assess(&members, observed.workloads.as_deref(), clear);
+        drop(members);
+        let only_add = !(clear && self.long_clear(now) && observed.complete);
+        let still = matches!(visibility, Visibility::Blind | Visibility::Guarded(_));
+        let views = self.plan_nodes(observed, &claims, &domains, &mut plan, only_add, still, now);
+        Self::view_classes(observed, &views, &mut plan, now);
+        if clear {
+            self.view_hosts(observed, &claims, &domains, &mut plan, now);
+        }
+        if clear {
+            self.findings(observed, &mut plan);
+        }
+        self.store(observed, &claims, &plan, clear, now);
+        self.node_metrics(observed, &claims, &mut plan, now);
+        plan.visibility = Some(visibility);
+        plan
+    }
+
+    fn claims(observed: &Observed) -> Claims {
+        let known: BTreeMap<String, String> = observed
+            .hosts
+            .iter()
+            .flat_map(|host| {
+                let nodes = host.status.iter().flat_map(|status| &status.nodes);
+                let name = host.metadata.name.clone().unwrap_or_default();
+                nodes.map(move |node| (node.name.clone(), name.clone()))
+            })
+            .filter(|(node, _)| !observed.nodes.contains_key(node))
+            .collect();
+        let hosts = observed.hosts.iter().map(|host| &**host);
+        crate::host::claims(hosts, observed.nodes.values().map(|node| &**node), &known)
+    }
+
+    fn domains(&self, observed: &Observed, claims: &Claims) -> Domains {
+        let names: BTreeSet<&String> = observed.nodes.keys().chain(claims.host.keys()).collect();
+        let host = names
+            .iter()
+            .map(|node| ((*node).clone(), claims.host.get(*node).unwrap_or(node).clone()))
+            .collect();
+        let steady = names
+            .into_iter()
+            .filter(|node| self.availability(observed, claims, node) != Availability::Volatile);
+        Domains {
+            steady: steady.cloned().collect(),
+            host,
+        }
+    }
+
+    /// Declared beats learned.
+    pub(crate) fn availability(&self, observed: &Observed, claims: &Claims, node: &str) -> Availability {
+        let host = claims.host.get(node).and_then(|name| find_host(observed, name));
+        let declared = host.and_then(|host| host.spec.availability).map(Availability::from);
+        let learned = || {
+            self.entries
+                .get(node)
+                .map_or(Availability::Unproven, |entry| entry.record.learned())
+        };
+        declared.unwrap_or_else(learned)
+    }
+
+    pub(crate) fn liveness(&self, node: &str) -> LivenessStatus {
+        self.tracker.liveness(node).unwrap_or(LivenessStatus {
+            state: State::Unknown,
+            since: jiff::Timestamp::UNIX_EPOCH,
+            went: None,
+            planned: false,
+            clean_trace: false,
+            silent: Duration::ZERO,
+            clock_offset: None,
+        })
+    }
+
+    /// Why a failover is held back, if that is news.
+    fn hold_news(entry: &mut Entry, hold: Option<&failover::Hold>) -> bool {
+        let reason = hold.map(|hold| hold.reason);
+        let news = reason.is_some() && entry.hold != reason;
+        entry.hold = reason;
+        news
+    }
+}
+
+pub(crate) fn find_host<'a>(observed: &'a Observed, name: &str) -> Option<&'a NodeHost> {
+    // Asked for several times for each node.
+    let of = |host: &Arc<NodeHost>| host.metadata.name.as_deref().cmp(&Some(name));
+    let at = observed.hosts.binary_search_by(of).ok()?;
+    Some(&*observed.hosts[at])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! The nodes' records between two plans: what is accounted for, and when it is stored.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hearth_reconciler::conditions;
+
+use super::{Observed, Plan, Planner, Waiting};
+use crate::clock::Now;
+use crate::crd::history::Machine;
+use crate::crd::{Availability, NodeHistoryStatus};
+use crate::history::Record;
+use crate::host::Claims;
+use crate::liveness::{LivenessEvent, NodeEvent, State};
+
+/// What is remembered of a node between two plans.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub(crate) record: Record,
+    /// The state that the record accounts for since it was advanced last; none until first judged.
+    pub(crate) state: Option<State>,
+    pub(crate) planned: bool,
+    /// Something happened that is not stored yet.
+    pub(crate) dirty: bool,
+    /// When it was stored last.
+    pub(crate) stored: Option<Duration>,
+    /// What was stored last, but for times that move by themselves.
+    pub(crate) shown: Option<Shown>,
+    /// The stored history is of a newer format or broken: nothing is written for it.
+    pub(crate) unreadable: Option<String>,
+    pub(crate) flapping: bool,
+    pub(crate) dampening: Option<crate::crd::class::Dampening>,
+    /// Why the failover waits, told once.
+    pub(crate) hold: Option<&'static str>,
+    /// What was told of the out-of-service taint and is not seen on the node yet.
+    pub(crate) told: Option<&'static str>,
+    /// When it was first seen Ready again while our out-of-service taint is there.
+    pub(crate) ready_since: Option<Duration>,
+}
+
+/// What of a history makes it worth storing when it differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) state: State,
+    pub(crate) host: Option<String>,
+    pub(crate) classes: Vec<String>,
+    pub(crate) learned: Availability,
+    pub(crate) flapping: bool,
+    /// The types of the findings.
+    pub(crate) findings: Vec<String>,
+}
+
+impl Shown {
+    /// As it is stored; none if nothing is.
+    pub(super) fn of(status: &NodeHistoryStatus) -> Option<Self> {
+        let all = [State::Up, State::Down, State::Unknown, State::Gone, State::Missing];
+        let state = all
+            .into_iter()
+            .find(|state| Some(state.as_str()) == status.state.as_deref())?;
+        Some(Self {
+            state,
+            host: status.host.clone(),
+            classes: status.classes.clone(),
+            learned: status.learned?,
+            flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
+            findings: {
+                let found = status
+                    .conditions
+                    .iter()
+                    .filter(|condition| condition.type_ != conditions::READY);
+                found.map(|condition| condition.type_.clone()).collect()
+            },
+        })
+    }
+}
+
+impl Planner {
+    /// The records take over what happened and how long it lasted.
+    pub(super) fn account(
+        &mut self,
+        observed: &Observed,
+        events: &[NodeEvent],
+        clear: bool,
+        now: Now,
+        plan: &mut Plan,
+    ) {
+        for (name, node) in &observed.nodes {
+            self.entries
+                .entry(name.clone())
+                .or_insert_with(|| Box::new(Entry::new(Record::new(node.machine.clone()))));
+        }
+        let mut told: BTreeMap<&str, Vec<&LivenessEvent>> = BTreeMap::new();
+        for event in events {
+            told.entry(&event.node).or_default().push(&event.event);
+        }
+        for (name, entry) in &mut self.entries {
+            let told = told.remove(name.as_str()).unwrap_or_default();
+            let liveness = self.tracker.liveness(name);
+            if !clear && told.is_empty() {
+                continue;
+            }
+            let current = liveness.as_ref().map_or(State::Unknown, |liveness| liveness.state);
+            // Accounted as what it was before; what happened puts the past right.
+            let remembered = entry.record.remembered();
+            let stored = remembered.as_ref().map(|remembered| remembered.state);
+            // Of a node that is not there nobody knows what it did meanwhile.
+            let there = observed.nodes.contains_key(name);
+            let stored = stored.filter(|state| there && matches!(state, State::Up | State::Down));
+            let before = entry.state.or(stored).unwrap_or(current);
+            entry.record.advance(before, entry.planned, now.wall, &self.zone);
+            let machine = observed
+                .nodes
+                .get(name)
+                .map(|node| node.machine.clone())
+                .unwrap_or_default();
+            for what in told {
+                // A standby was blind before it began to watch; whoever led then was not, and has stored it.
+                let stored = |until: &jiff::Timestamp| remembered.as_ref().is_some_and(|r| *until <= r.known_until);
+                if matches!(what, LivenessEvent::Blind { until, .. } if stored(until)) {
+                    continue;
+                }
+                let known = matches!(what, LivenessEvent::Down { .. }) && entry.record.is_down();
+                entry.record.take(what, &machine, now.wall);
+                entry.dirty = true;
+                if let Some((reason, text)) = event(what).filter(|_| !known) {
+                    plan.events.push((name.clone(), reason, text));
+                }
+            }
+            entry.planned = liveness.as_ref().is_some_and(|liveness| liveness.planned);
+            if clear {
+                let absent = |state| matches!(state, State::Gone | State::Missing);
+                if absent(current) || absent(before) {
+                    // Nothing tells of an object that comes or goes: from now on it is so.
+                    entry.record.advance(current, entry.planned, now.wall, &self.zone);
+                }
+                entry.state = Some(current);
+                entry.dirty |= entry.record.learn(&self.learning, now.wall);
+                if let Some(params) = &entry.dampening {
+                    entry.flapping = entry.record.dampen(params, now.wall);
+                }
+            }
+        }
+    }
+
+    /// What is to be stored now: what happened at once, the rest at the checkpoint. Spread by name, so that not all nodes
+    /// are written in the same second.
+    pub(super) fn store(&mut self, observed: &Observed, claims: &Claims, plan: &Plan, clear: bool, now: Now) {
+        if !clear {
+            return;
+        }
+        for (name, entry) in &mut self.entries {
+            if entry.unreadable.is_some() || entry.state.is_none() {
+                continue;
+            }
+            let node_plan = plan.nodes.get(name);
+            let shown = Shown {
+                state: entry.state.unwrap_or(State::Unknown),
+                host: claims.host.get(name).cloned(),
+                // A node that is gone keeps what it had.
+                classes: match (node_plan, &entry.shown) {
+                    (Some(node_plan), _) => node_plan.wanted.classes.clone(),
+                    (None, Some(shown)) => shown.classes.clone(),
+                    (None, None) => Vec::new(),
+                },
+                learned: entry.record.learned(),
+                flapping: entry.flapping,
+                findings: {
+                    let found = plan.findings.get(name).into_iter().flatten();
+                    found.map(|(type_, ..)| (*type_).to_owned()).collect()
+                },
+            };
+            let exists = observed.nodes.contains_key(name);
+            let stored = *entry
+                .stored
+                .get_or_insert_with(|| spread(name, self.timing.checkpoint, now.mono));
+            let due = exists && now.mono.saturating_sub(stored) >= self.timing.checkpoint;
+            if !(entry.dirty || due || entry.shown.as_ref() != Some(&shown)) {
+                continue;
+            }
+            let mut status = NodeHistoryStatus {
+                host: shown.host.clone(),
+                classes: shown.classes.clone(),
+                ..NodeHistoryStatus::default()
+            };
+            entry.record.write(&mut status, now.wall, &self.zone);
+            entry.shown = Some(shown);
+            entry.dirty = false;
+            if due {
+                entry.stored = Some(now.mono);
+            }
+            self.serial += 1;
+            let serial = self.serial;
+            self.outbox.insert(name.clone(), Waiting { serial, status });
+        }
+    }
+}
+
+impl Entry {
+    /// As it was stored. What cannot be read is left alone.
+    pub(crate) fn stored(status: Result<&NodeHistoryStatus, String>) -> Box<Self> {
+        let nothing = NodeHistoryStatus::default();
+        let (status, error) = match status {
+            Ok(status) => (status, None),
+            Err(error) => (&nothing, Some(error)),
+        };
+        let (record, unreadable) = match Record::read(status) {
+            Ok(record) => (record, error),
+            Err(error) => (Record::new(Machine::default()), Some(error.to_string())),
+        };
+        Box::new(Self {
+            unreadable,
+            flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
+            shown: Shown::of(status),
+            ..Self::new(record)
+        })
+    }
+
+    pub(super) fn new(record: Record) -> Self {
+        Self {
+            record,
+            state: None,
+            planned: false,
+            dirty: false,
+            stored: None,
+            shown: None,
+            unreadable: None,
+            flapping: false,
+            dampening: None,
+            hold: None,
+            told: None,
+            ready_since: None,
+        }
+    }
+}
+
+/// Each node's checkpoint has a place of its own in the interval: as if it had been stored a part of it ago.
+fn spread(name: &str, interval: Duration, now: Duration) -> Duration {
+    let sum = name
+        .bytes()
+        .fold(17_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    // A checkpoint soon after a start tells nothing new: the first comes in the second half at the earliest.
+    now.saturating_sub(interval.mul_f64(f64::from(sum % 1000) / 2000.0))
+}
+
+/// The event that tells a node's user what happened.
+fn event(what: &LivenessEvent) -> Option<(&'static str, String)> {
+    Some(match what {
+        LivenessEvent::Down {
+            at,
+            kind,
+            planned,
+            evidence,
+        } => {
+            let planned = if *planned { ", planned" } else { "" };
+            (
+                "NodeWentDown",
+                format!("down since {at} ({kind:?}{planned}): {evidence}"),
+            )
+        }
+        LivenessEvent::Back {
+            down_at,
+            at,
+            kind,
+            evidence,
+            ..
+        } => (
+            "NodeReturned",
+            format!("back at {at}; it was gone since {down_at} ({kind:?}): {evidence}"),
+        ),
+        LivenessEvent::Reregistered { .. } => (
+            "NodeReregistered",
+            "the same machine registered anew; its history goes on".to_owned(),
+        ),
+        LivenessEvent::Replaced { .. } => (
+            "NodeReplaced",
+            "another machine bears this name now; its history begins anew".to_owned(),
+        ),
+        LivenessEvent::Blind { .. } => return None,
+    })
+}

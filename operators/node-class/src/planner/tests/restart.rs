@@ -1,0 +1,134 @@
+//! An operator that ends, and the next one.
+use super::*;
+use crate::crd::NodeHistoryStatus;
+use crate::history::Record;
+
+fn history(name: &str, status: &NodeHistoryStatus) -> NodeHistory {
+    let meta = json!({ "name": name });
+    let history = json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistory", "metadata": meta, "spec": {}, "status": status });
+    serde_json::from_value(history).unwrap()
+}
+
+/// What would be stored of a node at that second.
+fn written(home: &Home, name: &str, second: u64) -> NodeHistoryStatus {
+    let mut status = NodeHistoryStatus::default();
+    let record = &home.planner.entries[name].record;
+    record.write(&mut status, now(second).wall, &TimeZone::UTC);
+    status
+}
+
+/// The leader was killed while a node was down; the next process waits for its lease and sees the node as it is.
+#[test]
+fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
+    for back in [false, true] {
+        let mut first = Home::new();
+        first.lead();
+        first.pass(300);
+        first.not_ready(&["gamer-1"]);
+        first.pass(100);
+        let history = history("gamer-1", &written(&first, "gamer-1", 400));
+
+        let mut second = Home::new();
+        second.second = 410;
+        second.planner = Planner::new(&settings(), now(410));
+        let nodes: Vec<NodeFacts> = first
+            .observed
+            .nodes
+            .values()
+            .map(|node| NodeFacts::clone(node))
+            .collect();
+        for node in nodes {
+            second.node(node);
+        }
+        if back {
+            second.node(facts(
+                "gamer-1",
+                &json!({ "status": { "nodeInfo": { "bootID": "new" } } }),
+            ));
+        } else {
+            second.alive.remove("gamer-1");
+        }
+        second.planner.tracker.watching(true, now(410));
+        second.planner.restore(&stored(&history));
+        second.pass(90);
+        second.planner.load(stored(&history));
+        second.pass(60);
+        let status = written(&second, "gamer-1", 600);
+        let downs: Vec<_> = status
+            .transitions
+            .iter()
+            .filter(|t| t.kind != crate::crd::history::Kind::Blind)
+            .collect();
+        assert_eq!(downs.len(), 1, "{downs:?}");
+        assert_eq!(
+            (downs[0].at.0, downs[0].back_at.is_some()),
+            (now(300).wall, back),
+            "{downs:?}"
+        );
+    }
+}
+
+/// Nobody watched how it went, and nobody knows what its machine did since.
+#[test]
+fn a_node_that_was_deleted_before_a_restart_is_gone_and_no_restart_writes_it_again() {
+    let mut home = Home::new();
+    home.lead();
+    home.pass(300);
+    let mut status = written(&home, "mini-2", 300);
+    assert_eq!(status.state.as_deref(), Some("Up"));
+    let known = |status: &NodeHistoryStatus| {
+        Record::read(status)
+            .unwrap()
+            .windows(now(900).wall)
+            .day
+            .coverage_per_mille
+    };
+    let before = known(&status);
+    for (start, expected) in [(600, 1), (900, 0), (1200, 0)] {
+        let mut next = Home::new();
+        next.second = start;
+        next.planner = Planner::new(&settings(), now(start));
+        next.observed.nodes.remove("mini-2");
+        next.alive.remove("mini-2");
+        for node in next.observed.nodes.values() {
+            next.planner.tracker.node(node, now(start));
+        }
+        next.planner.tracker.watching(true, now(start));
+        let history = history("mini-2", &status);
+        next.planner.restore(&stored(&history));
+        next.planner.load(stored(&history));
+        let mut stored = 0;
+        for _ in 0..100 {
+            next.pass_and(2, |name, written| {
+                if name == "mini-2" {
+                    (stored, status) = (stored + 1, written.clone());
+                }
+            });
+        }
+        assert_eq!(stored, expected, "the start at {start} s");
+        assert_eq!(status.state.as_deref(), Some("Gone"));
+        assert_eq!(known(&status), before, "time that nobody watched counts for nothing");
+    }
+}
+
+#[test]
+fn a_node_that_is_deleted_is_gone_at_once_and_up_when_it_is_back() {
+    let mut home = Home::new();
+    home.lead();
+    home.pass(300);
+    let node = home.observed.nodes.remove("mini-2").unwrap();
+    home.alive.remove("mini-2");
+    home.planner.tracker.node_gone("mini-2", now(home.second));
+    let mut seen = Vec::new();
+    home.pass_and(120, |name, status| {
+        seen.extend((name == "mini-2").then(|| status.state.clone().unwrap()));
+    });
+    assert_eq!(seen, ["Gone"]);
+    seen.clear();
+    home.alive.insert("mini-2".to_owned());
+    home.node(NodeFacts::clone(&node));
+    home.pass_and(120, |name, status| {
+        seen.extend((name == "mini-2").then(|| status.state.clone().unwrap()));
+    });
+    assert_eq!(seen.last().map(String::as_str), Some("Up"), "{seen:?}");
+}

@@ -1,0 +1,397 @@
+//! A host and its NodeHost's status, to which each decision is applied as the operator does.
+use super::*;
+
+mod property;
+
+const DEADLINE: i64 = 300;
+
+/// A host that is on, may go off and has pods on it.
+#[derive(Clone, Debug)]
+struct Sim {
+    asked: Option<String>,
+    handled: Option<String>,
+    off: Option<OffRequest>,
+    state: HostState,
+    was_off: bool,
+    may: Answer,
+    left: Option<Vec<String>>,
+    cordoned: bool,
+}
+
+fn sim() -> Sim {
+    Sim {
+        asked: None,
+        handled: None,
+        off: None,
+        state: HostState::On,
+        was_off: false,
+        may: Answer::Yes,
+        left: Some(vec!["Pod home/web-0".to_owned()]),
+        cordoned: false,
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_750_000_000 + seconds).unwrap()
+}
+
+impl Sim {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn asked(self, request: &str) -> Self {
+        self.with(|sim| sim.asked = Some(request.to_owned()))
+    }
+
+    fn look(&self, now: i64) -> Next {
+        let case = Case {
+            asked: self.asked.as_deref(),
+            handled: self.handled.as_deref(),
+            off: self.off.as_ref(),
+            state: self.state,
+            was_off: self.was_off,
+            may: self.may,
+            left: self.left.as_deref(),
+            deadline: Duration::from_secs(DEADLINE.unsigned_abs()),
+            forced: self.asked.as_deref().is_some_and(forced),
+        };
+        decide(&case, at(now))
+    }
+
+    /// Looks and does what it says.
+    fn step(&mut self, now: i64) -> Next {
+        let next = self.look(now);
+        if next.cordon {
+            self.cordoned = true;
+        }
+        if next.uncordon {
+            self.cordoned = false;
+        }
+        self.off.clone_from(&next.off);
+        if next.handled.is_some() {
+            self.handled.clone_from(&next.handled);
+        }
+        next
+    }
+
+    fn phase(&self) -> Option<OffPhase> {
+        self.off.as_ref().map(|off| off.phase)
+    }
+
+    /// A request that has been under way for a second.
+    fn draining(self, request: &str) -> Self {
+        let mut sim = self.asked(request);
+        sim.step(0);
+        assert_eq!(sim.phase(), Some(OffPhase::Draining));
+        sim
+    }
+
+    fn empty(self) -> Self {
+        self.with(|sim| sim.left = Some(vec![]))
+    }
+
+    fn is(self, state: HostState) -> Self {
+        self.with(|sim| sim.state = state)
+    }
+
+    fn may(self, may: Answer) -> Self {
+        self.with(|sim| sim.may = may)
+    }
+}
+
+#[test]
+fn a_night_from_the_request_to_the_return() {
+    let mut sim = sim().asked("2025-06-15T23:00");
+    let next = sim.step(0);
+    assert!(next.cordon && next.evict && !next.uncordon);
+    assert_eq!(sim.phase(), Some(OffPhase::Draining));
+    assert_eq!(sim.off.as_ref().unwrap().waiting, ["Pod home/web-0"]);
+
+    let mut sim = sim.empty();
+    let next = sim.step(30);
+    assert!(next.cordon && !next.evict);
+    assert_eq!(sim.phase(), Some(OffPhase::Drained));
+
+    let mut sim = sim.is(HostState::Off);
+    assert_eq!(sim.step(90), sim.look(90), "asked again, it says the same");
+    assert_eq!(sim.phase(), Some(OffPhase::Off));
+    assert!(sim.cordoned);
+
+    let mut sim = sim.is(HostState::On);
+    let next = sim.step(9 * 3600);
+    assert!(next.uncordon && !next.cordon && !next.evict);
+    assert_eq!((sim.phase(), sim.cordoned), (None, false));
+    assert_eq!(sim.handled.as_deref(), Some("2025-06-15T23:00"));
+
+    let next = sim.step(10 * 3600);
+    assert!(!next.cordon && next.off.is_none(), "it is not asked twice");
+}
+
+#[test]
+fn nothing_is_drained_before_the_cordon_is_there() {
+    let mut sim = sim().empty().asked("a");
+    let next = sim.step(0);
+    assert_eq!((sim.phase(), next.again), (Some(OffPhase::Draining), Some(SOON)));
+    sim.step(1);
+    assert_eq!(sim.phase(), Some(OffPhase::Drained));
+}
+
+#[test]
+fn what_may_not_go_off_is_refused_and_not_touched() {
+    let mut sim = sim().may(Answer::No).asked("a");
+    for now in [0, 60, 100_000] {
+        let next = sim.step(now);
+        assert!(!next.cordon && !next.evict && next.uncordon);
+        assert_eq!(sim.phase(), Some(OffPhase::Refused));
+    }
+    assert_eq!(
+        sim.off.as_ref().unwrap().since.0,
+        at(0),
+        "since when, is when it was asked"
+    );
+
+    let mut unsure = sim.clone().may(Answer::Unknown);
+    unsure.step(100_001);
+    assert_eq!(unsure.phase(), Some(OffPhase::Refused), "that is no Yes");
+
+    let mut sim = sim.may(Answer::Yes);
+    let next = sim.step(100_002);
+    assert!(next.cordon && next.evict);
+    assert_eq!(sim.off.as_ref().unwrap().since.0, at(100_002), "its time begins now");
+}
+
+#[test]
+fn nothing_known_against_it_is_enough_to_begin() {
+    assert!(sim().may(Answer::Unknown).asked("a").step(0).cordon);
+}
+
+#[test]
+fn a_forced_request_goes_on_whatever_the_answer() {
+    for (request, goes) in [
+        ("force", true),
+        ("tonight!", true),
+        ("tonight", false),
+        ("forced", false),
+    ] {
+        let mut sim = sim().may(Answer::No).asked(request);
+        assert_eq!(sim.step(0).cordon, goes, "{request}");
+    }
+}
+
+/// Edge case 52: the next control-plane node is not emptied when the headroom has gone meanwhile.
+#[test]
+fn an_answer_that_turns_to_no_stops_it_and_lifts_the_cordon() {
+    for left in [Some(vec![]), Some(vec!["Pod home/web-0".to_owned()])] {
+        let mut sim = sim().draining("a").with(|sim| sim.left = left);
+        sim.step(5);
+        let mut sim = sim.may(Answer::No);
+        sim.step(10);
+        assert_eq!((sim.phase(), sim.cordoned), (Some(OffPhase::Refused), false));
+    }
+}
+
+/// Edge case 64.
+#[test]
+fn when_the_deadline_has_passed_evictions_end_and_the_rest_is_told() {
+    let blocked = "Pod home/db-0: the disruption budget home/db allows none now";
+    let mut sim = sim()
+        .draining("a")
+        .with(|sim| sim.left = Some(vec![blocked.to_owned()]));
+    for now in [10, 200, DEADLINE - 1] {
+        let next = sim.step(now);
+        assert!(next.evict && next.cordon, "{now}");
+        let rest = Duration::from_secs((DEADLINE - now).unsigned_abs());
+        assert_eq!(next.again, Some(rest.min(RETRY)), "looked at when the deadline passes");
+    }
+    for now in [DEADLINE, DEADLINE + 1, 100_000] {
+        let next = sim.step(now);
+        assert!(!next.evict && next.cordon, "{now}");
+        assert_eq!(sim.phase(), Some(OffPhase::Incomplete));
+        assert_eq!(sim.off.as_ref().unwrap().waiting, [blocked]);
+    }
+    let mut done = sim.empty();
+    done.step(100_060);
+    assert_eq!(done.phase(), Some(OffPhase::Drained), "the rest ended by itself");
+}
+
+#[test]
+fn pods_that_cannot_be_looked_at_are_waited_for_until_the_deadline() {
+    let mut sim = sim().draining("a").with(|sim| sim.left = None);
+    let next = sim.step(10);
+    assert!(!next.evict && next.cordon);
+    assert_eq!(sim.phase(), Some(OffPhase::Draining));
+    assert_eq!(
+        sim.off.as_ref().unwrap().waiting,
+        ["Pod home/web-0"],
+        "what was known last"
+    );
+    sim.step(DEADLINE);
+    assert_eq!(sim.phase(), Some(OffPhase::Incomplete));
+    assert_eq!(sim.off.as_ref().unwrap().waiting, ["its pods could not be looked at"]);
+}
+
+#[test]
+fn an_empty_host_that_is_not_looked_at_stays_empty() {
+    let mut sim = sim().draining("a").empty();
+    sim.step(10);
+    let mut sim = sim.with(|sim| sim.left = None);
+    for now in [11, 70, DEADLINE + 1] {
+        sim.step(now);
+        assert_eq!(sim.phase(), Some(OffPhase::Drained), "{now} s");
+        assert!(sim.off.as_ref().unwrap().waiting.is_empty());
+    }
+}
+
+#[test]
+fn pods_that_come_to_an_empty_host_have_to_go_again() {
+    let mut sim = sim().draining("a").empty();
+    sim.step(10);
+    let mut sim = sim.with(|sim| sim.left = Some(vec!["Pod home/late".to_owned()]));
+    let next = sim.step(20);
+    assert!(next.evict);
+    assert_eq!(sim.phase(), Some(OffPhase::Draining));
+}
+
+#[test]
+fn a_request_that_is_taken_back_leaves_nothing_behind() {
+    for state in [HostState::On, HostState::Partial, HostState::Off] {
+        let mut sim = sim().draining("a").is(state).with(|sim| sim.asked = None);
+        let next = sim.step(10);
+        assert!(next.uncordon && next.off.is_none());
+        assert_eq!((sim.cordoned, sim.handled.as_deref()), (false, Some("a")));
+    }
+    let mut refused = sim().may(Answer::No).asked("a");
+    refused.step(0);
+    let mut refused = refused.with(|sim| sim.asked = None);
+    refused.step(1);
+    assert_eq!((refused.phase(), refused.handled.as_deref()), (None, Some("a")));
+}
+
+#[test]
+fn a_changed_request_goes_on_with_a_new_deadline() {
+    let mut sim = sim().draining("a");
+    sim.step(DEADLINE);
+    assert_eq!(sim.phase(), Some(OffPhase::Incomplete));
+    let mut sim = sim.asked("b");
+    let next = sim.step(DEADLINE + 10);
+    assert!(next.cordon && next.evict && !next.uncordon);
+    let off = sim.off.clone().unwrap();
+    assert_eq!(
+        (off.request.as_str(), off.since.0, off.phase),
+        ("b", at(DEADLINE + 10), OffPhase::Draining)
+    );
+    assert_eq!(sim.handled, None);
+}
+
+#[test]
+fn a_changed_request_may_bear_the_value_of_one_that_has_ended() {
+    let mut sim = sim()
+        .with(|sim| sim.handled = Some("a".to_owned()))
+        .draining("b")
+        .asked("a");
+    for now in [1, 2, 3] {
+        assert!(sim.step(now).cordon, "{now}");
+    }
+}
+
+#[test]
+fn a_host_that_goes_off_while_it_is_emptied_is_off() {
+    for start in [sim().draining("a"), sim().may(Answer::No).asked("a"), sim().asked("a")] {
+        let mut sim = start.is(HostState::Off);
+        let next = sim.step(10);
+        assert!(!next.evict && !next.cordon && !next.uncordon);
+        assert_eq!(sim.phase(), Some(OffPhase::Off));
+        let mut sim = sim.is(HostState::On);
+        sim.step(100);
+        assert_eq!((sim.phase(), sim.cordoned), (None, false));
+        assert_eq!(sim.handled.as_deref(), Some("a"));
+    }
+}
+
+/// Edge case 48: some of its nodes are down, which is not the host being off.
+#[test]
+fn a_host_that_is_partly_off_is_not_off() {
+    let mut sim = sim().draining("a").is(HostState::Partial);
+    assert!(sim.step(10).evict);
+    assert_eq!(sim.phase(), Some(OffPhase::Draining));
+
+    let mut sim = sim.is(HostState::Off);
+    sim.step(20);
+    let mut sim = sim.is(HostState::Partial);
+    sim.step(30);
+    assert_eq!((sim.phase(), sim.cordoned), (None, false), "the first node is back");
+}
+
+#[test]
+fn a_return_that_nobody_watched_ends_the_request_as_well() {
+    let mut sim = sim().draining("a").with(|sim| sim.was_off = true);
+    assert!(sim.step(10).uncordon);
+    assert_eq!(sim.handled.as_deref(), Some("a"));
+}
+
+#[test]
+fn a_new_request_after_the_return_begins_anew() {
+    let mut sim = sim().draining("a").is(HostState::Off);
+    sim.step(10);
+    let mut sim = sim.is(HostState::On).asked("b");
+    sim.step(100);
+    let off = sim.off.clone().unwrap();
+    assert_eq!(
+        (off.request.as_str(), off.phase, off.since.0),
+        ("b", OffPhase::Draining, at(100))
+    );
+}
+
+/// Edge case 41.
+#[test]
+fn while_nobody_sees_nothing_changes() {
+    let starts = [
+        sim(),
+        sim().asked("a"),
+        sim().draining("a"),
+        sim().draining("a").with(|sim| sim.asked = None),
+        sim().draining("a").with(|sim| sim.was_off = true),
+    ];
+    for start in starts {
+        let before = start.clone();
+        let mut sim = start.is(HostState::Unknown);
+        let next = sim.step(DEADLINE * 2);
+        assert!(!next.cordon && !next.uncordon && !next.evict && next.handled.is_none());
+        assert_eq!((sim.off, sim.cordoned), (before.off, before.cordoned));
+    }
+}
+
+#[test]
+fn a_cordon_of_ours_that_nobody_asks_for_is_lifted() {
+    let mut lost = sim().draining("a").with(|sim| {
+        sim.asked = None;
+        sim.off = None;
+    });
+    lost.step(10);
+    assert!(!lost.cordoned, "the status was lost, the request taken back");
+}
+
+#[test]
+fn a_clock_that_went_back_restarts_the_deadline_once() {
+    let mut sim = sim().draining("a");
+    sim.step(-7200);
+    assert_eq!(sim.off.as_ref().unwrap().since.0, at(-7200));
+    sim.step(-7200 + DEADLINE - 1);
+    assert_eq!(sim.phase(), Some(OffPhase::Draining));
+    sim.step(-7200 + DEADLINE);
+    assert_eq!(sim.phase(), Some(OffPhase::Incomplete));
+}
+
+#[test]
+fn at_most_twenty_lines_are_told() {
+    let pods = |n: usize| Some((0..n).map(|i| format!("Pod home/p{i}")).collect::<Vec<_>>());
+    let mut twenty = sim().with(|sim| sim.left = pods(20)).draining("a");
+    twenty.step(1);
+    assert_eq!(twenty.off.unwrap().waiting.len(), 20);
+    let mut many = sim().with(|sim| sim.left = pods(45)).draining("a");
+    many.step(1);
+    let waiting = many.off.unwrap().waiting;
+    assert_eq!((waiting.len(), waiting[19].as_str()), (20, "and 26 more"));
+}

@@ -1,0 +1,137 @@
+//! What has to be written to a node, and how: for the operator's own work and for its release.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::Error;
+use crate::class::NodeDiff;
+use crate::crd::{CORDONED, OWNED_TAINTS};
+use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
+use crate::planner::{NodePlan, due};
+
+/// What has to be written to a node; nothing, if it is as it should be.
+#[derive(Debug, PartialEq)]
+pub(crate) struct PendingWrite {
+    /// Labels, annotations, taints.
+    pub diff: NodeDiff,
+    /// Cordon for this request, or lift our cordon.
+    pub cordon: Option<Cordon>,
+}
+
+/// A change of a node's cordon.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Cordon {
+    /// For the request of this text.
+    For(String),
+    /// Take our own away.
+    Lift,
+}
+
+/// Compares a node with its plan.
+pub(crate) fn pending_write(node: &NodeFacts, node_plan: &NodePlan) -> Option<PendingWrite> {
+    if node_plan.still {
+        return None;
+    }
+    let diff = due(node, node_plan);
+    let mark = node.annotations.get(CORDONED);
+    let cordon = match (&node_plan.cordon, mark) {
+        // Cordoned by somebody already: that is as good, and not ours to lift.
+        (Some(_), None) if node.unschedulable => None,
+        (Some(request), None) => Some(Cordon::For(request.clone())),
+        (None, Some(_)) if !node_plan.only_add => Some(Cordon::Lift),
+        _ => None,
+    };
+    let nothing = diff.apply.is_none() && diff.taints.is_none() && cordon.is_none();
+    (!nothing).then_some(PendingWrite { diff, cordon })
+}
+
+/// The whole set of our labels and annotations, by server-side apply without force. Fails with a conflict where others manage
+/// a key with another value.
+pub(crate) async fn apply(
+    api: &Api<SlimNode>,
+    facts: &NodeFacts,
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> kube::Result<NodeFacts> {
+    // With the UID an apply never makes a Node, and never meets another one of the same name.
+    let mut metadata = json!({ "name": facts.name, "uid": facts.uid });
+    // Empty maps would leave us in the node's managedFields, as the manager of nothing.
+    for (field, ours) in [("labels", labels), ("annotations", annotations)] {
+        if !ours.is_empty() {
+            metadata[field] = json!(ours);
+        }
+    }
+    let body = json!({ "apiVersion": "v1", "kind": "Node", "metadata": metadata });
+    let mut node = api
+        .patch(&facts.name, &PatchParams::apply(MANAGER), &Patch::Apply(&body))
+        .await?;
+    slim(&mut node);
+    Ok(NodeFacts::of(&node))
+}
+
+/// One patch on exactly the version that was looked at: the list of taints can only be written as a whole.
+async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, pending: &PendingWrite) -> kube::Result<()> {
+    let mut annotations = serde_json::Map::new();
+    let mut spec = serde_json::Map::new();
+    if let Some((taints, mark)) = &pending.diff.taints {
+        spec.insert("taints".to_owned(), json!(taints));
+        annotations.insert(OWNED_TAINTS.to_owned(), mark.clone().map_or(Value::Null, Value::String));
+    }
+    if let Some(cordon) = &pending.cordon {
+        let (on, mark) = match cordon {
+            Cordon::For(request) => (json!(true), json!(request)),
+            Cordon::Lift => (Value::Null, Value::Null),
+        };
+        spec.insert("unschedulable".to_owned(), on);
+        annotations.insert(CORDONED.to_owned(), mark);
+    }
+    let body = json!({
+        "metadata": { "uid": facts.uid, "resourceVersion": facts.resource_version, "annotations": annotations },
+        "spec": spec,
+    });
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch(&facts.name, &params, &Patch::Merge(&body)).await.map(drop)
+}
+
+/// How often a write is tried anew in one pass, because somebody wrote to the node at the same time.
+const TRIES: usize = 5;
+
+/// Taints and cordon, on exactly the version that was looked at; when somebody was quicker, on the next one.
+pub(crate) async fn patch_current(
+    api: &Api<SlimNode>,
+    mut facts: NodeFacts,
+    node_plan: &NodePlan,
+    mut written: impl FnMut(&NodeFacts, &PendingWrite),
+) -> Result<(), Error> {
+    for left in (0..TRIES).rev() {
+        let Some(pending) = pending_write(&facts, node_plan)
+            .filter(|pending| pending.diff.taints.is_some() || pending.cordon.is_some())
+        else {
+            return Ok(());
+        };
+        match patch(api, &facts, &pending).await {
+            Ok(()) => {
+                written(&facts, &pending);
+                return Ok(());
+            }
+            Err(kube::Error::Api(answer)) if answer.is_conflict() && left > 0 => {
+                let again = Duration::from_millis(fastrand::u64(50..250));
+                tokio::time::sleep(again).await;
+                let mut node = api
+                    .get(&facts.name)
+                    .await
+                    .map_err(Error::kube("reading the node again"))?;
+                slim(&mut node);
+                facts = NodeFacts::of(&node);
+            }
+            Err(error) => return Err(Error::kube("writing taints or the cordon")(error)),
+        }
+    }
+    Ok(())
+}

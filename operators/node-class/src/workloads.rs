@@ -1,0 +1,212 @@
+//! Which workloads and volumes live where; from pods and volumes, of which only that is kept.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{PersistentVolume, Pod, VolumeNodeAffinity};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use serde::{Deserialize, Serialize};
+
+use crate::impact::Workloads;
+
+/// What a watch reads of a Pod.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = Pod)]
+#[serde(default)]
+pub struct SlimPod {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What of the spec matters.
+    pub spec: Option<SlimPodSpec>,
+    /// What of the status matters.
+    pub status: Option<SlimPodStatus>,
+}
+
+/// What a watch reads of a Pod's spec.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimPodSpec {
+    /// Where it runs.
+    pub node_name: Option<String>,
+}
+
+/// What a watch reads of a Pod's status.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct SlimPodStatus {
+    /// Pending, Running, Succeeded, Failed.
+    pub phase: Option<String>,
+}
+
+/// What a watch reads of a persistent volume.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = PersistentVolume)]
+#[serde(default)]
+pub struct SlimVolume {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What of the spec matters.
+    pub spec: Option<SlimVolumeSpec>,
+}
+
+/// What a watch reads of a persistent volume's spec.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimVolumeSpec {
+    /// Where it can be used.
+    pub node_affinity: Option<VolumeNodeAffinity>,
+}
+
+/// Drops annotations; labels are needed for the name of a Deployment.
+pub fn slim(pod: &mut SlimPod) {
+    pod.metadata.annotations = None;
+}
+
+/// Where a pod's workload lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodPlacement {
+    /// `Deployment home/web`; none for what is no workload of its own (daemons, the kubelet's own pods, what has ended).
+    workload: Option<Arc<str>>,
+    node: Option<Arc<str>>,
+}
+
+/// Reduces a pod.
+pub fn of_pod(pod: &SlimPod) -> PodPlacement {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let ended = matches!(phase, Some("Succeeded" | "Failed"));
+    let namespace = pod.namespace().unwrap_or_default();
+    let owner = pod
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true));
+    let workload = match owner.map(|owner| (owner.kind.as_str(), owner.name.as_str())) {
+        _ if ended => None,
+        Some(("DaemonSet" | "Node" | "Job", _)) => None,
+        Some(("ReplicaSet", name)) => {
+            // A ReplicaSet of a Deployment is named after it and the template's hash.
+            let hash = pod.labels().get("pod-template-hash");
+            let deployment = hash.and_then(|hash| name.strip_suffix(hash.as_str())?.strip_suffix('-'));
+            Some(deployment.map_or_else(
+                || format!("ReplicaSet {namespace}/{name}"),
+                |name| format!("Deployment {namespace}/{name}"),
+            ))
+        }
+        Some((kind, name)) => Some(format!("{kind} {namespace}/{name}")),
+        None => Some(format!("Pod {namespace}/{}", pod.name_any())),
+    };
+    PodPlacement {
+        workload: workload.map(Into::into),
+        node: pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.node_name.as_deref())
+            .map(Into::into),
+    }
+}
+
+/// The nodes that a volume is bound to by name; none if it can be used elsewhere as well.
+pub fn of_volume(volume: &SlimVolume) -> Option<BTreeSet<String>> {
+    let required = volume.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
+    let mut nodes = BTreeSet::new();
+    for term in &required.node_selector_terms {
+        let by_name = |key: &str| ["kubernetes.io/hostname", "metadata.name"].contains(&key);
+        let all = term
+            .match_expressions
+            .iter()
+            .flatten()
+            .chain(term.match_fields.iter().flatten());
+        // A term that names no node can be met by any.
+        let named = all.into_iter().find(|one| by_name(&one.key) && one.operator == "In")?;
+        nodes.extend(named.values.iter().flatten().cloned());
+    }
+    (!nodes.is_empty()).then_some(nodes)
+}
+
+/// Brings both together. A pod that has no node yet, and the volumes' host names where a node's label differs from its
+/// name, are left out: nothing is claimed of them.
+pub fn gather<'a>(
+    pods: impl Iterator<Item = &'a PodPlacement>,
+    volumes: impl Iterator<Item = (&'a String, &'a Option<BTreeSet<String>>)>,
+) -> Workloads {
+    let mut nodes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut elsewhere: BTreeSet<Arc<str>> = BTreeSet::new();
+    for pod in pods {
+        match (&pod.workload, &pod.node) {
+            (Some(workload), Some(node)) => {
+                nodes.entry(workload.to_string()).or_default().insert(node.to_string());
+            }
+            (Some(workload), None) => {
+                elsewhere.insert(Arc::clone(workload));
+            }
+            (None, _) => {}
+        }
+    }
+    for workload in elsewhere {
+        nodes.remove(&*workload);
+    }
+    for (name, bound) in volumes {
+        if let Some(bound) = bound {
+            nodes.insert(format!("PersistentVolume {name}"), bound.clone());
+        }
+    }
+    Workloads { nodes }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(owner: Option<(&str, &str)>, node: &str) -> SlimPod {
+        let owners = owner.map(
+            |(kind, name)| json!([{ "kind": kind, "name": name, "apiVersion": "v1", "uid": "u", "controller": true }]),
+        );
+        let meta = json!({ "name": "web-5d4f-x", "namespace": "home", "labels": { "pod-template-hash": "5d4f" }, "ownerReferences": owners });
+        serde_json::from_value(
+            json!({ "metadata": meta, "spec": { "nodeName": node }, "status": { "phase": "Running" } }),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn pods_count_for_their_workload() {
+        let pods = [
+            pod(Some(("ReplicaSet", "web-5d4f")), "gamer-1"),
+            pod(Some(("ReplicaSet", "web-5d4f")), "mini-1"),
+            pod(Some(("StatefulSet", "db")), "gamer-1"),
+            pod(Some(("DaemonSet", "cni")), "gamer-1"),
+            pod(None, "gamer-1"),
+        ];
+        let pods: Vec<PodPlacement> = pods.iter().map(of_pod).collect();
+        let volumes = BTreeMap::new();
+        let found = gather(pods.iter(), volumes.iter());
+        let names: Vec<(&str, usize)> = found
+            .nodes
+            .iter()
+            .map(|(name, nodes)| (name.as_str(), nodes.len()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("Deployment home/web", 2),
+                ("Pod home/web-5d4f-x", 1),
+                ("StatefulSet home/db", 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_volume_is_bound_only_if_every_term_names_nodes() {
+        let volume = |terms: serde_json::Value| -> SlimVolume {
+            serde_json::from_value(json!({ "metadata": { "name": "v" },
+                "spec": { "nodeAffinity": { "required": { "nodeSelectorTerms": terms } } } }))
+            .unwrap()
+        };
+        let host = |name: &str| json!({ "matchExpressions": [{ "key": "kubernetes.io/hostname", "operator": "In", "values": [name] }] });
+        let zone = json!({ "matchExpressions": [{ "key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a"] }] });
+        assert_eq!(of_volume(&volume(json!([host("a"), host("b")]))).unwrap().len(), 2);
+        assert_eq!(of_volume(&volume(json!([host("a"), zone]))), None);
+        assert_eq!(of_volume(&SlimVolume::default()), None);
+    }
+}
