@@ -20,9 +20,9 @@ use crate::reconcile::{self, Context, MANAGER, RecordCalls, secrets::Secrets};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
 use crate::source::ingress::SlimIngress;
+use crate::source::scope::Reach;
 use crate::source::service::SlimService;
 use crate::world::{Scope, World};
-use crate::zone::config::Reach;
 
 /// Objects per page of a list: keeps the peak of the first list small.
 const PAGE: u32 = 250;

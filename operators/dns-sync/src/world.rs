@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::source::facts::Facts;
+use crate::source::scope::Complete;
 use crate::source::{ObjectKey, SourceKind};
-use crate::zone::config::Complete;
 
 /// What a zone is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl World {
             Update::Event(Event::InitApply(object)) => {
                 let facts = facts(object);
                 if let Some(listing) = &mut inner.scope(scope).listing {
-                    listing.insert(facts.key.clone());
+                    listing.insert(facts.object.key.clone());
                 }
                 inner.apply(scope, facts, at);
             }
@@ -165,7 +165,7 @@ impl World {
                 gate.pass();
             }
             Update::Event(Event::Apply(object)) => inner.apply(scope, facts(object), at),
-            Update::Event(Event::Delete(object)) => inner.delete(&facts(object).key, at),
+            Update::Event(Event::Delete(object)) => inner.delete(&facts(object).object.key, at),
             Update::Failing { reason, message } => {
                 inner.scope(scope).failing = Some((reason, message.clone()));
                 if matches!(*reason, "Forbidden" | "NotServed") {
@@ -207,7 +207,7 @@ impl Inner {
     }
 
     fn apply(&mut self, scope: Scope, facts: Facts, at: Duration) {
-        let key = facts.key.clone();
+        let key = facts.object.key.clone();
         if !facts.relevant() {
             self.delete(&key, at);
             return;

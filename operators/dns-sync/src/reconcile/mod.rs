@@ -20,8 +20,8 @@ pub use error::Error;
 use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
 use crate::provider::route53::account::Accounts;
+use crate::source::scope::Reach;
 use crate::world::World;
-use crate::zone::config::Reach;
 use crate::zone::worker::{Instructions, Shared};
 
 /// Field manager of everything that this operator writes.
@@ -159,8 +159,8 @@ impl Context {
     pub(crate) fn call_records(&self) {
         self.zones_changed.notify_one();
         for facts in self.world.all() {
-            if facts.key.kind() == crate::source::SourceKind::Record {
-                self.record_calls.call(&facts.key);
+            if facts.object.key.kind() == crate::source::SourceKind::Record {
+                self.record_calls.call(&facts.object.key);
             }
         }
     }

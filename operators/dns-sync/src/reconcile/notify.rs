@@ -15,7 +15,7 @@ use crate::source::endpoints::Defect;
 use crate::source::facts::Facts;
 use crate::source::{ObjectKey, SourceKind};
 use crate::world::World;
-use crate::zone::plan::RecordVerdict;
+use crate::zone::plan::types::RecordVerdict;
 use crate::zone::worker::{Notifier, Shared};
 
 /// The audience of one zone's actor.
@@ -41,9 +41,9 @@ impl Notifier for ObjectNotifier {
             .world
             .all()
             .iter()
-            .filter(|facts| facts.key.kind() == SourceKind::Record)
+            .filter(|facts| facts.object.key.kind() == SourceKind::Record)
         {
-            self.record_calls.call(&facts.key);
+            self.record_calls.call(&facts.object.key);
         }
     }
 
@@ -73,7 +73,7 @@ impl Notifier for ObjectNotifier {
                     self.events
                         .publish(&reference(&facts), EventType::Warning, reason, "Publish", &note);
                 }
-                None if warned.remove(object) => self.events.clear(&facts.uid),
+                None if warned.remove(object) => self.events.clear(&facts.object.uid),
                 None => {}
             }
         }
@@ -115,7 +115,7 @@ pub(crate) fn problem(key: &SetKey, verdict: &RecordVerdict) -> Option<(&'static
 
 /// The object as events name it.
 pub(crate) fn reference(facts: &Facts) -> ObjectReference {
-    let (api_version, kind) = match facts.key.kind() {
+    let (api_version, kind) = match facts.object.key.kind() {
         SourceKind::Service => ("v1", "Service"),
         SourceKind::Ingress => ("networking.k8s.io/v1", "Ingress"),
         SourceKind::Record => ("dns.hearth.home.arpa/v1alpha1", "DNSRecord"),
@@ -123,9 +123,9 @@ pub(crate) fn reference(facts: &Facts) -> ObjectReference {
     ObjectReference {
         api_version: Some(api_version.to_owned()),
         kind: Some(kind.to_owned()),
-        namespace: Some(facts.key.namespace().to_owned()),
-        name: Some(facts.key.name().to_owned()),
-        uid: Some(facts.uid.to_string()),
+        namespace: Some(facts.object.key.namespace().to_owned()),
+        name: Some(facts.object.key.name().to_owned()),
+        uid: Some(facts.object.uid.to_string()),
         ..ObjectReference::default()
     }
 }

@@ -15,7 +15,7 @@ use crate::crd::record::{DNSRecordStatus, RecordZoneStatus};
 use crate::crd::{DNSRecord, DNSZone, RECONCILE_AT};
 use crate::source::facts::{Facts, wanted};
 use crate::source::{ObjectKey, SourceKind};
-use crate::zone::plan::RecordVerdict;
+use crate::zone::plan::types::RecordVerdict;
 use crate::zone::state::ZoneState;
 
 /// One pass.

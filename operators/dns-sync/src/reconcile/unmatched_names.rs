@@ -10,11 +10,13 @@ use kube::runtime::events::EventType;
 use super::Context;
 use super::notify::reference;
 use crate::name::Name;
-use crate::source::endpoints::{Wanted, ZoneView, wanted};
-use crate::source::facts::{Facts, selected};
+use crate::source::endpoints::Wanted;
+use crate::source::facts::{Facts, selected, wanted};
+use crate::source::scope::Nested;
+use crate::source::scope::ZoneView;
 use crate::source::{ObjectKey, SourceKind};
 use crate::world::Notice;
-use crate::zone::config::{Config, Nested};
+use crate::zone::config::Config;
 
 /// Changes are gathered so long: a name outside every zone is in no hurry, and at the start zones are still coming.
 const GATHER: Duration = Duration::from_secs(3);
@@ -39,7 +41,7 @@ pub async fn watch(context: Arc<Context>) {
                     } else {
                         some.iter().filter_map(|key| context.world.get(key)).collect()
                     };
-                    for facts in facts.iter().filter(|facts| facts.key.kind() != SourceKind::Record) {
+                    for facts in facts.iter().filter(|facts| facts.object.key.kind() != SourceKind::Record) {
                         notify(&context, &zones, facts);
                     }
                     (all, some) = (false, BTreeSet::new());
@@ -126,7 +128,7 @@ pub(super) fn unserved(zones: &[Arc<Config>], facts: &Facts) -> Option<String> {
             lost.remove(name);
         }
     }
-    let kind = facts.key.kind();
+    let kind = facts.object.key.kind();
     let lines: Vec<String> = lost
         .iter()
         .map(|(name, keeper)| {
@@ -143,7 +145,11 @@ pub(super) fn unserved(zones: &[Arc<Config>], facts: &Facts) -> Option<String> {
 
 /// The zone below that has a name, if it does not select the object: of those with the longest domain one is enough.
 fn keeper<'a>(zone: &'a Config, name: &Name, facts: &Facts) -> Option<&'a Nested> {
-    let below = || zone.nested.iter().filter(|nested| nested.takes(name, facts.key.kind()));
+    let below = || {
+        zone.nested
+            .iter()
+            .filter(|nested| nested.takes(name, facts.object.key.kind()))
+    };
     // Of domains that contain one name, the longer is the lower.
     let lowest = below().max_by_key(|nested| nested.domain.as_str().len())?;
     let mut lowest_ones = below().filter(|nested| nested.domain == lowest.domain);
@@ -155,8 +161,8 @@ mod tests {
     use super::*;
     use crate::crd::DNSRecord;
     use crate::crd::zone::DNSZoneSpec;
+    use crate::source::scope::Reach;
     use crate::source::service::SlimService;
-    use crate::zone::config::Reach;
 
     /// Zones as users write them, each with those below it: `domain`, and what its sources are.
     fn zones(specs: &[(&str, &str)]) -> Vec<Arc<Config>> {

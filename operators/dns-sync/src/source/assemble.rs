@@ -2,8 +2,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    endpoints::{AliasMode, Defect, Endpoint, Held, Wanted, ZoneView},
-    facts::Facts,
+    endpoints::{AliasMode, Defect, Endpoint, Held, Wanted},
+    object::SourceObject,
+    scope::ZoneView,
     template::Template,
 };
 use crate::{load_balancers::load_balancer_zone, name::Name, record_data::RecordType};
@@ -12,11 +13,11 @@ use crate::{load_balancers::load_balancer_zone, name::Name, record_data::RecordT
 pub(super) type TargetsByName<'a> = BTreeMap<Name, BTreeSet<&'a str>>;
 
 /// The names that the zone's template gives the object.
-pub(super) fn template_names(template: Option<&str>, facts: &Facts, defects: &mut Vec<Defect>) -> Vec<Name> {
+pub(super) fn template_names(template: Option<&str>, object: &SourceObject, defects: &mut Vec<Defect>) -> Vec<Name> {
     let Some(text) = template.filter(|text| !text.trim().is_empty()) else {
         return Vec::new();
     };
-    match Template::parse(text).and_then(|template| template.names(facts)) {
+    match Template::parse(text).and_then(|template| template.names(object)) {
         Ok(names) => names,
         Err(why) => {
             defects.push(Defect::new("InvalidTemplate", format!("hostnameTemplate: {why}")));
@@ -27,7 +28,7 @@ pub(super) fn template_names(template: Option<&str>, facts: &Facts, defects: &mu
 
 /// Sorts targets into records, name by name.
 pub(super) fn assemble(
-    facts: &Facts,
+    object: &SourceObject,
     zone: &ZoneView<'_>,
     claims: &TargetsByName<'_>,
     mut defects: Vec<Defect>,
@@ -39,22 +40,22 @@ pub(super) fn assemble(
             wanted.outside.push(name.clone());
             continue;
         }
-        if !zone.filter.admits(name) || zone.yields(name, facts.key.kind()) {
+        if !zone.filter.admits(name) || zone.yields(name, object.key.kind()) {
             continue;
         }
         concerned = true;
         let before = wanted.endpoints.len();
         let excluded =
-            !facts.dns.withheld && records_of(name, targets, facts, zone, &mut wanted.endpoints, &mut defects);
+            !object.dns.withheld && records_of(name, targets, object, zone, &mut wanted.endpoints, &mut defects);
         if wanted.endpoints.len() == before && !excluded {
             wanted.held.push(Held {
                 name: name.clone(),
-                set_identifier: facts.dns.set_identifier.clone(),
+                set_identifier: object.dns.set_identifier.clone(),
             });
         }
     }
     // A fault in annotations is told where it has an effect. A name that cannot be read might belong anywhere.
-    let told = facts
+    let told = object
         .defects
         .iter()
         .filter(|defect| concerned || defect.reason == "InvalidHostname");
@@ -71,12 +72,12 @@ pub(super) fn assemble(
 fn records_of(
     name: &Name,
     targets: &BTreeSet<&str>,
-    facts: &Facts,
+    object: &SourceObject,
     zone: &ZoneView<'_>,
     endpoints: &mut Vec<Endpoint>,
     defects: &mut Vec<Defect>,
 ) -> bool {
-    let dns = &facts.dns;
+    let dns = &object.dns;
     let mut values: BTreeMap<RecordType, BTreeSet<Box<str>>> = BTreeMap::new();
     let mut excluded = false;
     let mut faulty = false;

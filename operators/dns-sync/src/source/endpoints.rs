@@ -1,7 +1,5 @@
 //! What an object wants of a zone: the vocabulary between sources and plan.
-use super::SourceKind;
-pub use super::facts::wanted;
-use crate::{crd::zone::Sources, filter::NameFilter, name::Name, record_data::RecordType, zone::config::Nested};
+use crate::{name::Name, record_data::RecordType};
 
 /// One record set that an object wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,31 +112,5 @@ impl Wanted {
             suspended,
         } = self;
         endpoints.is_empty() && held.is_empty() && defects.is_empty() && outside.is_empty() && !suspended
-    }
-}
-
-/// What of a zone decides which names and records an object gets there.
-#[derive(Clone, Copy, Debug)]
-pub struct ZoneView<'a> {
-    /// The `DNSZone`'s name.
-    pub zone: &'a str,
-    /// The zone's apex.
-    pub domain: &'a Name,
-    /// Which objects may publish.
-    pub sources: &'a Sources,
-    /// Which names are managed.
-    pub filter: &'a NameFilter,
-    /// Which types are managed.
-    pub record_types: &'a [RecordType],
-    /// Only this zone takes `DNSRecords`, so relative names without `spec.zone` are relative to it.
-    pub sole_for_records: bool,
-    /// Zones below this one that take its names away.
-    pub nested: &'a [Nested],
-}
-
-impl ZoneView<'_> {
-    /// Whether a name of an object of this kind belongs to a zone below this one.
-    pub fn yields(&self, name: &Name, kind: SourceKind) -> bool {
-        self.nested.iter().any(|nested| nested.takes(name, kind))
     }
 }

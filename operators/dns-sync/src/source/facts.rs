@@ -2,45 +2,26 @@
 //! that might publish.
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::{
-    ObjectKey, SourceKind,
+    SourceKind,
     annotations::Annotations,
-    endpoints::{Defect, Wanted, ZoneView},
+    endpoints::Wanted,
     ingress::{IngressFacts, SlimIngress},
+    object::SourceObject,
     record::RecordFacts,
-    selector::{self, Pairs},
+    scope::ZoneView,
+    selector,
     service::{ServiceFacts, ServiceType, SlimService},
 };
 use crate::crd::{DNSRecord, zone::Sources};
 
-/// What `kubectl apply` remembers: the whole object once more.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// Longer annotations are not kept: they are configuration of other programs, can be 256 KiB, and neither a name nor a
-/// sensible selection comes out of them.
-const MAX_ANNOTATION: usize = 256;
-
 /// An object as far as its names are concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Which object.
-    pub key: ObjectKey,
-    /// Its uid.
-    pub uid: Box<str>,
-    /// When it was created, in seconds since 1970.
-    pub created: i64,
-    /// The generation of its spec.
-    pub generation: Option<i64>,
-    /// Its labels, sorted.
-    pub labels: Box<Pairs>,
-    /// Its short annotations, sorted, for selection and templates.
-    pub annotations: Box<Pairs>,
-    /// What its annotations say about its names.
-    pub dns: Annotations,
-    /// What is wrong with it, whatever the zone.
-    pub defects: Box<[Defect]>,
+    /// What objects of every kind have.
+    pub object: SourceObject,
     /// What only its kind has.
     pub of_kind: KindFacts,
 }
@@ -59,68 +40,27 @@ pub enum KindFacts {
 impl Facts {
     /// Of a Service.
     pub fn of_service(service: &SlimService) -> Self {
-        let (dns, defects) = annotations_of(&service.metadata);
-        Self::new(
-            SourceKind::Service,
-            &service.metadata,
-            dns,
-            defects,
-            KindFacts::Service(ServiceFacts::of(service)),
-        )
+        Self {
+            object: SourceObject::annotated(SourceKind::Service, &service.metadata, Vec::new()),
+            of_kind: KindFacts::Service(ServiceFacts::of(service)),
+        }
     }
 
     /// Of an Ingress.
     pub fn of_ingress(ingress: &SlimIngress) -> Self {
-        let (dns, mut defects) = annotations_of(&ingress.metadata);
-        let (of_kind, more) = IngressFacts::of(ingress);
-        defects.extend(more);
-        Self::new(
-            SourceKind::Ingress,
-            &ingress.metadata,
-            dns,
-            defects,
-            KindFacts::Ingress(of_kind),
-        )
-    }
-
-    /// Of a `DNSRecord`; its annotations mean nothing, its spec says all.
-    pub fn of_record(record: &DNSRecord) -> Self {
-        let (of_kind, defects) = RecordFacts::of(record);
-        let of_kind = KindFacts::Record(Box::new(of_kind));
-        Self::new(
-            SourceKind::Record,
-            &record.metadata,
-            Annotations::default(),
-            defects,
-            of_kind,
-        )
-    }
-
-    fn new(
-        kind: SourceKind,
-        metadata: &ObjectMeta,
-        dns: Annotations,
-        defects: Vec<Defect>,
-        of_kind: KindFacts,
-    ) -> Self {
-        let text = |text: &Option<String>| text.as_deref().unwrap_or_default().to_owned();
+        let (facts, defects) = IngressFacts::of(ingress);
         Self {
-            key: ObjectKey::new(
-                kind,
-                metadata.namespace.as_deref().unwrap_or_default(),
-                metadata.name.as_deref().unwrap_or_default(),
-            ),
-            uid: text(&metadata.uid).into(),
-            created: metadata
-                .creation_timestamp
-                .as_ref()
-                .map_or(0, |time| time.0.as_second()),
-            generation: metadata.generation,
-            labels: pairs(metadata.labels.as_ref()),
-            annotations: pairs(metadata.annotations.as_ref()),
-            dns,
-            defects: defects.into(),
-            of_kind,
+            object: SourceObject::annotated(SourceKind::Ingress, &ingress.metadata, defects),
+            of_kind: KindFacts::Ingress(facts),
+        }
+    }
+
+    /// Of a `DNSRecord`. Its annotations have no effect on its names.
+    pub fn of_record(record: &DNSRecord) -> Self {
+        let (facts, defects) = RecordFacts::of(record);
+        Self {
+            object: SourceObject::new(SourceKind::Record, &record.metadata, Annotations::default(), defects),
+            of_kind: KindFacts::Record(Box::new(facts)),
         }
     }
 
@@ -128,15 +68,15 @@ impl Facts {
     /// Services inside the cluster that ask for no name.
     pub fn relevant(&self) -> bool {
         match &self.of_kind {
-            _ if self.dns.foreign => false,
+            _ if self.object.dns.foreign => false,
             KindFacts::Service(service) => {
                 matches!(
                     service.service_type,
                     ServiceType::LoadBalancer | ServiceType::ExternalName
-                ) || self.dns.hostnames.is_some()
-                    || self.dns.internal_hostnames.is_some()
-                    || !self.dns.targets.is_empty()
-                    || !self.defects.is_empty()
+                ) || self.object.dns.hostnames.is_some()
+                    || self.object.dns.internal_hostnames.is_some()
+                    || !self.object.dns.targets.is_empty()
+                    || !self.object.defects.is_empty()
             }
             KindFacts::Ingress(_) | KindFacts::Record(_) => true,
         }
@@ -145,13 +85,13 @@ impl Facts {
 
 /// What the object wants of the zone. Nothing, when the zone's sources do not select it.
 pub fn wanted(facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
-    if facts.dns.foreign || !selected(facts, zone.sources) {
+    if facts.object.dns.foreign || !selected(facts, zone.sources) {
         return Wanted::default();
     }
     match &facts.of_kind {
-        KindFacts::Service(service) => service.wanted(facts, zone),
-        KindFacts::Ingress(ingress) => ingress.wanted(facts, zone),
-        KindFacts::Record(record) => record.wanted(facts, zone),
+        KindFacts::Service(service) => service.wanted(&facts.object, zone),
+        KindFacts::Ingress(ingress) => ingress.wanted(&facts.object, zone),
+        KindFacts::Record(record) => record.wanted(&facts.object, zone),
     }
 }
 
@@ -173,27 +113,18 @@ pub fn selected(facts: &Facts, sources: &Sources) -> bool {
             None => return false,
         },
     };
-    (namespaces.is_empty() || namespaces.iter().any(|namespace| namespace == facts.key.namespace()))
+    (namespaces.is_empty()
+        || namespaces
+            .iter()
+            .any(|namespace| namespace == facts.object.key.namespace()))
         && labels
             .as_ref()
-            .is_none_or(|selector| selector::matches(selector, &facts.labels))
+            .is_none_or(|selector| selector::matches(selector, &facts.object.labels))
         && annotations
             .iter()
-            .all(|(key, value)| selector::get(&facts.annotations, key) == Some(value.as_str()))
+            .all(|(key, value)| selector::get(&facts.object.annotations, key) == Some(value.as_str()))
 }
 
 fn of_class(classes: &[String], class: Option<&str>) -> bool {
     classes.is_empty() || class.is_some_and(|class| classes.iter().any(|wanted| wanted == class))
-}
-
-fn annotations_of(metadata: &ObjectMeta) -> (Annotations, Vec<Defect>) {
-    metadata.annotations.as_ref().map(Annotations::of).unwrap_or_default()
-}
-
-fn pairs(map: Option<&BTreeMap<String, String>>) -> Box<Pairs> {
-    map.into_iter()
-        .flatten()
-        .filter(|(key, value)| value.len() <= MAX_ANNOTATION && *key != LAST_APPLIED)
-        .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
-        .collect()
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     annotations::HostnameSource,
     assemble::{TargetsByName, assemble, template_names},
-    endpoints::{Defect, Wanted, ZoneView},
-    facts::Facts,
+    endpoints::{Defect, Wanted},
+    object::SourceObject,
+    scope::ZoneView,
 };
 use crate::name::Name;
 
@@ -153,8 +154,8 @@ impl IngressFacts {
         (facts, defects)
     }
 
-    pub(super) fn wanted(&self, facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
-        let dns = &facts.dns;
+    pub(super) fn wanted(&self, object: &SourceObject, zone: &ZoneView<'_>) -> Wanted {
+        let dns = &object.dns;
         let targets: Vec<&str> = if dns.targets.is_empty() {
             &self.addresses
         } else {
@@ -177,10 +178,10 @@ impl IngressFacts {
                 .ingresses
                 .as_ref()
                 .and_then(|source| source.hostname_template.as_deref());
-            for name in template_names(template, facts, &mut defects) {
+            for name in template_names(template, object, &mut defects) {
                 claims.entry(name).or_default().extend(&targets);
             }
         }
-        assemble(facts, zone, &claims, defects)
+        assemble(object, zone, &claims, defects)
     }
 }

@@ -7,14 +7,18 @@ mod assemble;
 pub mod endpoints;
 pub mod facts;
 pub mod ingress;
+pub mod object;
 pub mod record;
+pub mod scope;
 pub mod selector;
 pub mod service;
 pub mod template;
 
-pub use endpoints::{AliasMode, Defect, Endpoint, Held, Wanted, ZoneView};
+pub use endpoints::{AliasMode, Defect, Endpoint, Held, Wanted};
 pub use facts::{Facts, KindFacts, wanted};
 pub use ingress::SlimIngress;
+pub use object::SourceObject;
+pub use scope::ZoneView;
 pub use service::SlimService;
 
 /// The kinds of objects that publish names.

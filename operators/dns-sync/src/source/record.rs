@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 
 use super::{
     assemble::host_defect,
-    endpoints::{AliasMode, Defect, Endpoint, Held, Wanted, ZoneView},
-    facts::Facts,
+    endpoints::{AliasMode, Defect, Endpoint, Held, Wanted},
+    object::SourceObject,
+    scope::ZoneView,
 };
 use crate::{
     crd::DNSRecord,
@@ -94,7 +95,7 @@ impl RecordFacts {
         (facts, defects)
     }
 
-    pub(super) fn wanted(&self, facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
+    pub(super) fn wanted(&self, object: &SourceObject, zone: &ZoneView<'_>) -> Wanted {
         let mut wanted = Wanted {
             suspended: self.suspended,
             ..Wanted::default()
@@ -118,11 +119,11 @@ impl RecordFacts {
             };
         }
         // A record that names its zone stays there: so one delegates, and so glue is written.
-        let yielded = self.zone.is_none() && zone.yields(&name, facts.key.kind());
+        let yielded = self.zone.is_none() && zone.yields(&name, object.key.kind());
         if yielded || !zone.filter.admits(&name) || !zone.record_types.contains(&self.record_type) {
             return Wanted::default();
         }
-        wanted.defects = facts.defects.to_vec();
+        wanted.defects = object.defects.to_vec();
         wanted.defects.extend(self.defect(&name, zone));
         let clear = wanted.defects.iter().all(|defect| defect.reason == "InvalidTTL");
         if clear && !self.suspended && !self.values.is_empty() {

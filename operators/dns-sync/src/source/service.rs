@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     assemble::{TargetsByName, assemble, template_names},
-    endpoints::{Defect, Wanted, ZoneView},
-    facts::Facts,
+    endpoints::{Defect, Wanted},
     ingress::SlimLoadBalancer,
+    object::SourceObject,
+    scope::ZoneView,
 };
 
 /// What a watch reads of a Service.
@@ -104,10 +105,10 @@ impl ServiceFacts {
         }
     }
 
-    pub(super) fn wanted(&self, facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
+    pub(super) fn wanted(&self, object: &SourceObject, zone: &ZoneView<'_>) -> Wanted {
         let mut claims: TargetsByName<'_> = BTreeMap::new();
         let mut defects = Vec::new();
-        let dns = &facts.dns;
+        let dns = &object.dns;
         let override_targets = || dns.targets.iter().map(|target| &**target);
         let outside = || -> Vec<&str> {
             if dns.targets.is_empty() {
@@ -122,7 +123,7 @@ impl ServiceFacts {
             if usable {
                 claims.entry(name.clone()).or_default().extend(outside());
             } else {
-                defects.extend(self.unsupported(facts).filter(|_| name.is_within(zone.domain)));
+                defects.extend(self.unsupported(object).filter(|_| name.is_within(zone.domain)));
                 // external-dns publishes these two; after a takeover the records must not go.
                 if matches!(self.service_type, ServiceType::Headless | ServiceType::NodePort) {
                     claims.entry(name.clone()).or_default();
@@ -140,7 +141,7 @@ impl ServiceFacts {
                 ServiceType::LoadBalancer | ServiceType::ClusterIp => targets.extend(self.cluster_ip.as_deref()),
                 ServiceType::ExternalName => targets.extend(self.addresses.iter().map(|address| &**address)),
                 ServiceType::Headless | ServiceType::NodePort => {
-                    defects.extend(self.unsupported(facts).filter(|_| name.is_within(zone.domain)));
+                    defects.extend(self.unsupported(object).filter(|_| name.is_within(zone.domain)));
                 }
             }
         }
@@ -150,14 +151,14 @@ impl ServiceFacts {
                 .services
                 .as_ref()
                 .and_then(|source| source.hostname_template.as_deref());
-            for name in template_names(template, facts, &mut defects) {
+            for name in template_names(template, object, &mut defects) {
                 claims.entry(name).or_default().extend(outside());
             }
         }
-        assemble(facts, zone, &claims, defects)
+        assemble(object, zone, &claims, defects)
     }
 
-    fn unsupported(&self, facts: &Facts) -> Option<Defect> {
+    fn unsupported(&self, object: &SourceObject) -> Option<Defect> {
         let (kind, hint) = match self.service_type {
             ServiceType::LoadBalancer | ServiceType::ExternalName => return None,
             ServiceType::ClusterIp => (
@@ -172,7 +173,7 @@ impl ServiceFacts {
             format!(
                 "{} asks for a name by annotation but is of type {kind}: {hint}; set the annotation target, or use type \
                  LoadBalancer",
-                facts.key
+                object.key
             ),
         ))
     }

@@ -1,5 +1,5 @@
 //! Name templates: the small part of Go's `text/template` that people use to name objects.
-use super::{facts::Facts, selector};
+use super::{object::SourceObject, selector};
 use crate::name::Name;
 
 /// A parsed `hostnameTemplate`.
@@ -40,18 +40,18 @@ impl Template {
     }
 
     /// The names that it gives an object, sorted. The error is the object's fault.
-    pub fn names(&self, facts: &Facts) -> Result<Vec<Name>, String> {
+    pub fn names(&self, object: &SourceObject) -> Result<Vec<Name>, String> {
         let mut text = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
-                Piece::Name => text.push_str(facts.key.name()),
-                Piece::Namespace => text.push_str(facts.key.namespace()),
+                Piece::Name => text.push_str(object.key.name()),
+                Piece::Namespace => text.push_str(object.key.namespace()),
                 Piece::Label(key) => text.push_str(
-                    selector::get(&facts.labels, key).ok_or_else(|| format!("the object has no label `{key}`"))?,
+                    selector::get(&object.labels, key).ok_or_else(|| format!("the object has no label `{key}`"))?,
                 ),
                 Piece::Annotation(key) => text.push_str(
-                    selector::get(&facts.annotations, key)
+                    selector::get(&object.annotations, key)
                         .ok_or_else(|| format!("the object has no (short) annotation `{key}`"))?,
                 ),
             }
@@ -122,7 +122,7 @@ fn keyed(map: &str, key: &str) -> Option<Piece> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::SlimService;
+    use crate::source::{Facts, SlimService};
 
     fn facts() -> Facts {
         let service: SlimService = serde_saphyr::from_str(
@@ -162,7 +162,7 @@ metadata:
         ];
         for (text, expected) in cases {
             let names = Template::parse(text)
-                .and_then(|template| template.names(&facts()))
+                .and_then(|template| template.names(&facts().object))
                 .unwrap();
             assert_eq!(
                 names.iter().map(Name::as_str).collect::<Vec<_>>().join(" "),
@@ -201,7 +201,7 @@ metadata:
             ("{{.Labels.empty}}.example.org", "empty label"),
         ];
         for (text, word) in cases {
-            let message = Template::parse(text).unwrap().names(&facts()).unwrap_err();
+            let message = Template::parse(text).unwrap().names(&facts().object).unwrap_err();
             assert!(message.contains(word), "{text}: {message}");
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     filter::NameFilter,
     name::Name,
     record_data::RecordType,
-    zone::config::Nested,
+    source::scope::Nested,
 };
 
 mod annotated;
@@ -165,8 +165,8 @@ fn long_annotations_and_what_kubectl_remembers_are_not_kept() {
         "x".repeat(300)
     ));
     let sorted: Vec<(Box<str>, Box<str>)> = vec![("a".into(), "2".into()), ("z".into(), "1".into())];
-    assert_eq!(*facts.annotations, *sorted);
-    assert_eq!(*facts.labels, *sorted);
+    assert_eq!(*facts.object.annotations, *sorted);
+    assert_eq!(*facts.object.labels, *sorted);
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn metadata_is_kept() {
         "metadata: {name: a, namespace: b, uid: u-1, generation: 7, creationTimestamp: '2026-01-02T03:04:05Z'}",
     );
     assert_eq!(
-        (&*facts.uid, facts.generation, facts.created),
+        (&*facts.object.uid, facts.object.generation, facts.object.created),
         ("u-1", Some(7), 1_767_323_045)
     );
-    assert_eq!(facts.key.resource(), "service/b/a");
+    assert_eq!(facts.object.key.resource(), "service/b/a");
 }

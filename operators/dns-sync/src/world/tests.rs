@@ -95,7 +95,7 @@ impl Stage {
             .world
             .all()
             .iter()
-            .map(|facts| facts.key.name().to_owned())
+            .map(|facts| facts.object.key.name().to_owned())
             .collect();
         names.sort();
         names

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::guard::Limits;
 use super::owner::Marks;
-use super::plan::{Absence, Rules};
-use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources, Visibility};
+use super::plan::types::{Absence, Rules};
+use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources};
 use crate::filter::NameFilter;
 use crate::name::Name;
 use crate::ownership::txt::Affix;
 use crate::record_data::RecordType;
-use crate::source::endpoints::ZoneView;
+use crate::source::scope::{Complete, Nested, Reach, ZoneView, enabled_sources};
 use crate::source::template::Template;
 use crate::source::{ObjectKey, SourceKind};
 
@@ -51,53 +51,6 @@ pub struct Config {
     pub reach: Arc<Reach>,
 }
 
-/// A DNSZone below another one: its names are its own, as external-dns takes the longest public zone that fits a name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Nested {
-    /// The DNSZone's name.
-    pub zone: Arc<str>,
-    /// Its apex.
-    pub domain: Name,
-    /// The objects that it takes.
-    pub sources: Sources,
-}
-
-impl Nested {
-    /// What `other` takes away from `zone`. Private zones share: their names are answered by different networks.
-    pub fn of(zone: &DNSZoneSpec, name: &str, other: &DNSZoneSpec) -> Option<Self> {
-        let is_public = |spec: &DNSZoneSpec| {
-            let visibility = spec.route53.as_ref().map(|route53| route53.visibility);
-            visibility == Some(Visibility::Public)
-        };
-        let (upper, domain) = (Name::parse(&zone.domain).ok()?, Name::parse(&other.domain).ok()?);
-        let below = domain != upper && domain.is_within(&upper);
-        (below && is_public(zone) && is_public(other)).then(|| Self {
-            zone: name.into(),
-            domain,
-            sources: other.sources.clone(),
-        })
-    }
-
-    /// Whether it takes this name of an object of this kind away, even if it does not select the object.
-    pub fn takes(&self, name: &Name, kind: SourceKind) -> bool {
-        name.is_within(&self.domain) && kinds(&self.sources).any(|on| on == kind)
-    }
-}
-
-/// The kinds of objects that are turned on.
-fn kinds(sources: &Sources) -> impl Iterator<Item = SourceKind> + use<> {
-    let Sources {
-        services,
-        ingresses,
-        records,
-    } = sources;
-    let on = [services.is_some(), ingresses.is_some(), records.is_some()];
-    SourceKind::ALL
-        .into_iter()
-        .zip(on)
-        .filter_map(|(kind, on)| on.then_some(kind))
-}
-
 /// The templates that give names to objects without one, with the source's name. Blank ones are none.
 fn templates(sources: &Sources) -> impl Iterator<Item = (&'static str, &str)> {
     let services = sources
@@ -111,46 +64,6 @@ fn templates(sources: &Sources) -> impl Iterator<Item = (&'static str, &str)> {
     let all = [("services", services), ("ingresses", ingresses)];
     all.into_iter()
         .filter_map(|(source, template)| Some((source, template.filter(|text| !text.trim().is_empty())?)))
-}
-
-/// What the installation watches at all: the chart's `sources` and `watchNamespaces`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// Enabled sources.
-    pub sources: Vec<SourceKind>,
-    /// Namespaces; empty: all.
-    pub namespaces: Vec<String>,
-}
-
-/// Which sources have been listed completely in this process' life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Complete {
-    /// Services.
-    pub services: bool,
-    /// Ingresses.
-    pub ingresses: bool,
-    /// DNSRecords.
-    pub records: bool,
-}
-
-impl Complete {
-    /// Whether one kind is complete.
-    pub fn of(&self, kind: SourceKind) -> bool {
-        match kind {
-            SourceKind::Service => self.services,
-            SourceKind::Ingress => self.ingresses,
-            SourceKind::Record => self.records,
-        }
-    }
-
-    /// Notes one kind.
-    pub fn set(&mut self, kind: SourceKind, complete: bool) {
-        match kind {
-            SourceKind::Service => self.services = complete,
-            SourceKind::Ingress => self.ingresses = complete,
-            SourceKind::Record => self.records = complete,
-        }
-    }
 }
 
 impl Config {
@@ -284,7 +197,7 @@ impl Config {
 
     /// The sources that the zone asks for.
     pub fn wanted_sources(&self) -> impl Iterator<Item = SourceKind> + '_ {
-        kinds(&self.spec.sources)
+        enabled_sources(&self.spec.sources)
     }
 
     /// The namespaces that a source of this zone takes; empty: all.

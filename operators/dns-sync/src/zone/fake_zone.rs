@@ -1,6 +1,6 @@
 //! For tests: a hosted zone as strict as Route 53, and records in short text form.
 use super::owner::heritage;
-use super::plan::excludes;
+use super::plan::types::excludes;
 use crate::name::Name;
 use crate::ownership::txt::render;
 use crate::record_data::RecordType;

@@ -1,94 +1,21 @@
 //! What should be done at one name. Pure: wishes, the zone's image and the rules in, changes and verdicts out.
 use std::cmp::Ordering;
 
-use super::owner::{Marks, Owner, heritage};
-use crate::crd::zone::{Policy, RegistryKind};
-use crate::filter::NameFilter;
+use super::owner::{Owner, heritage};
+use crate::crd::zone::Policy;
 use crate::name::Name;
 use crate::record_data::RecordType;
-use crate::records::{Action, RecordChange, RecordSet, RecordSets, Routing, SetKey};
+use crate::records::{Action, RecordChange, RecordSets, SetKey};
 use crate::source::ObjectKey;
 
 mod changes;
 mod resolve;
+pub mod types;
+
+use types::{Absence, Claim, Present, RecordVerdict, Rules, is_managed, removal};
 
 #[cfg(test)]
 pub(crate) mod tests;
-
-/// The zone's rules.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules<'a> {
-    /// How owners are told.
-    pub marks: Marks<'a>,
-    /// What may be written.
-    pub policy: Policy,
-    /// Whether marks are kept at all.
-    pub registry: RegistryKind,
-    /// The hosted zone's id, for aliases within it.
-    pub zone_id: &'a str,
-    /// Seconds to live where a source names none.
-    pub ttl: Option<u32>,
-    /// The types that may be managed.
-    pub record_types: &'a [RecordType],
-    /// The names that may be managed; the others are never touched, whoever made them.
-    pub filter: &'a NameFilter,
-}
-
-/// Whether the wish of an object for a name has gone for good, as far as this process can know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
-    /// Its source was listed completely: nothing wants the record any more.
-    Proven,
-    /// Its source was listed completely, but this cluster has never had the object: it may yet come (a cluster that is
-    /// being rebuilt), or it lives in another one with the same owner. A person must confirm.
-    NeverSeen,
-    /// The source is switched off, or does not cover the object's namespace, or is not known: a person must confirm.
-    Unwatched,
-    /// It cannot be told yet: the source could not be listed, or what the object names cannot be read.
-    Unlisted,
-}
-
-/// What became of one object's wish for one record set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecordVerdict {
-    /// The provider has it.
-    Published,
-    /// It will be written.
-    Pending,
-    /// The policy does not permit to write it.
-    Held(Policy),
-    /// Another object holds the name.
-    Conflict(ObjectKey),
-    /// A record at the provider that is not ours holds the name.
-    Foreign(Option<Box<str>>),
-    /// It cannot be published: reason and message.
-    Failed(&'static str, String),
-}
-
-/// The target of an alias is not in the zone yet.
-pub const ALIAS_TARGET_NOT_FOUND: &str = "AliasTargetNotFound";
-/// Something else stands where the owner record would have to be.
-pub const OWNERSHIP_NAME_TAKEN: &str = "OwnershipNameTaken";
-
-impl RecordVerdict {
-    /// Whether a change at another name of the zone may mend it.
-    pub fn waits_for_another_name(&self) -> bool {
-        matches!(self, Self::Failed(ALIAS_TARGET_NOT_FOUND | OWNERSHIP_NAME_TAKEN, _))
-    }
-}
-
-/// The wishes for one name: of an object, with its place in the order of precedence.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// Who wants it.
-    pub object: ObjectKey,
-    /// Since when, seconds since 1970.
-    pub created: i64,
-    /// What; `None`: the object has no address now, what stands there is held for it.
-    pub endpoint: Option<crate::source::endpoints::Endpoint>,
-    /// The set that is held, with `endpoint: None`.
-    pub set_identifier: Option<Box<str>>,
-}
 
 /// What to do at one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -215,34 +142,6 @@ fn absent<'a>(
         .collect()
 }
 
-/// One set that is at the name now.
-#[derive(Clone, Debug)]
-pub struct Present {
-    /// Which.
-    pub key: SetKey,
-    /// What it answers.
-    pub set: RecordSet,
-    /// Whose it is.
-    pub owner: Owner,
-    /// It is itself an owner record.
-    pub is_mark: bool,
-}
-
-impl Present {
-    /// Whether it is marked as ours.
-    pub fn is_ours(&self) -> bool {
-        matches!(self.owner, Owner::Ours(_))
-    }
-
-    /// The object of ours that it was made for, as its owner record says.
-    pub fn holder(&self) -> Option<&str> {
-        match &self.owner {
-            Owner::Ours(mark) => mark.resource.as_deref(),
-            _ => None,
-        }
-    }
-}
-
 fn present(name: &Name, records: &RecordSets, rules: &Rules) -> Vec<Present> {
     let sets = records.at(name).sets.iter();
     sets.map(|(record_type, id, set)| {
@@ -265,21 +164,6 @@ fn present(name: &Name, records: &RecordSets, rules: &Rules) -> Vec<Present> {
         }
     })
     .collect()
-}
-
-/// Whether two different sets cannot stand at one name together.
-pub fn excludes(left: &SetKey, left_set: &RecordSet, right: &SetKey, right_set: &RecordSet) -> bool {
-    if left == right {
-        return false;
-    }
-    let one_is_cname = (left.record_type == RecordType::Cname) != (right.record_type == RecordType::Cname);
-    let routing_mixed = left.record_type == right.record_type
-        && (matches!(left_set.routing, Routing::Simple) || matches!(right_set.routing, Routing::Simple));
-    one_is_cname || routing_mixed
-}
-
-fn is_managed(at: &Present, rules: &Rules) -> bool {
-    rules.record_types.contains(&at.key.record_type) && at.set.routing != Routing::Unmanaged
 }
 
 /// Decides on the sets that nobody wants.
@@ -308,38 +192,6 @@ fn remove(
             }
             Absence::Unlisted => out.unlisted.push(at.key.clone()),
         }
-    }
-}
-
-/// The set and the owner records that are for it alone.
-fn removal(at: &Present, records: &RecordSets, rules: &Rules) -> Vec<RecordChange> {
-    let mut changes = vec![delete(&at.key, &at.set)];
-    for name in rules.marks.only_for(records, &at.key, &at.set) {
-        let key = SetKey {
-            name,
-            record_type: RecordType::Txt,
-            set_identifier: at.key.set_identifier.clone(),
-        };
-        if let Some(set) = records.get(&key) {
-            changes.push(delete(&key, set));
-        }
-    }
-    changes
-}
-
-fn create(key: &SetKey, set: &RecordSet) -> RecordChange {
-    RecordChange {
-        action: Action::Create,
-        key: key.clone(),
-        set: set.clone(),
-    }
-}
-
-fn delete(key: &SetKey, set: &RecordSet) -> RecordChange {
-    RecordChange {
-        action: Action::Delete,
-        key: key.clone(),
-        set: set.clone(),
     }
 }
 

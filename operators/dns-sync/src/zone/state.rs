@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::batch::Group;
 use super::config::Config;
 use super::guard::Guard;
-use super::plan::{Claim, RecordVerdict};
+use super::plan::types::{Claim, RecordVerdict};
 use crate::name::Name;
 use crate::records::{NameSets, RecordSets, SetKey};
 use crate::source::ObjectKey;
-use crate::source::endpoints::{Defect, Endpoint, Wanted, wanted};
-use crate::source::facts::Facts;
+use crate::source::endpoints::{Defect, Endpoint, Wanted};
+use crate::source::facts::{Facts, wanted};
 
 /// Monotonic time since the process began.
 pub type Mono = Duration;
@@ -206,7 +206,7 @@ impl ZoneState {
             changed = true;
         }
         let speaks = !names.is_empty() || !desired.defects.is_empty();
-        match facts.and_then(|facts| facts.generation).filter(|_| speaks) {
+        match facts.and_then(|facts| facts.object.generation).filter(|_| speaks) {
             Some(generation) => _ = self.generations.insert(key.clone(), generation),
             None => _ = self.generations.remove(key),
         }
@@ -250,8 +250,8 @@ impl ZoneState {
             ..
         } = wanted(facts, &self.config.view());
         let claim = |set_identifier: Option<Box<str>>, endpoint: Option<Endpoint>| Claim {
-            object: facts.key.clone(),
-            created: facts.created,
+            object: facts.object.key.clone(),
+            created: facts.object.created,
             endpoint,
             set_identifier,
         };

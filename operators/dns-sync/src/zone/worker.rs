@@ -166,7 +166,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         let facts = self.world.all();
         let mut state = self.shared.state();
         for facts in facts {
-            state.set_object(&facts.key, Some(&facts), now, None);
+            state.set_object(&facts.object.key, Some(&facts), now, None);
         }
     }
 

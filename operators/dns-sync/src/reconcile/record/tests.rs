@@ -170,19 +170,29 @@ fn a_record_whose_zone_was_removed_waits_for_the_others() {
 
 #[test]
 fn a_record_that_a_zone_is_too_busy_to_know_is_not_decided() {
-    use crate::zone::config::{Config, Reach};
+    use crate::source::scope::Reach;
+    use crate::zone::config::Config;
     use crate::zone::guard::Guard;
     let spec = "{domain: example.org, route53: {}, policy: Sync, sources: {records: {}}, exclude: ['x.*']}";
     let spec = serde_saphyr::from_str(spec).unwrap();
     let config = Config::new("home", "Z1", &spec, "home", &Arc::new(Reach::default())).unwrap();
     let mut state = ZoneState::new(config, Guard::default());
-    let of = |state: &ZoneState, facts: &Facts| of_zone("home", true, state, &facts.key, facts.generation, Some(facts));
+    let of = |state: &ZoneState, facts: &Facts| {
+        of_zone(
+            "home",
+            true,
+            state,
+            &facts.object.key,
+            facts.object.generation,
+            Some(facts),
+        )
+    };
     let vpn = Facts::of_record(&plain(&[]));
     let found = of(&state, &vpn).unwrap();
     assert!(!found.decided && found.names == ["vpn.example.org"] && found.defect.is_none());
     let excluded = Facts::of_record(&record("{name: x, type: A, targets: [192.0.2.1]}", &[]));
     assert_eq!(of(&state, &excluded), None);
-    state.set_object(&vpn.key, Some(&vpn), std::time::Duration::ZERO, None);
+    state.set_object(&vpn.object.key, Some(&vpn), std::time::Duration::ZERO, None);
     assert_eq!(of(&state, &vpn).unwrap().names, ["vpn.example.org"]);
 }
 

@@ -14,8 +14,8 @@ use crate::provider::route53::account::Accounts;
 use crate::reconcile::RecordCalls;
 use crate::reconcile::secrets::Secrets;
 use crate::records::RecordSets;
+use crate::source::scope::Reach;
 use crate::world::World;
-use crate::zone::config::Reach;
 
 fn zone(name: &str, more: &str) -> DNSZone {
     let yaml = format!("{{domain: example.org, policy: Sync, route53: {{}}{more}}}");

@@ -1,13 +1,11 @@
 //! One wish that won its name: what it takes to publish it, or why it cannot be.
-use super::{
-    OWNERSHIP_NAME_TAKEN, Owner, Policy, Present, RecordSet, RecordSets, RecordVerdict, RegistryKind, Routing, Rules,
-    SetKey, create, delete, excludes, removal,
-};
+use super::resolve::Desired;
+use super::types::{OWNERSHIP_NAME_TAKEN, Present, RecordVerdict, Rules, create, delete, excludes, removal};
+use crate::crd::zone::{Policy, RegistryKind};
 use crate::ownership::txt::render;
 use crate::record_data::RecordType;
-use crate::records::RecordChange;
-use crate::zone::owner::{heritage, heritage_at, mark};
-use crate::zone::plan::resolve::Desired;
+use crate::records::{RecordChange, RecordSet, RecordSets, Routing, SetKey};
+use crate::zone::owner::{Owner, heritage, heritage_at, mark};
 
 /// What came of it.
 pub(super) struct SetPlan {

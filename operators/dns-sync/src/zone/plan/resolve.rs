@@ -1,5 +1,5 @@
 //! Who gets a name that several objects want: the present holder, then the oldest object, then the first by name.
-use super::{ALIAS_TARGET_NOT_FOUND, Claim, Present, RecordVerdict, Rules, excludes};
+use super::types::{ALIAS_TARGET_NOT_FOUND, Claim, Present, RecordVerdict, Rules, excludes};
 use crate::load_balancers::load_balancer_zone;
 use crate::name::Name;
 use crate::record_data::RecordType;

@@ -1,9 +1,13 @@
 //! What objects want against what is there, in short text form; see [`fake_zone`](crate::zone::fake_zone) for the form of records.
+use super::types::*;
 use super::*;
+use crate::crd::zone::RegistryKind;
+use crate::filter::NameFilter;
 use crate::ownership::txt::Affix;
-use crate::records::Action;
+use crate::records::{Action, RecordSet, Routing};
 use crate::source::endpoints::{AliasMode, Endpoint};
 use crate::zone::fake_zone::{self, ZONE_ID, mark_at, marked, name, records, set};
+use crate::zone::owner::Marks;
 
 mod aliases;
 mod conflicts;

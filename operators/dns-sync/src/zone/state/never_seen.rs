@@ -9,7 +9,7 @@ use crate::records::{NameSets, RecordSets, SetKey};
 use crate::source::ObjectKey;
 use crate::zone::config::Config;
 use crate::zone::owner::Owner;
-use crate::zone::plan::Rules;
+use crate::zone::plan::types::Rules;
 
 /// What is known of them.
 #[derive(Debug, Default)]

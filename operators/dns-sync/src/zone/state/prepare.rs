@@ -6,10 +6,11 @@ use crate::name::Name;
 use crate::record_data::RecordType;
 use crate::records::{RecordChange, RecordSets, SetKey};
 use crate::source::ObjectKey;
+use crate::source::scope::Complete;
 use crate::zone::batch::Group;
-use crate::zone::config::Complete;
 use crate::zone::guard;
-use crate::zone::plan::{self, Absence, NamePlan};
+use crate::zone::plan::types::Absence;
+use crate::zone::plan::{NamePlan, plan};
 
 /// A set and the changes that remove it.
 type Delete = (SetKey, Vec<RecordChange>);
@@ -61,7 +62,7 @@ impl ZoneState {
                 continue;
             }
             let claims = self.claims.get(&name).map_or(&[][..], Vec::as_slice);
-            let mut found = plan::plan(&name, claims, &records, &self.config.rules(), |resource| {
+            let mut found = plan(&name, claims, &records, &self.config.rules(), |resource| {
                 self.absence(&name, resource, *complete)
             });
             // Two names that want one owner record: the second is planned when the first has it.

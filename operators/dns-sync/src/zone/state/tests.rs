@@ -6,7 +6,7 @@ use super::*;
 use crate::crd::DNSRecord;
 use crate::crd::zone::DNSZoneSpec;
 use crate::source::SourceKind;
-use crate::zone::config::{Complete, Reach};
+use crate::source::scope::{Complete, Reach};
 use crate::zone::fake_zone::{self, marked, name, records, set};
 
 mod deletes;
@@ -101,13 +101,14 @@ impl TestZone {
     }
 
     pub(super) fn put(&mut self, facts: &Facts) {
-        self.known.insert(facts.key.clone());
-        self.state.set_object(&facts.key, Some(facts), self.now, Some(self.now));
+        self.known.insert(facts.object.key.clone());
+        self.state
+            .set_object(&facts.object.key, Some(facts), self.now, Some(self.now));
     }
 
     pub(super) fn drop(&mut self, facts: &Facts) {
-        self.known.remove(&facts.key);
-        self.state.set_object(&facts.key, None, self.now, Some(self.now));
+        self.known.remove(&facts.object.key);
+        self.state.set_object(&facts.object.key, None, self.now, Some(self.now));
     }
 
     pub(super) fn at(&self) -> i64 {
@@ -156,7 +157,7 @@ impl TestZone {
     pub(super) fn configure(&mut self, config: Config, objects: &[Facts]) {
         self.state.set_config(config);
         for facts in objects {
-            self.state.set_object(&facts.key, Some(facts), self.now, None);
+            self.state.set_object(&facts.object.key, Some(facts), self.now, None);
         }
     }
 
@@ -228,7 +229,7 @@ pub(super) fn restarted(zone: &TestZone, facts: &[Facts], complete: Complete) ->
     let mut state = ZoneState::new(zone.state.config.clone(), Guard::resume(zone.state.guard.buckets()));
     state.park_all = !zone.state.parked.is_empty();
     for one in facts {
-        state.set_object(&one.key, Some(one), zone.now, None);
+        state.set_object(&one.object.key, Some(one), zone.now, None);
     }
     let mut next = TestZone::with(state, zone.provider.clone());
     (next.now, next.complete) = (zone.now, complete);

@@ -15,8 +15,8 @@ use crate::metrics::Metrics;
 use crate::records::{NameSets, RecordChange, RecordSets};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
+use crate::source::scope::Reach;
 use crate::world::Scope;
-use crate::zone::config::Reach;
 use crate::zone::fake_zone::{self, set};
 use crate::zone::guard::Guard;
 

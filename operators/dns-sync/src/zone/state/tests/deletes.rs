@@ -304,7 +304,7 @@ fn a_restart_remembers_parked_deletes_of_names_that_are_planned_later() {
     let mut state = ZoneState::new(zone.state.config.clone(), Guard::default());
     state.park_all = true;
     for facts in &objects {
-        state.set_object(&facts.key, Some(facts), zone.now, None);
+        state.set_object(&facts.object.key, Some(facts), zone.now, None);
     }
     let mut next = TestZone::with(state, zone.provider.clone());
     next.complete = Complete { records: false, ..ALL };

@@ -59,9 +59,9 @@ fn another_object_does_not_take_the_name_before_its_holder_can_come() {
     let rival = record("rival", "{name: r0, type: A, targets: [192.0.2.9]}");
     next.put(&rival);
     assert_eq!(next.settle(), 0);
-    let (verdicts, ..) = next.state.results_of(&rival.key);
+    let (verdicts, ..) = next.state.results_of(&rival.object.key);
     assert!(
-        matches!(verdicts, [(_, RecordVerdict::Conflict(holder))] if *holder == objects[0].key),
+        matches!(verdicts, [(_, RecordVerdict::Conflict(holder))] if *holder == objects[0].object.key),
         "{verdicts:?}"
     );
     next.put(&objects[0]);

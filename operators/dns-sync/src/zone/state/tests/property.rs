@@ -102,10 +102,10 @@ fn a_process_that_starts_with_the_final_objects_does_nothing() {
             let facts = any_record(&mut random);
             if random.u8(..5) == 0 {
                 zone.drop(&facts);
-                last.remove(&facts.key);
+                last.remove(&facts.object.key);
             } else {
                 zone.put(&facts);
-                last.insert(facts.key.clone(), facts);
+                last.insert(facts.object.key.clone(), facts);
             }
             zone.settle();
         }

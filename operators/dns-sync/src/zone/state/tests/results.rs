@@ -1,6 +1,6 @@
 //! What is told of names and objects: refusals, waiting, news.
 use super::*;
-use crate::zone::plan::ALIAS_TARGET_NOT_FOUND;
+use crate::zone::plan::types::ALIAS_TARGET_NOT_FOUND;
 
 fn refuse(zone: &mut TestZone) -> Vec<Group> {
     let work = zone.state.prepare(zone.now, zone.at(), &ALL);
@@ -89,7 +89,7 @@ fn a_refusal_ends_when_nothing_is_left_to_do() {
     zone.relist();
     assert_eq!((zone.state.totals().failed, zone.state.totals().pending), (0, 0));
     assert!(matches!(
-        zone.state.results_of(&bad.key).0,
+        zone.state.results_of(&bad.object.key).0,
         [(_, RecordVerdict::Published)]
     ));
 }
@@ -104,11 +104,11 @@ fn only_what_was_refused_is_reported_as_refused() {
     zone.put(&text("one"));
     refuse(&mut zone);
     assert!(matches!(
-        zone.state.results_of(&good.key).0,
+        zone.state.results_of(&good.object.key).0,
         [(_, RecordVerdict::Published)]
     ));
     assert!(matches!(
-        zone.state.results_of(&text("one").key).0,
+        zone.state.results_of(&text("one").object.key).0,
         [(_, RecordVerdict::Failed("Refused", _))]
     ));
     zone.recount();
@@ -124,7 +124,7 @@ fn an_alias_is_written_as_soon_as_its_target_exists() {
     zone.put(&alias);
     zone.settle();
     assert!(matches!(
-        zone.state.results_of(&alias.key).0,
+        zone.state.results_of(&alias.object.key).0,
         [(_, RecordVerdict::Failed(ALIAS_TARGET_NOT_FOUND, _))]
     ));
     zone.put(&address("target", "192.0.2.1"));
@@ -145,7 +145,7 @@ fn two_names_with_one_owner_record_never_share_a_batch() {
     zone.settle();
     assert_eq!(zone.records(), ["* A 192.0.2.1"]);
     assert!(matches!(
-        zone.state.results_of(&any.key).0,
+        zone.state.results_of(&any.object.key).0,
         [(_, RecordVerdict::Failed("OwnershipNameTaken", _))]
     ));
     zone.drop(&star);
@@ -163,21 +163,21 @@ fn objects_are_reported_once_and_only_after_a_change() {
     let one = address("one", "192.0.2.1");
     zone.put(&one);
     zone.settle();
-    assert_eq!(zone.state.take_changed(), std::slice::from_ref(&one.key));
+    assert_eq!(zone.state.take_changed(), std::slice::from_ref(&one.object.key));
     zone.relist();
     assert!(zone.state.take_changed().is_empty());
     let rival = record("rival", "{name: one, type: A, targets: ['192.0.2.9']}");
     zone.put(&rival);
     zone.settle();
-    assert_eq!(zone.state.take_changed(), std::slice::from_ref(&rival.key));
+    assert_eq!(zone.state.take_changed(), std::slice::from_ref(&rival.object.key));
     assert!(
-        matches!(zone.state.results_of(&rival.key).0, [(_, RecordVerdict::Conflict(winner))] if *winner == one.key)
+        matches!(zone.state.results_of(&rival.object.key).0, [(_, RecordVerdict::Conflict(winner))] if *winner == one.object.key)
     );
     zone.drop(&one);
     zone.settle();
-    assert_eq!(zone.state.take_changed(), [one.key, rival.key.clone()]);
+    assert_eq!(zone.state.take_changed(), [one.object.key, rival.object.key.clone()]);
     assert!(matches!(
-        zone.state.results_of(&rival.key).0,
+        zone.state.results_of(&rival.object.key).0,
         [(_, RecordVerdict::Published)]
     ));
     zone.put(&record(
@@ -185,8 +185,8 @@ fn objects_are_reported_once_and_only_after_a_change() {
         "{name: elsewhere.example.net., type: A, targets: ['192.0.2.9']}",
     ));
     zone.settle();
-    assert_eq!(zone.state.take_changed(), std::slice::from_ref(&rival.key));
-    assert_eq!(zone.state.results_of(&rival.key).2, [] as [Name; 0]);
+    assert_eq!(zone.state.take_changed(), std::slice::from_ref(&rival.object.key));
+    assert_eq!(zone.state.results_of(&rival.object.key).2, [] as [Name; 0]);
 }
 
 #[test]
@@ -194,32 +194,32 @@ fn nothing_is_reported_of_a_changed_object_before_the_change_is_planned() {
     let mut zone = TestZone::new("policy: Sync");
     let at = |generation, value: &str| {
         let mut facts = address("r", value);
-        facts.generation = Some(generation);
+        facts.object.generation = Some(generation);
         facts
     };
     let first = at(1, "192.0.2.1");
     zone.put(&first);
     zone.settle();
     assert!(
-        zone.state.is_behind(&first.key, Some(2)),
+        zone.state.is_behind(&first.object.key, Some(2)),
         "the event is still on its way"
     );
     zone.put(&at(2, "192.0.2.2"));
-    assert!(!zone.state.is_behind(&first.key, Some(2)) && zone.state.is_undecided(&first.key));
-    assert!(zone.state.results_of(&first.key).0.is_empty());
+    assert!(!zone.state.is_behind(&first.object.key, Some(2)) && zone.state.is_undecided(&first.object.key));
+    assert!(zone.state.results_of(&first.object.key).0.is_empty());
     let work = zone.state.prepare(zone.now, zone.at(), &ALL);
     assert!(matches!(
-        zone.state.results_of(&first.key).0,
+        zone.state.results_of(&first.object.key).0,
         [(_, RecordVerdict::Pending)]
     ));
     zone.state.postponed(&work.groups);
     zone.settle();
     assert!(matches!(
-        zone.state.results_of(&first.key).0,
+        zone.state.results_of(&first.object.key).0,
         [(_, RecordVerdict::Published)]
     ));
     zone.drop(&first);
-    assert!(!zone.state.is_behind(&first.key, Some(9)));
+    assert!(!zone.state.is_behind(&first.object.key, Some(9)));
 }
 
 #[test]
@@ -257,13 +257,13 @@ fn another_policy_takes_effect_at_once() {
 fn a_defect_belongs_to_the_generation_that_had_it() {
     let mut zone = TestZone::new("policy: Sync");
     let mut bad = record("bad", "{name: 'b ad', type: A, targets: [192.0.2.1]}");
-    bad.generation = Some(1);
+    bad.object.generation = Some(1);
     zone.put(&bad);
     zone.settle();
-    let (_, defects, names) = zone.state.results_of(&bad.key);
+    let (_, defects, names) = zone.state.results_of(&bad.object.key);
     assert_eq!((defects.len(), names.len()), (1, 0));
-    assert!(!zone.state.is_behind(&bad.key, Some(1)));
-    assert!(zone.state.is_behind(&bad.key, Some(2)));
+    assert!(!zone.state.is_behind(&bad.object.key, Some(1)));
+    assert!(zone.state.is_behind(&bad.object.key, Some(2)));
     zone.drop(&bad);
-    assert!(!zone.state.is_behind(&bad.key, Some(2)));
+    assert!(!zone.state.is_behind(&bad.object.key, Some(2)));
 }

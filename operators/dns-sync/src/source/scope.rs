@@ -1,0 +1,122 @@
+//! The part of a zone that sources need: which names, record types and objects it takes, which names belong to nested zones,
+//! and which sources are watched and listed completely.
+use std::sync::Arc;
+
+use super::SourceKind;
+use crate::crd::zone::{DNSZoneSpec, Sources, Visibility};
+use crate::filter::NameFilter;
+use crate::name::Name;
+use crate::record_data::RecordType;
+
+/// What of a zone decides which names and records an object gets there.
+#[derive(Clone, Copy, Debug)]
+pub struct ZoneView<'a> {
+    /// The `DNSZone`'s name.
+    pub zone: &'a str,
+    /// The zone's apex.
+    pub domain: &'a Name,
+    /// Which objects may publish.
+    pub sources: &'a Sources,
+    /// Which names are managed.
+    pub filter: &'a NameFilter,
+    /// Which types are managed.
+    pub record_types: &'a [RecordType],
+    /// Only this zone takes `DNSRecords`, so relative names without `spec.zone` are relative to it.
+    pub sole_for_records: bool,
+    /// Zones below this one that take its names away.
+    pub nested: &'a [Nested],
+}
+
+impl ZoneView<'_> {
+    /// Whether a name of an object of this kind belongs to a zone below this one.
+    pub fn yields(&self, name: &Name, kind: SourceKind) -> bool {
+        self.nested.iter().any(|nested| nested.takes(name, kind))
+    }
+}
+
+/// A DNSZone below another one: its names are its own, as external-dns takes the longest public zone that fits a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nested {
+    /// The DNSZone's name.
+    pub zone: Arc<str>,
+    /// Its apex.
+    pub domain: Name,
+    /// The objects that it takes.
+    pub sources: Sources,
+}
+
+impl Nested {
+    /// What `other` takes away from `zone`. Private zones share: their names are answered by different networks.
+    pub fn of(zone: &DNSZoneSpec, name: &str, other: &DNSZoneSpec) -> Option<Self> {
+        let is_public = |spec: &DNSZoneSpec| {
+            let visibility = spec.route53.as_ref().map(|route53| route53.visibility);
+            visibility == Some(Visibility::Public)
+        };
+        let (upper, domain) = (Name::parse(&zone.domain).ok()?, Name::parse(&other.domain).ok()?);
+        let below = domain != upper && domain.is_within(&upper);
+        (below && is_public(zone) && is_public(other)).then(|| Self {
+            zone: name.into(),
+            domain,
+            sources: other.sources.clone(),
+        })
+    }
+
+    /// Whether it takes this name of an object of this kind away, even if it does not select the object.
+    pub fn takes(&self, name: &Name, kind: SourceKind) -> bool {
+        name.is_within(&self.domain) && enabled_sources(&self.sources).any(|on| on == kind)
+    }
+}
+
+/// The kinds of objects that are turned on.
+pub fn enabled_sources(sources: &Sources) -> impl Iterator<Item = SourceKind> + use<> {
+    let Sources {
+        services,
+        ingresses,
+        records,
+    } = sources;
+    let on = [services.is_some(), ingresses.is_some(), records.is_some()];
+    SourceKind::ALL
+        .into_iter()
+        .zip(on)
+        .filter_map(|(kind, on)| on.then_some(kind))
+}
+
+/// What the installation watches at all: the chart's `sources` and `watchNamespaces`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Enabled sources.
+    pub sources: Vec<SourceKind>,
+    /// Namespaces; empty: all.
+    pub namespaces: Vec<String>,
+}
+
+/// Which sources have been listed completely in this process' life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Complete {
+    /// Services.
+    pub services: bool,
+    /// Ingresses.
+    pub ingresses: bool,
+    /// DNSRecords.
+    pub records: bool,
+}
+
+impl Complete {
+    /// Whether one kind is complete.
+    pub fn of(&self, kind: SourceKind) -> bool {
+        match kind {
+            SourceKind::Service => self.services,
+            SourceKind::Ingress => self.ingresses,
+            SourceKind::Record => self.records,
+        }
+    }
+
+    /// Notes one kind.
+    pub fn set(&mut self, kind: SourceKind, complete: bool) {
+        match kind {
+            SourceKind::Service => self.services = complete,
+            SourceKind::Ingress => self.ingresses = complete,
+            SourceKind::Record => self.records = complete,
+        }
+    }
+}
