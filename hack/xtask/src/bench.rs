@@ -1,19 +1,22 @@
 //! `cargo xtask bench`: measures an operator against the budgets of the design, on a real API server.
-use anyhow::ensure;
+use anyhow::{Result, ensure};
+use hearth_cluster::arch::Arch;
 
-use crate::place::Place;
+use crate::build::{self, Profile};
+use crate::target::{Target, build_and_pack};
+use crate::{image, operators};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The operator
-    #[arg(value_parser = ["dns-sync", "node-class"])]
+    #[arg(value_parser = operators::names())]
     operator: String,
     #[command(flatten)]
-    place: Place,
+    target: Target,
     /// One JSON line per scale
     #[arg(long)]
     json: bool,
-    /// The numbers of objects to measure at: Services of dns-sync (0,1000,10000 unless given), nodes of node-class (0,20,1000)
+    /// The numbers of objects to measure at: Services for dns-sync, nodes for node-class [default: those of the budgets]
     #[arg(long, value_delimiter = ',')]
     scales: Vec<u32>,
     /// Measure the quicker build of the end-to-end tests instead of the release
@@ -21,10 +24,17 @@ pub(crate) struct Args {
     quick_build: bool,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let ready = args
-        .place
-        .prepare(&args.operator, if args.quick_build { "e2e" } else { "release" })?;
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let operator = operators::find(&args.operator)?;
+    build_and_pack(&[operator])?;
+    let mut profile = Profile::Dev;
+    if !args.quick_build {
+        profile = Profile::Release;
+        let arch = Arch::host()?;
+        build::operators(&[operator], &[arch], profile)?;
+        image::pack(operator, &[arch], profile)?;
+    }
+    let ready = args.target.prepare(operator, profile)?;
     let scales: Vec<String> = args.scales.iter().map(ToString::to_string).collect();
     let mut arguments = vec![args.operator.clone()];
     if !scales.is_empty() {

@@ -1,7 +1,7 @@
-//! `cargo xtask charts`: everything that can be known about the charts without a cluster.
+//! `cargo xtask charts`: every check of the charts that needs no cluster.
 //!
-//! No step needs more than the pinned tools: schemas of Kubernetes' own kinds come from the same Go module that the local
-//! cluster is built from, those of our kinds from `crds/`.
+//! No step needs more than the pinned tools: schemas of Kubernetes' own resources come from the same Go module that the local
+//! cluster is built from, those of our CRDs from `crds/`.
 mod queries;
 mod schemas;
 
@@ -13,17 +13,18 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use hearth_cluster::{go_tools, packages, workspace};
 use serde_json::Value;
 
-use crate::tools;
+use crate::operators::OPERATORS;
 use queries::{dashboard_queries, is_known, metrics_of};
 use schemas::{crd_schemas, kinds_of, kubernetes_schemas};
 
 /// The oldest and the newest Kubernetes that the charts are rendered for.
 const KUBERNETES: [&str; 2] = ["1.32.0", "1.36.0"];
-/// Kinds of other projects, whose schemas are not at hand.
+/// Resources of other projects, whose schemas are not available.
 const FOREIGN_KINDS: &str = "ServiceMonitor,PrometheusRule,GrafanaDashboard";
-/// Where a schema is looked for, in kubeconform's own words.
+/// The path of a schema, as kubeconform's template.
 const SCHEMA_FILE: &str = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json";
 
 #[derive(clap::Args)]
@@ -44,17 +45,13 @@ pub(crate) fn check() -> Result<()> {
 
 fn all(update: bool) -> Result<()> {
     let suite = Suite::new(update)?;
-    let charts = tools::workspace().join("charts");
-    for folder in listed(&charts)?
-        .into_iter()
-        .filter(|folder| folder.join("files/alerts.yaml").exists())
-    {
-        let name = file_name(&folder);
+    let charts = workspace::root().join("charts");
+    for operator in OPERATORS {
         let chart = Chart {
             suite: &suite,
-            name: &name,
-            folder: &folder,
-            work: suite.work.path().join(&name),
+            name: operator.name,
+            folder: &charts.join(operator.name),
+            work: suite.work.path().join(operator.name),
         };
         fs::create_dir_all(&chart.work)?;
         chart.step("dependencies", Chart::dependencies)?;
@@ -66,24 +63,21 @@ fn all(update: bool) -> Result<()> {
         chart.step("alerts", Chart::alerts)?;
         chart.step("package", Chart::package)?;
     }
-    kinds(&charts)
+    crds(&charts)
 }
 
-/// Every kind of `crds/` comes with one chart, as a link to its file there.
-fn kinds(charts: &Path) -> Result<()> {
+/// Every CRD of `crds/` comes with one chart, as a link to its file there.
+fn crds(charts: &Path) -> Result<()> {
     let mut linked = Vec::new();
     for chart in listed(charts)? {
         linked.extend(listed(&chart.join("files/crds"))?.iter().map(|path| file_name(path)));
     }
     linked.sort();
-    let known: Vec<String> = listed(&tools::workspace().join("crds"))?
+    let known: Vec<String> = listed(&workspace::root().join("crds"))?
         .iter()
         .map(|path| file_name(path))
         .collect();
-    ensure!(
-        linked == known,
-        "charts bring the kinds {linked:?}, crds/ has {known:?}"
-    );
+    ensure!(linked == known, "charts have the CRDs {linked:?}, crds/ has {known:?}");
     Ok(())
 }
 
@@ -103,10 +97,10 @@ impl Suite {
     fn new(update: bool) -> Result<Self> {
         let work = tempfile::tempdir()?;
         Ok(Self {
-            helm: tools::ensure("helm")?,
-            unittest: tools::ensure("helm-unittest")?,
-            kubeconform: tools::ensure("kubeconform")?,
-            promtool: tools::prometheus("promtool")?,
+            helm: go_tools::ensure("helm")?,
+            unittest: go_tools::ensure("helm-unittest")?,
+            kubeconform: go_tools::ensure("kubeconform")?,
+            promtool: packages::prometheus("promtool")?,
             home: work.path().join("helm"),
             work,
             update,
@@ -290,7 +284,7 @@ impl Chart<'_> {
             }
         }
 
-        let docs = tools::workspace().join("docs");
+        let docs = workspace::root().join("docs");
         let observability = read(&docs.join("observability.md"))?;
         let known: BTreeSet<&str> = observability
             .lines()

@@ -1,59 +1,66 @@
-//! `cargo xtask demo`: the operators' stories, each in a few screens on a real cluster.
+//! `cargo xtask demo`: each operator's demo, in a few screens on a real cluster.
 use std::io::IsTerminal;
 
 use anyhow::{Result, ensure};
 
-use crate::place::{HOME, Outcome, Place, Ready};
-use crate::{cluster, tools};
+use crate::operators::{self, OPERATORS, Operator};
+use crate::target::{Outcome, Target, build_and_pack};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The operator whose story is told; both, one after the other, unless one is named
-    story: Option<Story>,
+    /// The operator whose demo is run; all, one after the other, unless one is named
+    #[arg(value_parser = operators::names())]
+    operator: Option<String>,
     #[command(flatten)]
-    place: Place,
+    target: Target,
     /// Run without pauses, exit non-zero unless everything is as shown, and clean up
     #[arg(long)]
     check: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Story {
-    DnsSync,
-    NodeClass,
+    /// Use the programs and images that are built already
+    #[arg(long)]
+    no_build: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let foreign = args.place.kubeconfig.is_some();
-    let was_up = foreign || cluster::is_up();
-    let mut told = true;
-    if args.story != Some(Story::NodeClass) {
-        let ready = args.place.prepare("dns-sync", "e2e")?;
-        told = dns_sync(&ready, args.check)?;
+    let foreign = args.target.is_foreign();
+    let was_up = foreign || hearth_cluster::is_up();
+    let mut chosen: Vec<&Operator> = match &args.operator {
+        Some(name) => vec![operators::find(name)?],
+        None => OPERATORS.iter().collect(),
+    };
+    if foreign && args.operator.is_none() {
+        chosen.retain(|operator| {
+            let possible = operator.demo_machines.is_empty();
+            if !possible {
+                eprintln!(
+                    "the demo of {} is left out: only the local cluster has machines that can be switched off",
+                    operator.name
+                );
+            }
+            possible
+        });
     }
-    if foreign && args.story.is_none() {
-        eprintln!("node-class' story is left out: only the local cluster has machines that can be switched off");
-    } else if told && args.story != Some(Story::DnsSync) {
-        told = node_class(&args.place, args.check)?;
+    if !args.no_build {
+        build_and_pack(&chosen)?;
+    }
+    let mut passed = true;
+    for operator in chosen {
+        passed = passed && show(operator, &args.target, args.check)?;
     }
     if args.check && !was_up {
-        cluster::down()?;
+        hearth_cluster::down()?;
     }
-    ensure!(told, "the demo did not go as it should");
+    ensure!(passed, "the demo failed");
     Ok(())
 }
 
-/// Tells dns-sync's story; whether everything was as shown.
-pub(crate) fn dns_sync(ready: &Ready, check: bool) -> Result<bool> {
-    ready.run("demo", &arguments("dns-sync", check))
-}
-
-/// Tells node-class' story, on machines of its own; whether everything was as shown.
-pub(crate) fn node_class(place: &Place, check: bool) -> Result<bool> {
-    place.on_machines(&HOME, |ready| {
-        ready.set("HEARTH_PROMETHEUS", tools::prometheus("prometheus")?);
-        let passed = ready.run("demo", &arguments("node-class", check))?;
-        // Told to nobody, it takes nothing away.
+/// Runs the demo of an operator; whether everything was as shown.
+fn show(operator: &Operator, target: &Target, check: bool) -> Result<bool> {
+    let mut arguments = vec![operator.name.to_owned()];
+    arguments.extend(check.then(|| "--check".to_owned()));
+    target.run_on(operator, operator.demo_machines, |ready| {
+        let passed = ready.run("demo", &arguments)?;
+        // Without a terminal, it removes nothing unless it was asked to.
         let attended = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let cleaned = check || passed && attended;
         Ok(Outcome {
@@ -61,9 +68,4 @@ pub(crate) fn node_class(place: &Place, check: bool) -> Result<bool> {
             stays: !cleaned,
         })
     })
-}
-
-fn arguments(story: &str, check: bool) -> Vec<String> {
-    let check = check.then_some("--check");
-    [story].into_iter().chain(check).map(str::to_owned).collect()
 }

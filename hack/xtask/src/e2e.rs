@@ -1,20 +1,21 @@
 //! `cargo xtask e2e`: the end-to-end tests on a cluster.
-use std::path::Path;
+use std::ffi::OsString;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::cluster;
-use crate::place::{Outcome, Place};
+use crate::operators::{self, Operator, Part};
+use crate::target::{Outcome, Target, build_and_pack, harness};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    place: Place,
-    /// Only the cases of dns-sync that leave the cluster alone (calm) or take its parts away (blackout), or only those of
-    /// node-class that switch nodes (nodes) or take long (endurance); several with commas. All of them without this and
-    /// without words; with words alone, those of dns-sync
-    #[arg(long, value_delimiter = ',')]
+    target: Target,
+    /// Only these parts; several with commas
+    #[arg(long, value_delimiter = ',', value_parser = operators::part_names())]
     part: Vec<String>,
+    /// Use the programs and images that are built already
+    #[arg(long)]
+    no_build: bool,
     /// Remove the cluster at the end
     #[arg(long)]
     down: bool,
@@ -22,64 +23,80 @@ pub(crate) struct Args {
     words: Vec<String>,
 }
 
-/// Names a file in which the `e2e` program writes down what failed.
-pub(crate) const FAILURES: &str = "HEARTH_E2E_FAILURES";
-
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let foreign = args.place.kubeconfig.is_some();
-    let all = args.part.is_empty() && args.words.is_empty() && !foreign;
-    let (of_nodes, of_dns): (Vec<&String>, Vec<&String>) = args
-        .part
-        .iter()
-        .partition(|name| PARTS.iter().any(|part| part.name == name.as_str()));
-    let mut passed = true;
-    if args.part.is_empty() || !of_dns.is_empty() {
-        let ready = args.place.prepare("dns-sync", "e2e")?;
-        let parts: Vec<String> = of_dns.iter().map(|part| format!("--part={part}")).collect();
-        let foreign = foreign.then(|| "--foreign".to_owned());
-        for part in parts.into_iter().map(Some).chain(args.part.is_empty().then_some(None)) {
-            let arguments: Vec<String> = args.words.iter().cloned().chain(part).chain(foreign.clone()).collect();
-            passed &= ready.run("e2e", &arguments)?;
+    let foreign = args.target.is_foreign();
+    let parts = operators::parts().filter(|(_, part)| {
+        if args.part.is_empty() {
+            !foreign || part.machines.is_empty()
+        } else {
+            args.part.iter().any(|name| name == part.name)
         }
+    });
+    let mut parts: Vec<(&Operator, &Part)> = parts.collect();
+    if !args.no_build {
+        let mut operators: Vec<&Operator> = parts.iter().map(|(operator, _)| *operator).collect();
+        operators.dedup_by_key(|operator| operator.name);
+        build_and_pack(&operators)?;
     }
-    for part in &PARTS {
-        if all || of_nodes.iter().any(|name| *name == part.name) {
-            passed &= nodes(part, &args.place, &args.words, None)?;
+    if !args.words.is_empty() {
+        let mut wanted = Vec::new();
+        for entry in parts {
+            if has_cases(entry.1, &args.words)? {
+                wanted.push(entry);
+            }
+        }
+        parts = wanted;
+        ensure!(
+            !parts.is_empty(),
+            "no case has a name that contains {}",
+            args.words.join(" or ")
+        );
+    }
+    let mut failed = Vec::new();
+    for (operator, part) in parts {
+        if !run_part(operator, part, &args.target, &args.words, &[])? {
+            failed.push(part.name);
         }
     }
     if args.down && !foreign {
-        cluster::down()?;
+        hearth_cluster::down()?;
     }
-    ensure!(passed, "end-to-end tests failed");
+    ensure!(failed.is_empty(), "end-to-end tests failed: {}", failed.join(", "));
     Ok(())
 }
 
-/// A part with cases of node-class.
-pub(crate) struct Part {
-    name: &'static str,
-    machines: &'static [&'static str],
-}
-
-/// Machines that go off one after another, and four of seven in one case.
-pub(crate) const NODES: Part = Part {
-    name: "nodes",
-    machines: &["home-1", "mini-1", "mini-2", "talos03", "talos06", "talos07", "talos08"],
-};
-/// What takes long, with no more machines than it needs.
-pub(crate) const ENDURANCE: Part = Part {
-    name: "endurance",
-    machines: &["home-1", "mini-1", "talos03", "talos08"],
-};
-const PARTS: [Part; 2] = [NODES, ENDURANCE];
-
-/// Cases of node-class. `failures`: where what fails is written down.
-pub(crate) fn nodes(part: &Part, place: &Place, words: &[String], failures: Option<&Path>) -> Result<bool> {
-    place.on_machines(part.machines, |ready| {
-        if let Some(failures) = failures {
-            ready.set(FAILURES, failures);
+/// Runs the cases of a part, whose image is built; whether they passed.
+pub(crate) fn run_part(
+    operator: &Operator,
+    part: &Part,
+    target: &Target,
+    words: &[String],
+    environment: &[(&'static str, OsString)],
+) -> Result<bool> {
+    let mut arguments = vec![format!("--part={}", part.name)];
+    arguments.extend(target.is_foreign().then(|| "--foreign".to_owned()));
+    arguments.extend(words.iter().cloned());
+    target.run_on(operator, part.machines, |ready| {
+        for (name, value) in environment {
+            ready.set(name, value);
         }
-        let arguments = [format!("--part={}", part.name)];
-        let passed = ready.run("e2e", &[&arguments, words].concat())?;
+        let passed = ready.run("e2e", &arguments)?;
         Ok(Outcome { passed, stays: false })
     })
+}
+
+/// Whether a part has cases whose names contain one of the words.
+fn has_cases(part: &Part, words: &[String]) -> Result<bool> {
+    let output = harness("e2e")?
+        .args(["--list", "--part", part.name])
+        .args(words)
+        .output()
+        .context("cannot run e2e")?;
+    ensure!(
+        output.status.success(),
+        "e2e cannot list the cases of {}: {}",
+        part.name,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(!output.stdout.is_empty())
 }

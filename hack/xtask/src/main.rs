@@ -1,18 +1,19 @@
 //! `cargo xtask …`: everything that one does with this workspace beyond `cargo build`.
 mod bench;
+mod build;
 mod charts;
-mod cluster;
 mod demo;
 mod e2e;
 mod generate;
 mod image;
-mod place;
+mod operators;
+mod target;
 mod test;
-mod tools;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hearth_cluster::cli;
 
 #[derive(Parser)]
 #[command(
@@ -28,8 +29,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// A real Kubernetes cluster on this machine: up, down, status, kubeconfig, node …
-    Cluster(cluster::Args),
-    /// Build an operator's image as an OCI archive and load it into the local cluster
+    Cluster(cli::Args),
+    /// Build operators' images as OCI archives and load them into the local cluster
     Image(image::Args),
     /// Rewrite the generated files (crds/)
     Generate(generate::Args),
@@ -39,7 +40,7 @@ enum Task {
     Test(test::Args),
     /// Only the end-to-end tests
     E2e(e2e::Args),
-    /// See it work: a story for each operator, on a real cluster
+    /// See the operators work, each in a demo on a real cluster
     Demo(demo::Args),
     /// Measure an operator against its budgets
     Bench(bench::Args),
@@ -58,8 +59,8 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> anyhow::Result<()> {
     match task {
-        Task::Cluster(args) => cluster::run(args),
-        Task::Image(args) => image::run(args),
+        Task::Cluster(args) => cli::run(args),
+        Task::Image(args) => image::run(&args),
         Task::Generate(args) => generate::run(args),
         Task::Charts(args) => charts::run(args),
         Task::Test(args) => test::run(&args),

@@ -1,13 +1,29 @@
 //! `cargo xtask test`: everything, from format to the end-to-end tests, with a time per step. CI runs this.
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+mod beside;
+mod dependencies;
+mod steps;
 
-use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
+use std::fs;
+use std::time::Instant;
 
-use crate::e2e::{self, FAILURES};
-use crate::place::Place;
-use crate::{charts, cluster, demo, tools};
+use anyhow::{Result, ensure};
+use hearth_cluster::arch::Arch;
+use hearth_cluster::{packages, workspace};
+use tempfile::NamedTempFile;
+
+use self::beside::Job;
+use self::steps::Steps;
+use crate::operators::{self, OPERATORS, Operator, Part};
+use crate::target::{Target, build_and_pack};
+use crate::{build, charts, e2e};
+
+/// Names a file to which the `e2e` program appends a line for each case that failed.
+const FAILURES: &str = "HEARTH_E2E_FAILURES";
+/// Names a file to which the `e2e` program appends the time of each case.
+const TIMES: &str = "HEARTH_E2E_TIMES";
+/// About how long a demo takes.
+const DEMO_MINUTES: u32 = 4;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -15,186 +31,123 @@ pub(crate) struct Args {
     #[arg(long)]
     no_e2e: bool,
     #[command(flatten)]
-    place: Place,
+    target: Target,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut steps = Steps::default();
+    let mut steps = Steps::new();
     let verdict = all(&mut steps, args);
     steps.print();
     verdict
 }
 
 fn all(steps: &mut Steps, args: &Args) -> Result<()> {
-    steps.step("format", || cargo(&["fmt", "--all", "--check"], &[]))?;
+    let host = Arch::host()?;
+    steps.step("format", || {
+        build::run(workspace::cargo().args(["fmt", "--all", "--check"]))
+    })?;
     steps.step("clippy", || {
-        cargo(
-            &[
-                "clippy",
-                "--quiet",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "--deny",
-                "warnings",
-            ],
-            &[],
-        )
+        build::run(build::cargo("clippy", &[host])?.args([
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
+    })?;
+    // Test programs, operators and the programs of the end-to-end tests in one call: cargo compiles them beside each other.
+    steps.step("build", || {
+        build::run(build::cargo("build", &[host])?.args(["--quiet", "--workspace", "--lib", "--bins", "--tests"]))
     })?;
     steps.step("unit tests", || {
-        let moto = tools::python_venv(&Path::new(tools::workspace()).join("hack/tools/moto/requirements.txt"))?;
-        cargo(
-            &["test", "--quiet", "--workspace"],
-            &[("HEARTH_MOTO", moto.as_os_str())],
+        let moto = packages::moto_server()?;
+        build::run(
+            build::cargo("test", &[host])?
+                .args(["--quiet", "--workspace"])
+                .env("HEARTH_MOTO", moto),
         )
     })?;
-    steps.step("dependencies", deny)?;
+    steps.step("dependencies", dependencies::check)?;
     steps.step("charts", charts::check)?;
     if args.no_e2e {
         Ok(())
     } else {
-        on_a_cluster(steps, &args.place)
+        end_to_end(steps, &args.target)
     }
 }
 
-/// The end-to-end tests and the demo. The demo is run even if tests failed: what it shows helps to see why.
-fn on_a_cluster(steps: &mut Steps, place: &Place) -> Result<()> {
-    let was_up = place.kubeconfig.is_some() || cluster::is_up();
-    let mut ready = steps.step("cluster and image", || place.prepare("dns-sync", "e2e"))?;
-    let failures = tempfile::NamedTempFile::new()?;
-    ready.set(FAILURES, failures.path());
-    let passed = steps.step("end-to-end tests", || {
-        if place.kubeconfig.is_some() {
-            return ready.run("e2e", &["--foreign".to_owned()]);
+/// The parts of the end-to-end tests and the demos: beside each other on clusters of their own, or one after another on a
+/// cluster that is not the local one.
+fn end_to_end(steps: &mut Steps, target: &Target) -> Result<()> {
+    let operators: Vec<&Operator> = OPERATORS.iter().collect();
+    steps.step("tools and images", || {
+        if !target.is_foreign() {
+            hearth_cluster::ensure_tools()?;
         }
-        // Much is waited out: that has a cluster of its own meanwhile.
-        let beside = Beside::start(failures.path())?;
-        let calm = ready.run("e2e", &["--part=calm".to_owned()]);
-        let nodes = e2e::nodes(&e2e::NODES, place, &[], Some(failures.path()));
-        Ok(beside.finish()? && calm? && nodes?)
-    });
-    let told = steps.step("demo --check", || {
-        let dns_sync = demo::dns_sync(&ready, true)?;
-        // Its machines can be switched off, as those of a cluster that is not ours cannot.
-        Ok(dns_sync && (place.kubeconfig.is_some() || demo::node_class(place, true)?))
-    });
-    if !was_up {
-        steps.step("cluster down", cluster::down)?;
+        build_and_pack(&operators)
+    })?;
+    let (failures, times) = (NamedTempFile::new()?, NamedTempFile::new()?);
+    let environment = [(FAILURES, failures.path()), (TIMES, times.path())];
+    let environment = environment.map(|(name, path)| (name, path.as_os_str().to_owned()));
+    let mut failed = Vec::new();
+    let mut add = |name: &str, took, passed| {
+        steps.add(name, took, passed);
+        if !passed {
+            failed.push(name.to_owned());
+        }
+    };
+    let ran = if target.is_foreign() {
+        parts()
+            .filter(|(_, part)| part.machines.is_empty())
+            .try_for_each(|(operator, part)| {
+                let begin = Instant::now();
+                let passed = e2e::run_part(operator, part, target, &[], &environment)?;
+                add(part.name, begin.elapsed(), passed);
+                Ok(())
+            })
+    } else {
+        beside::run_all(jobs(&environment), |ended| add(&ended.name, ended.took, ended.passed))
+    };
+    eprintln!("end-to-end cases, slowest first:");
+    for line in steps::cases(&fs::read_to_string(times.path())?) {
+        eprintln!("{line}");
     }
+    ran?;
     ensure!(
-        passed?,
-        "end-to-end tests failed:\n{}",
-        std::fs::read_to_string(failures.path())?
-    );
-    ensure!(told?, "the demo did not go as it should");
-    Ok(())
-}
-
-/// The cases that take a cluster's parts away, on a second one.
-struct Beside {
-    child: Child,
-    output: tempfile::NamedTempFile,
-}
-
-impl Beside {
-    fn start(failures: &Path) -> Result<Self> {
-        let output = tempfile::NamedTempFile::new()?;
-        let file = output.reopen()?;
-        let child = Command::new(std::env::current_exe()?)
-            .args(["e2e", "--part=blackout", "--down"])
-            .env("HEARTH_CLUSTER_HOME", cluster::second_home()?)
-            .env(FAILURES, failures)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .context("cannot run the second part of the end-to-end tests")?;
-        Ok(Self { child, output })
-    }
-
-    /// Waits for its end and shows what it said; whether it succeeded.
-    fn finish(mut self) -> Result<bool> {
-        let status = self.child.wait()?;
-        eprintln!("-- blackouts, on a cluster of their own:");
-        eprint!("{}", std::fs::read_to_string(self.output.path())?);
-        Ok(status.success())
-    }
-}
-
-fn cargo(arguments: &[&str], environment: &[(&str, &std::ffi::OsStr)]) -> Result<()> {
-    let mut command = tools::cargo();
-    command
-        .args(arguments)
-        .current_dir(tools::workspace())
-        .envs(environment.iter().copied());
-    ensure!(
-        command.status().context("cannot run cargo")?.success(),
-        "cargo {} failed",
-        arguments.join(" ")
+        failed.is_empty(),
+        "end-to-end tests failed: {}\n{}",
+        failed.join(", "),
+        fs::read_to_string(failures.path())?
     );
     Ok(())
 }
 
-/// What deny.toml demands of the dependency tree that needs no network: one TLS provider, no OpenSSL, no second kube.
-/// Licences and advisories are cargo-deny's own business (`cargo deny check`).
-fn deny() -> Result<()> {
-    let output = tools::cargo()
-        .args([
-            "tree",
-            "--workspace",
-            "--edges",
-            "normal,build",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-        ])
-        .current_dir(tools::workspace())
-        .output()
-        .context("cannot run cargo tree")?;
-    let tree = String::from_utf8_lossy(&output.stdout);
-    for banned in ["aws-lc-sys ", "aws-lc-rs ", "openssl-sys ", "native-tls ", "chrono "] {
-        ensure!(
-            !tree.lines().any(|line| line.starts_with(banned)),
-            "{banned}is in the dependency tree; deny.toml says why it must not be"
-        );
-    }
-    for once in ["kube ", "k8s-openapi ", "rustls ", "hyper ", "ring "] {
-        let mut versions: Vec<&str> = tree
-            .lines()
-            .filter(|line| line.starts_with(once))
-            .filter_map(|line| line.split_whitespace().nth(1))
-            .collect();
-        versions.sort_unstable();
-        versions.dedup();
-        ensure!(
-            versions.len() == 1,
-            "{once}stands in the dependency tree as {versions:?}; one is wanted"
-        );
-    }
-    Ok(())
+/// The parts that are in the test command.
+fn parts() -> impl Iterator<Item = (&'static Operator, &'static Part)> {
+    operators::parts().filter(|(_, part)| part.in_test)
 }
 
-#[derive(Default)]
-struct Steps(Vec<(&'static str, Duration)>);
-
-impl Steps {
-    fn step<T>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        eprintln!("== {name}");
-        let start = Instant::now();
-        let result = work();
-        let took = start.elapsed();
-        self.0.push((name, took));
-        let outcome = if result.is_ok() { "done" } else { "FAILED" };
-        eprintln!("== {name}: {outcome} in {:.0} s", took.as_secs_f64());
-        result
-    }
-
-    fn print(&self) {
-        for (name, took) in &self.0 {
-            eprintln!("{:>7.0} s  {name}", took.as_secs_f64());
-        }
-        let all: Duration = self.0.iter().map(|(_, took)| *took).sum();
-        eprintln!("{:>7.0} s  altogether", all.as_secs_f64());
-    }
+/// Each part, and each demo.
+fn jobs(environment: &[(&'static str, OsString)]) -> Vec<Job> {
+    let job = |name: String, arguments: [&str; 3], minutes| Job {
+        name,
+        arguments: arguments.map(str::to_owned).to_vec(),
+        environment: environment.to_vec(),
+        minutes,
+    };
+    let parts = parts().map(|(_, part)| {
+        let argument = format!("--part={}", part.name);
+        job(part.name.to_owned(), ["e2e", "--no-build", &argument], part.minutes)
+    });
+    let demos = OPERATORS.iter().map(|operator| {
+        let mut demo = job(
+            format!("demo-{}", operator.name),
+            ["demo", "--no-build", "--check"],
+            DEMO_MINUTES,
+        );
+        demo.arguments.push(operator.name.to_owned());
+        demo
+    });
+    parts.chain(demos).collect()
 }

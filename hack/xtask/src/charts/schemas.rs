@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use hearth_cluster::workspace;
 use serde_json::{Map, Value, json};
 
 use super::{members, output};
-use crate::tools;
 
 /// The `apiVersion` and `kind` of each object in a file.
 pub(super) fn kinds_of(manifests: &str) -> BTreeSet<(String, String)> {
@@ -25,7 +25,7 @@ pub(super) fn kinds_of(manifests: &str) -> BTreeSet<(String, String)> {
 
 /// Schemas of those kinds that are Kubernetes' own.
 pub(super) fn kubernetes_schemas(kinds: &BTreeSet<(String, String)>, target: &Path) -> Result<()> {
-    let module = tools::workspace().join("hack/tools/kubernetes");
+    let module = workspace::root().join("hack/tools/kubernetes");
     let go = |args: &[&str]| {
         output(
             Command::new("go")

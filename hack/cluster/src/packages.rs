@@ -1,15 +1,17 @@
-//! What a package manager has: Debian's packages, and Python's in a virtual environment.
+//! Programs from package managers: Debian's packages, and Python's in a virtual environment.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{cache, lock, remove_dir, short_hash, watch};
+use crate::command::run_logged;
+use crate::storage::{cache, lock, remove_dir, short_hash};
+use crate::workspace;
 
-/// Debian and Ubuntu packages, installed where they are missing. Daemons among them are neither started nor enabled: the
-/// cluster runs its own copies in its own namespaces.
-pub(crate) fn debian(packages: &[&str]) -> Result<()> {
+/// Installs the Debian or Ubuntu packages that are missing. Daemons among them are neither started nor enabled: the cluster
+/// runs its own copies in its own namespaces.
+pub fn debian(packages: &[&str]) -> Result<()> {
     let missing: Vec<&str> = packages
         .iter()
         .copied()
@@ -21,7 +23,7 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
     let names = missing.join(" ");
     ensure!(
         Path::new("/usr/bin/apt-get").exists(),
-        "this needs the Debian packages {names}; this machine has no apt-get, so install what they hold by hand"
+        "this needs the Debian packages {names}; this machine has no apt-get, so install their programs by hand"
     );
     let root = Command::new("id")
         .arg("-u")
@@ -38,13 +40,13 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
     let _quiet = NoServices::begin()?;
     let log = work.join("debian.log");
     let mut update = Command::new("apt-get");
-    watch(update.args(["update", "-q"]), "package lists", &log)?;
+    run_logged(update.args(["update", "-q"]), "package lists", &log)?;
     let mut install = Command::new("apt-get");
     install
         .args(["install", "-q", "-y", "--no-install-recommends"])
         .args(&missing)
         .env("DEBIAN_FRONTEND", "noninteractive");
-    watch(&mut install, &format!("packages {names}"), &log)?;
+    run_logged(&mut install, &format!("packages {names}"), &log)?;
     if Path::new("/run/systemd/system").exists() {
         for unit in missing.iter().map(|package| package.trim_end_matches("-server")) {
             // Most packages have no unit of their name; that is no failure.
@@ -57,14 +59,14 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// One of Prometheus' programs (`prometheus`, `promtool`), found by the PATH; its package is installed where it is missing.
-pub(crate) fn prometheus(program: &str) -> Result<PathBuf> {
-    let answers = Command::new(program)
+/// One of Prometheus' programs (`prometheus`, `promtool`) on the PATH; its package is installed if it is missing.
+pub fn prometheus(program: &str) -> Result<PathBuf> {
+    let runs = Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    if !answers.is_ok_and(|status| status.success()) {
+    if !runs.is_ok_and(|status| status.success()) {
         debian(&["prometheus"])?;
     }
     Ok(program.into())
@@ -78,7 +80,7 @@ fn is_installed(package: &str) -> bool {
     query.is_ok_and(|output| output.stdout == b"installed")
 }
 
-/// While it lives, package scripts start no service (`policy-rc.d`, unless the machine has its own policy).
+/// While it exists, package scripts start no service (`policy-rc.d`, unless the machine has its own policy).
 struct NoServices(Option<&'static Path>);
 
 impl NoServices {
@@ -102,8 +104,9 @@ impl Drop for NoServices {
     }
 }
 
-/// The path of `moto_server` in a virtual environment made from a pinned, hashed `requirements.txt`.
-pub(crate) fn python_venv(requirements: &Path) -> Result<PathBuf> {
+/// The path of `moto_server` in a virtual environment made from the pinned, hashed `hack/tools/moto/requirements.txt`.
+pub fn moto_server() -> Result<PathBuf> {
+    let requirements = &workspace::root().join("hack/tools/moto/requirements.txt");
     let pinned = fs::read(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
     let python = Command::new("python3")
         .arg("--version")
@@ -120,7 +123,7 @@ pub(crate) fn python_venv(requirements: &Path) -> Result<PathBuf> {
     if complete.exists() {
         return Ok(server);
     }
-    // A virtual environment knows its own path, so it is made in place; the file `complete` is written last.
+    // A virtual environment contains its own path, so it is made in place; the file `complete` is written last.
     remove_dir(&home)?;
     fs::create_dir_all(&home)?;
     if !Command::new("python3")
@@ -132,7 +135,7 @@ pub(crate) fn python_venv(requirements: &Path) -> Result<PathBuf> {
         debian(&["python3-venv"])?;
     }
     let log = home.join("build.log");
-    watch(
+    run_logged(
         Command::new("python3").args(["-m", "venv"]).arg(&home),
         "a Python environment for moto",
         &log,
@@ -146,7 +149,7 @@ pub(crate) fn python_venv(requirements: &Path) -> Result<PathBuf> {
         "--requirement",
     ])
     .arg(requirements);
-    watch(&mut pip, "moto", &log)?;
+    run_logged(&mut pip, "moto", &log)?;
     fs::write(complete, "")?;
     Ok(server)
 }

@@ -6,12 +6,12 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::command::{line, run};
-use super::plan::{AddressPlan, DNS_SERVICE, seconds};
-use super::process::{Condition, Record, descendants};
-use super::state::{Home, Node, Settings, write_whole};
-use super::{certificates, cgroups, network};
-use crate::tools;
+use crate::command::{line, run};
+use crate::plan::{AddressPlan, DNS_SERVICE, seconds};
+use crate::process::{Condition, Record, descendants};
+use crate::state::{Home, Node, Settings};
+use crate::storage::{remove_dir, short_hash, write_whole};
+use crate::{certificates, cgroups, network};
 
 const SCRIPT: &str = include_str!("files/machine.sh");
 const CONTAINERD: &str = include_str!("files/containerd.toml");
@@ -67,7 +67,7 @@ impl Machine<'_> {
     /// Power on. A machine that runs is left alone, or resumed, or rebooted when it was started with other settings.
     pub(crate) fn on(&self, kubernetes: &Path) -> Result<()> {
         let files = self.files()?;
-        let key = tools::short_hash(
+        let key = short_hash(
             files
                 .iter()
                 .map(|(_, text)| text.as_bytes())
@@ -137,10 +137,7 @@ impl Machine<'_> {
     pub(crate) fn wipe(&self) -> Result<()> {
         self.off()?;
         certificates::forget_node(self.home, &self.node.name);
-        match fs::remove_dir_all(self.directory()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        remove_dir(&self.directory())
     }
 
     fn running(&self) -> Result<Record> {

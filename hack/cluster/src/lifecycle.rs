@@ -1,19 +1,21 @@
-//! `up` makes the cluster what the settings say, from whatever state it is in; `down` leaves nothing.
+//! `up` makes the cluster as the settings say, from whatever state it is in; `down` removes all of it.
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::command::run;
-use super::control::Component;
-use super::node::Machine;
-use super::plan::{AddressPlan, DNS_SERVICE};
-use super::process::Record;
-use super::ready::{PATIENCE, await_apiserver, await_nodes, kubectl};
-use super::state::{Home, Settings, UpOptions, write_whole};
-use super::{certificates, cgroups, network, slots};
-use crate::{image, tools};
+use crate::arch::Arch;
+use crate::binaries::{Tools, kubectl};
+use crate::command::run;
+use crate::control::Component;
+use crate::node::Machine;
+use crate::plan::{AddressPlan, DNS_SERVICE};
+use crate::process::Record;
+use crate::ready::{PATIENCE, await_apiserver, await_nodes};
+use crate::state::{Home, Node, Settings, UpOptions};
+use crate::storage::{remove_dir, write_whole};
+use crate::{certificates, cgroups, go_tools, network, oci, packages, slots};
 
 const COREDNS: &str = include_str!("files/coredns.yaml");
 
@@ -32,23 +34,6 @@ const PACKAGES: [(&str, &str); 11] = [
     ("nft", "nftables"),
 ];
 
-/// The built binaries.
-pub(crate) struct Tools {
-    pub(crate) kubernetes: PathBuf,
-}
-
-impl Tools {
-    pub(crate) fn ensure() -> Result<Self> {
-        Ok(Self {
-            kubernetes: tools::ensure("kubernetes")?,
-        })
-    }
-
-    pub(crate) fn kubectl(&self) -> String {
-        self.kubernetes.with_file_name("kubectl").display().to_string()
-    }
-}
-
 /// A line for each step, with the time it took.
 struct Progress {
     begin: Instant,
@@ -60,13 +45,21 @@ impl Progress {
     }
 }
 
+/// Installs and builds what a cluster needs, without making one.
+pub fn ensure_tools() -> Result<()> {
+    check_machine()?;
+    for tool in ["kubernetes", "coredns", "pause", "helm"] {
+        go_tools::ensure(tool)?;
+    }
+    Ok(())
+}
+
 pub(crate) fn up(home: &Home, options: &UpOptions) -> Result<()> {
     let progress = Progress { begin: Instant::now() };
-    check_machine()?;
+    ensure_tools()?;
     let tools = Tools::ensure()?;
-    let (coredns, pause) = (tools::ensure("coredns")?, tools::ensure("pause")?);
-    tools::ensure("helm")?;
-    progress.done("tools are there");
+    let (coredns, pause) = (go_tools::ensure("coredns")?, go_tools::ensure("pause")?);
+    progress.done("tools are built");
 
     let _held = home.lock()?;
     let before = slots::claim(home)?;
@@ -80,7 +73,7 @@ pub(crate) fn up(home: &Home, options: &UpOptions) -> Result<()> {
         }
         .wipe()?;
         network::remove_route(settings.addresses(), node);
-        // Without it the name would stay in the cluster as a node that is lost.
+        // Otherwise the name would stay in the cluster as a lost node.
         let _ = kubectl(
             home,
             &tools,
@@ -146,7 +139,7 @@ fn check_machine() -> Result<()> {
         .iter()
         .filter(|(program, _)| !installed(program))
         .map(|(_, package)| *package);
-    tools::debian(&missing.collect::<Vec<_>>())?;
+    packages::debian(&missing.collect::<Vec<_>>())?;
     cgroups::check()?;
     allow_watches();
     network::check()
@@ -182,14 +175,15 @@ fn installed(program: &str) -> bool {
         .any(|dir| dir.join(program).is_file())
 }
 
-/// An image that every node imports when it is switched on, or now; packed once and kept beside the tool.
+/// An image that every node imports, now or when it is switched on. It is packed once and kept beside the tool.
 fn system_image(home: &Home, settings: &Settings, binary: &Path, program: &str) -> Result<()> {
     let (packed, archive) = (
         binary.with_file_name("image.tar"),
         home.images().join(format!("{program}.tar")),
     );
     if !packed.exists() {
-        image::pack(binary, program, &packed)?;
+        let content = fs::read(binary).with_context(|| format!("failed to read {}", binary.display()))?;
+        oci::write(&[oci::Image::new(program, Arch::host()?, content)?], &packed)?;
     }
     let content = fs::read(&packed)?;
     if fs::read(&archive).is_ok_and(|present| present == content) {
@@ -236,11 +230,11 @@ fn apply_coredns(home: &Home, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-/// The cluster's memory is lost and its keys are not: everything must come back from elsewhere. Nodes are rebooted, because
-/// a kubelet registers only when it starts.
+/// Removes etcd's data and keeps certificates and keys, so the cluster is empty afterwards. Nodes are rebooted, because a kubelet
+/// registers only when it starts.
 pub(crate) fn wipe_etcd(home: &Home) -> Result<()> {
     let (settings, tools) = (home.existing()?, Tools::ensure()?);
-    let on = |node: &&super::state::Node| {
+    let on = |node: &&Node| {
         Machine {
             home,
             settings: &settings,
@@ -304,12 +298,7 @@ pub(crate) fn down(home: &Home) -> Result<()> {
 }
 
 fn remove_home(home: &Home) -> Result<()> {
-    match fs::remove_dir_all(&home.0) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("failed to remove {}", home.0.display()));
-        }
-        _ => {}
-    }
+    remove_dir(&home.0)?;
     if std::env::var_os("HEARTH_CLUSTER_HOME").is_none() {
         // The directory that holds only clusters; it stays when another one is in it.
         let _ = home.0.parent().map(fs::remove_dir);

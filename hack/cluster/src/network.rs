@@ -8,9 +8,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::command::line;
-use super::plan::AddressPlan;
-use super::state::{Node, Settings};
+use crate::command::line;
+use crate::plan::AddressPlan;
+use crate::state::{Node, Settings};
 
 const SWITCH: &str = "switch";
 pub(crate) const CONTROL: &str = "control";
@@ -141,7 +141,7 @@ pub(crate) fn remove(namespace: &str) -> Result<()> {
     if !namespace_exists(namespace) {
         return Ok(());
     }
-    super::process::end_all(&inhabitants(namespace))?;
+    crate::process::end_all(&inhabitants(namespace))?;
     line(&format!("ip netns del {namespace}")).map(drop)
 }
 

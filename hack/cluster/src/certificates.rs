@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::command::run;
-use super::plan::{API_SERVICE, AddressPlan};
-use super::state::{Home, Node, write_whole};
+use crate::command::run;
+use crate::plan::{API_SERVICE, AddressPlan};
+use crate::state::{Home, Node};
+use crate::storage::write_whole;
 
 /// `openssl req` with the system's configuration would mark every certificate as an authority.
 const CONFIG: &str = "[req]\ndistinguished_name = name\n[name]\n";

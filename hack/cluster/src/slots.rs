@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::command::line;
-use super::network;
-use super::plan::{AddressPlan, SLOTS};
-use super::state::{Home, Settings};
-use crate::tools;
+use crate::command::line;
+use crate::network;
+use crate::plan::{AddressPlan, SLOTS};
+use crate::state::{Home, Settings};
+use crate::storage;
 
 fn directory() -> Result<PathBuf> {
-    Ok(tools::cache()?.join("slots"))
+    Ok(storage::cache()?.join("slots"))
 }
 
 /// The settings of the cluster, new ones if it has none, in a slot that is its own.
 pub(crate) fn claim(home: &Home) -> Result<Settings> {
     let directory = directory()?;
-    let _held = tools::lock(&directory)?;
+    let _held = storage::lock(&directory)?;
     fs::create_dir_all(&directory)?;
     let settings = match home.load()? {
         Some(settings) => settings,

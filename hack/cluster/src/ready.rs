@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::command::run;
-use super::control::Component;
-use super::lifecycle::Tools;
-use super::node::Machine;
-use super::process::Condition;
-use super::state::{Home, Settings};
+use crate::binaries::{Tools, kubectl};
+use crate::control::Component;
+use crate::node::Machine;
+use crate::process::Condition;
+use crate::state::{Home, Settings};
 
 /// Generous: two cores may be busy compiling something else.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
@@ -47,7 +46,7 @@ fn tail(log: &Path) -> String {
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
-/// Waits for the nodes that are switched on; each must report its present boot, or an old `Ready` would deceive.
+/// Waits for the nodes that are switched on. Each must report its present boot: an old `Ready` is not enough.
 pub(crate) fn await_nodes(home: &Home, settings: &Settings, tools: &Tools) -> Result<()> {
     let wanted: Vec<(&str, String)> = settings
         .nodes
@@ -90,17 +89,6 @@ fn is_ready(nodes: &Value, name: &str, boot: &str) -> bool {
                 .flatten()
                 .any(|c| c["type"] == "Ready" && c["status"] == "True")
     })
-}
-
-pub(crate) fn kubectl(home: &Home, tools: &Tools, arguments: &[&str]) -> Result<String> {
-    let kubeconfig = format!("--kubeconfig={}", home.kubeconfig().display());
-    let mut all = vec![kubeconfig.as_str()];
-    // A stalled server would keep it waiting for ever; what waits on purpose brings its own limit.
-    if !arguments.contains(&"rollout") {
-        all.push("--request-timeout=5s");
-    }
-    all.extend(arguments);
-    run(&tools.kubectl(), &all)
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use rustix::process::Signal;
 
-use super::network::{self, CONTROL};
-use super::plan::{NODE_PORTS, SERVICES, seconds};
-use super::process::{Condition, Record};
-use super::state::{Home, Settings};
-use crate::tools;
+use crate::network::{self, CONTROL};
+use crate::plan::{NODE_PORTS, SERVICES, seconds};
+use crate::process::{Condition, Record};
+use crate::state::{Home, Settings};
+use crate::storage;
 
 /// A part of the control plane, as one names it on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -63,7 +63,7 @@ impl Component {
             command.extend([kubernetes.display().to_string(), self.name().into()]);
         }
         command.extend(self.flags(home, settings));
-        let key = tools::short_hash(&command);
+        let key = storage::short_hash(&command);
         if let Some(running) = Record::find(&home.run(), self.name()) {
             if running.key == key {
                 running.signal(Signal::CONT);
@@ -87,7 +87,7 @@ impl Component {
                 .any(|word| word == self.name().as_bytes())
         };
         let strays: Vec<i32> = network::inhabitants(namespace).into_iter().filter(is_it).collect();
-        super::process::end_all(&strays)
+        crate::process::end_all(&strays)
     }
 
     /// At once and without a farewell, as a crash is.

@@ -1,25 +1,19 @@
-//! Pinned tools: what no package offers is built from Go modules under `hack/tools/`, what Debian has comes from Debian,
-//! what Python has from a virtual environment.
+//! Pinned tools, built from the Go modules under `hack/tools/`.
 //!
-//! Built tools live in the user's cache, outside the tree, under a name that says what they were built from. `go.sum`
-//! verifies every source. A build that was interrupted leaves nothing that a later call would take for a tool.
-mod packages;
-
-use std::fs::{self, File};
+//! Built tools are in the user's cache, outside the tree, under a name that depends on what they were built from. `go.sum`
+//! verifies every source. An interrupted build leaves nothing that a later call would take for a tool.
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
-pub(crate) use self::packages::{debian, prometheus, python_venv};
+use crate::arch::Arch;
+use crate::command::run_logged;
+use crate::{storage, workspace};
 
-/// How often a long build says that it is still alive.
-const SIGN_OF_LIFE: Duration = Duration::from_mins(1);
-
-/// `hack/tools/<name>/build.json`: what `go.mod` cannot say. Every field may be absent.
+/// `hack/tools/<name>/build.json`: what `go.mod` cannot express. Every field is optional.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Recipe {
@@ -30,11 +24,11 @@ struct Recipe {
     tags: Vec<String>,
     /// How long it takes on two cores, as it is shown.
     takes: Option<String>,
-    /// Further names for the binary, for those that look at what they are called.
+    /// Further names for the binary: some programs behave as the name says under which they are started.
     links: Vec<String>,
 }
 
-/// What is built and as what, read from `go.mod` and the recipe.
+/// Package and version to build, read from `go.mod` and the recipe.
 #[derive(Debug, PartialEq)]
 struct Plan {
     package: String,
@@ -46,7 +40,7 @@ impl Plan {
     fn new(go_mod: &str, recipe: Recipe) -> Result<Self> {
         let package = directive(go_mod, "tool").unwrap_or_else(|| ".".to_owned());
         let holder = recipe.module.clone().unwrap_or_else(|| package.clone());
-        // A program of our own that needs nothing has no version but its hash.
+        // A program of our own without requirements has no version but its hash.
         let version = version_of(go_mod, &holder).or_else(|| (holder == ".").then(|| "of our own".to_owned()));
         let version = version.with_context(|| format!("go.mod requires no module of {holder}"))?;
         Ok(Self {
@@ -76,34 +70,46 @@ impl Plan {
     }
 }
 
-/// The path of a tool, built first when this user has not got this version of it.
-pub(crate) fn ensure(name: &str) -> Result<PathBuf> {
-    let source = workspace().join("hack/tools").join(name);
+/// The path of a tool for this machine, built first unless the cache has this version of it.
+pub fn ensure(name: &str) -> Result<PathBuf> {
+    ensure_for(name, Arch::host()?)
+}
+
+/// The path of a tool for an architecture; see [`ensure`].
+pub fn ensure_for(name: &str, arch: Arch) -> Result<PathBuf> {
+    let source = workspace::root().join("hack/tools").join(name);
     ensure!(
         source.join("go.mod").is_file(),
         "there is no tool {name}: hack/tools/{name}/go.mod is missing"
     );
     let go = go_version()?;
-    let home = cache()?.join("tools").join(format!("{name}-{}", key(&source, &go)?));
+    let suffix = if arch.is_host() {
+        String::new()
+    } else {
+        format!("-{}", arch.oci_name())
+    };
+    let home = storage::cache()?
+        .join("tools")
+        .join(format!("{name}-{}{suffix}", key(&source, &go)?));
     let binary = home.join(name);
     if binary.is_file() {
         return Ok(binary);
     }
-    let _held = lock(&home)?;
+    let _held = storage::lock(&home)?;
     if !binary.is_file() {
-        build(name, &source, &home)?;
+        build(name, arch, &source, &home)?;
     }
     Ok(binary)
 }
 
-fn build(name: &str, source: &Path, home: &Path) -> Result<()> {
+fn build(name: &str, arch: Arch, source: &Path, home: &Path) -> Result<()> {
     let recipe = match fs::read(source.join("build.json")) {
         Ok(text) => serde_json::from_slice(&text).with_context(|| format!("hack/tools/{name}/build.json"))?,
         Err(_) => Recipe::default(),
     };
     let plan = Plan::new(&fs::read_to_string(source.join("go.mod"))?, recipe)?;
     let partial = home.with_extension("partial");
-    remove_dir(&partial)?;
+    storage::remove_dir(&partial)?;
     fs::create_dir_all(&partial)?;
 
     let takes = plan.recipe.takes.as_deref().unwrap_or("a minute or two");
@@ -112,102 +118,14 @@ fn build(name: &str, source: &Path, home: &Path) -> Result<()> {
     let mut go = Command::new("go");
     go.args(plan.arguments(&partial.join(name))).current_dir(source);
     // Static, so that it runs in any mount namespace and needs no C compiler.
-    go.env("CGO_ENABLED", "0").env_remove("GOFLAGS").env("GOWORK", "off");
-    watch(&mut go, &label, &partial.join("build.log"))?;
+    go.env("CGO_ENABLED", "0").env("GOARCH", arch.oci_name());
+    go.env_remove("GOFLAGS").env("GOWORK", "off");
+    run_logged(&mut go, &label, &partial.join("build.log"))?;
 
     for link in &plan.recipe.links {
         std::os::unix::fs::symlink(name, partial.join(link))?;
     }
     fs::rename(&partial, home).with_context(|| format!("failed to move {name} to {}", home.display()))
-}
-
-/// Runs a long command with its output in a file, which is shown only when it fails.
-fn watch(command: &mut Command, label: &str, log: &Path) -> Result<()> {
-    let output = File::create(log)?;
-    let begin = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .spawn()
-        .with_context(|| format!("failed to run {}", command.get_program().display()))?;
-    let mut next = SIGN_OF_LIFE;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if begin.elapsed() > next {
-            eprintln!("  still at {label}, {} min so far", next.as_secs() / 60);
-            next += SIGN_OF_LIFE;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    };
-    if !status.success() {
-        let text = fs::read_to_string(log).unwrap_or_default();
-        let tail: Vec<&str> = text.lines().rev().take(40).collect();
-        bail!(
-            "{label} failed ({status}):\n{}",
-            tail.into_iter().rev().collect::<Vec<_>>().join("\n")
-        );
-    }
-    eprintln!("  {label} is ready after {} s", begin.elapsed().as_secs());
-    Ok(())
-}
-
-/// `${XDG_CACHE_HOME:-~/.cache}/hearth`.
-pub(crate) fn cache() -> Result<PathBuf> {
-    user_dir("XDG_CACHE_HOME", ".cache")
-}
-
-/// A directory of ours in one of the user's base directories.
-pub(crate) fn user_dir(variable: &str, fallback: &str) -> Result<PathBuf> {
-    let base = match std::env::var_os(variable).filter(|value| !value.is_empty()) {
-        Some(base) => PathBuf::from(base),
-        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(fallback),
-    };
-    Ok(base.join("hearth"))
-}
-
-/// cargo, as somebody calls it by hand. What cargo tells this program of its own package must not reach a build: build
-/// scripts that look at it (ring's) would run anew at each change between the two, and half of the tree with them.
-pub(crate) fn cargo() -> Command {
-    let mut cargo = Command::new(env!("CARGO"));
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(&name);
-        }
-    }
-    cargo
-}
-
-/// The root of this workspace.
-pub(crate) fn workspace() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here)
-}
-
-/// Waits until no other process builds the same, then keeps others waiting as long as the file lives.
-pub(crate) fn lock(path: &Path) -> Result<File> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    let file = File::create(path.with_extension("lock"))?;
-    if file.try_lock().is_err() {
-        eprintln!(
-            "waiting for another process that holds {}",
-            path.with_extension("lock").display()
-        );
-        file.lock()?;
-    }
-    Ok(file)
-}
-
-fn remove_dir(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 fn go_version() -> Result<Vec<u8>> {
@@ -232,21 +150,7 @@ fn key(source: &Path, go_version: &[u8]) -> Result<String> {
         parts.push(path.file_name().unwrap_or_default().as_encoded_bytes().to_vec());
         parts.push(fs::read(&path)?);
     }
-    Ok(short_hash(parts))
-}
-
-/// Twelve hexadecimal digits over parts whose borders count.
-pub(crate) fn short_hash(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.as_ref().len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let digest = hash.finalize();
-    digest
-        .iter()
-        .take(6)
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    Ok(storage::short_hash(parts))
 }
 
 /// The value of a one-line directive of `go.mod`.
@@ -320,12 +224,6 @@ mod tests {
         assert!(arguments.contains(&"-s -w -X a.b=v4.3.1".to_owned()), "{arguments:?}");
         assert!(arguments.contains(&"-tags=minimal".to_owned()), "{arguments:?}");
         assert_eq!(arguments.last().unwrap(), "helm.sh/helm/v4/cmd/helm");
-    }
-
-    #[test]
-    fn the_borders_between_hashed_parts_count() {
-        assert_ne!(short_hash(["ab", "c"]), short_hash(["a", "bc"]));
-        assert_eq!(short_hash(["ab", "c"]).len(), 12);
     }
 
     #[test]

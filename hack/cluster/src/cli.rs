@@ -1,39 +1,20 @@
-//! `cargo xtask cluster …`: a real Kubernetes cluster on a bare Linux machine.
-//!
-//! It is made of namespaces, so the machine's own network, mounts and settings stay as they are. Its nodes are machines
-//! with a power button, its control plane can be stopped and stalled, and its memory can be wiped: what the tests of node
-//! loss, blackouts and rebuilds need. docs/local-cluster.md is its manual.
-mod certificates;
-mod cgroups;
-mod command;
-mod control;
-mod lifecycle;
-mod network;
-mod node;
-mod plan;
-mod process;
-mod ready;
-mod slots;
-mod state;
+//! `cargo xtask cluster …`: the cluster's command line.
+use std::path::PathBuf;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 
-use self::control::Component;
-use self::lifecycle::Tools;
-use self::node::Machine;
-use self::process::Condition;
-pub(crate) use self::state::{Grace, UpOptions};
-use self::state::{Home, Settings};
-use crate::tools;
+use crate::binaries::Tools;
+use crate::control::Component;
+use crate::local::{down, host_address, kubeconfig_path, load_image, machines, up};
+use crate::node::Machine;
+use crate::process::Condition;
+use crate::state::{Home, UpOptions};
+use crate::{go_tools, lifecycle, network, packages, ready};
 
 /// A real Kubernetes cluster on this machine: up, down, status, kubeconfig, node …
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -131,7 +112,8 @@ fn chosen(arguments: &[ComponentArg]) -> Vec<Component> {
         .collect()
 }
 
-pub(crate) fn run(args: Args) -> Result<()> {
+/// Carries out a command of the command line on the cluster in `$HEARTH_CLUSTER_HOME`.
+pub fn run(args: Args) -> Result<()> {
     let home = Home::locate()?;
     match args.command {
         Command::Up(options) => return up(&options),
@@ -170,84 +152,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Makes or repairs the cluster and says how to use it.
-pub(crate) fn up(options: &UpOptions) -> Result<()> {
-    let (home, begin) = (Home::locate()?, Instant::now());
-    lifecycle::up(&home, options)?;
-    let kubectl = tool("kubectl")?;
-    eprintln!("The cluster is up after {} s. To use it:", begin.elapsed().as_secs());
-    eprintln!("  export KUBECONFIG={}", home.kubeconfig().display());
-    eprintln!("  {} get nodes", kubectl.display());
-    Ok(())
-}
-
-/// The options that make the cluster as it is now; none if there is no cluster.
-pub(crate) fn shape() -> Result<Option<UpOptions>> {
-    Ok(Home::locate()?.load()?.as_ref().map(Settings::options))
-}
-
-/// What to set `HEARTH_CLUSTER_HOME` to for another cluster beside this one.
-pub(crate) fn second_home() -> Result<PathBuf> {
-    let mut name = Home::locate()?.0.into_os_string();
-    name.push("-second");
-    Ok(name.into())
-}
-
-/// Removes the cluster, if there is one.
-pub(crate) fn down() -> Result<()> {
-    lifecycle::down(&Home::locate()?)
-}
-
-/// Where the kubeconfig of the cluster lies.
-pub(crate) fn kubeconfig_path() -> Result<PathBuf> {
-    let home = Home::locate()?;
-    home.existing()?;
-    Ok(home.kubeconfig())
-}
-
-/// Whether every part of the cluster's control plane runs and at least one node.
-pub(crate) fn is_up() -> bool {
-    let Ok(home) = Home::locate() else { return false };
-    let Ok(Some(settings)) = home.load() else { return false };
-    let running = |condition: Option<Condition>| condition == Some(Condition::Running);
-    Component::ALL
-        .into_iter()
-        .all(|component| running(component.condition(&home)))
-        && machines(&home, &settings).any(|machine| running(machine.condition()))
-}
-
-/// The address under which pods reach servers on this machine.
-pub(crate) fn host_address() -> Result<String> {
-    Ok(Home::locate()?.existing()?.addresses().host().to_string())
-}
-
-/// Gives an image archive to every node; those that are off get it when they are switched on.
-pub(crate) fn load_image(file: &Path) -> Result<()> {
-    let home = Home::locate()?;
-    let settings = home.existing()?;
-    let _held = home.lock()?;
-    let name = node::file_name(file)?;
-    ensure!(
-        Path::new(name).extension().is_some_and(|end| end == "tar"),
-        "{name} is no .tar archive"
-    );
-    let kept = home.images().join(name);
-    let partial = kept.with_extension("partial");
-    fs::create_dir_all(home.images())?;
-    fs::copy(file, &partial).with_context(|| format!("failed to copy {}", file.display()))?;
-    fs::rename(&partial, &kept)?;
-    machines(&home, &settings).try_for_each(|machine| machine.import(&kept))
-}
-
-fn machines<'a>(home: &'a Home, settings: &'a Settings) -> impl Iterator<Item = Machine<'a>> {
-    settings.nodes.iter().map(move |node| Machine { home, settings, node })
-}
-
 fn tool(name: &str) -> Result<PathBuf> {
     match name {
-        "kubectl" => Ok(tools::ensure("kubernetes")?.with_file_name("kubectl")),
-        "moto_server" => tools::python_venv(&tools::workspace().join("hack/tools/moto/requirements.txt")),
-        name => tools::ensure(name),
+        "kubectl" => Ok(go_tools::ensure("kubernetes")?.with_file_name("kubectl")),
+        "moto_server" => packages::moto_server(),
+        name => go_tools::ensure(name),
     }
 }
 

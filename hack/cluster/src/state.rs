@@ -5,36 +5,38 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::plan::{AddressPlan, MAX_NODES, check_node_name};
-use crate::tools;
+use crate::plan::{AddressPlan, MAX_NODES, check_node_name};
+use crate::storage;
 
 /// The node that a cluster has when nobody says otherwise.
 const DEFAULT_NODE: &str = "home-1";
 
-/// What can be asked of `up`. What is not given stays as it was.
+/// Options of `up`. What is not given stays as it was.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
-pub(crate) struct UpOptions {
+pub struct UpOptions {
     /// The cluster's machines; adds what is missing, removes what is not listed [default: home-1]
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
-    pub(crate) nodes: Vec<String>,
+    pub nodes: Vec<String>,
     /// `short` notices a lost node after 12 s and evicts its pods 10 s later; `normal` is 40 s and 300 s
     #[arg(long)]
-    pub(crate) grace: Option<Grace>,
+    pub grace: Option<Grace>,
     /// After how much silence a node counts as lost (overrides --grace)
     #[arg(long, value_name = "DURATION")]
-    pub(crate) node_monitor_grace_period: Option<String>,
+    pub node_monitor_grace_period: Option<String>,
     /// How long pods tolerate a lost node (overrides --grace)
     #[arg(long, value_name = "SECONDS")]
-    pub(crate) default_toleration_seconds: Option<u32>,
+    pub default_toleration_seconds: Option<u32>,
     /// How often kube-proxy may rewrite its rules; more is gentler with thousands of Services
     #[arg(long, value_name = "DURATION")]
-    pub(crate) proxy_min_sync_period: Option<String>,
+    pub proxy_min_sync_period: Option<String>,
 }
 
 /// Two common sets of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Grace {
+pub enum Grace {
+    /// As Kubernetes has them by default: 40 s and 300 s.
     Normal,
+    /// 12 s and 10 s.
     Short,
 }
 
@@ -107,12 +109,12 @@ impl Settings {
             (new.node_monitor_grace_period, new.default_toleration_seconds) = (period.into(), seconds);
         }
         if let Some(period) = node_monitor_grace_period {
-            super::plan::seconds(period).with_context(|| format!("{period:?} is no duration like 12s"))?;
+            crate::plan::seconds(period).with_context(|| format!("{period:?} is no duration like 12s"))?;
             new.node_monitor_grace_period.clone_from(period);
         }
         new.default_toleration_seconds = default_toleration_seconds.unwrap_or(new.default_toleration_seconds);
         if let Some(period) = proxy_min_sync_period {
-            super::plan::seconds(period).with_context(|| format!("{period:?} is no duration like 10s"))?;
+            crate::plan::seconds(period).with_context(|| format!("{period:?} is no duration like 10s"))?;
             new.proxy_min_sync_period.clone_from(period);
         }
         let default = [DEFAULT_NODE.to_owned()];
@@ -156,7 +158,9 @@ impl Home {
     pub(crate) fn locate() -> Result<Self> {
         match std::env::var_os("HEARTH_CLUSTER_HOME").filter(|home| !home.is_empty()) {
             Some(home) => Ok(Self(std::path::absolute(home)?)),
-            None => Ok(Self(tools::user_dir("XDG_STATE_HOME", ".local/state")?.join("cluster"))),
+            None => Ok(Self(
+                storage::user_dir("XDG_STATE_HOME", ".local/state")?.join("cluster"),
+            )),
         }
     }
 
@@ -190,8 +194,8 @@ impl Home {
 
     /// Held by whoever changes the cluster. It lies in the cache, because `down` removes the state while others wait.
     pub(crate) fn lock(&self) -> Result<std::fs::File> {
-        let name = tools::short_hash([self.0.as_os_str().as_encoded_bytes()]);
-        tools::lock(&tools::cache()?.join(format!("cluster-{name}")))
+        let name = storage::short_hash([self.0.as_os_str().as_encoded_bytes()]);
+        storage::lock(&storage::cache()?.join(format!("cluster-{name}")))
     }
 
     fn settings(&self) -> PathBuf {
@@ -220,15 +224,8 @@ impl Home {
 
     pub(crate) fn save(&self, settings: &Settings) -> Result<()> {
         fs::create_dir_all(&self.0)?;
-        write_whole(&self.settings(), &serde_json::to_vec_pretty(settings)?)
+        storage::write_whole(&self.settings(), &serde_json::to_vec_pretty(settings)?)
     }
-}
-
-/// Writes a file so that nobody ever sees half of it, however the writer ends.
-pub(crate) fn write_whole(path: &std::path::Path, content: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, content)?;
-    fs::rename(&partial, path).with_context(|| format!("failed to write {}", path.display()))
 }
 
 #[cfg(test)]
