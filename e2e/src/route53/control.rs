@@ -1,10 +1,11 @@
 //! The test's hand on the layer: faults, foreign edits, access, and the log.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::access::{Access, Keys};
@@ -106,7 +107,7 @@ impl Control {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Injects a fault into the calls that the rule fits, until it is used up or taken back.

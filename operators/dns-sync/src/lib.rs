@@ -5,7 +5,6 @@
 //! TXT records ([`ownership`]) say which record sets are ours, so that nothing else is ever changed.
 pub mod args;
 pub mod crd;
-pub mod duration;
 pub mod filter;
 pub mod load_balancers;
 pub mod metrics;

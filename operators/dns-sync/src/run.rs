@@ -3,20 +3,21 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use hearth_reconciler::run::run as run_controller;
+use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::start::{Process, start};
+use hearth_reconciler::trigger::{Triggered, trigger};
 use hearth_reconciler::watch::{Update, reflect, watch};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use crate::args::Args;
 use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
 use crate::provider::route53::account::Accounts;
-use crate::reconcile::{self, Context, MANAGER, RecordCalls, secrets::Secrets};
+use crate::reconcile::{self, Context, MANAGER, RecordCalls};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
 use crate::source::ingress::SlimIngress;
@@ -44,7 +45,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         .flat_map(|kind| (0..places).map(|position| Scope { kind: *kind, position }));
     let world = Arc::new(World::new(scopes, metrics.clone()));
 
-    let (zone_calls, zone_called) = unbounded_channel();
+    let (zone_trigger, zone_triggered) = trigger();
     let (record_calls, record_called) = RecordCalls::new(&reach.namespaces);
     let (zones, zone_writer) = reflector::store::<DNSZone>();
     let context = Arc::new(Context {
@@ -58,14 +59,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         events: process.events.clone(),
         leadership: process.leadership.clone(),
         zones: zones.clone(),
-        secrets: Secrets::new(
-            process.client.clone(),
-            args.shared.namespace.clone(),
-            zone_calls.clone(),
-        ),
-        workers: std::sync::Mutex::default(),
+        secrets: Secrets::new(process.client.clone(), zone_trigger.clone()),
+        workers: parking_lot::Mutex::default(),
         zones_changed: tokio::sync::Notify::new(),
-        zone_calls,
+        zone_trigger,
         record_calls,
     });
 
@@ -92,7 +89,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             forgetful.forget(&zone.name_any());
         }
     });
-    let zones = Controller::for_stream(touched, zones).reconcile_on(calls(zone_called));
+    let zones = Controller::for_stream(touched, zones).reconcile_on(zone_triggered);
     let zones = run_controller(
         zones,
         &process,
@@ -109,17 +106,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// DNSRecords are a source and have a status: one watch serves both.
-async fn records(process: &Process, context: &Arc<Context>, called: Vec<UnboundedReceiver<ObjectRef<DNSRecord>>>) {
+async fn records(process: &Process, context: &Arc<Context>, triggered: Vec<Triggered<DNSRecord>>) {
     if !context.reach.sources.contains(&SourceKind::Record) {
         return process.shutdown.cancelled().await;
     }
     let mut feeds = Vec::new();
-    for ((position, api), called) in process
+    for ((position, api), triggered) in process
         .args
         .apis::<DNSRecord>(&process.client)
         .into_iter()
         .enumerate()
-        .zip(called)
+        .zip(triggered)
     {
         let (store, writer) = reflector::store::<DNSRecord>();
         let scope = Scope {
@@ -130,7 +127,7 @@ async fn records(process: &Process, context: &Arc<Context>, called: Vec<Unbounde
         let world = Arc::clone(&context.world);
         let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ())
             .inspect(move |update: &Update<DNSRecord>| world.take(scope, update, Facts::of_record, &gate));
-        let controller = Controller::for_stream(reflect(updates, writer), store).reconcile_on(calls(called));
+        let controller = Controller::for_stream(reflect(updates, writer), store).reconcile_on(triggered);
         feeds.push(run_controller(
             controller,
             process,
@@ -166,13 +163,6 @@ where
         let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ());
         watches.spawn(Arc::clone(world).feed(Scope { kind, position }, updates, facts, gate));
     }
-}
-
-fn calls<K>(mut called: UnboundedReceiver<ObjectRef<K>>) -> impl futures::Stream<Item = ObjectRef<K>> + Send
-where
-    K: Resource<DynamicType = ()> + Send + 'static,
-{
-    futures::stream::poll_fn(move |cx| called.poll_recv(cx))
 }
 
 /// When a term ends, the zones' work and their series end: another replica has them now.

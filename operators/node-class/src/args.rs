@@ -2,7 +2,8 @@
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use jiff::{SignedDuration, tz::TimeZone};
+use hearth_reconciler::duration;
+use jiff::tz::TimeZone;
 
 /// Classifies volatile nodes, learns their habits and makes switching them off safe.
 #[derive(Parser, Debug)]
@@ -88,22 +89,22 @@ pub enum Feature {
 #[derive(clap::Args, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// A lease that is silent for this long makes a node down, once the Ready condition agrees. Twice as long without
-    #[arg(long, env = "HEARTH_GRACE", default_value = "40s", value_parser = duration)]
+    #[arg(long, env = "HEARTH_GRACE", default_value = "40s", value_parser = duration::parse)]
     pub grace: Duration,
     /// Silence of all leases beyond this means that nobody sees, not that all are down
-    #[arg(long, env = "HEARTH_BLIND_AFTER", default_value = "20s", value_parser = duration)]
+    #[arg(long, env = "HEARTH_BLIND_AFTER", default_value = "20s", value_parser = duration::parse)]
     pub blind_after: Duration,
     /// For so long after a start, once it sees clearly, nothing is taken off nodes
-    #[arg(long, env = "HEARTH_SETTLE", default_value = "1m", value_parser = duration)]
+    #[arg(long, env = "HEARTH_SETTLE", default_value = "1m", value_parser = duration::parse)]
     pub settle: Duration,
     /// How often the history is written when nothing happens
-    #[arg(long, env = "HEARTH_CHECKPOINT", default_value = "30m", value_parser = duration)]
+    #[arg(long, env = "HEARTH_CHECKPOINT", default_value = "30m", value_parser = duration::parse)]
     pub checkpoint: Duration,
     /// A node that boots and is back within this time has rebooted; later it was off
-    #[arg(long, env = "HEARTH_REBOOT_WITHIN", default_value = "10m", value_parser = duration)]
+    #[arg(long, env = "HEARTH_REBOOT_WITHIN", default_value = "10m", value_parser = duration::parse)]
     pub reboot_within: Duration,
     /// A clean shutdown proves that a machine is off only after this time (it might be a reboot)
-    #[arg(long, env = "HEARTH_CLEAN_OFF_AFTER", default_value = "5m", value_parser = duration)]
+    #[arg(long, env = "HEARTH_CLEAN_OFF_AFTER", default_value = "5m", value_parser = duration::parse)]
     pub clean_off_after: Duration,
 }
 
@@ -124,13 +125,13 @@ impl Default for Timing {
 #[derive(clap::Args, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Learning {
     /// Known time before a node can be learned to be volatile
-    #[arg(long, env = "HEARTH_LEARN_COVERAGE", default_value = "3d", value_parser = duration)]
+    #[arg(long, env = "HEARTH_LEARN_COVERAGE", default_value = "3d", value_parser = duration::parse)]
     pub coverage: Duration,
     /// Known time without trouble before a node is learned to be always on
-    #[arg(long, env = "HEARTH_LEARN_CALM", default_value = "14d", value_parser = duration)]
+    #[arg(long, env = "HEARTH_LEARN_CALM", default_value = "14d", value_parser = duration::parse)]
     pub calm: Duration,
     /// How long a verdict stays at least
-    #[arg(long, env = "HEARTH_LEARN_DWELL", default_value = "24h", value_parser = duration)]
+    #[arg(long, env = "HEARTH_LEARN_DWELL", default_value = "24h", value_parser = duration::parse)]
     pub dwell: Duration,
 }
 
@@ -142,23 +143,6 @@ impl Default for Learning {
             dwell: Duration::from_hours(24),
         }
     }
-}
-
-/// Reads `90s`, `18h30m`, `3d`; not negative. Days have 24 hours.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration such as 90s, 18h30m or 3d");
-    let (days, rest) = match text.split_once('d') {
-        Some((days, rest)) => (days.trim().parse::<u64>().map_err(|_| wrong())?, rest.trim()),
-        None => (0, text),
-    };
-    let rest = if rest.is_empty() && days > 0 {
-        Duration::ZERO
-    } else {
-        let parsed: SignedDuration = rest.parse().map_err(|_| wrong())?;
-        parsed.try_into().map_err(|_| wrong())?
-    };
-    let days = days.checked_mul(86_400).ok_or_else(wrong)?;
-    Duration::from_secs(days).checked_add(rest).ok_or_else(wrong)
 }
 
 /// Reads a name of the IANA database.
@@ -184,22 +168,6 @@ mod tests {
             "the chart says so when all are off"
         );
         assert!(features("drain,fly").is_err());
-    }
-
-    #[test]
-    fn durations_have_units_and_days() {
-        for (text, seconds) in [
-            ("90s", 90),
-            ("18h30m", 66_600),
-            ("3d", 259_200),
-            ("1d12h", 129_600),
-            ("0s", 0),
-        ] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["", "5", "d", "-3s", "3x", "99999999999999999999d"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
     }
 
     #[test]

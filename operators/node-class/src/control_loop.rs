@@ -1,7 +1,7 @@
 //! The loop that thinks: every two seconds it looks whether leases still change, and when something did, thinks anew and
 //! asks for the reconciles that follow.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -12,6 +12,7 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
+use parking_lot::Mutex;
 
 use crate::clock::Now;
 use crate::facts::{NodeFacts, SlimLease, SlimNode};
@@ -52,14 +53,10 @@ pub struct Feeds {
     moved: Mutex<bool>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Feeds {
     /// Something has changed that is to be planned for.
     pub fn changed(&self, ctx: &Context) {
-        *lock(&self.dirty) = true;
+        *self.dirty.lock() = true;
         ctx.wake.notify_one();
     }
 
@@ -67,7 +64,7 @@ impl Feeds {
     pub fn node(&self, ctx: &Context, update: &mut Update<SlimNode>, gate: &Check) {
         // Every heartbeat brings a new version; only what else changes is planned for.
         let keep = |node: &SlimNode| (node.name_any(), Arc::clone(&node.facts));
-        let mut nodes = lock(&self.nodes);
+        let mut nodes = self.nodes.lock();
         let change = nodes.take(update, keep, gate);
         let now = ctx.clock.now();
         let mut planner = ctx.planner();
@@ -94,7 +91,7 @@ impl Feeds {
     /// A lease came, changed or went. What this means is judged at the next tick.
     pub fn lease(&self, ctx: &Context, update: &Update<SlimLease>, gate: &Check) {
         let keep = |lease: &SlimLease| (lease.name_any(), ());
-        let change = lock(&self.leases).take(update, keep, gate);
+        let change = self.leases.lock().take(update, keep, gate);
         let now = ctx.clock.now();
         let mut planner = ctx.planner();
         if let Update::Event(Event::Apply(lease) | Event::InitApply(lease)) = update {
@@ -121,14 +118,17 @@ impl Feeds {
     /// A NodeHistory came, changed or went. What is in them we wrote ourselves, and each write would be answered by a plan, at
     /// each node's checkpoint. One that somebody deleted is forgotten.
     pub fn history(&self, ctx: &Context, update: &Update<SlimHistory>, gate: &Check) {
-        let change = lock(&self.histories).take(update, |history| (history.name_any(), ()), gate);
+        let change = self
+            .histories
+            .lock()
+            .take(update, |history| (history.name_any(), ()), gate);
         // That one is missing in a list is no word of anybody: it may be an older backup of all.
         if let Update::Event(Event::Delete(history)) = update {
             let name = history.name_any();
-            let nodes = lock(&self.nodes);
+            let nodes = self.nodes.lock();
             ctx.planner()
                 .forget(&name, nodes.items().get(&name).map(|facts| &**facts));
-            *lock(&self.forgotten) = true;
+            *self.forgotten.lock() = true;
         }
         if is_news(update, &change) {
             self.changed(ctx);
@@ -138,31 +138,34 @@ impl Feeds {
     /// A Pod came, changed or went.
     pub fn pod(&self, ctx: &Context, update: &Update<SlimPod>, gate: &Check) {
         let key = |pod: &SlimPod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
-        let change = lock(&self.pods).take(update, |pod| (key(pod), of_pod(pod)), gate);
+        let change = self.pods.lock().take(update, |pod| (key(pod), of_pod(pod)), gate);
         if change != Change::Standing {
-            *lock(&self.moved) = true;
+            *self.moved.lock() = true;
             ctx.wake.notify_one();
         }
     }
 
     /// A persistent volume came, changed or went.
     pub fn volume(&self, ctx: &Context, update: &Update<SlimVolume>, gate: &Check) {
-        let change = lock(&self.volumes).take(update, |volume| (volume.name_any(), of_volume(volume)), gate);
+        let change = self
+            .volumes
+            .lock()
+            .take(update, |volume| (volume.name_any(), of_volume(volume)), gate);
         if change != Change::Standing {
-            *lock(&self.moved) = true;
+            *self.moved.lock() = true;
             ctx.wake.notify_one();
         }
     }
 
     /// Whether liveness can be judged.
     fn sees(&self) -> bool {
-        lock(&self.nodes).complete() && lock(&self.leases).complete()
+        self.nodes.lock().complete() && self.leases.lock().complete()
     }
 
     /// Whether what is absent is so.
     fn complete(&self) -> bool {
         let ours = [&self.hosts, &self.classes, &self.histories];
-        self.sees() && ours.iter().all(|feed| lock(feed).complete())
+        self.sees() && ours.iter().all(|feed| feed.lock().complete())
     }
 }
 
@@ -205,7 +208,7 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
             ctx.planner().restore(&stored);
             restored.pass();
         }
-        if std::mem::take(&mut *lock(&feeds.forgotten)) {
+        if std::mem::take(&mut *feeds.forgotten.lock()) {
             reading = Reading::default();
         }
         // What was asked for in the term before ended with it, and what was read was not read in this one.
@@ -229,7 +232,7 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
             ctx.planner().load(stored);
         }
         let happened = ctx.planner().look(now) || (complete && ctx.planner().settled(now));
-        let dirty = std::mem::take(&mut *lock(&feeds.dirty)) | std::mem::take(&mut *lock(&feeds.moved)) | stirred;
+        let dirty = std::mem::take(&mut *feeds.dirty.lock()) | std::mem::take(&mut *feeds.moved.lock()) | stirred;
         if !(happened || dirty || now.mono.saturating_sub(last) >= anew(took)) {
             continue;
         }
@@ -260,7 +263,7 @@ fn anew(took: Duration) -> Duration {
 fn make_plan(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Plan> {
     let observed = {
         let mut observed = ctx.observed();
-        observed.nodes.clone_from(lock(&feeds.nodes).items());
+        observed.nodes.clone_from(feeds.nodes.lock().items());
         observed.hosts = ctx.hosts.state();
         observed
             .hosts
@@ -271,7 +274,7 @@ fn make_plan(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Plan
         observed
             .leftovers
             .retain(|node, _| ctx.planner().watches_leftovers(node));
-        let (pods, volumes) = (lock(&feeds.pods), lock(&feeds.volumes));
+        let (pods, volumes) = (feeds.pods.lock(), feeds.volumes.lock());
         observed.workloads = (pods.complete() && volumes.complete())
             .then(|| Arc::new(gather(pods.items().values(), volumes.items().iter())));
         observed.clone()
@@ -326,7 +329,7 @@ fn ask(ctx: &Context, plan: &Plan, asked: &mut Asked, now: Now) -> bool {
             room = left;
             let what = (Arc::clone(node_plan), Arc::clone(facts), now.mono);
             asked.nodes.insert(name.clone(), what);
-            let _ = ctx.calls.node.send(ObjectRef::new(name));
+            ctx.triggers.node.reconcile(ObjectRef::new(name));
         }
     }
     for host in ctx.hosts.state() {
@@ -339,12 +342,12 @@ fn ask(ctx: &Context, plan: &Plan, asked: &mut Asked, now: Now) -> bool {
             // It may have been taken back while nobody was there.
             || host.status.as_ref().is_some_and(|status| status.off.is_some())
         {
-            let _ = ctx.calls.host.send(ObjectRef::from_obj(&*host));
+            ctx.triggers.host.reconcile(ObjectRef::from_obj(&*host));
         }
     }
     for class in ctx.classes.state() {
         if plan.classes.get(&class.name_any()) != class.status.as_ref() {
-            let _ = ctx.calls.class.send(ObjectRef::from_obj(&*class));
+            ctx.triggers.class.reconcile(ObjectRef::from_obj(&*class));
         }
     }
     let (planner, mut room) = (ctx.planner(), AT_ONCE);
@@ -359,7 +362,7 @@ fn ask(ctx: &Context, plan: &Plan, asked: &mut Asked, now: Now) -> bool {
         let Some(left) = room.checked_sub(1) else { return true };
         room = left;
         asked.histories.insert(name.clone(), (serial, now.mono));
-        let _ = ctx.calls.history.send(ObjectRef::new(name));
+        ctx.triggers.history.reconcile(ObjectRef::new(name));
     }
     more
 }

@@ -1,5 +1,5 @@
 //! What is needed to see whom a taint would lock out: DaemonSets, and the operator's own pod.
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use hearth_reconciler::start::Process;
@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -68,7 +69,7 @@ pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, con
         let feed: Mutex<Feed<DaemonSetFacts>> = Mutex::default();
         let mut updates = std::pin::pin!(updates);
         while let Some(update) = updates.next().await {
-            let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut feed = feed.lock();
             feed.take(&update, facts, &gate);
             if feed.complete() {
                 feeding.observed().daemon_sets = Some(Arc::new(feed.items().values().cloned().collect()));

@@ -1,9 +1,10 @@
 //! The operator's own metrics, `hearth_nodes_…`. What is said of objects is read from the last plan when somebody
 //! asks; only a leader has one.
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
@@ -70,7 +71,7 @@ impl Metrics {
 
     /// From now on shows what this context thinks.
     pub fn show(&self, ctx: &Arc<Context>) {
-        *self.shown.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(ctx);
+        *self.shown.0.lock() = Arc::downgrade(ctx);
     }
 
     /// Something was written.
@@ -96,7 +97,7 @@ struct Reader(Arc<Shown>);
 
 impl Collector for Reader {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let context = self.0.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let context = self.0.0.lock().upgrade();
         let Some(context) = context.filter(|context| context.leadership.term().is_some()) else {
             return Ok(());
         };

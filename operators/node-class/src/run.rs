@@ -1,17 +1,18 @@
 //! Wiring: watches feed the caches, the planner plans, controllers carry the plan out.
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use hearth_reconciler::run::{run as run_controller, run_on_trigger};
 use hearth_reconciler::start::{Process, start};
+use hearth_reconciler::trigger::trigger;
 use hearth_reconciler::watch::{Update, reflect, reflect_quietly, watch};
 use kube::runtime::Controller;
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector;
 use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use crate::args::{Feature, Settings};
@@ -22,7 +23,7 @@ use crate::facts::{MANAGER, SlimLease, SlimNode, reduce};
 use crate::history_store::{SlimHistory, slim};
 use crate::metrics::Metrics;
 use crate::planner::{Observed, Plan, Planner};
-use crate::reconcile::{self, Calls, Context};
+use crate::reconcile::{self, Context, Triggers};
 use crate::workloads::{self, SlimPod, SlimVolume};
 use crate::world::Feed;
 use crate::{address_probe, daemonset_watch};
@@ -36,10 +37,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let process = start(MANAGER, settings.shared.clone()).await?;
     let metrics = process.metrics.register(Metrics::register);
     let clock = Clock::system();
-    let (node_calls, node_called) = unbounded_channel();
-    let (host_calls, host_called) = unbounded_channel();
-    let (class_calls, class_called) = unbounded_channel();
-    let (history_calls, history_called) = unbounded_channel();
+    let (node_trigger, node_triggered) = trigger();
+    let (host_trigger, host_triggered) = trigger();
+    let (class_trigger, class_triggered) = trigger();
+    let (history_trigger, history_triggered) = trigger();
     let (nodes, node_writer) = reflector::store::<SlimNode>();
     let (hosts, host_writer) = reflector::store::<NodeHost>();
     let (classes, class_writer) = reflector::store::<NodeClass>();
@@ -58,11 +59,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         hosts: hosts.clone(),
         classes: classes.clone(),
         histories: histories.clone(),
-        calls: Calls {
-            node: node_calls,
-            host: host_calls,
-            class: class_calls,
-            history: history_calls,
+        triggers: Triggers {
+            node: node_trigger,
+            host: host_trigger,
+            class: class_trigger,
+            history: history_trigger,
         },
         wake: Notify::new(),
     });
@@ -85,11 +86,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // Of nodes and histories there are many; a plan asks for those that have something to write.
     let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), reduce);
     let updates = observe_nodes(updates, &process, &ctx, &feeds);
-    let nodes = Controller::for_stream(reflect_quietly(updates, node_writer), nodes).reconcile_on(calls(node_called));
+    let nodes = Controller::for_stream(reflect_quietly(updates, node_writer), nodes).reconcile_on(node_triggered);
     let nodes = run_on_trigger(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
 
     let updates = told(&process, &ctx, &feeds, "nodehosts", |feeds: &Feeds| &feeds.hosts);
-    let hosts = Controller::for_stream(reflect(updates, host_writer), hosts).reconcile_on(calls(host_called));
+    let hosts = Controller::for_stream(reflect(updates, host_writer), hosts).reconcile_on(host_triggered);
     let hosts = run_controller(
         hosts,
         &process,
@@ -99,7 +100,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     );
 
     let updates = told(&process, &ctx, &feeds, "nodeclasses", |feeds: &Feeds| &feeds.classes);
-    let classes = Controller::for_stream(reflect(updates, class_writer), classes).reconcile_on(calls(class_called));
+    let classes = Controller::for_stream(reflect(updates, class_writer), classes).reconcile_on(class_triggered);
     let classes = run_controller(
         classes,
         &process,
@@ -110,7 +111,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let updates = told_histories(&process, &ctx, &feeds);
     let histories = Controller::for_stream(reflect_quietly(updates, history_writer), histories);
-    let histories = histories.reconcile_on(calls(history_called));
+    let histories = histories.reconcile_on(history_triggered);
     let histories = run_on_trigger(
         histories,
         &process,
@@ -173,7 +174,7 @@ where
     let gate = process.health.gate(format!("{name} read"));
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
     watch(Api::<K>::all(process.client.clone()), config(), |_| ()).inspect(move |update: &Update<K>| {
-        let mut feed = feed(&feeds).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut feed = feed(&feeds).lock();
         feed.take(update, |object| (object.name_any(), ()), &gate);
         drop(feed);
         feeds.changed(&ctx);
@@ -210,11 +211,4 @@ fn workloads(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, fee
             }
         }
     });
-}
-
-fn calls<K>(mut called: UnboundedReceiver<ObjectRef<K>>) -> impl Stream<Item = ObjectRef<K>> + Send
-where
-    K: Resource<DynamicType = ()> + Send + 'static,
-{
-    futures::stream::poll_fn(move |cx| called.poll_recv(cx))
 }

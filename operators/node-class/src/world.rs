@@ -110,7 +110,7 @@ impl<T: PartialEq> Feed<T> {
 }
 
 /// Shares what is kept.
-pub type Shared<T> = Arc<std::sync::Mutex<Feed<T>>>;
+pub type Shared<T> = Arc<parking_lot::Mutex<Feed<T>>>;
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,14 @@
 //! How long to wait after failures, object by object.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use kube::{
     core::DynamicObject,
     runtime::{controller::Action, reflector::ObjectRef},
 };
+use parking_lot::Mutex;
 
-use crate::{error::Retry, lock};
+use crate::error::Retry;
 
 /// The delay after the first failure.
 pub const FIRST: Duration = Duration::from_secs(1);
@@ -55,7 +56,7 @@ pub(crate) struct Failures(Mutex<HashMap<ObjectRef<DynamicObject>, Failing>>);
 impl Failures {
     /// Notes a failure and returns the object's record.
     pub(crate) fn note(&self, key: ObjectRef<DynamicObject>, uid: &str, reason: &'static str) -> Failing {
-        let mut map = lock(&self.0);
+        let mut map = self.0.lock();
         let record = map.entry(key).or_default();
         if record.uid != uid {
             *record = Failing {
@@ -71,7 +72,7 @@ impl Failures {
 
     /// Forgets an object: it succeeded, or it is gone.
     pub(crate) fn forget(&self, key: &ObjectRef<DynamicObject>) {
-        lock(&self.0).remove(key);
+        self.0.lock().remove(key);
     }
 }
 

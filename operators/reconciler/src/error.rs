@@ -1,15 +1,15 @@
-//! What went wrong with an object, and when to try again. The error itself says both; one place acts on it ([`crate::run`]).
+//! Why a reconcile failed, and when to retry. The error itself says both; one place acts on it ([`crate::run`]).
 
 use std::{error::Error, time::Duration};
 
-/// When to try again after an error.
+/// When to retry after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// After a growing delay for this object, see [`crate::backoff::delay`].
     Backoff,
     /// After this time, for example because the other side said so. A little is added, nothing taken off.
     After(Duration),
-    /// Only when something that is watched changes: trying again cannot help. Counted as a terminal error.
+    /// Only when something that is watched changes: a retry cannot help. Counted as a terminal error.
     OnChange,
 }
 
@@ -18,11 +18,11 @@ pub trait ReconcileError: Error + Send + Sync + 'static {
     /// Which error, in `PascalCase`: the reason of conditions and events and a label in logs. One of a few fixed words.
     fn reason(&self) -> &'static str;
 
-    /// When to try again.
+    /// When to retry.
     fn retry(&self) -> Retry;
 }
 
-/// After an answer that only a person can change (RBAC, a rejected object): these are not watched, so look again by time.
+/// After an answer that only a person can change (RBAC, a rejected object): these are not watched, so retry by time.
 pub const RECHECK_AFTER: Duration = Duration::from_mins(5);
 
 impl ReconcileError for kube::Error {
@@ -57,6 +57,31 @@ impl ReconcileError for kube::Error {
             "Throttled" if seconds > 0 => Retry::After(RECHECK_AFTER.min(Duration::from_secs(seconds.into()))),
             _ => Retry::Backoff,
         }
+    }
+}
+
+/// A request to the API server that failed, and what it was for: enough of an error for most reconcilers.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {source}")]
+pub struct RequestError {
+    what: &'static str,
+    source: kube::Error,
+}
+
+impl RequestError {
+    /// For `map_err`; `what` says what was tried, for example `writing the status`.
+    pub fn when(what: &'static str) -> impl FnOnce(kube::Error) -> Self {
+        move |source| Self { what, source }
+    }
+}
+
+impl ReconcileError for RequestError {
+    fn reason(&self) -> &'static str {
+        self.source.reason()
+    }
+
+    fn retry(&self) -> Retry {
+        self.source.retry()
     }
 }
 

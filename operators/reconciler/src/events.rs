@@ -4,20 +4,17 @@
 //! said about the object, or [`Events::clear`] was called. RBAC: `create` and `patch` on `events.k8s.io/events`, in the
 //! namespaces of the objects, and in `default` for cluster-scoped ones.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::{error::truncate, lock};
+use crate::error::truncate;
 
 /// The API's limit for a note, in bytes.
 const NOTE_LIMIT: usize = 1024;
@@ -85,7 +82,7 @@ impl Events {
 
     /// Forgets what was said about an object, so that the next event is sent whatever it says.
     pub fn clear(&self, uid: &str) {
-        lock(&self.last).remove(uid);
+        self.last.lock().remove(uid);
     }
 
     /// Waits until the events published so far are sent, at most `limit`.
@@ -95,7 +92,7 @@ impl Events {
     }
 
     fn is_news(&self, uid: &str, reason: &str, note: &str) -> bool {
-        let mut last = lock(&self.last);
+        let mut last = self.last.lock();
         if last.get(uid).is_some_and(|(r, n)| r == reason && n == note) {
             return false;
         }
@@ -186,7 +183,7 @@ mod tests {
         for n in 0..10_000 {
             events.publish(&about(&format!("u{n}"), None), EventType::Normal, "Synced", "Sync", "n");
         }
-        assert!(events.last.lock().unwrap().len() <= REMEMBERED);
+        assert!(events.last.lock().len() <= REMEMBERED);
         assert_eq!(events.slots.available_permits(), 0);
         events.flush(Duration::from_secs(2)).await;
     }

@@ -1,11 +1,11 @@
 //! Readiness and liveness: what is missing, and whether loops still turn.
 
 use std::{
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
-use crate::lock;
+use parking_lot::Mutex;
 
 /// The health of the process. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,7 @@ pub struct Check {
 impl Check {
     /// It has happened.
     pub fn pass(&self) {
-        *lock(&self.last) = Some(Instant::now());
+        *self.last.lock() = Some(Instant::now());
     }
 }
 
@@ -44,12 +44,12 @@ impl Health {
 
     /// The names of the gates that were not passed; empty means ready.
     pub fn missing(&self) -> Vec<String> {
-        self.names(|check| lock(&check.last).is_none())
+        self.names(|check| check.last.lock().is_none())
     }
 
     /// The names of the loops that have been silent for too long; empty means alive.
     pub fn stuck(&self, now: Instant) -> Vec<String> {
-        let silence = |check: &Check| lock(&check.last).map(|last| now.saturating_duration_since(last));
+        let silence = |check: &Check| check.last.lock().map(|last| now.saturating_duration_since(last));
         self.names(|check| check.max_silence.is_some_and(|max| silence(check) > Some(max)))
     }
 
@@ -59,12 +59,12 @@ impl Health {
             max_silence,
             last: Mutex::default(),
         });
-        lock(&self.0).push(Arc::downgrade(&check));
+        self.0.lock().push(Arc::downgrade(&check));
         check
     }
 
     fn names(&self, wrong: impl Fn(&Check) -> bool) -> Vec<String> {
-        let mut checks = lock(&self.0);
+        let mut checks = self.0.lock();
         checks.retain(|check| check.strong_count() > 0);
         let wrong = checks.iter().filter_map(Weak::upgrade).filter(|check| wrong(check));
         wrong.map(|check| check.name.clone()).collect()

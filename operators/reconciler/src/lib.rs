@@ -34,21 +34,19 @@ pub mod backoff;
 mod client_metrics;
 pub mod conditions;
 pub mod crd;
+pub mod duration;
 pub mod error;
 pub mod events;
 pub mod health;
+pub mod labels;
 pub mod lease;
 pub mod metrics;
+pub mod rate_limit;
 pub mod run;
+pub mod secrets;
 pub mod start;
 pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trigger;
 pub mod watch;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Locks whether or not another thread panicked with the lock held: released builds have ended then.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

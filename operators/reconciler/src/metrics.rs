@@ -2,18 +2,14 @@
 //!
 //! kube-runtime's queue cannot be seen from outside, so the `workqueue_*` metrics are left out rather than faked.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Metric, Registry},
 };
-
-use crate::lock;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -66,7 +62,7 @@ impl Metrics {
 
     /// Registers metrics or collectors of the operator; what the callback returns is returned.
     pub fn register<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
-        register(&mut lock(&self.registry))
+        register(&mut self.registry.lock())
     }
 
     /// All metrics as `OpenMetrics` text, see [`CONTENT_TYPE`].

@@ -77,11 +77,11 @@ pub struct DNSZoneSpec {
     pub ttl: Option<i64>,
     /// How often the zone is listed to find changes that others made, e.g. `15m`. Default 15m, at least 1m, jittered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 32))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 32))]
     pub drift_interval: Option<String>,
     /// How long changes are gathered before they are sent together, e.g. `200ms` (the default); at most 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 32))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 32))]
     pub batch_window: Option<String>,
     /// When deletes are held back until you confirm them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -300,7 +300,7 @@ pub struct DeleteGuard {
     pub min_records: Option<i32>,
     /// The sliding window in which deletes are counted, e.g. `1h` (the default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 32))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 32))]
     pub window: Option<String>,
 }
 
@@ -314,7 +314,7 @@ pub struct EmptyTarget {
     pub policy: EmptyTargetPolicy,
     /// How long the address must be missing, e.g. `24h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 32))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 32))]
     pub after: Option<String>,
 }
 

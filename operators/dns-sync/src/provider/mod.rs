@@ -1,5 +1,4 @@
 //! What a DNS provider must do for a zone, in our own types. Every call is one request (a page, a batch).
-pub mod limiter;
 pub mod route53;
 
 use std::future::Future;

@@ -1,21 +1,20 @@
 //! The reconcilers of DNSZone and DNSRecord, and what they share.
-mod error;
 pub mod notify;
 pub mod record;
-pub mod secrets;
 pub mod unmatched_names;
 pub mod zone;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hearth_reconciler::events::Events;
 use hearth_reconciler::lease::{Leadership, Term};
+use hearth_reconciler::secrets::Secrets;
+use hearth_reconciler::trigger::{Trigger, Triggered, trigger};
 use kube::Client;
 use kube::runtime::reflector::{ObjectRef, Store};
-use tokio::sync::{mpsc, watch};
-
-pub use error::Error;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::watch;
 
 use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
@@ -50,13 +49,13 @@ pub struct Context {
     /// The DNSZones.
     pub zones: Store<DNSZone>,
     /// The credentials that zones refer to.
-    pub secrets: secrets::Secrets,
+    pub secrets: Secrets<DNSZone>,
     /// Zones at work, by DNSZone.
     pub(crate) workers: Mutex<HashMap<String, WorkerHandle>>,
     /// Told when the set of zones at work changes.
     pub(crate) zones_changed: tokio::sync::Notify,
     /// Asks for a reconcile of a DNSZone.
-    pub(crate) zone_calls: mpsc::UnboundedSender<ObjectRef<DNSZone>>,
+    pub(crate) zone_trigger: Trigger<DNSZone>,
     /// Asks for a reconcile of a DNSRecord.
     pub(crate) record_calls: RecordCalls,
 }
@@ -66,18 +65,18 @@ pub struct Context {
 pub struct RecordCalls(Arc<[RecordCall]>);
 
 /// A namespace, or all of them, and who reconciles its DNSRecords.
-type RecordCall = (Option<String>, mpsc::UnboundedSender<ObjectRef<DNSRecord>>);
+type RecordCall = (Option<String>, Trigger<DNSRecord>);
 
 impl RecordCalls {
     /// One channel for all namespaces (an empty list), or one for each; the receivers in the same order.
-    pub fn new(namespaces: &[String]) -> (Self, Vec<mpsc::UnboundedReceiver<ObjectRef<DNSRecord>>>) {
+    pub fn new(namespaces: &[String]) -> (Self, Vec<Triggered<DNSRecord>>) {
         let mut places: Vec<Option<String>> = namespaces.iter().cloned().map(Some).collect();
         if places.is_empty() {
             places.push(None);
         }
         let (mut senders, mut receivers) = (Vec::new(), Vec::new());
         for place in places {
-            let (sender, receiver) = mpsc::unbounded_channel();
+            let (sender, receiver) = trigger();
             senders.push((place, sender));
             receivers.push(receiver);
         }
@@ -90,7 +89,7 @@ impl RecordCalls {
             .iter()
             .find(|(place, _)| place.as_deref().is_none_or(|place| place == object.namespace()));
         if let Some((_, sender)) = to {
-            let _ = sender.send(ObjectRef::new(object.name()).within(object.namespace()));
+            sender.reconcile(ObjectRef::new(object.name()).within(object.namespace()));
         }
     }
 }
@@ -127,7 +126,7 @@ impl Drop for WorkerHandle {
 
 impl Context {
     pub(crate) fn workers(&self) -> MutexGuard<'_, HashMap<String, WorkerHandle>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.workers.lock()
     }
 
     /// A DNSZone has gone: its work ends, and nothing at the provider is touched.
@@ -136,9 +135,9 @@ impl Context {
         if let Some(handle) = gone {
             self.metrics.zone(zone).forget(&handle.domain);
         }
-        self.secrets.release(zone);
+        self.secrets.retain(&ObjectRef::new(zone), &[]);
         for other in self.zones.state() {
-            let _ = self.zone_calls.send(ObjectRef::from_obj(&*other));
+            self.zone_trigger.reconcile(ObjectRef::from_obj(&*other));
         }
         self.call_records();
     }
@@ -151,7 +150,7 @@ impl Context {
             .iter()
             .filter(|other| other.metadata.uid != zone.metadata.uid)
         {
-            let _ = self.zone_calls.send(ObjectRef::from_obj(&**other));
+            self.zone_trigger.reconcile(ObjectRef::from_obj(&**other));
         }
     }
 

@@ -1,12 +1,13 @@
 //! What objects are told: events on Services and Ingresses, calls of the DNSRecord reconciler.
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use hearth_reconciler::events::Events;
+use hearth_reconciler::trigger::Trigger;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
-use tokio::sync::mpsc::UnboundedSender;
+use parking_lot::Mutex;
 
 use super::RecordCalls;
 use crate::crd::DNSZone;
@@ -24,7 +25,7 @@ pub(crate) struct ObjectNotifier {
     pub(crate) shared: Weak<Shared>,
     pub(crate) world: Arc<World>,
     pub(crate) events: Events,
-    pub(crate) zone_calls: UnboundedSender<ObjectRef<DNSZone>>,
+    pub(crate) zone_trigger: Trigger<DNSZone>,
     pub(crate) record_calls: RecordCalls,
     /// Objects that have a warning of this zone: only that is forgotten when all is well, not another zone's.
     pub(crate) warned: Mutex<HashSet<ObjectKey>>,
@@ -32,7 +33,7 @@ pub(crate) struct ObjectNotifier {
 
 impl Notifier for ObjectNotifier {
     fn zone_changed(&self) {
-        let _ = self.zone_calls.send(ObjectRef::new(&self.zone));
+        self.zone_trigger.reconcile(ObjectRef::new(&self.zone));
     }
 
     fn zone_listed(&self) {
@@ -54,10 +55,7 @@ impl Notifier for ObjectNotifier {
                 self.record_calls.call(object);
             }
             let Some(facts) = self.world.get(object) else {
-                self.warned
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(object);
+                self.warned.lock().remove(object);
                 continue;
             };
             let warning = {
@@ -65,7 +63,7 @@ impl Notifier for ObjectNotifier {
                 let (verdicts, defects, _) = state.results_of(object);
                 warning(verdicts, defects)
             };
-            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut warned = self.warned.lock();
             match warning {
                 Some((reason, message)) => {
                     warned.insert(object.clone());

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use hearth_reconciler::conditions::Conditions;
+use hearth_reconciler::error::RequestError;
 use hearth_reconciler::status::patch_status;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -10,7 +11,7 @@ use kube::{Api, ResourceExt};
 use super::notify::problem;
 use super::unmatched_names::{unserved, zone_configs};
 use super::zone::is_stalled;
-use super::{Context, Error, MANAGER};
+use super::{Context, MANAGER};
 use crate::crd::record::{DNSRecordStatus, RecordZoneStatus};
 use crate::crd::{DNSRecord, DNSZone, RECONCILE_AT};
 use crate::source::facts::{Facts, wanted};
@@ -19,7 +20,7 @@ use crate::zone::plan::types::RecordVerdict;
 use crate::zone::state::ZoneState;
 
 /// One pass.
-pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<Action, RequestError> {
     let key = ObjectKey::new(
         SourceKind::Record,
         &record.namespace().unwrap_or_default(),
@@ -37,7 +38,7 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), key.namespace());
     patch_status(&api, MANAGER, &record, &status)
         .await
-        .map_err(Error::Status)?;
+        .map_err(RequestError::when("failed to write the status"))?;
     Ok(Action::await_change())
 }
 

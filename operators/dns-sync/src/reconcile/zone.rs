@@ -2,7 +2,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_reconciler::error::RequestError;
 use hearth_reconciler::lease::Term;
+use hearth_reconciler::secrets::SecretState;
 use hearth_reconciler::status::patch_status;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -11,12 +13,11 @@ use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
 use super::notify::ObjectNotifier;
-use super::{Context, Error, Identity, MANAGER, WorkerHandle};
+use super::{Context, Identity, MANAGER, WorkerHandle};
 use crate::crd::zone::{DNSZoneStatus, Route53};
 use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
 use crate::provider::ProviderError;
 use crate::provider::route53::account::SecretData;
-use crate::reconcile::secrets::Known;
 use crate::source::scope::Nested;
 use crate::zone::config::Config;
 use crate::zone::guard::Guard;
@@ -43,7 +44,7 @@ enum Obstacle {
 }
 
 /// One pass.
-pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Action, RequestError> {
     let mut writer = StatusWriter::new(&zone, Timestamp::now());
     let mut action = Action::await_change();
     if writer.is_new() {
@@ -93,7 +94,7 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
     let api: Api<DNSZone> = Api::all(context.client.clone());
     patch_status(&api, MANAGER, &zone, &writer.status)
         .await
-        .map_err(Error::Status)?;
+        .map_err(RequestError::when("failed to write the status"))?;
     Ok(action)
 }
 
@@ -128,10 +129,10 @@ async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) ->
 
     let secret = match &route53.credentials_secret_ref {
         None => {
-            context.secrets.release(&name);
+            context.secrets.retain(&ObjectRef::from_obj(zone), &[]);
             None
         }
-        Some(reference) => Some(credentials(context, &name, &reference.name)?),
+        Some(reference) => Some(credentials(context, zone, &reference.name)?),
     };
     let identity = Identity {
         uid: zone.uid().unwrap_or_default(),
@@ -208,9 +209,9 @@ async fn start(
         shared: Arc::downgrade(&shared),
         world: Arc::clone(&context.world),
         events: context.events.clone(),
-        zone_calls: context.zone_calls.clone(),
+        zone_trigger: context.zone_trigger.clone(),
         record_calls: context.record_calls.clone(),
-        warned: std::sync::Mutex::default(),
+        warned: parking_lot::Mutex::default(),
     };
     let worker = Worker {
         shared: Arc::clone(&shared),
@@ -254,21 +255,23 @@ const UNTIL_THEN: &str = "nothing is written or deleted until then";
 
 type SecretVersion = (String, Arc<std::collections::BTreeMap<String, k8s_openapi::ByteString>>);
 
-fn credentials(context: &Context, zone: &str, secret: &str) -> Result<SecretVersion, Obstacle> {
+fn credentials(context: &Context, zone: &DNSZone, secret: &str) -> Result<SecretVersion, Obstacle> {
     let namespace = &context.namespace;
-    match context.secrets.get(zone, secret) {
-        Known::Present(version, data) => Ok((version, data)),
-        Known::Waiting => Err(Obstacle::Waiting(
+    let (zone, wanted) = (ObjectRef::from_obj(zone), ObjectRef::new(secret).within(namespace));
+    context.secrets.retain(&zone, std::slice::from_ref(&wanted));
+    match context.secrets.get(&zone, &wanted) {
+        SecretState::Present(version, data) => Ok((version, data)),
+        SecretState::Pending => Err(Obstacle::Waiting(
             "ReadingCredentials",
             format!("Secret {namespace}/{secret} is being read"),
         )),
-        Known::Absent => Err(Obstacle::Waiting(
+        SecretState::Absent => Err(Obstacle::Waiting(
             "CredentialsNotFound",
             format!(
                 "there is no Secret {secret} in namespace {namespace}; create it, it is noticed at once; {UNTIL_THEN}"
             ),
         )),
-        Known::Failing(reason, _) => Err(Obstacle::Waiting(
+        SecretState::Failing(reason, _) => Err(Obstacle::Waiting(
             "CredentialsUnreadable",
             format!(
                 "Secret {namespace}/{secret} cannot be read ({reason}); add it to the chart's value credentialsSecrets; {UNTIL_THEN}"

@@ -4,8 +4,10 @@
 //! no number becomes 0 there and takes the object out of service), the value is refused here and the object says so.
 use std::collections::BTreeMap;
 
+use hearth_reconciler::duration;
+
 use super::endpoints::{AliasMode, Defect};
-use crate::{duration, name::Name};
+use crate::name::Name;
 
 /// The prefix since external-dns 0.22; wins when both are there.
 pub const PREFIX: &str = "external-dns.kubernetes.io/";
@@ -209,7 +211,7 @@ fn targets(text: &str) -> Box<[Box<str>]> {
 fn ttl(text: &str) -> Result<u32, Defect> {
     text.parse()
         .ok()
-        .or_else(|| duration::parse(text).map(|duration| duration.as_secs()))
+        .or_else(|| duration::parse(text).ok().map(|duration| duration.as_secs()))
         .filter(|seconds| (1..=MAX_TTL).contains(seconds))
         .and_then(|seconds| u32::try_from(seconds).ok())
         .ok_or_else(|| {

@@ -2,6 +2,7 @@
 //! that might publish.
 use std::collections::BTreeMap;
 
+use hearth_reconciler::labels;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::{
@@ -12,7 +13,6 @@ use super::{
     object::SourceObject,
     record::RecordFacts,
     scope::ZoneView,
-    selector,
     service::{ServiceFacts, ServiceType, SlimService},
 };
 use crate::crd::{DNSRecord, zone::Sources};
@@ -119,10 +119,10 @@ pub fn selected(facts: &Facts, sources: &Sources) -> bool {
             .any(|namespace| namespace == facts.object.key.namespace()))
         && labels
             .as_ref()
-            .is_none_or(|selector| selector::matches(selector, &facts.object.labels))
+            .is_none_or(|selector| labels::matches(selector, |key| labels::get(&facts.object.labels, key)))
         && annotations
             .iter()
-            .all(|(key, value)| selector::get(&facts.object.annotations, key) == Some(value.as_str()))
+            .all(|(key, value)| labels::get(&facts.object.annotations, key) == Some(value.as_str()))
 }
 
 fn of_class(classes: &[String], class: Option<&str>) -> bool {

@@ -10,7 +10,6 @@ pub mod ingress;
 pub mod object;
 pub mod record;
 pub mod scope;
-pub mod selector;
 pub mod service;
 pub mod template;
 

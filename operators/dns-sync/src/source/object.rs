@@ -1,9 +1,10 @@
 //! What sources keep of an object of any kind: its identity, and what labels and annotations say.
 use std::collections::BTreeMap;
 
+use hearth_reconciler::labels::Pairs;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{ObjectKey, SourceKind, annotations::Annotations, endpoints::Defect, selector::Pairs};
+use super::{ObjectKey, SourceKind, annotations::Annotations, endpoints::Defect};
 
 /// What `kubectl apply` remembers: the whole object once more.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

@@ -1,5 +1,7 @@
 //! Name templates: the small part of Go's `text/template` that people use to name objects.
-use super::{object::SourceObject, selector};
+use hearth_reconciler::labels;
+
+use super::object::SourceObject;
 use crate::name::Name;
 
 /// A parsed `hostnameTemplate`.
@@ -48,10 +50,10 @@ impl Template {
                 Piece::Name => text.push_str(object.key.name()),
                 Piece::Namespace => text.push_str(object.key.namespace()),
                 Piece::Label(key) => text.push_str(
-                    selector::get(&object.labels, key).ok_or_else(|| format!("the object has no label `{key}`"))?,
+                    labels::get(&object.labels, key).ok_or_else(|| format!("the object has no label `{key}`"))?,
                 ),
                 Piece::Annotation(key) => text.push_str(
-                    selector::get(&object.annotations, key)
+                    labels::get(&object.annotations, key)
                         .ok_or_else(|| format!("the object has no (short) annotation `{key}`"))?,
                 ),
             }

@@ -88,7 +88,8 @@ impl Config {
         let duration =
             |field: &str, text: Option<&String>, default: Duration, least: Duration, most: Duration| match text {
                 None => Ok(default),
-                Some(text) => crate::duration::parse(text)
+                Some(text) => hearth_reconciler::duration::parse(text)
+                    .ok()
                     .filter(|found| (least..=most).contains(found))
                     .ok_or_else(|| {
                         (

@@ -1,6 +1,7 @@
 //! The delete guard: counts deletes in a sliding window and says how many more may go before somebody has to confirm.
 use std::time::Duration;
 
+use hearth_reconciler::duration;
 use sha2::{Digest, Sha256};
 
 use crate::crd::zone::{DeleteGuard, RecentDeletes};
@@ -27,7 +28,7 @@ impl Limits {
             min_records: positive(spec.and_then(|guard| guard.min_records), 3),
             window: spec
                 .and_then(|guard| guard.window.as_deref())
-                .and_then(crate::duration::parse)
+                .and_then(|text| duration::parse(text).ok())
                 .filter(|window| *window >= Duration::from_secs(12))
                 .unwrap_or(Duration::from_hours(1)),
         }

@@ -1,9 +1,10 @@
 //! One zone at work: gathers what changed, decides, sends, and remembers. Runs for one term of leadership.
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_reconciler::lease::Term;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
@@ -41,12 +42,12 @@ impl Shared {
 
     /// The state; held only for computing, never over a call.
     pub fn state(&self) -> MutexGuard<'_, ZoneState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The standing.
     pub fn provider_status(&self) -> MutexGuard<'_, ProviderStatus> {
-        self.provider_status.lock().unwrap_or_else(PoisonError::into_inner)
+        self.provider_status.lock()
     }
 }
 

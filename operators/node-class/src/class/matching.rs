@@ -1,13 +1,13 @@
 //! Whether a class is for a node.
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use hearth_reconciler::labels::{self, glob};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::{Subject, keys};
 use crate::crd;
 use crate::crd::class::NodeClass;
 use crate::facts;
-use crate::host::glob;
 
 /// A node's labels as selectors see them.
 pub(super) type Visible<'a> = BTreeMap<&'a str, &'a str>;
@@ -57,30 +57,7 @@ pub(super) fn matches_with(class: &NodeClass, subject: &Subject<'_>, labels: &Vi
         && wanted
             .label_selector
             .as_ref()
-            .is_none_or(|selector| selects(selector, labels))
-}
-
-fn selects(selector: &LabelSelector, labels: &Visible<'_>) -> bool {
-    let equal = |(key, value): (&String, &String)| labels.get(key.as_str()) == Some(&value.as_str());
-    selector.match_labels.iter().flatten().all(equal)
-        && selector
-            .match_expressions
-            .iter()
-            .flatten()
-            .all(|requirement| holds(requirement, labels))
-}
-
-/// As apimachinery's `labels.Requirement`: `NotIn` holds for a label that is not there.
-fn holds(requirement: &LabelSelectorRequirement, labels: &Visible<'_>) -> bool {
-    let value = labels.get(requirement.key.as_str());
-    let among = || value.is_some_and(|value| requirement.values.iter().flatten().any(|one| one == value));
-    match requirement.operator.as_str() {
-        "In" => among(),
-        "NotIn" => !among(),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
-    }
+            .is_none_or(|selector| labels::matches(selector, |key| labels.get(key).copied()))
 }
 
 /// The keys that a selector asks for.

@@ -2,8 +2,9 @@
 //! the schema said when the object was stored.
 use std::time::Duration;
 
+use hearth_reconciler::duration;
+
 use super::{keys, matching};
-use crate::args;
 use crate::crd;
 use crate::crd::class::{Acknowledgement, ClassTaint, Effect, NodeClass, NodeClassSpec};
 use crate::facts;
@@ -164,7 +165,7 @@ fn failover(spec: &NodeClassSpec) -> Option<String> {
 
 fn within(field: &str, text: Option<&str>, (least, most): (Duration, Duration)) -> Result<(), String> {
     let Some(text) = text else { return Ok(()) };
-    let duration = args::duration(text).map_err(|why| format!("{field}: {why}"))?;
+    let duration = duration::parse(text).map_err(|why| format!("{field}: {why}"))?;
     if (least..=most).contains(&duration) {
         return Ok(());
     }

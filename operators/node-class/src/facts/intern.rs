@@ -1,8 +1,9 @@
 //! Texts that many nodes have in common: keys of labels, and most of their values. Each is kept once.
 use std::collections::HashSet;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use litemap::LiteMap;
+use parking_lot::Mutex;
 
 /// A text that may be shared. Clones are cheap.
 pub type Text = Arc<str>;
@@ -40,7 +41,7 @@ static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
 
 /// The same text, shared with all who ask for it.
 pub fn intern(text: &str) -> Text {
-    POOL.lock().unwrap_or_else(PoisonError::into_inner).get(text)
+    POOL.lock().get(text)
 }
 
 /// Labels or annotations, shared.

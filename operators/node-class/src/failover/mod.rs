@@ -11,9 +11,10 @@ mod tests;
 
 use std::time::Duration;
 
+use hearth_reconciler::duration;
 use jiff::Timestamp;
 
-use crate::args::{Timing, duration};
+use crate::args::Timing;
 use crate::crd::OUT_OF_SERVICE;
 use crate::crd::class::{Evidence, Failover};
 use crate::crd::host::Power;
@@ -165,7 +166,7 @@ struct Proof {
 
 fn proofs(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp) -> Vec<Proof> {
     let liveness = case.liveness;
-    let after = failover.after.as_deref().and_then(|text| duration(text).ok());
+    let after = failover.after.as_deref().and_then(|text| duration::parse(text).ok());
     let since = stamp(liveness.since);
     let proof = |evidence, needed: Duration, words: String| Proof {
         evidence,

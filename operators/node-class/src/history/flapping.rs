@@ -1,6 +1,7 @@
 //! Flap dampening after RFC 2439, rescaled for machines: a penalty for each outage, which halves by itself. Two numbers
 //! are its whole state. Integers only, so that it comes out the same everywhere and is stored exactly.
-use crate::args::duration;
+use hearth_reconciler::duration;
+
 use crate::crd::class::Dampening;
 
 /// More than any ceiling that makes sense.
@@ -97,7 +98,7 @@ struct Limits {
 impl Limits {
     fn of(params: &Dampening) -> Self {
         let time = |text: &Option<String>, default: i64| {
-            let read = text.as_deref().and_then(|text| duration(text).ok());
+            let read = text.as_deref().and_then(|text| duration::parse(text).ok());
             let read = read.and_then(|time| i64::try_from(time.as_secs()).ok());
             read.filter(|seconds| *seconds > 0).unwrap_or(default)
         };

@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
-use super::{Claims, glob};
+use hearth_reconciler::labels::glob;
+
+use super::Claims;
 use crate::crd::host::NodeHost;
 use crate::facts::NodeFacts;
 

@@ -2,11 +2,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 mod claims;
-mod glob;
 mod window;
 
 pub use claims::{claims, entry_problem};
-pub use glob::glob;
 pub use window::{expected_off, window_problem};
 
 /// Who claims what.

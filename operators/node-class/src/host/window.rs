@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use cronexpr::{Crontab, MakeTimestamp, ParseOptions};
+use hearth_reconciler::duration;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
@@ -61,7 +62,7 @@ impl ParsedWindow {
     fn read(window: &Window, default_zone: &TimeZone) -> Result<Self, String> {
         let schedule = schedule(&window.schedule)?;
         let given = &window.duration;
-        let duration = args::duration(given).map_err(|why| format!("expectedOff.duration: {why}"))?;
+        let duration = duration::parse(given).map_err(|why| format!("expectedOff.duration: {why}"))?;
         if duration.is_zero() || duration > LONGEST {
             return Err(format!(
                 "expectedOff.duration: `{given}`: more than nothing and at most 7d is possible"

@@ -1,16 +1,17 @@
 //! Reports what the planner thinks of a NodeClass.
 use std::sync::Arc;
 
+use hearth_reconciler::error::RequestError;
 use hearth_reconciler::status::patch_status;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
-use super::{Context, Error};
+use super::Context;
 use crate::crd::NodeClass;
 use crate::facts::MANAGER;
 
 /// NodeDiff the status if it differs.
-pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let plan = ctx.plan();
     let Some(status) = plan.classes.get(&class.name_any()) else {
         return Ok(Action::await_change());
@@ -20,7 +21,7 @@ pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Actio
         let api = Api::<NodeClass>::all(ctx.client.clone());
         patch_status(&api, MANAGER, &*class, status)
             .await
-            .map_err(Error::kube("writing the class' status"))?;
+            .map_err(RequestError::when("writing the class' status"))?;
     }
     Ok(Action::await_change())
 }

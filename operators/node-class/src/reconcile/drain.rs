@@ -1,11 +1,10 @@
 //! Empties nodes through the Eviction API, which respects disruption budgets. Nothing is ever deleted.
 use std::time::Duration;
 
+use hearth_reconciler::error::RequestError;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{EvictParams, ListParams};
 use kube::{Api, Client, ResourceExt};
-
-use super::Error;
 
 /// How long the API server may take to answer for one pod.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -31,7 +30,7 @@ impl Left {
 }
 
 /// The pods of these nodes that have to go: not those of DaemonSets, of the kubelet itself, or those that have ended.
-pub async fn left(client: &Client, nodes: &[String]) -> Result<Vec<Left>, Error> {
+pub async fn left(client: &Client, nodes: &[String]) -> Result<Vec<Left>, RequestError> {
     let pods = Api::<Pod>::all(client.clone());
     let mut left = Vec::new();
     for node in nodes {
@@ -39,7 +38,7 @@ pub async fn left(client: &Client, nodes: &[String]) -> Result<Vec<Left>, Error>
         let found = pods
             .list(&on_it)
             .await
-            .map_err(Error::kube("listing the pods of a node"))?;
+            .map_err(RequestError::when("listing the pods of a node"))?;
         left.extend(found.items.iter().filter(|pod| has_to_go(pod)).map(|pod| Left {
             namespace: pod.namespace().unwrap_or_default(),
             name: pod.name_any(),

@@ -2,19 +2,20 @@
 use std::sync::Arc;
 
 use hearth_reconciler::conditions::{Conditions, READY};
+use hearth_reconciler::error::RequestError;
 use hearth_reconciler::status::patch_status;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::PostParams;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
-use super::{Context, Error};
+use super::Context;
 use crate::crd::{NodeHistory, NodeHistorySpec};
 use crate::facts::MANAGER;
 use crate::history_store::SlimHistory;
 
 /// NodeDiff what is to be stored of a node, if anything is.
-pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let name = history.name_any();
     let Some((serial, mut status)) = ctx.planner().to_store(&name) else {
         return Ok(Action::await_change());
@@ -29,7 +30,7 @@ pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<A
     };
     patch_status(&api, MANAGER, &bare, &status)
         .await
-        .map_err(Error::kube("storing the history"))?;
+        .map_err(RequestError::when("storing the history"))?;
     ctx.metrics.write("history");
     ctx.planner().stored(&name, serial);
     Ok(Action::await_change())
@@ -62,7 +63,7 @@ fn conditions(history: &SlimHistory, ctx: &Context) -> Vec<Condition> {
 }
 
 /// Makes an empty history for a node that has none; its content follows by itself.
-pub(super) async fn create(ctx: &Context, name: &str) -> Result<(), Error> {
+pub(super) async fn create(ctx: &Context, name: &str) -> Result<(), RequestError> {
     let api = Api::<NodeHistory>::all(ctx.client.clone());
     let params = PostParams {
         field_manager: Some(MANAGER.to_owned()),
@@ -71,6 +72,6 @@ pub(super) async fn create(ctx: &Context, name: &str) -> Result<(), Error> {
     match api.create(&params, &NodeHistory::new(name, NodeHistorySpec {})).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(answer)) if answer.is_already_exists() => Ok(()),
-        Err(error) => Err(Error::kube("making the node's history")(error)),
+        Err(error) => Err(RequestError::when("making the node's history")(error)),
     }
 }

@@ -2,14 +2,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_reconciler::duration;
+use hearth_reconciler::error::RequestError;
 use hearth_reconciler::status::patch_status;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use kube::{Api, Resource, ResourceExt};
 
+use super::Context;
 use super::drain::{self, Left};
-use super::{Context, Error};
 use crate::args::Feature;
 use crate::crd::host::{HostState, OffPhase};
 use crate::crd::{NodeHost, NodeHostStatus, OFF};
@@ -22,7 +24,7 @@ const DEADLINE: Duration = Duration::from_mins(5);
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// NodeDiff the status if it differs, and does the next step of a request.
-pub async fn reconcile(host: Arc<NodeHost>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(host: Arc<NodeHost>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let plan = ctx.plan();
     let Some(status) = plan.hosts.get(&host.name_any()) else {
         return Ok(Action::await_change());
@@ -44,12 +46,12 @@ pub async fn reconcile(host: Arc<NodeHost>, ctx: Arc<Context>) -> Result<Action,
     let api = Api::<NodeHost>::all(ctx.client.clone());
     patch_status(&api, MANAGER, &bare, &status)
         .await
-        .map_err(Error::kube("writing the host's status"))?;
+        .map_err(RequestError::when("writing the host's status"))?;
     Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// One step of the request; says when to take the next.
-async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Result<Option<Duration>, Error> {
+async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Result<Option<Duration>, RequestError> {
     let asked = host
         .annotations()
         .get(OFF)
@@ -106,7 +108,7 @@ fn is_cordoned(ctx: &Context, node: &str) -> bool {
 
 fn deadline(host: &NodeHost) -> Duration {
     let given = host.spec.drain.as_ref().and_then(|drain| drain.deadline.as_deref());
-    let given = given.and_then(|text| crate::args::duration(text).ok());
+    let given = given.and_then(|text| duration::parse(text).ok());
     given.unwrap_or(DEADLINE).min(Duration::from_hours(1))
 }
 

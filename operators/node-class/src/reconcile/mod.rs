@@ -1,21 +1,20 @@
 //! Carries out what the [`Planner`] says, object by object; each step may be the last one.
 pub mod class;
 pub mod drain;
-mod error;
 pub mod history;
 pub mod host;
 pub mod node;
 pub(crate) mod node_patch;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hearth_reconciler::events::Events;
 use hearth_reconciler::lease::Leadership;
+use hearth_reconciler::trigger::Trigger;
 use kube::Client;
-use kube::runtime::reflector::{ObjectRef, Store};
-use tokio::sync::{Notify, mpsc::UnboundedSender};
-
-pub use error::Error;
+use kube::runtime::reflector::Store;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::crd::{NodeClass, NodeHost};
@@ -47,7 +46,7 @@ pub struct Context {
     /// The histories.
     pub histories: Store<SlimHistory>,
     /// Asks for reconciles.
-    pub calls: Calls,
+    pub triggers: Triggers,
     /// Asks for a plan: something has changed.
     pub wake: Notify,
     pub(crate) planner: Mutex<Planner>,
@@ -56,34 +55,34 @@ pub struct Context {
 }
 
 /// Asks for reconciles, by kind.
-pub struct Calls {
+pub struct Triggers {
     /// Of Nodes.
-    pub node: UnboundedSender<ObjectRef<SlimNode>>,
+    pub node: Trigger<SlimNode>,
     /// Of NodeHosts.
-    pub host: UnboundedSender<ObjectRef<NodeHost>>,
+    pub host: Trigger<NodeHost>,
     /// Of classes.
-    pub class: UnboundedSender<ObjectRef<NodeClass>>,
+    pub class: Trigger<NodeClass>,
     /// Of histories.
-    pub history: UnboundedSender<ObjectRef<SlimHistory>>,
+    pub history: Trigger<SlimHistory>,
 }
 
 impl Context {
     pub(crate) fn planner(&self) -> MutexGuard<'_, Planner> {
-        self.planner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.planner.lock()
     }
 
     pub(crate) fn observed(&self) -> MutexGuard<'_, Observed> {
-        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.observed.lock()
     }
 
     /// The last plan.
     pub fn plan(&self) -> Arc<Plan> {
-        Arc::clone(&self.plan.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.plan.lock())
     }
 
     pub(crate) fn publish_plan(&self, plan: Plan) -> Arc<Plan> {
         let plan = Arc::new(plan);
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plan);
+        *self.plan.lock() = Arc::clone(&plan);
         plan
     }
 }

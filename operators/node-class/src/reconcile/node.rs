@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_reconciler::error::RequestError;
 use k8s_openapi::api::core::v1::{Pod, Taint};
 use k8s_openapi::api::storage::v1::VolumeAttachment;
 use kube::api::ListParams;
@@ -12,7 +13,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
 use super::node_patch::{PendingWrite, apply, patch_current, pending_write};
-use super::{Context, Error, history};
+use super::{Context, history};
 use crate::class::NodeDiff;
 use crate::crd::{OUT_OF_SERVICE, OWNED_TAINTS};
 use crate::facts::{NodeFacts, SlimNode};
@@ -22,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Brings a node to what it should be. First what a server-side apply can do, then, on the very version that this
 /// returned, the taints and the cordon.
-pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let name = node.name_any();
     let plan = ctx.plan();
     let Some(node_plan) = plan.nodes.get(&name) else {
@@ -49,7 +50,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
                 Err(error) => {
                     let theirs = theirs(&error);
                     if theirs.is_empty() {
-                        return Err(Error::kube("applying labels and annotations")(error));
+                        return Err(RequestError::when("applying labels and annotations")(error));
                     }
                     // The next plan leaves them to others.
                     ctx.planner().refused(&name, theirs, ctx.clock.now());
@@ -117,7 +118,7 @@ fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Opti
 
 /// While our out-of-service taint is on a node that is back: what of the time before is still there.
 /// True while it has to be looked at again.
-async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Error> {
+async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, RequestError> {
     let marked = facts
         .annotations
         .get(OWNED_TAINTS)
@@ -131,7 +132,7 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Er
     let pods = pods
         .list(&on_it)
         .await
-        .map_err(Error::kube("listing the node's pods"))?;
+        .map_err(RequestError::when("listing the node's pods"))?;
     let ending = pods
         .items
         .iter()
@@ -141,7 +142,7 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Er
     let volumes = volumes
         .list(&ListParams::default())
         .await
-        .map_err(Error::kube("listing volume attachments"))?;
+        .map_err(RequestError::when("listing volume attachments"))?;
     let gone = |volume: &&VolumeAttachment| {
         volume.spec.node_name == facts.name && volume.metadata.deletion_timestamp.is_some()
     };

@@ -2,11 +2,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hearth_reconciler::error::RequestError;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::Error;
 use crate::class::NodeDiff;
 use crate::crd::{CORDONED, OWNED_TAINTS};
 use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
@@ -108,7 +108,7 @@ pub(crate) async fn patch_current(
     mut facts: NodeFacts,
     node_plan: &NodePlan,
     mut written: impl FnMut(&NodeFacts, &PendingWrite),
-) -> Result<(), Error> {
+) -> Result<(), RequestError> {
     for left in (0..TRIES).rev() {
         let Some(pending) = pending_write(&facts, node_plan)
             .filter(|pending| pending.diff.taints.is_some() || pending.cordon.is_some())
@@ -126,11 +126,11 @@ pub(crate) async fn patch_current(
                 let mut node = api
                     .get(&facts.name)
                     .await
-                    .map_err(Error::kube("reading the node again"))?;
+                    .map_err(RequestError::when("reading the node again"))?;
                 slim(&mut node);
                 facts = NodeFacts::of(&node);
             }
-            Err(error) => return Err(Error::kube("writing taints or the cordon")(error)),
+            Err(error) => return Err(RequestError::when("writing taints or the cordon")(error)),
         }
     }
     Ok(())

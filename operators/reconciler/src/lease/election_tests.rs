@@ -1,11 +1,6 @@
 //! The election over HTTP semantics: a small API server for one lease, behind the fault layer, in paused time.
 
-use std::{
-    convert::Infallible,
-    pin::pin,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use http::{Method, Request, Response};
@@ -14,6 +9,7 @@ use kube::{
     Api,
     client::{Body, ClientBuilder},
 };
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -32,7 +28,7 @@ struct Server(Arc<Mutex<(Option<Lease>, u64)>>);
 
 impl Server {
     fn answer(&self, method: &Method, body: &[u8]) -> (u16, serde_json::Value) {
-        let (lease, version) = &mut *self.0.lock().unwrap();
+        let (lease, version) = &mut *self.0.lock();
         if method == Method::GET {
             return lease
                 .as_ref()
@@ -51,15 +47,7 @@ impl Server {
     }
 
     fn holder(&self) -> Option<String> {
-        self.0
-            .lock()
-            .unwrap()
-            .0
-            .as_ref()?
-            .spec
-            .as_ref()?
-            .holder_identity
-            .clone()
+        self.0.lock().0.as_ref()?.spec.as_ref()?.holder_identity.clone()
     }
 
     /// A candidate with its own faults and its own clock, which `skew` ahead of Tokio's.
@@ -83,7 +71,7 @@ impl Server {
             ),
             name: "op",
             pod: name.into(),
-            clock: Arc::new(move || begin.elapsed() + *skew.lock().unwrap()),
+            clock: Arc::new(move || begin.elapsed() + *skew.lock()),
             metrics: metrics.clone(),
             heartbeat: Health::default().heartbeat("lease", Duration::from_mins(1)),
         });
@@ -175,7 +163,7 @@ async fn a_process_that_was_suspended_knows_at_its_first_look_that_its_term_is_o
     let term = within(1, &a).await;
     assert!(term.is_current());
     // The boot clock jumps; no timer has fired and no task has run.
-    *skew.lock().unwrap() = Duration::from_hours(1);
+    *skew.lock() = Duration::from_hours(1);
     assert!(!term.is_current());
     let mut called = false;
     assert_eq!(term.within(async { called = true }).await, None);

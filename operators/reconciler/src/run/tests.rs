@@ -1,8 +1,7 @@
-use std::sync::Mutex;
-
 use futures::channel::mpsc;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::{reflector, watcher};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -46,7 +45,7 @@ fn cluster() -> (Process, Arc<Mutex<Vec<Value>>>) {
         let seen = Arc::clone(&seen);
         async move {
             let body = request.into_body().collect_bytes().await.unwrap();
-            seen.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+            seen.lock().push(serde_json::from_slice(&body).unwrap());
             Ok::<_, Infallible>(http::Response::new(kube::client::Body::from(body.to_vec())))
         }
     });
@@ -95,7 +94,7 @@ where
 {
     let runs = Arc::clone(runs);
     let reconcile = move |object: Arc<ConfigMap>, _: Arc<()>| {
-        let mut runs = runs.lock().unwrap();
+        let mut runs = runs.lock();
         runs.push((object.name_any(), Instant::now()));
         let result = result(runs.len());
         async move { result }
@@ -124,13 +123,13 @@ async fn a_failing_object_backs_off_and_its_event_comes_once_after_the_third_fai
     let (mut world, runs) = (World::new(), Runs::default());
     world.put("a");
     for_seconds(62, with(&mut world, &process, &runs, |_| Err(Bad::Soon))).await;
-    let runs = runs.lock().unwrap();
+    let runs = runs.lock();
     assert!(
         (5..=7).contains(&runs.len()),
         "1+2+4+8+16+32 s, at most half of it taken off: {}",
         runs.len()
     );
-    let events = events.lock().unwrap();
+    let events = events.lock();
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(
         (&events[0]["reason"], &events[0]["type"]),
@@ -153,8 +152,8 @@ async fn a_terminal_error_waits_for_a_change_is_counted_once_and_told_at_once() 
     let (mut world, runs) = (World::new(), Runs::default());
     world.put("a");
     for_seconds(3600, with(&mut world, &process, &runs, |_| Err(Bad::Never))).await;
-    assert_eq!(runs.lock().unwrap().len(), 1);
-    assert_eq!(events.lock().unwrap().len(), 1);
+    assert_eq!(runs.lock().len(), 1);
+    assert_eq!(events.lock().len(), 1);
     assert!(has(
         &process,
         r#"controller_runtime_reconcile_errors_total{controller="thing"} 1"#
@@ -179,7 +178,7 @@ async fn objects_that_are_gone_do_not_pile_up() {
         }
     };
     tokio::select! { () = run => unreachable!(), () = play => {} }
-    assert_eq!(events.lock().unwrap().len(), 3);
+    assert_eq!(events.lock().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +200,7 @@ async fn events_tell_a_new_reason_and_a_failure_after_success_but_no_repetition(
         });
     };
     for_seconds(1200, work).await;
-    let reasons: Vec<Value> = events.lock().unwrap().iter().map(|e| e["reason"].clone()).collect();
+    let reasons: Vec<Value> = events.lock().iter().map(|e| e["reason"].clone()).collect();
     assert_eq!(reasons, ["Later", "Never", "Later"]);
 }
 
@@ -234,11 +233,11 @@ async fn at_most_so_many_objects_at_the_same_time() {
     let reconcile = move |_: Arc<ConfigMap>, _: Arc<()>| {
         let (a, m) = (Arc::clone(&a), Arc::clone(&m));
         async move {
-            *a.lock().unwrap() += 1;
-            let highest = (*a.lock().unwrap()).max(*m.lock().unwrap());
-            *m.lock().unwrap() = highest;
+            *a.lock() += 1;
+            let highest = (*a.lock()).max(*m.lock());
+            *m.lock() = highest;
             sleep(Duration::from_secs(1)).await;
-            *a.lock().unwrap() -= 1;
+            *a.lock() -= 1;
             Ok::<_, Bad>(Action::await_change())
         }
     };
@@ -253,7 +252,7 @@ async fn at_most_so_many_objects_at_the_same_time() {
         ),
     )
     .await;
-    assert_eq!((*most.lock().unwrap(), *active.lock().unwrap()), (4, 0));
+    assert_eq!((*most.lock(), *active.lock()), (4, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,13 +268,13 @@ async fn a_standby_does_nothing_a_new_leader_reconciles_all_and_a_lost_term_stop
     let reconcile = move |_: Arc<ConfigMap>, _: Arc<()>| {
         let (b, e) = (Arc::clone(&b), Arc::clone(&e));
         async move {
-            *b.lock().unwrap() += 1;
+            *b.lock() += 1;
             sleep(Duration::from_secs(10)).await;
-            *e.lock().unwrap() += 1;
+            *e.lock() += 1;
             Ok::<_, Bad>(Action::await_change())
         }
     };
-    let counts = || (*begun.lock().unwrap(), *ended.lock().unwrap());
+    let counts = || (*begun.lock(), *ended.lock());
     let run = run(
         world.controller.take().unwrap(),
         &process,
@@ -313,17 +312,17 @@ async fn who_asks_for_each_reconciliation_gets_no_other_in_a_new_term() {
     let runs = Runs::default();
     let r = Arc::clone(&runs);
     let reconcile = move |object: Arc<ConfigMap>, _: Arc<()>| {
-        r.lock().unwrap().push((object.name_any(), Instant::now()));
+        r.lock().push((object.name_any(), Instant::now()));
         async { Ok::<_, Bad>(Action::await_change()) }
     };
     let run = run_on_trigger(controller, &process, "thing", Arc::new(()), reconcile);
     let play = async {
         throne.give();
         sleep(Duration::from_mins(1)).await;
-        assert_eq!(runs.lock().unwrap().len(), 0);
+        assert_eq!(runs.lock().len(), 0);
         asks.unbounded_send(ObjectRef::from_obj(&object("b"))).unwrap();
         sleep(Duration::from_mins(1)).await;
-        let runs = runs.lock().unwrap();
+        let runs = runs.lock();
         assert_eq!(runs.iter().map(|run| run.0.as_str()).collect::<Vec<_>>(), ["b"]);
     };
     tokio::select! { () = run => unreachable!(), () = play => {} }
@@ -341,7 +340,7 @@ async fn the_end_waits_for_work_under_way_but_not_for_ever() {
             let d = Arc::clone(&d);
             async move {
                 sleep(Duration::from_secs(takes)).await;
-                *d.lock().unwrap() += 1;
+                *d.lock() += 1;
                 Ok::<_, Bad>(Action::await_change())
             }
         };
@@ -359,7 +358,7 @@ async fn the_end_waits_for_work_under_way_but_not_for_ever() {
                 shutdown.cancel();
             }
         );
-        assert_eq!((begin.elapsed().as_secs(), *done.lock().unwrap()), (waits, finished));
+        assert_eq!((begin.elapsed().as_secs(), *done.lock()), (waits, finished));
     }
 }
 

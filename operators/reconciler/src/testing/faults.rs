@@ -13,7 +13,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -23,6 +23,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyDataStream, BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use kube::client::Body;
+use parking_lot::Mutex;
 use tower::{BoxError, Layer, Service};
 
 use super::script::{refusal, response};
@@ -135,28 +136,28 @@ pub enum Release {
 impl Faults {
     /// From now on, this goes wrong.
     pub fn add(&self, when: When, fault: Fault) {
-        lock(&self.0).rules.push((when, fault));
+        self.0.lock().rules.push((when, fault));
     }
 
     /// Nothing goes wrong any more (held watches stay held).
     pub fn clear(&self) {
-        lock(&self.0).rules.clear();
+        self.0.lock().rules.clear();
     }
 
     /// The writes that reached the server, as `METHOD path?query`, oldest first.
     pub fn writes(&self) -> Vec<String> {
-        lock(&self.0).sent.clone()
+        self.0.lock().sent.clone()
     }
 
     /// Holds back the events of all watches, present and future.
     pub fn hold_watches(&self) {
-        lock(&self.0).holding = true;
+        self.0.lock().holding = true;
         self.each_watch(|watch| watch.holding = true);
     }
 
     /// Lets the events go on.
     pub fn release_watches(&self, how: Release) {
-        lock(&self.0).holding = false;
+        self.0.lock().holding = false;
         self.each_watch(|watch| {
             watch.holding = false;
             if how == Release::Latest {
@@ -180,9 +181,9 @@ impl Faults {
     }
 
     fn each_watch(&self, change: impl Fn(&mut Watch)) {
-        let watches: Vec<_> = lock(&self.0).watches.iter().filter_map(Weak::upgrade).collect();
+        let watches: Vec<_> = self.0.lock().watches.iter().filter_map(Weak::upgrade).collect();
         for watch in watches {
-            let mut watch = lock(&watch);
+            let mut watch = watch.lock();
             change(&mut watch);
             if let Some(waker) = watch.waker.take() {
                 waker.wake();
@@ -192,7 +193,7 @@ impl Faults {
 
     fn fault(&self, method: &Method, path: &str) -> Option<Fault> {
         let mut hit = None;
-        for (when, fault) in &mut lock(&self.0).rules {
+        for (when, fault) in &mut self.0.lock().rules {
             if !when.fits(method, path) {
                 continue;
             }
@@ -205,7 +206,7 @@ impl Faults {
     }
 
     fn watch(&self, body: Lines) -> Served {
-        let mut board = lock(&self.0);
+        let mut board = self.0.lock();
         let watch = Arc::new(Mutex::new(Watch {
             holding: board.holding,
             ..Watch::default()
@@ -221,10 +222,6 @@ impl Faults {
             .map(|r| r.map(Frame::data)),
         ))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 type Served = UnsyncBoxBody<Bytes, BoxError>;
@@ -284,7 +281,7 @@ where
             _ => {}
         }
         if is_write(request.method()) {
-            lock(&self.faults.0).sent.push(format!("{} {path}", request.method()));
+            self.faults.0.lock().sent.push(format!("{} {path}", request.method()));
         }
         let watch = path.contains("watch=true") || path.contains("watch=1");
         let (answer, faults) = (self.inner.call(request), self.faults.clone());
@@ -350,7 +347,7 @@ impl Stream for WatchStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            let mut watch = lock(&this.watch);
+            let mut watch = this.watch.lock();
             watch.waker = Some(cx.waker().clone());
             if watch.cut {
                 return Poll::Ready(None);

@@ -17,15 +17,11 @@
 //! # }
 //! ```
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, fmt, panic::AssertUnwindSafe, sync::Arc};
 
 use http::{Request, Response};
 use kube::{Client, client::Body};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 /// The calls that will come.
@@ -109,7 +105,7 @@ impl Script {
                 let body = body.collect_bytes().await.unwrap_or_default();
                 let body = serde_json::from_slice(&body).unwrap_or_default();
                 let path = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut state = state.lock();
                 answer.send_response(state.answer(parts.method.as_str(), path, &body));
             }
         });
@@ -136,14 +132,14 @@ struct State {
 impl Server {
     /// Panics if a call was missing, unexpected or wrong.
     pub fn finish(self) {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.0.lock();
         assert!(state.wrong.is_empty(), "{}", state.wrong.join("\n"));
         assert!(state.calls.is_empty(), "these calls did not come: {:?}", state.calls);
     }
 
     /// How many calls are still to come.
     pub fn left(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.len()
+        self.0.lock().calls.len()
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{convert::Infallible, sync::Arc, sync::Mutex, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::stream::BoxStream;
 use http::{Request, Response};
@@ -10,6 +10,7 @@ use kube::{
     client::{Body, ClientBuilder},
     runtime::reflector,
 };
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -35,7 +36,7 @@ impl Server {
     fn client(&self, faults: &Faults) -> Client {
         let state = Arc::clone(&self.0);
         let service = tower::service_fn(move |request: Request<Body>| {
-            let mut state = state.lock().unwrap();
+            let mut state = state.lock();
             let uri = request.uri().to_string();
             state.requests.push(uri.clone());
             let whole = |code: u16, body: &Value| {
@@ -66,7 +67,6 @@ impl Server {
     fn feed(&self, type_: &str, object: &Value) {
         self.0
             .lock()
-            .unwrap()
             .feed
             .as_ref()
             .unwrap()
@@ -75,7 +75,7 @@ impl Server {
     }
 
     fn refuse(&self, code: Option<u16>) {
-        self.0.lock().unwrap().refuse = code;
+        self.0.lock().refuse = code;
     }
 
     fn updates(&self, faults: &Faults) -> BoxStream<'static, Update<ConfigMap>> {
@@ -121,7 +121,7 @@ async fn words(updates: &mut BoxStream<'static, Update<ConfigMap>>) -> Vec<Strin
 #[tokio::test(start_paused = true)]
 async fn objects_are_pruned_before_anyone_sees_them() {
     let server = Server::default();
-    server.0.lock().unwrap().list = vec![object("a", 1)];
+    server.0.lock().list = vec![object("a", 1)];
     let mut updates = server.updates(&Faults::default());
     while let Some(update) = updates.next().await {
         if let Update::Event(Event::InitApply(object)) = update {
@@ -146,9 +146,9 @@ async fn a_failing_watch_tells_each_reason_once_goes_on_and_tells_recovery() {
     server.refuse(Some(500));
     assert_eq!(words(&mut updates).await, ["Unreachable"]);
     server.refuse(None);
-    server.0.lock().unwrap().list = vec![object("a", 1)];
+    server.0.lock().list = vec![object("a", 1)];
     assert_eq!(words(&mut updates).await, ["recovered", "listed a", "done"]);
-    assert!(server.0.lock().unwrap().requests.len() > 10, "it kept asking");
+    assert!(server.0.lock().requests.len() > 10, "it kept asking");
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +176,7 @@ async fn a_watch_of_one_name_asks_for_that_name_only() {
     let one = watcher::Config::default().fields("metadata.name=token");
     let mut updates = watch(api, one, |_| ()).boxed();
     words(&mut updates).await;
-    let requests = server.0.lock().unwrap().requests.clone();
+    let requests = server.0.lock().requests.clone();
     assert!(
         requests
             .iter()

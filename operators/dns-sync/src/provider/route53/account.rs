@@ -1,6 +1,6 @@
 //! Clients by credential: made once, kept as long as a zone uses them, remade when the Secret changes.
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -10,11 +10,12 @@ use aws_sdk_route53::Client;
 use aws_sdk_route53::config::SharedCredentialsProvider;
 use aws_sdk_route53::config::retry::RetryConfig;
 use aws_smithy_http_client::{Builder, tls};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::Account;
 use crate::crd::zone::{AssumeRole, Route53};
-use crate::provider::limiter::{Limiter, Rate};
+use hearth_reconciler::rate_limit::{Rate, RateLimiter};
 
 /// Data of a credentials Secret. Never printed.
 pub struct SecretData<'a>(pub &'a BTreeMap<String, k8s_openapi::ByteString>);
@@ -28,7 +29,7 @@ pub struct CredentialsInvalid(pub String);
 pub struct Accounts {
     rate: Rate,
     known: Mutex<HashMap<AccountKey, Account>>,
-    limiters: Mutex<HashMap<String, Arc<Limiter>>>,
+    limiters: Mutex<HashMap<String, Arc<RateLimiter>>>,
 }
 
 /// What makes two zones share a client. Holds a digest of the credentials, not the credentials.
@@ -62,20 +63,17 @@ impl Accounts {
                 .map(|role| (role.role_arn.clone(), role.external_id.clone())),
             credentials: credentials.as_ref().map(digest),
         };
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(known) = self.known.lock().get(&key) {
             return Ok(known.clone());
         }
         let account = self.connect(&key, credentials, spec.assume_role.as_ref()).await;
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, account.clone());
+        self.known.lock().insert(key, account.clone());
         Ok(account)
     }
 
     /// Forgets clients that no zone uses any more, with their credentials.
     pub fn retain_used(&self) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         known.retain(|_, account| Arc::strong_count(&account.limiter) > 2);
     }
 
@@ -88,11 +86,11 @@ impl Accounts {
             (None, None) => "pod identity".to_owned(),
         };
         let limiter = {
-            let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut limiters = self.limiters.lock();
             Arc::clone(
                 limiters
                     .entry(whose)
-                    .or_insert_with(|| Arc::new(Limiter::new(self.rate))),
+                    .or_insert_with(|| Arc::new(RateLimiter::new(self.rate))),
             )
         };
         let http = Builder::new()

@@ -15,14 +15,14 @@ use super::{Provider, ProviderError};
 use crate::crd::zone::Visibility;
 use crate::metrics::{ProviderCall, ProviderMetrics};
 use crate::name::{Name, decode_route53};
-use crate::provider::limiter::Limiter;
 use crate::records::{NameSets, RecordChange, RecordSets};
+use hearth_reconciler::rate_limit::RateLimiter;
 
 /// One account's client: long-lived, shared by all zones with the same credentials.
 #[derive(Clone, Debug)]
 pub struct Account {
     client: Client,
-    limiter: Arc<Limiter>,
+    limiter: Arc<RateLimiter>,
 }
 
 /// One hosted zone.

@@ -1,6 +1,5 @@
 //! Answers of Route 53 as they come over the wire, and what is made of them.
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -14,12 +13,13 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use parking_lot::Mutex;
 
 use super::*;
 use crate::crd::zone::AssumeRole;
 use crate::metrics::Metrics;
-use crate::provider::limiter::Rate;
 use crate::zone::fake_zone::{lines, name, set};
+use hearth_reconciler::rate_limit::Rate;
 
 /// Status, headers and body.
 type Answer = (u16, &'static [(&'static str, &'static str)], String);
@@ -33,7 +33,7 @@ struct Wire {
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.asked.lock();
         asked.push(
             request
                 .uri()
@@ -41,7 +41,7 @@ impl HttpConnector for Wire {
                 .map_or("", |(_, query)| query)
                 .to_owned(),
         );
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.answers.lock();
         let (status, headers, body) = answers.pop_front().expect("one call too many");
         let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
         for (header, value) in headers {
@@ -86,7 +86,7 @@ fn wire<const N: usize>(answers: [Answer; N]) -> Wire {
 fn zone_of(client: Client) -> HostedZone {
     let account = Account {
         client,
-        limiter: Arc::new(Limiter::new(Rate {
+        limiter: Arc::new(RateLimiter::new(Rate {
             per_second: 1000.0,
             burst: 1000.0,
         })),
@@ -133,7 +133,7 @@ async fn all_pages_make_one_list() {
     let records = zone.list().await.unwrap();
     assert_eq!(lines(&records), ["*.b A 192.0.2.2", "a A 192.0.2.1"]);
     assert!(records.at(&name("c")).other_types);
-    let asked = wire.asked.lock().unwrap();
+    let asked = wire.asked.lock();
     assert!(
         asked[0].contains("maxitems=300") && !asked[0].contains("name="),
         "{asked:?}"
@@ -180,7 +180,7 @@ async fn reading_a_name_ends_where_the_name_ends() {
         page(&[("b.example.org", "TXT", "x")], ""),
     ]);
     assert_eq!(zone.read(&name("b")).await.unwrap().sets.len(), 2);
-    assert_eq!(wire.asked.lock().unwrap().len(), 2);
+    assert_eq!(wire.asked.lock().len(), 2);
     let (zone, _) = hosted_zone([page(&[("c.example.org", "A", "192.0.2.9")], "")]);
     assert!(zone.read(&name("b")).await.unwrap().is_empty());
 }

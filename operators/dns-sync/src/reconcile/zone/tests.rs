@@ -1,18 +1,20 @@
 //! What a DNSZone says of itself, and whether it is at work then.
+use futures::StreamExt;
 use hearth_reconciler::events::Events;
 use hearth_reconciler::lease::Leadership;
+use hearth_reconciler::rate_limit::Rate;
+use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::testing::script::Script;
+use hearth_reconciler::trigger::{Triggered, trigger};
 use kube::runtime::reflector;
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
 use crate::metrics::Metrics;
-use crate::provider::limiter::Rate;
 use crate::provider::route53::Found;
 use crate::provider::route53::account::Accounts;
 use crate::reconcile::RecordCalls;
-use crate::reconcile::secrets::Secrets;
 use crate::records::RecordSets;
 use crate::source::scope::Reach;
 use crate::world::World;
@@ -63,7 +65,7 @@ fn with_secret() -> DNSZone {
 }
 
 /// A context whose API server has these Secrets and takes what `status` checks.
-fn context(secrets: &Value, status: Script) -> (Arc<Context>, UnboundedReceiver<ObjectRef<DNSZone>>) {
+fn context(secrets: &Value, status: Script) -> (Arc<Context>, Triggered<DNSZone>) {
     let (client, server) = status.start();
     // That all calls came is seen by what the test checks itself.
     drop(server);
@@ -74,7 +76,7 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, UnboundedReceiver<
         .start();
     drop(server);
     let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
-    let (zone_calls, called) = unbounded_channel();
+    let (zone_trigger, called) = trigger();
     let context = Context {
         namespace: "hearth".to_owned(),
         cluster_name: "home".to_owned(),
@@ -88,10 +90,10 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, UnboundedReceiver<
         events: Events::new(client.clone(), "test", "test-0"),
         leadership: Leadership::always(),
         zones: reflector::store::<DNSZone>().0,
-        secrets: Secrets::new(secrets_client, "hearth".to_owned(), zone_calls.clone()),
-        workers: std::sync::Mutex::default(),
+        secrets: Secrets::new(secrets_client, zone_trigger.clone()),
+        workers: parking_lot::Mutex::default(),
         zones_changed: tokio::sync::Notify::new(),
-        zone_calls,
+        zone_trigger,
         record_calls: RecordCalls::new(&[]).0,
         client,
     };
@@ -140,8 +142,10 @@ async fn after(secrets: &Value) -> (String, Value, bool) {
     let path = "/apis/dns.hearth.home.arpa/v1alpha1/dnszones/home/status";
     let (context, mut called) = context(secrets, Script::new().expect_body("PATCH", path, check, 200, json!({})));
     let zone = Arc::new(with_secret());
-    let _ = context.secrets.get("home", "aws");
-    called.recv().await.unwrap();
+    let _ = context
+        .secrets
+        .get(&ObjectRef::new("home"), &ObjectRef::new("aws").within("hearth"));
+    called.next().await.unwrap();
     let abort = workers(&zone, &context);
     // The answer to the report is no DNSZone, which is of no importance here.
     let _ = reconcile(Arc::clone(&zone), Arc::clone(&context)).await;

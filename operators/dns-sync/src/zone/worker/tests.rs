@@ -7,6 +7,7 @@ use hearth_reconciler::lease::Leadership;
 use hearth_reconciler::testing::TestLeadership;
 use hearth_reconciler::watch::Update;
 use kube::runtime::watcher::Event;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -58,7 +59,7 @@ struct FakeProvider(Arc<Mutex<FakeAccount>>);
 
 impl FakeProvider {
     fn lock(&self) -> MutexGuard<'_, FakeAccount> {
-        self.0.lock().unwrap()
+        self.0.lock()
     }
 
     /// Counts the call and meets its fault; true: the answer is lost.
@@ -142,13 +143,13 @@ struct RecordingNotifier(Arc<Mutex<(usize, Vec<ObjectKey>)>>);
 
 impl Notifier for RecordingNotifier {
     fn zone_changed(&self) {
-        self.0.lock().unwrap().0 += 1;
+        self.0.lock().0 += 1;
     }
 
     fn zone_listed(&self) {}
 
     fn objects_changed(&self, objects: &[ObjectKey]) {
-        self.0.lock().unwrap().1.extend_from_slice(objects);
+        self.0.lock().1.extend_from_slice(objects);
     }
 }
 

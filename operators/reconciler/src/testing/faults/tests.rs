@@ -4,6 +4,7 @@ use kube::{
     api::{Patch, PatchParams},
     client::ClientBuilder,
 };
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -14,7 +15,7 @@ fn server(faults: &Faults) -> (Api<ConfigMap>, Arc<Mutex<usize>>) {
     let reached: Arc<Mutex<usize>> = Arc::default();
     let count = Arc::clone(&reached);
     let service = tower::service_fn(move |_: Request<Body>| {
-        *count.lock().unwrap() += 1;
+        *count.lock() += 1;
         std::future::ready(Ok::<_, BoxError>(response(
             200,
             &json!({ "metadata": { "name": "a" } }),
@@ -41,7 +42,7 @@ async fn the_nth_write_fails_before_or_after_it_takes_effect() {
         ];
         assert_eq!(results, [true, false, true], "{fault:?}");
         assert_eq!(
-            (*reached.lock().unwrap(), faults.writes().len()),
+            (*reached.lock(), faults.writes().len()),
             (effects, effects),
             "{fault:?}"
         );
@@ -72,7 +73,7 @@ async fn refusals_are_proper_answers_and_reach_no_server() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(*reached.lock().unwrap(), 0);
+    assert_eq!(*reached.lock(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,5 +90,5 @@ async fn late_and_silent_answers_take_effect_all_the_same() {
             .await
             .is_err()
     );
-    assert_eq!(*reached.lock().unwrap(), 2);
+    assert_eq!(*reached.lock(), 2);
 }

@@ -46,18 +46,18 @@ async fn nothing_is_called_between_the_lists() {
 #[tokio::test(start_paused = true)]
 async fn the_status_is_reported_at_most_once_a_second_and_only_after_a_change() {
     let harness = Harness::begin(SYNC, &some(5), FakeProvider::default()).await;
-    let told = harness.notifier.0.lock().unwrap().0;
+    let told = harness.notifier.0.lock().0;
     assert!((1..=8).contains(&told), "{told}");
-    let objects = harness.notifier.0.lock().unwrap().1.len();
+    let objects = harness.notifier.0.lock().1.len();
     sleep(Duration::from_mins(10)).await;
-    assert_eq!(harness.notifier.0.lock().unwrap().0, told);
+    assert_eq!(harness.notifier.0.lock().0, told);
     for _ in 0..100 {
         harness.put(&record("x", "192.0.2.1"));
         harness.drop(&record("x", "192.0.2.1"));
         sleep(Duration::from_millis(20)).await;
     }
-    assert!(harness.notifier.0.lock().unwrap().0 <= told + 4);
-    assert!(harness.notifier.0.lock().unwrap().1.len() <= objects + 100);
+    assert!(harness.notifier.0.lock().0 <= told + 4);
+    assert!(harness.notifier.0.lock().1.len() <= objects + 100);
 }
 
 #[tokio::test(start_paused = true)]

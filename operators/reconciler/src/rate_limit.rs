@@ -1,12 +1,12 @@
-//! One token bucket per provider account, shared by its zones. Throttling halves the rate; quiet time restores it.
-use std::sync::{Mutex, PoisonError};
+//! A token bucket for calls to a provider, shared by all who call with the same account. Throttling halves the rate; time
+//! without throttling restores it.
+
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Calls per second and in a burst. Route 53 documents 5 requests per second and account; newer pages name 10 with a
-/// burst of 50 (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html>). The account is shared
-/// with other tools, so the default stays at the old figure.
+/// How many calls may be made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     /// Calls per second.
@@ -15,18 +15,9 @@ pub struct Rate {
     pub burst: f64,
 }
 
-impl Default for Rate {
-    fn default() -> Self {
-        Self {
-            per_second: 5.0,
-            burst: 10.0,
-        }
-    }
-}
-
-/// The bucket.
+/// The bucket. It starts full.
 #[derive(Debug)]
-pub struct Limiter {
+pub struct RateLimiter {
     rate: Rate,
     bucket: Mutex<Bucket>,
 }
@@ -39,12 +30,12 @@ struct Bucket {
     not_before: Option<Instant>,
 }
 
-/// The slowest that throttling makes it: a share of the configured rate.
+/// The lowest rate after throttling, as a share of the configured rate.
 const SLOWEST: f64 = 1.0 / 32.0;
-/// How much of the full rate comes back in a second without throttling.
+/// How much of the configured rate is restored by each second without throttling.
 const RECOVERY: f64 = 0.02;
 
-impl Limiter {
+impl RateLimiter {
     /// A full bucket.
     pub fn new(rate: Rate) -> Self {
         let bucket = Bucket {
@@ -68,7 +59,7 @@ impl Limiter {
 
     /// Takes a token, or says how long to wait for one.
     fn take(&self, now: Instant) -> Option<Duration> {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bucket = self.bucket.lock();
         let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
         bucket.at = now;
         bucket.factor = (bucket.factor + passed * RECOVERY).min(1.0);
@@ -88,14 +79,15 @@ impl Limiter {
         Some(Duration::from_secs_f64((1.0 - bucket.tokens) / per_second.max(0.01)))
     }
 
-    /// The provider said that there were too many calls: half the rate, an empty bucket, and a pause if it named one.
+    /// The provider refused a call because there were too many: halves the rate, empties the bucket, and waits for `pause` if the
+    /// provider named one (at most 5 minutes).
     pub fn throttled(&self, pause: Option<Duration>) {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bucket = self.bucket.lock();
         bucket.factor = (bucket.factor / 2.0).max(SLOWEST);
         bucket.tokens = 0.0;
-        let asked = pause.map(|pause| Instant::now() + pause.min(Duration::from_mins(5)));
-        // Calls run side by side: an answer that names no pause takes none back.
-        bucket.not_before = bucket.not_before.max(asked);
+        let until = pause.map(|pause| Instant::now() + pause.min(Duration::from_mins(5)));
+        // Calls run at the same time: an answer without a pause must not cancel one.
+        bucket.not_before = bucket.not_before.max(until);
     }
 }
 
@@ -104,8 +96,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_then_the_rate() {
-        let limiter = Limiter::new(Rate {
+    async fn a_burst_is_followed_by_the_rate() {
+        let limiter = RateLimiter::new(Rate {
             per_second: 5.0,
             burst: 10.0,
         });
@@ -119,7 +111,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn throttling_halves_the_rate_and_time_restores_it() {
-        let limiter = Limiter::new(Rate {
+        let limiter = RateLimiter::new(Rate {
             per_second: 10.0,
             burst: 1.0,
         });
@@ -138,10 +130,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_named_pause_is_kept() {
-        let limiter = Limiter::new(Rate::default());
+    async fn a_pause_that_the_provider_names_is_kept() {
+        let limiter = RateLimiter::new(Rate {
+            per_second: 5.0,
+            burst: 10.0,
+        });
         limiter.throttled(Some(Duration::from_secs(7)));
-        // The answer to another call of the account, which names none.
+        // The answer to another call of the same account, without a pause.
         limiter.throttled(None);
         let start = Instant::now();
         limiter.acquire().await;

@@ -1,13 +1,19 @@
-//! Durations as Go writes them, `1h30m` or `200ms`: the form of the CRDs' fields and of the ttl annotation.
+//! Durations as Go writes them, and days: `1h30m`, `200ms`, `3d`. The one form for CRD fields, annotations and arguments.
+
 use std::time::Duration;
 
 /// Go's `time.Duration` counts nanoseconds in an `i64`; longer ones are refused there and so here.
 const MAX_NANOS: u128 = i64::MAX as u128;
 
-/// Reads a sequence of decimal numbers, each with an optional fraction and a unit of `ns`, `us` (`µs`), `ms`, `s`, `m` or
-/// `h`. `0` needs no unit. None: no such text, negative, or longer than 292 years. Fractions of a nanosecond are cut.
+/// Reads a sequence of decimal numbers, each with an optional fraction and a unit of `ns`, `us` (`µs`), `ms`, `s`, `m`, `h`
+/// or `d` (24 hours); blanks may stand between them. `0` needs no unit. Fractions of a nanosecond are cut. Fails for any other
+/// text, what is negative, and what is longer than 292 years; the message can follow the name of a field.
 /// See <https://pkg.go.dev/time#ParseDuration>.
-pub fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Result<Duration, String> {
+    read(text).ok_or_else(|| format!("`{text}` is not a duration such as 90s, 18h30m or 3d"))
+}
+
+fn read(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
         return Some(Duration::ZERO);
@@ -38,7 +44,7 @@ pub fn parse(text: &str) -> Option<Duration> {
             nanos += u128::from(digit - b'0') * scale;
         }
         total = total.checked_add(nanos)?;
-        rest = after;
+        rest = after.trim_start_matches(' ');
     }
     if total > MAX_NANOS {
         return None;
@@ -50,9 +56,9 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// The unit's nanoseconds. `ms` and `µs` stand before the units that begin like them.
+/// The unit's nanoseconds. `ms` stands before `m`, which begins like it.
 fn unit(text: &str) -> Option<(u128, &str)> {
-    const UNITS: [(&str, u128); 8] = [
+    const UNITS: [(&str, u128); 9] = [
         ("ns", 1),
         ("us", 1_000),
         ("\u{b5}s", 1_000),
@@ -61,6 +67,7 @@ fn unit(text: &str) -> Option<(u128, &str)> {
         ("s", 1_000_000_000),
         ("m", 60_000_000_000),
         ("h", 3_600_000_000_000),
+        ("d", 86_400_000_000_000),
     ];
     UNITS
         .iter()
@@ -72,8 +79,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn go_durations() {
-        let cases: [(&str, Option<Duration>); 22] = [
+    fn durations_are_those_of_go_and_days() {
+        let cases: [(&str, Option<Duration>); 30] = [
             ("0", Some(Duration::ZERO)),
             ("0s", Some(Duration::ZERO)),
             ("1s", Some(Duration::from_secs(1))),
@@ -92,13 +99,21 @@ mod tests {
             ("5", None),
             (".s", None),
             ("-1s", None),
-            ("1d", None),
+            ("3d", Some(Duration::from_hours(72))),
+            ("1d12h", Some(Duration::from_hours(36))),
+            ("1.5d", Some(Duration::from_hours(36))),
+            ("18h 30m", Some(Duration::from_mins(1_110))),
+            ("90s", Some(Duration::from_secs(90))),
+            ("d", None),
+            ("3x", None),
+            ("-3s", None),
+            ("99999999999999999999d", None),
             ("1 s", None),
             ("99999999999h", None),
             ("99999999999999999999s", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(parse(text), expected, "{text:?}");
+            assert_eq!(parse(text).ok(), expected, "{text:?}");
         }
     }
 }
