@@ -5,7 +5,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 /// The events about an object, in no order. Those about cluster-scoped objects are in the namespace `default`.
-pub async fn events(client: &Client, namespace: &str, kind: &str, name: &str) -> Result<Vec<Event>> {
+pub(crate) async fn events(client: &Client, namespace: &str, kind: &str, name: &str) -> Result<Vec<Event>> {
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
     let mut events = api.list(&ListParams::default()).await?.items;
     events.retain(|event| {

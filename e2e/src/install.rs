@@ -3,37 +3,39 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{ListParams, Patch, PatchParams};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::surroundings::{Surroundings, image_parts, text};
+use crate::environment::{Environment, text};
+use crate::namespaces;
 use crate::wait::until;
 
 /// The namespace that operators are installed in.
-pub const NAMESPACE: &str = "hearth-system";
+pub(crate) const NAMESPACE: &str = "hearth-system";
 
 /// An installed operator.
 #[derive(Clone)]
-pub struct Operator {
+pub(crate) struct Installation {
     /// Release, chart and container name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The cluster.
-    pub client: Client,
-    surroundings: Surroundings,
+    pub(crate) client: Client,
+    environment: Environment,
     charts: Arc<TempDir>,
 }
 
 /// A copy of the charts with what they depend on: helm writes into a chart's own folder, and others may be at it.
-async fn charts(surroundings: &Surroundings, name: &str) -> Result<TempDir> {
+async fn charts(environment: &Environment, name: &str) -> Result<TempDir> {
     let place = tempfile::tempdir()?;
-    copy(&surroundings.workspace.join("charts"), place.path())?;
+    copy(&environment.workspace.join("charts"), place.path())?;
     let chart = place.path().join(name);
-    surroundings
+    environment
         .helm(&["dependency", "build", "--skip-refresh", text(&chart)?])
         .await?;
     Ok(place)
@@ -54,43 +56,39 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-impl Operator {
+impl Installation {
     /// Installs or upgrades; `values` are `key=value` pairs for `--set`. Waits until the pods are ready.
-    pub async fn install(
-        surroundings: &Surroundings,
+    pub(crate) async fn install(
+        environment: &Environment,
         client: &Client,
         name: &'static str,
         values: &[&str],
     ) -> Result<Self> {
-        let operator = Self::prepare(surroundings, client, name).await?;
+        let operator = Self::prepare(environment, client, name).await?;
         operator.upgrade(values).await?;
         Ok(operator)
     }
 
     /// Makes the namespace and gathers the chart; nothing is installed yet.
-    pub async fn prepare(surroundings: &Surroundings, client: &Client, name: &'static str) -> Result<Self> {
-        namespace(
-            client,
-            NAMESPACE,
-            &[("pod-security.kubernetes.io/enforce", "restricted")],
-        )
-        .await?;
+    pub(crate) async fn prepare(environment: &Environment, client: &Client, name: &'static str) -> Result<Self> {
+        let labels = [("pod-security.kubernetes.io/enforce", "restricted")];
+        namespaces::apply(client, NAMESPACE, &labels).await?;
         Ok(Self {
-            charts: Arc::new(charts(surroundings, name).await?),
+            charts: Arc::new(charts(environment, name).await?),
             name,
             client: client.clone(),
-            surroundings: surroundings.clone(),
+            environment: environment.clone(),
         })
     }
 
     /// `helm upgrade --install` with the test image; waits until the pods are ready.
-    pub async fn upgrade(&self, values: &[&str]) -> Result<()> {
+    pub(crate) async fn upgrade(&self, values: &[&str]) -> Result<()> {
         self.apply(values, true).await
     }
 
     /// The same; without waiting for pods that may not become ready.
-    pub async fn apply(&self, values: &[&str], wait: bool) -> Result<()> {
-        let (registry, repository, tag) = image_parts(&self.surroundings.image)?;
+    pub(crate) async fn apply(&self, values: &[&str], wait: bool) -> Result<()> {
+        let (registry, repository, tag) = image_parts(&self.environment.image)?;
         let image = format!(
             "image.registry={registry},image.repository={repository},image.tag={tag},image.pullPolicy=IfNotPresent"
         );
@@ -111,11 +109,29 @@ impl Operator {
         if wait {
             arguments.extend(["--wait", "--timeout", "180s"]);
         }
-        self.surroundings.helm(&arguments).await.map(drop)
+        self.environment.helm(&arguments).await.map(drop)
+    }
+
+    /// A client with the rights of the installed operator.
+    pub(crate) async fn operator_client(&self) -> Result<Client> {
+        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let request = TokenRequest {
+            spec: Some(TokenRequestSpec {
+                expiration_seconds: Some(3600),
+                ..TokenRequestSpec::default()
+            }),
+            ..TokenRequest::default()
+        };
+        let answer = api
+            .create_token_request(self.name, &PostParams::default(), &request)
+            .await?;
+        let token = answer.status.and_then(|status| status.token);
+        let token = token.context("the token request has no answer")?;
+        self.environment.client_with_token(token).await
     }
 
     /// What `helm template` makes of one of the chart's templates with these values.
-    pub async fn rendered(&self, template: &str, values: &[&str]) -> Result<serde_json::Value> {
+    pub(crate) async fn rendered(&self, template: &str, values: &[&str]) -> Result<serde_json::Value> {
         let chart = self.charts.path().join(self.name);
         let mut arguments = vec![
             "template",
@@ -129,13 +145,13 @@ impl Operator {
         for value in values {
             arguments.extend(["--set", value]);
         }
-        let manifest = self.surroundings.helm(&arguments).await?;
+        let manifest = self.environment.helm(&arguments).await?;
         serde_saphyr::from_str(&manifest).with_context(|| format!("{template} of {}", self.name))
     }
 
     /// `helm uninstall`.
-    pub async fn uninstall(&self) -> Result<()> {
-        self.surroundings
+    pub(crate) async fn uninstall(&self) -> Result<()> {
+        self.environment
             .helm(&[
                 "uninstall",
                 self.name,
@@ -150,7 +166,7 @@ impl Operator {
     }
 
     /// Its pods that are not going away.
-    pub async fn pods(&self) -> Result<Vec<Pod>> {
+    pub(crate) async fn pods(&self) -> Result<Vec<Pod>> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         let label = format!("app.kubernetes.io/instance={}", self.name);
         let pods = api.list(&ListParams::default().labels(&label)).await?;
@@ -161,12 +177,12 @@ impl Operator {
     }
 
     /// The only pod.
-    pub async fn pod(&self) -> Result<Pod> {
+    pub(crate) async fn pod(&self) -> Result<Pod> {
         self.pods().await?.into_iter().next().context("the operator has no pod")
     }
 
     /// Waits until as many pods are ready.
-    pub async fn ready(&self, replicas: usize, limit: Duration) -> Result<()> {
+    pub(crate) async fn ready(&self, replicas: usize, limit: Duration) -> Result<()> {
         until(&format!("{replicas} ready pods of {}", self.name), limit, || async {
             let pods = self.pods().await?;
             Ok((pods.len() == replicas && pods.iter().all(is_ready)).then_some(()))
@@ -175,7 +191,7 @@ impl Operator {
     }
 
     /// How often containers were restarted.
-    pub async fn restarts(&self) -> Result<i32> {
+    pub(crate) async fn restarts(&self) -> Result<i32> {
         let pods = self.pods().await?;
         let statuses = pods
             .iter()
@@ -185,7 +201,7 @@ impl Operator {
     }
 
     /// A page of a pod's admin server, through the API server.
-    pub async fn page(&self, pod: &str, path: &str) -> Result<String> {
+    pub(crate) async fn page(&self, pod: &str, path: &str) -> Result<String> {
         let uri = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/{path}");
         Ok(self
             .client
@@ -194,7 +210,7 @@ impl Operator {
     }
 
     /// One sample of a metric: the sum of all series whose line begins with the name and holds all the texts.
-    pub async fn metric(&self, name: &str, texts: &[&str]) -> Result<f64> {
+    pub(crate) async fn metric(&self, name: &str, texts: &[&str]) -> Result<f64> {
         let mut sum = 0.0;
         for pod in self.pods().await? {
             sum += sum_of(&self.page(&pod.name_any(), "metrics").await?, name, texts);
@@ -203,7 +219,7 @@ impl Operator {
     }
 
     /// Asks for so many pods, past the chart, and waits until there are so many and all are ready.
-    pub async fn scale(&self, replicas: usize, limit: Duration) -> Result<()> {
+    pub(crate) async fn scale(&self, replicas: usize, limit: Duration) -> Result<()> {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), NAMESPACE);
         let body = json!({"spec": {"replicas": replicas}});
         api.patch_scale(self.name, &PatchParams::default(), &Patch::Merge(body))
@@ -212,7 +228,7 @@ impl Operator {
     }
 
     /// A pod's log.
-    pub async fn log(&self) -> Result<String> {
+    pub(crate) async fn log(&self) -> Result<String> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         Ok(api
             .logs(&self.pod().await?.name_any(), &kube::api::LogParams::default())
@@ -220,21 +236,30 @@ impl Operator {
     }
 
     /// Kills the pods' processes as power loss would: no signal handler, no grace. Kubernetes starts them again.
-    pub async fn kill(&self) -> Result<()> {
+    pub(crate) async fn kill(&self) -> Result<()> {
         for pod in self.pods().await? {
-            crate::process::of_pod(&pod, self.name)?.kill()?;
+            crate::pod_process::of_pod(&pod, self.name)?.kill()?;
         }
         Ok(())
     }
 }
 
 /// The sum of all samples on a page of metrics whose line begins with the name and holds all the texts.
-pub fn sum_of(text: &str, name: &str, texts: &[&str]) -> f64 {
+pub(crate) fn sum_of(text: &str, name: &str, texts: &[&str]) -> f64 {
     text.lines()
         .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
         .filter(|line| texts.iter().all(|text| line.contains(text)))
         .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
         .sum()
+}
+
+/// `registry/repository:tag` in its parts.
+fn image_parts(image: &str) -> Result<(&str, &str, &str)> {
+    let (name, tag) = image.rsplit_once(':').context("the image has no tag")?;
+    let Some((registry, repository)) = name.split_once('/') else {
+        bail!("the image {image} has no registry")
+    };
+    Ok((registry, repository, tag))
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -243,19 +268,6 @@ fn is_ready(pod: &Pod) -> bool {
         .into_iter()
         .flatten()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-/// Makes a namespace with these labels.
-pub async fn namespace(client: &Client, name: &str, labels: &[(&str, &str)]) -> Result<()> {
-    let labels: serde_json::Map<String, serde_json::Value> = labels
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), json!(value)))
-        .collect();
-    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
-    let api: Api<Namespace> = Api::all(client.clone());
-    api.patch(name, &PatchParams::apply("hearth-e2e").force(), &Patch::Apply(body))
-        .await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,15 +1,26 @@
-//! What the end-to-end tests, the demo and the benchmarks share: surroundings (a cluster, Helm, a host that pods
-//! reach), the operator as a user installs it, objects as a user writes them, and a strict Route 53.
-pub mod bed;
-pub mod events;
-pub mod gate;
-pub mod home;
-pub mod install;
-pub mod local;
-pub mod objects;
-pub mod process;
-pub mod route53;
-pub mod server;
-pub mod surroundings;
-pub mod table;
-pub mod wait;
+//! End-to-end tests, demos and benchmarks of the operators, on a real cluster.
+//!
+//! [`operators`] is the table of operators: each has one row, and one folder with its environment, cases, story (the demo, which
+//! is also a case) and benchmark. The programs `e2e`, `demo` and `bench` only read that table.
+mod api_proxy;
+pub mod bench;
+mod case;
+mod columns;
+pub mod demo;
+mod demo_install;
+mod dns_sync;
+mod environment;
+mod events;
+pub mod fake_route53;
+mod install;
+mod local_operator;
+mod namespaces;
+mod node_class;
+mod objects;
+pub mod operator;
+pub mod operators;
+mod pod_process;
+pub mod runner;
+mod screen;
+mod server;
+mod wait;

@@ -1,10 +1,14 @@
 //! Objects as a user writes them, as JSON so that a test reads like a manifest.
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 use serde_json::{Value, json};
+
+use crate::wait::until;
 
 /// The field manager of the tests.
 const MANAGER: &str = "hearth-e2e";
@@ -29,7 +33,7 @@ fn api(client: &Client, object: &Value) -> Result<(Api<DynamicObject>, String)> 
 }
 
 /// Applies an object, and its status too if it has one: tests play the load balancer.
-pub async fn apply(client: &Client, object: &Value) -> Result<()> {
+pub(crate) async fn apply(client: &Client, object: &Value) -> Result<()> {
     let (api, name) = api(client, object)?;
     let parameters = PatchParams::apply(MANAGER).force();
     api.patch(&name, &parameters, &Patch::Apply(object)).await?;
@@ -40,7 +44,7 @@ pub async fn apply(client: &Client, object: &Value) -> Result<()> {
 }
 
 /// Lays a patch over an object (RFC 7386: null removes), as `kubectl edit` would: only what it names is touched.
-pub async fn patch(client: &Client, object: &Value, patch: &Value) -> Result<()> {
+pub(crate) async fn patch(client: &Client, object: &Value, patch: &Value) -> Result<()> {
     let (api, name) = api(client, object)?;
     let parameters = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
@@ -51,7 +55,7 @@ pub async fn patch(client: &Client, object: &Value, patch: &Value) -> Result<()>
 }
 
 /// The same through the status subresource.
-pub async fn patch_status(client: &Client, object: &Value, patch: &Value) -> Result<()> {
+pub(crate) async fn patch_status(client: &Client, object: &Value, patch: &Value) -> Result<()> {
     let (api, name) = api(client, object)?;
     api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch))
         .await?;
@@ -59,7 +63,7 @@ pub async fn patch_status(client: &Client, object: &Value, patch: &Value) -> Res
 }
 
 /// Creates an object with the status of its body, in two requests and no third: what mass tests need.
-pub async fn create(client: &Client, object: &Value) -> Result<()> {
+pub(crate) async fn create(client: &Client, object: &Value) -> Result<()> {
     let (api, name) = api(client, object)?;
     let body: DynamicObject = serde_json::from_value(object.clone())?;
     api.create(&PostParams::default(), &body).await?;
@@ -71,7 +75,7 @@ pub async fn create(client: &Client, object: &Value) -> Result<()> {
 }
 
 /// The message with which the API server refuses an object.
-pub async fn refusal(client: &Client, object: &Value) -> Result<String> {
+pub(crate) async fn rejection(client: &Client, object: &Value) -> Result<String> {
     match apply(client, object).await {
         Ok(()) => anyhow::bail!("the API server took it: {object}"),
         Err(error) => Ok(format!("{error:#}")),
@@ -79,7 +83,7 @@ pub async fn refusal(client: &Client, object: &Value) -> Result<String> {
 }
 
 /// Deletes an object if it is there.
-pub async fn delete(client: &Client, object: &Value) -> Result<()> {
+pub(crate) async fn delete(client: &Client, object: &Value) -> Result<()> {
     let (api, name) = api(client, object)?;
     match api.delete(&name, &kube::api::DeleteParams::default()).await {
         Ok(_) => Ok(()),
@@ -89,13 +93,13 @@ pub async fn delete(client: &Client, object: &Value) -> Result<()> {
 }
 
 /// The object as it is now.
-pub async fn get(client: &Client, object: &Value) -> Result<Value> {
+pub(crate) async fn get(client: &Client, object: &Value) -> Result<Value> {
     let (api, name) = api(client, object)?;
     Ok(serde_json::to_value(api.get(&name).await?)?)
 }
 
 /// A condition of an object: its status, reason and message.
-pub fn condition(object: &Value, kind: &str) -> Option<(String, String, String)> {
+pub(crate) fn condition(object: &Value, kind: &str) -> Option<(String, String, String)> {
     let all = object.pointer("/status/conditions")?.as_array()?;
     let found = all.iter().find(|condition| condition["type"] == kind)?;
     let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
@@ -103,7 +107,7 @@ pub fn condition(object: &Value, kind: &str) -> Option<(String, String, String)>
 }
 
 /// A Service of type LoadBalancer with a hostname annotation and addresses.
-pub fn load_balancer(namespace: &str, name: &str, hostname: &str, addresses: &[&str]) -> Value {
+pub(crate) fn load_balancer(namespace: &str, name: &str, hostname: &str, addresses: &[&str]) -> Value {
     let ingress: Vec<Value> = addresses
         .iter()
         .map(|address| json!({"ip": address, "ipMode": "VIP"}))
@@ -117,7 +121,7 @@ pub fn load_balancer(namespace: &str, name: &str, hostname: &str, addresses: &[&
 }
 
 /// An Ingress with one host and addresses.
-pub fn ingress(namespace: &str, name: &str, class: &str, host: &str, addresses: &[&str]) -> Value {
+pub(crate) fn ingress(namespace: &str, name: &str, class: &str, host: &str, addresses: &[&str]) -> Value {
     let balancers: Vec<Value> = addresses.iter().map(|address| json!({"ip": address})).collect();
     let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
     json!({
@@ -129,6 +133,48 @@ pub fn ingress(namespace: &str, name: &str, class: &str, host: &str, addresses: 
 }
 
 /// A DNSRecord.
-pub fn record(namespace: &str, name: &str, spec: &Value) -> Value {
+pub(crate) fn record(namespace: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "dns.hearth.home.arpa/v1alpha1", "kind": "DNSRecord", "metadata": {"namespace": namespace, "name": name}, "spec": spec})
+}
+
+/// Waits until an object's condition has this status and reason (empty: any); its message.
+pub(crate) async fn object_condition(
+    client: &Client,
+    object: &Value,
+    kind: &str,
+    status: &str,
+    reason: &str,
+    limit: Duration,
+) -> Result<String> {
+    let what = format!(
+        "{} {} has {kind}={status} {reason}",
+        object["kind"], object["metadata"]["name"]
+    );
+    until(&what, limit, || async {
+        let now = get(client, object).await?;
+        let current = now.pointer("/metadata/generation") == now.pointer("/status/observedGeneration");
+        match condition(&now, kind) {
+            Some((value, why, message)) if current && value == status && (reason.is_empty() || why == reason) => {
+                Ok(Some(message))
+            }
+            other => anyhow::bail!("generation seen: {current}, condition: {other:?}"),
+        }
+    })
+    .await
+}
+
+/// Lays `patch` over `base`; null removes.
+pub(crate) fn merge(base: &mut Value, patch: Value) {
+    match (base, patch) {
+        (Value::Object(base), Value::Object(patch)) => {
+            for (key, value) in patch {
+                if value.is_null() {
+                    base.remove(&key);
+                } else {
+                    merge(base.entry(key).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (base, patch) => *base = patch,
+    }
 }

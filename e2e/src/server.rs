@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     uri: Uri,
     child: Child,
     output: tempfile::NamedTempFile,
@@ -25,7 +25,7 @@ pub struct Server {
 
 impl Server {
     /// Starts the program on a free port, which its arguments name, and waits until it takes connections.
-    pub async fn start(program: &Path, arguments: impl Fn(u16) -> Vec<OsString>) -> Result<Self> {
+    pub(crate) async fn start(program: &Path, arguments: impl Fn(u16) -> Vec<OsString>) -> Result<Self> {
         let mut last = None;
         // Somebody may take the port between our look and the program's.
         for _ in 0..3 {
@@ -67,7 +67,7 @@ impl Server {
     }
 
     /// Where it listens.
-    pub fn uri(&self) -> Uri {
+    pub(crate) fn uri(&self) -> Uri {
         self.uri.clone()
     }
 

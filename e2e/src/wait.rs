@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
 /// Asks until the answer is `Ok(Some(…))`; after the limit fails with what was missing and the last error.
-pub async fn until<T, F, Fut>(what: &str, limit: Duration, mut ask: F) -> Result<T>
+pub(crate) async fn until<T, F, Fut>(what: &str, limit: Duration, mut ask: F) -> Result<T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<Option<T>>>,
@@ -27,7 +27,7 @@ where
 }
 
 /// Asks all the time: the answer must be `None` (nothing wrong) to the end.
-pub async fn never<F, Fut>(what: &str, time: Duration, mut ask: F) -> Result<()>
+pub(crate) async fn never<F, Fut>(what: &str, time: Duration, mut ask: F) -> Result<()>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<Option<String>>>,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
-use hearth_e2e::route53::{Moto, PROGRAM, Strict};
+use hearth_e2e::fake_route53::{FakeRoute53, Moto, PROGRAM};
 
 /// Serves Route 53 and STS until interrupted; `HEARTH_MOTO` names the `moto_server` to start.
 #[derive(Debug, Parser)]
@@ -27,7 +27,7 @@ async fn main() -> anyhow::Result<()> {
     let Some(moto) = arguments.moto.or_else(|| own.as_ref().map(Moto::uri)) else {
         anyhow::bail!("neither --moto nor {PROGRAM}");
     };
-    let strict = Strict::start(arguments.listen, moto).await?;
+    let strict = FakeRoute53::start(arguments.listen, moto).await?;
     println!("{}", strict.endpoint());
     // Ended by either signal, moto is ended with us.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

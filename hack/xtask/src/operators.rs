@@ -66,7 +66,14 @@ pub(crate) const OPERATORS: &[Operator] = &[
                 about: "node-class; machines are switched off and on",
                 machines: &["home-1", "mini-1", "mini-2", "talos03", "talos06", "talos07", "talos08"],
                 in_test: true,
-                minutes: 12,
+                minutes: 11,
+            },
+            Part {
+                name: "nodes-alone",
+                about: "node-class; the operator, its machine or the API server fails",
+                machines: &["home-1", "mini-1", "mini-2", "talos03", "talos08"],
+                in_test: true,
+                minutes: 11,
             },
             Part {
                 name: "endurance",

@@ -1,7 +1,7 @@
 //! The 70 tricky cases that were collected before this operator was written, and where each is decided: tests by their
 //! path, or why there is none. A test checks that the tests exist.
 //!
-//! `e2e` are cases on a real cluster (`e2e/src/bin/e2e/nodes`).
+//! `e2e` are cases on a real cluster (`e2e/src/node_class/cases`).
 
 /// Number, case, tests; a reason instead of tests begins with a `-`.
 #[cfg(test)]

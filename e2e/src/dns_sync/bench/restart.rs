@@ -1,0 +1,73 @@
+//! What restarts come to, and what they write.
+use std::time::Duration;
+
+use crate::dns_sync::env::Zone;
+use crate::fake_route53::{Mark, Operation};
+use crate::wait::until;
+use anyhow::{Result, ensure};
+
+use super::Bench;
+use super::measure::{SETTLE, calls_of};
+use crate::bench::{restart, writes};
+
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// What both restarts came to.
+pub(crate) struct Restarts {
+    /// From the new process' start to ready, after the pod was deleted.
+    pub(crate) ready: Duration,
+    /// From the end of the old and the start of the new process to the lease.
+    pub(crate) leading_after_end: Duration,
+    /// From SIGKILL to the lease.
+    pub(crate) leading_after_kill: Duration,
+    /// To the API server and the provider.
+    pub(crate) writes: u64,
+}
+
+/// Deletes the pod, then kills the process of the new one.
+pub(crate) async fn restarts(bench: &Bench, zone: &Zone) -> Result<Restarts> {
+    // What the last change leaves to be told must not fall to the new process.
+    tokio::time::sleep(SETTLE).await;
+    zone.condition("InSync", "True", "", LIMIT).await?;
+    let mark = bench.env.control.mark();
+    let ended = restart::end(&bench.env.operator).await?;
+    let first = written(bench, zone, &ended.pod, mark).await?;
+    let mark = bench.env.control.mark();
+    let killed = restart::kill(&bench.env.operator).await?;
+    let second = written(bench, zone, &killed.pod, mark).await?;
+    Ok(Restarts {
+        ready: ended.ready,
+        leading_after_end: ended.leading,
+        leading_after_kill: killed.leading,
+        writes: first + second,
+    })
+}
+
+/// What a process wrote from its beginning until it has looked at the zone and settled.
+async fn written(bench: &Bench, zone: &Zone, pod: &str, mark: Mark) -> Result<u64> {
+    let control = &bench.env.control;
+    until("the zone has been looked at", LIMIT, || async {
+        let calls = calls_of(zone, control.calls_since(mark));
+        Ok(calls
+            .iter()
+            .any(|call| call.operation == Operation::ListResourceRecordSets && call.status == 200)
+            .then_some(()))
+    })
+    .await?;
+    tokio::time::sleep(SETTLE).await;
+    zone.condition("InSync", "True", "", LIMIT).await?;
+    let told = writes::told(&bench.env.operator, pod).await?;
+    ensure!(told >= 0.0 && told.fract() == 0.0, "the operator counts {told} writes");
+    let provider = control.writes_since(mark).len();
+    if told > 0.0 || provider > 0 {
+        eprintln!("writes of the new process: {told} to the API server, {provider} to the provider");
+        eprintln!("{}", writes::shown(&bench.env.operator, pod).await?);
+        eprintln!("  the zone's status: {}", zone.now().await?["status"]);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small whole number, as was made sure"
+    )]
+    Ok(told as u64 + u64::try_from(provider)?)
+}

@@ -1,0 +1,170 @@
+//! The budgets of node-class against the figures.
+use super::figures::Figures;
+use crate::bench::budget::{Line, MIB};
+
+/// Resident memory by nodes; none beyond what the budgets speak of.
+fn memory(nodes: u32) -> Option<f64> {
+    match nodes {
+        0..=20 => Some(12.0),
+        21..=1_000 => Some(25.0),
+        _ => None,
+    }
+}
+
+/// Every figure, with its limit where there is one.
+#[expect(clippy::cast_precision_loss, reason = "bytes and counts are far below 2^52")]
+pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
+    let beside = &figures.beside;
+    let line = |what: &str, measured: f64, limit: Option<f64>, unit: &'static str| Line {
+        what: what.to_owned(),
+        measured,
+        limit,
+        unit,
+    };
+    let mib = |bytes: u64| bytes as f64 / MIB;
+    let cores = "thousandths of a core";
+    let processor = (figures.objects <= 1_000).then_some(30.0);
+    let mut lines = vec![
+        line(
+            "resident memory",
+            mib(figures.rss_bytes),
+            memory(figures.objects),
+            "MiB",
+        ),
+        line("of it anonymous", mib(figures.anon_bytes), None, "MiB"),
+        line("most resident memory so far", mib(beside.peak_bytes), None, "MiB"),
+        line("processor time of the first pass", figures.cpu_seconds, None, "s"),
+        line("first pass", figures.first_sync_seconds, None, "s"),
+        line(
+            &format!("writes of the first pass, {} nodes", beside.nodes),
+            beside.first_writes,
+            None,
+            "",
+        ),
+    ];
+    if let (Some(p50), Some(p99)) = (figures.change_p50_seconds, figures.change_p99_seconds) {
+        lines.push(line(
+            &format!("host declared otherwise to labels, p50 of {}", beside.changes),
+            p50,
+            None,
+            "s",
+        ));
+        lines.push(line("host declared otherwise to labels, p99", p99, None, "s"));
+    }
+    if let Some(down) = figures.down_seconds {
+        lines.push(line("last sign of life to down", down, None, "s"));
+    }
+    lines.extend([
+        line("processor, idle", figures.idle_millicores, processor, cores),
+        line("processor, mean of a day", beside.day_millicores, processor, cores),
+        line(
+            "processor time of a checkpoint",
+            beside.checkpoint_cpu_seconds * 1000.0,
+            None,
+            "ms",
+        ),
+        line(
+            "API writes, idle",
+            figures.idle_api_writes_per_minute,
+            Some(0.0),
+            "per minute",
+        ),
+        line(
+            "API writes per node and day",
+            figures.writes_per_node_and_day,
+            // 48 checkpoints, and a little for what is under way when it is counted, or tried again.
+            Some(49.0),
+            "",
+        ),
+        line("restart: process ready", figures.restart_ready_seconds, None, "s"),
+        line(
+            "restart: leading after a clean end",
+            beside.leading_after_end,
+            None,
+            "s",
+        ),
+        line(
+            "restart: leading after kill -9",
+            beside.leading_after_kill,
+            Some(20.0),
+            "s",
+        ),
+        line("restart: writes to nodes", figures.restart_writes, Some(0.0), ""),
+        line("restart: other writes", beside.restart_other_writes, None, ""),
+        line("image, uncompressed", mib(figures.image_bytes), Some(10.0), "MiB"),
+    ]);
+    lines
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::figures::Beside;
+    use super::*;
+
+    pub(crate) fn good(objects: u32) -> Figures {
+        let some = |value| (objects > 0).then_some(value);
+        Figures {
+            operator: "node-class",
+            objects,
+            rss_bytes: 11 << 20,
+            anon_bytes: 5 << 20,
+            cpu_seconds: 0.5,
+            first_sync_seconds: 50.0,
+            change_p50_seconds: some(0.3),
+            change_p99_seconds: some(0.5),
+            down_seconds: some(55.0),
+            idle_millicores: 2.0,
+            idle_api_writes_per_minute: 0.0,
+            writes_per_node_and_day: 48.0,
+            restart_ready_seconds: 0.4,
+            restart_writes: 0.0,
+            image_bytes: 8 << 20,
+            beside: Beside {
+                leading_after_kill: 16.0,
+                day_millicores: 3.0,
+                ..Beside::default()
+            },
+        }
+    }
+
+    fn broken(figures: &Figures) -> Vec<String> {
+        let lines = lines(figures).into_iter();
+        lines.filter(|line| !line.is_kept()).map(|line| line.what).collect()
+    }
+
+    #[test]
+    fn good_figures_break_no_budget() {
+        for objects in [0, 20, 1_000] {
+            assert_eq!(broken(&good(objects)), Vec::<String>::new(), "{objects}");
+        }
+    }
+
+    #[test]
+    fn each_budget_can_be_broken() {
+        let bad = Figures {
+            rss_bytes: 26 << 20,
+            idle_millicores: 31.0,
+            idle_api_writes_per_minute: 1.0,
+            writes_per_node_and_day: 49.1,
+            restart_writes: 1.0,
+            image_bytes: 11 << 20,
+            beside: Beside {
+                leading_after_kill: 20.1,
+                day_millicores: 30.1,
+                ..Beside::default()
+            },
+            ..good(1_000)
+        };
+        assert_eq!(broken(&bad).len(), 8, "{:?}", broken(&bad));
+    }
+
+    #[test]
+    fn memory_may_grow_with_the_nodes() {
+        let thirteen = |objects| Figures {
+            rss_bytes: 13 << 20,
+            ..good(objects)
+        };
+        assert_eq!(broken(&thirteen(20)), ["resident memory"]);
+        assert_eq!(broken(&thirteen(1_000)), Vec::<String>::new());
+    }
+}

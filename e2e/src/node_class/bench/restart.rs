@@ -1,0 +1,64 @@
+//! What restarts come to, and what they write.
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Scale;
+use super::measure::sees;
+use crate::bench::restart::{Restarted, end, kill};
+use crate::bench::writes;
+
+/// Once it sees, a new process has written by then what it adds …
+const ADDED: Duration = Duration::from_secs(15);
+/// … and what it takes away, which it does not do for a minute.
+const TAKEN: Duration = Duration::from_secs(75);
+
+/// What both restarts came to.
+pub(crate) struct Restarts {
+    /// From the new process' start to ready, after the pod was deleted.
+    pub(crate) ready: Duration,
+    /// From the end of the old and the start of the new process to the lease.
+    pub(crate) leading_after_end: Duration,
+    /// From SIGKILL to the lease.
+    pub(crate) leading_after_kill: Duration,
+    /// Writes to Nodes by both processes.
+    pub(crate) to_nodes: f64,
+    /// All others.
+    pub(crate) others: f64,
+}
+
+/// Deletes the pod, then kills the process of the new one.
+pub(crate) async fn restarts(scale: &Scale<'_>) -> Result<Restarts> {
+    // What the last change leaves to be told must not fall to the new process.
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let operator = &scale.bench.operator;
+    let ended = end(operator).await?;
+    let first = written(scale, &ended, ADDED).await?;
+    let killed = kill(operator).await?;
+    let second = written(scale, &killed, TAKEN).await?;
+    Ok(Restarts {
+        ready: ended.ready,
+        leading_after_end: ended.leading,
+        leading_after_kill: killed.leading,
+        to_nodes: first.0 + second.0,
+        others: first.1 + second.1,
+    })
+}
+
+/// What a process wrote from its beginning until it has seen for a while: to Nodes, and else.
+async fn written(scale: &Scale<'_>, restarted: &Restarted, settle: Duration) -> Result<(f64, f64)> {
+    let operator = &scale.bench.operator;
+    sees(scale).await?;
+    tokio::time::sleep(settle).await;
+    let told = writes::told(operator, &restarted.pod).await?;
+    let mut to_nodes = 0.0;
+    for kind in ["labels", "taints", "cordon"] {
+        let label = format!("kind=\"{kind}\"");
+        to_nodes += operator.metric("hearth_nodes_writes_total", &[&label]).await?;
+    }
+    if told > 0.0 {
+        eprintln!("writes of the new process: {told}, of them {to_nodes} to nodes");
+        eprintln!("{}", writes::shown(operator, &restarted.pod).await?);
+    }
+    Ok((to_nodes, told - to_nodes))
+}
