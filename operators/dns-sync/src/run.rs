@@ -1,29 +1,32 @@
-//! Wiring: watches feed the world, controllers reconcile the two kinds.
+//! Wiring: watches fill the object cache, controllers reconcile DNSZones and DNSRecords.
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
+use hearth_reconciler::health::Check;
 use hearth_reconciler::run::run as run_controller;
 use hearth_reconciler::secrets::Secrets;
-use hearth_reconciler::start::{Process, start};
+use hearth_reconciler::start::start;
 use hearth_reconciler::trigger::{Triggered, trigger};
-use hearth_reconciler::watch::{Update, reflect, watch};
+use hearth_reconciler::watch::{reflect, reflect_namespaces, watch, watch_namespaces};
+use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use crate::args::Args;
 use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
+use crate::object_cache::{ObjectCache, Scope};
 use crate::provider::route53::account::Accounts;
-use crate::reconcile::{self, Context, MANAGER, RecordCalls};
+use crate::reconcile::{self, Context, MANAGER};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
 use crate::source::ingress::SlimIngress;
 use crate::source::scope::Reach;
 use crate::source::service::SlimService;
-use crate::world::{Scope, World};
 
 /// Objects per page of a list: keeps the peak of the first list small.
 const PAGE: u32 = 250;
@@ -31,57 +34,47 @@ const PAGE: u32 = 250;
 /// Runs the operator until it is told to end.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let rate = args.rate();
-    let process = start(MANAGER, args.shared.clone()).await?;
+    let process = start(MANAGER, args.shared).await?;
     let metrics = process.metrics.register(Metrics::register);
     metrics.init_sources(&args.sources);
     let reach = Arc::new(Reach {
-        sources: args.sources.clone(),
-        namespaces: watched(&args.shared.watch_namespaces),
+        sources: args.sources,
+        namespaces: process.args.namespaces(),
     });
-    let places = reach.namespaces.len().max(1);
-    let scopes = reach
-        .sources
-        .iter()
-        .flat_map(|kind| (0..places).map(|position| Scope { kind: *kind, position }));
-    let world = Arc::new(World::new(scopes, metrics.clone()));
-
+    let scopes = reach.sources.iter().flat_map(|kind| {
+        let positions = 0..reach.namespaces.len().max(1);
+        positions.map(|position| Scope { kind: *kind, position })
+    });
     let (zone_trigger, zone_triggered) = trigger();
-    let (record_calls, record_called) = RecordCalls::new(&reach.namespaces);
+    let (record_trigger, record_triggered) = trigger();
     let (zones, zone_writer) = reflector::store::<DNSZone>();
     let context = Arc::new(Context {
-        client: process.client.clone(),
-        namespace: args.shared.namespace.clone(),
-        cluster_name: args.cluster_name.clone(),
-        reach: Arc::clone(&reach),
-        world: Arc::clone(&world),
+        process: process.clone(),
+        cluster_name: args.cluster_name,
+        object_cache: Arc::new(ObjectCache::new(scopes, metrics.clone())),
+        reach,
         accounts: Accounts::new(rate),
-        metrics: metrics.clone(),
-        events: process.events.clone(),
-        leadership: process.leadership.clone(),
+        metrics,
         zones: zones.clone(),
         secrets: Secrets::new(process.client.clone(), zone_trigger.clone()),
-        workers: parking_lot::Mutex::default(),
+        workers: Mutex::default(),
         zones_changed: tokio::sync::Notify::new(),
         zone_trigger,
-        record_calls,
+        record_trigger,
     });
 
     let mut watches = JoinSet::new();
-    for kind in &reach.sources {
+    for kind in &context.reach.sources {
         match kind {
-            SourceKind::Service => source::<SlimService>(&mut watches, &process, &world, *kind, Facts::of_service),
-            SourceKind::Ingress => source::<SlimIngress>(&mut watches, &process, &world, *kind, Facts::of_ingress),
-            SourceKind::Record => {}
-        }
+            SourceKind::Service => watches.spawn(source::<SlimService>(&context, *kind, Facts::of_service)),
+            SourceKind::Ingress => watches.spawn(source::<SlimIngress>(&context, *kind, Facts::of_ingress)),
+            SourceKind::Record => continue,
+        };
     }
     watches.spawn(sweep(Arc::clone(&context)));
     watches.spawn(reconcile::unmatched_names::watch(Arc::clone(&context)));
 
-    let updates = watch(
-        Api::<DNSZone>::all(process.client.clone()),
-        watcher::Config::default().page_size(PAGE),
-        |_| (),
-    );
+    let updates = watch(Api::<DNSZone>::all(process.client.clone()), config(), |_| ());
     let forgetful = Arc::clone(&context);
     let known = zones.clone();
     let touched = reflect(updates, zone_writer).inspect_ok(move |zone| {
@@ -98,7 +91,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         reconcile::zone::reconcile,
     );
 
-    tokio::join!(zones, records(&process, &context, record_called));
+    tokio::join!(zones, records(&context, record_triggered));
     watches.shutdown().await;
     context.workers().clear();
     process.finish().await;
@@ -106,51 +99,37 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// DNSRecords are a source and have a status: one watch serves both.
-async fn records(process: &Process, context: &Arc<Context>, triggered: Vec<Triggered<DNSRecord>>) {
-    if !context.reach.sources.contains(&SourceKind::Record) {
+async fn records(context: &Arc<Context>, triggered: Triggered<DNSRecord>) {
+    let (kind, process) = (SourceKind::Record, &context.process);
+    if !context.reach.sources.contains(&kind) {
         return process.shutdown.cancelled().await;
     }
-    let mut feeds = Vec::new();
-    for ((position, api), triggered) in process
-        .args
-        .apis::<DNSRecord>(&process.client)
-        .into_iter()
-        .enumerate()
-        .zip(triggered)
-    {
-        let (store, writer) = reflector::store::<DNSRecord>();
+    let (store, writer) = reflector::store::<DNSRecord>();
+    let (gates, cache) = (gates(context, kind), Arc::clone(&context.object_cache));
+    let updates = watch_namespaces(process, &config(), |_| ());
+    let updates = updates.inspect(move |(position, update)| {
         let scope = Scope {
-            kind: SourceKind::Record,
-            position,
+            kind,
+            position: *position,
         };
-        let gate = process.health.gate(format!("dnsrecords listed ({position})"));
-        let world = Arc::clone(&context.world);
-        let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ())
-            .inspect(move |update: &Update<DNSRecord>| world.take(scope, update, Facts::of_record, &gate));
-        let controller = Controller::for_stream(reflect(updates, writer), store).reconcile_on(triggered);
-        feeds.push(run_controller(
-            controller,
-            process,
-            "dnsrecord",
-            Arc::clone(context),
-            reconcile::record::reconcile,
-        ));
-    }
-    futures::future::join_all(feeds).await;
+        cache.take(scope, update, Facts::of_record, &gates[*position]);
+    });
+    let touched = reflect_namespaces(updates, context.reach.namespaces.clone(), writer);
+    let records = Controller::for_stream(touched, store).reconcile_on(triggered);
+    run_controller(
+        records,
+        process,
+        "dnsrecord",
+        Arc::clone(context),
+        reconcile::record::reconcile,
+    )
+    .await;
 }
 
-/// The watched namespaces as [`hearth_reconciler::args::Args::apis`] orders them.
-fn watched(namespaces: &[String]) -> Vec<String> {
-    let trimmed = namespaces.iter().map(|namespace| namespace.trim().to_owned());
-    let mut all: Vec<String> = trimmed.filter(|namespace| !namespace.is_empty()).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-fn source<K>(watches: &mut JoinSet<()>, process: &Process, world: &Arc<World>, kind: SourceKind, facts: fn(&K) -> Facts)
+/// Watches a source that has no status of ours.
+fn source<K>(context: &Context, kind: SourceKind, facts: fn(&K) -> Facts) -> impl Future<Output = ()> + Send + use<K>
 where
-    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
         + DeserializeOwned
         + std::fmt::Debug
@@ -158,16 +137,27 @@ where
         + Sync
         + 'static,
 {
-    for (position, api) in process.args.apis::<K>(&process.client).into_iter().enumerate() {
-        let gate = process.health.gate(format!("{} listed ({position})", kind.source()));
-        let updates = watch(api, watcher::Config::default().page_size(PAGE), |_| ());
-        watches.spawn(Arc::clone(world).feed(Scope { kind, position }, updates, facts, gate));
-    }
+    let updates = watch_namespaces(&context.process, &config(), |_| ());
+    Arc::clone(&context.object_cache).feed(kind, updates, facts, gates(context, kind))
+}
+
+fn config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
+/// A gate for each watched namespace.
+fn gates(context: &Context, kind: SourceKind) -> Vec<Arc<Check>> {
+    let positions = 0..context.reach.namespaces.len().max(1);
+    let gate = |position| {
+        let name = format!("{} listed ({position})", kind.source());
+        context.process.health.gate(name)
+    };
+    positions.map(gate).collect()
 }
 
 /// When a term ends, the zones' work and their series end: another replica has them now.
 async fn sweep(context: Arc<Context>) {
-    let mut terms = std::pin::pin!(context.leadership.terms());
+    let mut terms = std::pin::pin!(context.process.leadership.terms());
     while let Some(term) = terms.next().await {
         term.ended().await;
         context.workers().retain(|_, handle| handle.term.is_current());

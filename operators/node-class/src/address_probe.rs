@@ -20,7 +20,7 @@ const PORT: u16 = 22;
 pub async fn run(ctx: Arc<Context>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        if ctx.leadership.term().is_none() {
+        if ctx.process.leadership.term().is_none() {
             continue;
         }
         let silent: Vec<(String, String)> = {

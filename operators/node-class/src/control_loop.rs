@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
+use hearth_reconciler::cache::{Cache, Change};
 use hearth_reconciler::health::Check;
 use hearth_reconciler::watch::Update;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -20,7 +21,6 @@ use crate::history_store::{Reading, SlimHistory};
 use crate::planner::{NodePlan, Plan};
 use crate::reconcile::{Context, node_patch::pending_write};
 use crate::workloads::{PodPlacement, SlimPod, SlimVolume, gather, of_pod, of_volume};
-use crate::world::{Change, Feed};
 
 /// How often liveness is judged.
 const TICK: Duration = Duration::from_secs(2);
@@ -38,13 +38,13 @@ const ANEW_LATEST: Duration = Duration::from_mins(1);
 /// The watches.
 #[derive(Debug, Default)]
 pub struct Feeds {
-    pub(crate) nodes: Mutex<Feed<Arc<NodeFacts>>>,
-    pub(crate) leases: Mutex<Feed<()>>,
-    pub(crate) hosts: Mutex<Feed<()>>,
-    pub(crate) classes: Mutex<Feed<()>>,
-    pub(crate) histories: Mutex<Feed<()>>,
-    pods: Mutex<Feed<PodPlacement>>,
-    volumes: Mutex<Feed<Option<BTreeSet<String>>>>,
+    pub(crate) nodes: Mutex<Cache<String, Arc<NodeFacts>>>,
+    pub(crate) leases: Mutex<Cache<String, ()>>,
+    pub(crate) hosts: Mutex<Cache<String, ()>>,
+    pub(crate) classes: Mutex<Cache<String, ()>>,
+    pub(crate) histories: Mutex<Cache<String, ()>>,
+    pods: Mutex<Cache<String, PodPlacement>>,
+    volumes: Mutex<Cache<String, Option<BTreeSet<String>>>>,
     /// A history was deleted, so that one that is being read may be too.
     forgotten: Mutex<bool>,
     /// Something changed since the last plan.
@@ -63,19 +63,21 @@ impl Feeds {
     /// A Node came, changed or went. One that has not changed gets the facts that are kept already.
     pub fn node(&self, ctx: &Context, update: &mut Update<SlimNode>, gate: &Check) {
         // Every heartbeat brings a new version; only what else changes is planned for.
-        let keep = |node: &SlimNode| (node.name_any(), Arc::clone(&node.facts));
+        let keep = |node: &SlimNode| (node.name_any(), Some(Arc::clone(&node.facts)));
         let mut nodes = self.nodes.lock();
         let change = nodes.take(update, keep, gate);
         let now = ctx.clock.now();
         let mut planner = ctx.planner();
         match &change {
-            Change::Came(name) => {
+            Change::Updated(name) => {
                 if let Some(facts) = nodes.items().get(name) {
                     planner.tracker.node(facts, now);
                 }
             }
-            Change::Went(names) => names.iter().for_each(|name| planner.tracker.node_gone(name, now)),
-            Change::Standing => {}
+            Change::Removed(removed) => removed
+                .iter()
+                .for_each(|(name, _)| planner.tracker.node_gone(name, now)),
+            Change::Unchanged => {}
         }
         if let Update::Event(Event::Apply(node) | Event::InitApply(node)) = update
             && let Some(known) = nodes.items().get(&node.name_any())
@@ -83,14 +85,14 @@ impl Feeds {
             node.facts = Arc::clone(known);
         }
         drop((planner, nodes));
-        if change != Change::Standing || !matches!(update, Update::Event(Event::Apply(_))) {
+        if change != Change::Unchanged || !matches!(update, Update::Event(Event::Apply(_))) {
             self.changed(ctx);
         }
     }
 
     /// A lease came, changed or went. What this means is judged at the next tick.
     pub fn lease(&self, ctx: &Context, update: &Update<SlimLease>, gate: &Check) {
-        let keep = |lease: &SlimLease| (lease.name_any(), ());
+        let keep = |lease: &SlimLease| (lease.name_any(), Some(()));
         let change = self.leases.lock().take(update, keep, gate);
         let now = ctx.clock.now();
         let mut planner = ctx.planner();
@@ -108,8 +110,8 @@ impl Feeds {
                 now,
             );
         }
-        if let Change::Went(names) = change {
-            for name in &names {
+        if let Change::Removed(removed) = change {
+            for (name, ()) in &removed {
                 planner.tracker.lease_gone(name, now);
             }
         }
@@ -121,7 +123,7 @@ impl Feeds {
         let change = self
             .histories
             .lock()
-            .take(update, |history| (history.name_any(), ()), gate);
+            .take(update, |history| (history.name_any(), Some(())), gate);
         // That one is missing in a list is no word of anybody: it may be an older backup of all.
         if let Update::Event(Event::Delete(history)) = update {
             let name = history.name_any();
@@ -138,8 +140,8 @@ impl Feeds {
     /// A Pod came, changed or went.
     pub fn pod(&self, ctx: &Context, update: &Update<SlimPod>, gate: &Check) {
         let key = |pod: &SlimPod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
-        let change = self.pods.lock().take(update, |pod| (key(pod), of_pod(pod)), gate);
-        if change != Change::Standing {
+        let change = self.pods.lock().take(update, |pod| (key(pod), Some(of_pod(pod))), gate);
+        if change != Change::Unchanged {
             *self.moved.lock() = true;
             ctx.wake.notify_one();
         }
@@ -150,8 +152,8 @@ impl Feeds {
         let change = self
             .volumes
             .lock()
-            .take(update, |volume| (volume.name_any(), of_volume(volume)), gate);
-        if change != Change::Standing {
+            .take(update, |volume| (volume.name_any(), Some(of_volume(volume))), gate);
+        if change != Change::Unchanged {
             *self.moved.lock() = true;
             ctx.wake.notify_one();
         }
@@ -159,13 +161,13 @@ impl Feeds {
 
     /// Whether liveness can be judged.
     fn sees(&self) -> bool {
-        self.nodes.lock().complete() && self.leases.lock().complete()
+        self.nodes.lock().is_complete() && self.leases.lock().is_complete()
     }
 
     /// Whether what is absent is so.
     fn complete(&self) -> bool {
         let ours = [&self.hosts, &self.classes, &self.histories];
-        self.sees() && ours.iter().all(|feed| feed.lock().complete())
+        self.sees() && ours.iter().all(|feed| feed.lock().is_complete())
     }
 }
 
@@ -190,7 +192,7 @@ const AT_ONCE: usize = 100;
 pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, restored: Arc<Check>) {
     let (mut asked, mut reading) = (Asked::default(), Reading::default());
     let (mut last, mut took) = (Duration::ZERO, Duration::ZERO);
-    let mut terms = std::pin::pin!(ctx.leadership.terms());
+    let mut terms = std::pin::pin!(ctx.process.leadership.terms());
     loop {
         let stirred = tokio::time::timeout(TICK, ctx.wake.notified()).await.is_ok();
         if stirred {
@@ -213,7 +215,7 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
         }
         // What was asked for in the term before ended with it, and what was read was not read in this one.
         let new_term = terms.next().now_or_never().is_some();
-        let leading = ctx.leadership.term().is_some();
+        let leading = ctx.process.leadership.term().is_some();
         if new_term || !leading {
             (asked, reading) = (Asked::default(), Reading::default());
             ctx.planner().stand_by(now);
@@ -246,8 +248,8 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
 }
 
 /// Whether more has happened than that one which is there was written.
-fn is_news(update: &Update<SlimHistory>, change: &Change) -> bool {
-    *change != Change::Standing || !matches!(update, Update::Event(Event::Apply(_)))
+fn is_news(update: &Update<SlimHistory>, change: &Change<String, ()>) -> bool {
+    *change != Change::Unchanged || !matches!(update, Update::Event(Event::Apply(_)))
 }
 
 /// How long changes are gathered after a plan that took so long. Liveness is judged in time all the same.
@@ -275,7 +277,7 @@ fn make_plan(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Plan
             .leftovers
             .retain(|node, _| ctx.planner().watches_leftovers(node));
         let (pods, volumes) = (feeds.pods.lock(), feeds.volumes.lock());
-        observed.workloads = (pods.complete() && volumes.complete())
+        observed.workloads = (pods.is_complete() && volumes.is_complete())
             .then(|| Arc::new(gather(pods.items().values(), volumes.items().iter())));
         observed.clone()
     };
@@ -283,7 +285,8 @@ fn make_plan(ctx: &Context, feeds: &Feeds, complete: bool, now: Now) -> Arc<Plan
     for (node, reason, text) in &plan.events {
         tracing::info!(node, reason, text, "node");
         if let Some(facts) = observed.nodes.get(node) {
-            ctx.events
+            ctx.process
+                .events
                 .publish(&reference(facts), EventType::Normal, reason, "Observe", text);
         }
         ctx.metrics.event(reason);
@@ -385,13 +388,13 @@ mod tests {
     fn what_we_store_ourselves_is_not_thought_about_again() {
         let history = SlimHistory::default();
         let stored = Update::Event(Event::Apply(history.clone()));
-        assert!(!is_news(&stored, &Change::Standing));
-        assert!(is_news(&stored, &Change::Came("a".to_owned())));
+        assert!(!is_news(&stored, &Change::Unchanged));
+        assert!(is_news(&stored, &Change::Updated("a".to_owned())));
         assert!(is_news(
             &Update::Event(Event::Delete(history)),
-            &Change::Went(vec!["a".to_owned()])
+            &Change::Removed(vec![("a".to_owned(), ())])
         ));
-        assert!(is_news(&Update::Recovered, &Change::Standing));
+        assert!(is_news(&Update::Recovered, &Change::Unchanged));
     }
 
     #[test]

@@ -2,19 +2,18 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use hearth_reconciler::cache::Cache;
 use hearth_reconciler::start::Process;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::class::lockout::DaemonSetFacts;
 use crate::reconcile::Context;
-use crate::world::Feed;
 
 /// What a watch reads of a DaemonSet.
 #[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
@@ -43,7 +42,7 @@ pub struct SlimTemplate {
     pub spec: Option<PodSpec>,
 }
 
-fn facts(set: &SlimDaemonSet) -> (String, DaemonSetFacts) {
+fn facts(set: &SlimDaemonSet) -> (String, Option<DaemonSetFacts>) {
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
     let spec = set
         .spec
@@ -57,7 +56,7 @@ fn facts(set: &SlimDaemonSet) -> (String, DaemonSetFacts) {
         namespace: namespace.clone(),
         name: name.clone(),
     };
-    (format!("{namespace}/{name}"), facts)
+    (format!("{namespace}/{name}"), Some(facts))
 }
 
 /// Watches DaemonSets and reads the own pod once. Without permission nothing is known, and nothing refused for it.
@@ -66,13 +65,12 @@ pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, con
     let gate = process.health.gate("daemonsets listed");
     let feeding = Arc::clone(ctx);
     tasks.spawn(async move {
-        let feed: Mutex<Feed<DaemonSetFacts>> = Mutex::default();
+        let mut cache = Cache::default();
         let mut updates = std::pin::pin!(updates);
         while let Some(update) = updates.next().await {
-            let mut feed = feed.lock();
-            feed.take(&update, facts, &gate);
-            if feed.complete() {
-                feeding.observed().daemon_sets = Some(Arc::new(feed.items().values().cloned().collect()));
+            cache.take(&update, facts, &gate);
+            if cache.is_complete() {
+                feeding.observed().daemon_sets = Some(Arc::new(cache.items().values().cloned().collect()));
                 feeding.wake.notify_one();
             }
         }

@@ -98,7 +98,7 @@ impl Reading {
         if self.0.is_empty() {
             let ctx = Arc::clone(ctx);
             self.0.spawn(async move {
-                let stored = read(&ctx.client).await;
+                let stored = read(&ctx.process.client).await;
                 if stored.is_err() {
                     tokio::time::sleep(PATIENCE).await;
                 }

@@ -27,4 +27,3 @@ pub mod reconcile;
 pub mod release;
 pub mod run;
 pub mod workloads;
-pub mod world;

@@ -98,7 +98,7 @@ struct Reader(Arc<Shown>);
 impl Collector for Reader {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let context = self.0.0.lock().upgrade();
-        let Some(context) = context.filter(|context| context.leadership.term().is_some()) else {
+        let Some(context) = context.filter(|context| context.process.leadership.term().is_some()) else {
             return Ok(());
         };
         let plan = context.plan();

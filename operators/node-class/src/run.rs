@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+use hearth_reconciler::cache::Cache;
 use hearth_reconciler::run::{run as run_controller, run_on_trigger};
 use hearth_reconciler::start::{Process, start};
 use hearth_reconciler::trigger::trigger;
@@ -25,7 +26,6 @@ use crate::metrics::Metrics;
 use crate::planner::{Observed, Plan, Planner};
 use crate::reconcile::{self, Context, Triggers};
 use crate::workloads::{self, SlimPod, SlimVolume};
-use crate::world::Feed;
 use crate::{address_probe, daemonset_watch};
 
 /// Objects per page of a list: keeps the peak of the first list small. A page of Nodes is decoded with their managedFields
@@ -46,10 +46,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let (classes, class_writer) = reflector::store::<NodeClass>();
     let (histories, history_writer) = reflector::store::<SlimHistory>();
     let ctx = Arc::new(Context {
-        client: process.client.clone(),
+        process: process.clone(),
         evictions: process.client_without_retries()?,
-        events: process.events.clone(),
-        leadership: process.leadership.clone(),
         metrics: metrics.clone(),
         planner: Mutex::new(Planner::new(&settings, clock.now())),
         observed: Mutex::new(Observed::default()),
@@ -166,7 +164,7 @@ fn told<K>(
     ctx: &Arc<Context>,
     feeds: &Arc<Feeds>,
     name: &str,
-    feed: fn(&Feeds) -> &Mutex<Feed<()>>,
+    feed: fn(&Feeds) -> &Mutex<Cache<String, ()>>,
 ) -> impl Stream<Item = Update<K>> + Send + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
@@ -175,7 +173,7 @@ where
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
     watch(Api::<K>::all(process.client.clone()), config(), |_| ()).inspect(move |update: &Update<K>| {
         let mut feed = feed(&feeds).lock();
-        feed.take(update, |object| (object.name_any(), ()), &gate);
+        feed.take(update, |object| (object.name_any(), Some(())), &gate);
         drop(feed);
         feeds.changed(&ctx);
     })

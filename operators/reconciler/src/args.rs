@@ -24,7 +24,7 @@ pub struct Args {
     /// The name of this pod, the readable part of its identity in the lease.
     #[arg(long, env = "POD_NAME", default_value = "local")]
     pub pod_name: String,
-    /// Namespaces to look at, comma-separated; none means all.
+    /// Namespaces to watch, comma-separated; none means all.
     #[arg(long, env = "HEARTH_WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
     /// Whether to wait for the leader lease before changing anything.
@@ -36,13 +36,19 @@ pub struct Args {
 }
 
 impl Args {
-    /// The APIs of a namespaced kind that this operator may look at: one for all namespaces, or one for each given.
+    /// The namespaces that this operator watches, each once, in order; empty means all.
+    pub fn namespaces(&self) -> Vec<String> {
+        let namespaces = self.watch_namespaces.iter().map(|name| name.trim());
+        let namespaces: BTreeSet<&str> = namespaces.filter(|name| !name.is_empty()).collect();
+        namespaces.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The APIs of a namespaced type in the watched namespaces: one for all, or one for each of [`Args::namespaces`].
     pub fn apis<K>(&self, client: &Client) -> Vec<Api<K>>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
-        let namespaces = self.watch_namespaces.iter().map(|name| name.trim());
-        let namespaces: BTreeSet<&str> = namespaces.filter(|name| !name.is_empty()).collect();
+        let namespaces = self.namespaces();
         if namespaces.is_empty() {
             return vec![Api::all(client.clone())];
         }
@@ -100,5 +106,12 @@ mod tests {
         assert_eq!(args.watch_namespaces, ["a", "b"]);
         assert_eq!((args.leader_elect, args.log_format), (false, LogFormat::Json));
         assert!(Command::try_parse_from(["op", "--namespace", "n", "--concurrency", "0"]).is_err());
+    }
+
+    #[test]
+    fn a_namespace_that_is_given_twice_is_watched_once() {
+        let given = ["op", "--namespace", "n", "--watch-namespaces", "b, a,,b"];
+        let args = Command::try_parse_from(given).unwrap().args;
+        assert_eq!(args.namespaces(), ["a", "b"]);
     }
 }

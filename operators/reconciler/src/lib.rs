@@ -31,6 +31,7 @@ mod admin_server;
 pub mod apply;
 pub mod args;
 pub mod backoff;
+pub mod cache;
 mod client_metrics;
 pub mod conditions;
 pub mod crd;

@@ -1,10 +1,11 @@
 //! From arguments to a running process, and to its end.
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use http::header::USER_AGENT;
 use kube::{Api, Client, Config, client::ClientBuilder};
+use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
@@ -23,7 +24,8 @@ use crate::{
 /// How long events may take at the end.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// A running process: what `main` hands to its controllers.
+/// A running process: what `main` hands to its controllers and keeps in their context. Clones are handles of the same process.
+#[derive(Clone)]
 pub struct Process {
     /// The operator's client: requests are counted, and end when the server stalls.
     pub client: Client,
@@ -39,8 +41,8 @@ pub struct Process {
     pub events: Events,
     /// The arguments.
     pub args: Args,
-    pub(crate) election: Option<lease::Running>,
-    pub(crate) config: Config,
+    pub(crate) election: Arc<Mutex<Option<lease::Running>>>,
+    pub(crate) config: Arc<Config>,
 }
 
 /// Starts the process: logs, client, admin server, election, signals. `operator` is the name in metrics, events, the
@@ -93,16 +95,16 @@ pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process
         leadership,
         events,
         args,
-        election,
-        config,
+        election: Arc::new(Mutex::new(election)),
+        config: Arc::new(config),
     })
 }
 
 impl Process {
-    /// A client that asks once. [`Process::client`] tries again for minutes what is refused with 429, which is an answer
-    /// where an eviction is asked for. Its requests are not counted, and end when the caller says so.
+    /// A client that does not retry. [`Process::client`] retries for minutes what is refused with 429, which is the answer
+    /// to an eviction that a budget forbids. Its requests are not counted, and end when the caller says so.
     pub fn client_without_retries(&self) -> anyhow::Result<Client> {
-        let mut config = self.config.clone();
+        let mut config = Config::clone(&self.config);
         config.default_retry = false;
         Client::try_from(config).context("the Kubernetes client cannot be built")
     }
@@ -110,7 +112,8 @@ impl Process {
     /// The graceful end, after the controllers have stopped: gives the lease back and sends the last events.
     pub async fn finish(self) {
         self.shutdown.cancel();
-        if let Some(election) = self.election {
+        let election = self.election.lock().take();
+        if let Some(election) = election {
             election.release().await;
         }
         self.events.flush(FLUSH).await;

@@ -1,27 +1,34 @@
-//! Lean watches that do not end: pruned before anything is cached, patient with a server that is away, and outspoken
-//! about what is wrong.
+//! Lean watches that do not end: pruned before anything is cached, retried while the server is away, and with reports of what
+//! is wrong.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::TypeId, sync::Arc, time::Duration};
 
 use backon::ExponentialBuilder;
 use futures::{Stream, StreamExt, stream};
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{
     Api, Resource, ResourceExt,
     runtime::{
         WatchStreamExt,
-        reflector::{ObjectRef, store::Writer},
+        reflector::{ObjectRef, Store, store::Writer},
         utils::ResetTimerBackoff,
         watcher::{self, Event, ExponentialBackoff},
     },
 };
 use serde::de::DeserializeOwned;
 
-/// What a watch says.
+use crate::{
+    cache::{Cache, Change},
+    health::{Check, Health},
+    start::Process,
+};
+
+/// What a watch delivers.
 #[derive(Debug)]
 pub enum Update<K> {
     /// An event, as kube's watcher gives it.
     Event(Event<K>),
-    /// The watch does not work for now and goes on trying. Told once, and again when the reason changes:
+    /// The watch does not work for now and is retried. Reported once, and again when the reason changes:
     /// `Forbidden` (RBAC), `NotServed` (the kind's CRD is missing), `Undecodable` (an object does not fit the type),
     /// `Unreachable` (anything else).
     Failing {
@@ -38,21 +45,23 @@ pub enum Update<K> {
 /// cut, and a small cluster's API server bears it. `slim` drops what the caller does not need (or `|_| ()`; a type without
 /// those fields is better still), then managedFields and the last-applied annotation are dropped.
 ///
+/// With an `Api<PartialObjectMeta<K>>` the server sends only the objects' metadata.
+///
 /// A lost connection whose watch resumes is no failure: what is cached stays right, only late.
 pub fn watch<K>(api: Api<K>, config: watcher::Config, slim: fn(&mut K)) -> impl Stream<Item = Update<K>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    let patience = ExponentialBuilder::default()
+    let backoff = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(500))
         .with_max_delay(Duration::from_secs(4))
         .without_max_times()
         // Adds up to the same again.
         .with_jitter();
-    let patience = ExponentialBackoff::from(patience);
+    let backoff = ExponentialBackoff::from(backoff);
     let events = kube::runtime::watcher(api, config)
         // Each list begins with an event that says nothing of success, so only time resets the backoff.
-        .backoff(ResetTimerBackoff::new(patience, Duration::from_mins(2)))
+        .backoff(ResetTimerBackoff::new(backoff, Duration::from_mins(2)))
         .modify(move |object| {
             slim(object);
             object.managed_fields_mut().clear();
@@ -63,11 +72,34 @@ where
     track_failures(events)
 }
 
+/// As [`watch`], over the namespaces that this operator watches, as one stream. Each update comes with the position of its
+/// namespace in [`Args::namespaces`](crate::args::Args::namespaces), or 0 where all namespaces are watched. Each namespace is
+/// listed, fails and recovers by itself, so completeness is to be tracked by position.
+pub fn watch_namespaces<K>(
+    process: &Process,
+    config: &watcher::Config,
+    slim: fn(&mut K),
+) -> impl Stream<Item = (usize, Update<K>)> + Send + use<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + 'static,
+{
+    let apis = process.args.apis::<K>(&process.client).into_iter().enumerate();
+    stream::select_all(apis.map(|(position, api)| {
+        let updates = watch(api, config.clone(), slim);
+        updates.map(move |update| (position, update)).boxed()
+    }))
+}
+
 /// Keeps a store up to date and yields each object that changed, **after** the store holds it; `touched` is for
 /// `Controller::for_stream` and friends. Deleted objects are yielded as they were last seen, also those whose deletion
 /// fell into a gap of the watch.
 ///
-/// One store takes one watch: several namespaces need several stores.
+/// One store takes one watch; for several namespaces there is [`reflect_namespaces`].
 pub fn reflect<K, S>(updates: S, mut writer: Writer<K>) -> impl Stream<Item = watcher::Result<K>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
@@ -86,9 +118,9 @@ where
             // kube's own streams yield at InitApply, when the store still holds the old objects.
             Event::Init | Event::InitApply(_) => Vec::new(),
             Event::InitDone => {
-                let gone = before.into_iter();
-                let gone = gone.filter(|object| store.get(&ObjectRef::from_obj(&**object)).is_none());
-                store.state().into_iter().chain(gone).collect()
+                let removed = before.into_iter();
+                let removed = removed.filter(|object| store.get(&ObjectRef::from_obj(&**object)).is_none());
+                store.state().into_iter().chain(removed).collect()
             }
         };
         stream::iter(touched)
@@ -112,6 +144,115 @@ where
     })
 }
 
+/// As [`reflect`], for [`watch_namespaces`]. The store is ready when each of the namespaces has been listed, or cannot be for a
+/// reason that time does not fix: those that can be listed are reconciled all the same.
+pub fn reflect_namespaces<K, S>(
+    updates: S,
+    namespaces: Vec<String>,
+    writer: Writer<K>,
+) -> impl Stream<Item = watcher::Result<K>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    S: Stream<Item = (usize, Update<K>)> + Send,
+{
+    if namespaces.len() < 2 {
+        return reflect(updates.map(|(_, update)| update), writer).left_stream();
+    }
+    let mut merged = Merged {
+        caches: namespaces.iter().map(|_| Cache::default()).collect(),
+        namespaces,
+        gate: Health::default().gate("merged"),
+        store: writer.as_reader(),
+        writer,
+        ready: false,
+    };
+    let touched = updates.flat_map(move |(position, update)| stream::iter(merged.take(position, update)));
+    touched.map(|object| Ok(Arc::unwrap_or_clone(object))).right_stream()
+}
+
+/// Watches of several namespaces that fill one store.
+struct Merged<K: Resource<DynamicType = ()> + Clone + 'static> {
+    namespaces: Vec<String>,
+    /// The names of each namespace's objects.
+    caches: Vec<Cache<String, ()>>,
+    gate: Arc<Check>,
+    store: Store<K>,
+    writer: Writer<K>,
+    ready: bool,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Merged<K> {
+    /// The objects that changed, which the store holds then, or holds no longer.
+    fn take(&mut self, position: usize, update: Update<K>) -> Vec<Arc<K>> {
+        let (Some(cache), Some(namespace)) = (self.caches.get_mut(position), self.namespaces.get(position)) else {
+            return Vec::new();
+        };
+        let change = cache.take(&update, |object: &K| (object.name_any(), Some(())), &self.gate);
+        let mut touched = Vec::new();
+        if let Update::Event(Event::Apply(object) | Event::InitApply(object)) = update {
+            let reference = ObjectRef::from_obj(&object);
+            self.writer.apply_watcher_event(&Event::Apply(object));
+            touched.extend(self.store.get(&reference));
+        }
+        if let Change::Removed(names) = change {
+            for (name, ()) in names {
+                let Some(object) = self.store.get(&ObjectRef::new(&name).within(namespace)) else {
+                    continue;
+                };
+                self.writer.apply_watcher_event(&Event::Delete((*object).clone()));
+                touched.push(object);
+            }
+        }
+        if !self.ready && self.caches.iter().all(Cache::is_settled) {
+            self.ready = true;
+            // Only a list that has ended makes a store ready.
+            let all = self.store.state().into_iter();
+            let events = all.map(|object| Event::InitApply((*object).clone()));
+            for event in std::iter::once(Event::Init).chain(events).chain([Event::InitDone]) {
+                self.writer.apply_watcher_event(&event);
+            }
+        }
+        touched
+    }
+}
+
+/// The owners of what a watch delivers: each `O` that controls an object that was created, changed or removed, also when
+/// that happened in a gap of the watch. For `Controller::reconcile_on`, in place of kube's `owns`. The gate is passed when
+/// the watch is settled.
+pub fn owners<K, O>(
+    updates: impl Stream<Item = Update<K>> + Send,
+    gate: Arc<Check>,
+) -> impl Stream<Item = ObjectRef<O>> + Send
+where
+    K: Resource<DynamicType = ()> + Send + 'static,
+    O: Resource<DynamicType = (), Scope: 'static> + Send + 'static,
+{
+    let key = |object: &K| (object.namespace(), object.name_any());
+    let mut owners = Cache::default();
+    updates.flat_map(move |update| {
+        let mut touched: Vec<ObjectRef<O>> = Vec::new();
+        if let Update::Event(Event::Apply(object) | Event::InitApply(object)) = &update {
+            touched.extend(owners.items().get(&key(object)).cloned());
+            touched.extend(owner(object));
+        }
+        let change = owners.take(&update, |object| (key(object), owner(object)), &gate);
+        if let Change::Removed(objects) = change {
+            touched.extend(objects.into_iter().map(|(_, owner)| owner));
+        }
+        touched.dedup();
+        stream::iter(touched)
+    })
+}
+
+/// The `O` that controls an object.
+fn owner<K: Resource, O: Resource<DynamicType = (), Scope: 'static>>(object: &K) -> Option<ObjectRef<O>> {
+    let cluster_scoped = TypeId::of::<O::Scope>() == TypeId::of::<ClusterResourceScope>();
+    let namespace = object.namespace().filter(|_| !cluster_scoped);
+    let mut controllers = object.owner_references().iter();
+    let controller = controllers.find(|owner| owner.controller == Some(true))?;
+    ObjectRef::from_owner_ref(namespace.as_deref(), controller, ())
+}
+
 fn track_failures<K, S>(events: S) -> impl Stream<Item = Update<K>> + Send
 where
     K: Resource + Send + 'static,
@@ -119,7 +260,7 @@ where
 {
     let mut failing: Option<&'static str> = None;
     events.flat_map(move |event| {
-        let told = match event {
+        let updates = match event {
             Ok(event) => {
                 // Init comes before the server was asked.
                 let recovered = !matches!(event, Event::Init) && failing.take().is_some();
@@ -130,12 +271,12 @@ where
                 let news = reason(&error).filter(|reason| failing.replace(reason) != Some(reason));
                 let message = error.to_string();
                 if let Some(reason) = news {
-                    tracing::warn!(reason, error = message, "watch fails; it goes on trying");
+                    tracing::warn!(reason, error = message, "watch fails; it is retried");
                 }
                 [news.map(|reason| Update::Failing { reason, message }), None]
             }
         };
-        stream::iter(told.into_iter().flatten())
+        stream::iter(updates.into_iter().flatten())
     })
 }
 

@@ -7,20 +7,19 @@ pub mod zone;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hearth_reconciler::events::Events;
-use hearth_reconciler::lease::{Leadership, Term};
+use hearth_reconciler::lease::Term;
 use hearth_reconciler::secrets::Secrets;
-use hearth_reconciler::trigger::{Trigger, Triggered, trigger};
-use kube::Client;
+use hearth_reconciler::start::Process;
+use hearth_reconciler::trigger::Trigger;
 use kube::runtime::reflector::{ObjectRef, Store};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
+use crate::object_cache::ObjectCache;
 use crate::provider::route53::account::Accounts;
 use crate::source::scope::Reach;
-use crate::world::World;
 use crate::zone::worker::{Instructions, Shared};
 
 /// Field manager of everything that this operator writes.
@@ -28,24 +27,18 @@ pub const MANAGER: &str = "dns-sync";
 
 /// What reconcilers share.
 pub struct Context {
-    /// The API server.
-    pub client: Client,
-    /// The operator's namespace, where credentials are.
-    pub namespace: String,
+    /// The process: client, events, leadership. Credentials are in its namespace.
+    pub process: Process,
     /// The cluster's name.
     pub cluster_name: String,
     /// What this installation watches.
     pub reach: Arc<Reach>,
     /// The objects.
-    pub world: Arc<World>,
+    pub object_cache: Arc<ObjectCache>,
     /// The provider's clients.
     pub accounts: Accounts,
     /// The operator's metrics.
     pub metrics: Metrics,
-    /// Events.
-    pub events: Events,
-    /// Whether we may act.
-    pub leadership: Leadership,
     /// The DNSZones.
     pub zones: Store<DNSZone>,
     /// The credentials that zones refer to.
@@ -57,41 +50,7 @@ pub struct Context {
     /// Asks for a reconcile of a DNSZone.
     pub(crate) zone_trigger: Trigger<DNSZone>,
     /// Asks for a reconcile of a DNSRecord.
-    pub(crate) record_calls: RecordCalls,
-}
-
-/// Asks for reconciles of DNSRecords. There is one controller for all namespaces, or one for each that is watched.
-#[derive(Clone, Debug)]
-pub struct RecordCalls(Arc<[RecordCall]>);
-
-/// A namespace, or all of them, and who reconciles its DNSRecords.
-type RecordCall = (Option<String>, Trigger<DNSRecord>);
-
-impl RecordCalls {
-    /// One channel for all namespaces (an empty list), or one for each; the receivers in the same order.
-    pub fn new(namespaces: &[String]) -> (Self, Vec<Triggered<DNSRecord>>) {
-        let mut places: Vec<Option<String>> = namespaces.iter().cloned().map(Some).collect();
-        if places.is_empty() {
-            places.push(None);
-        }
-        let (mut senders, mut receivers) = (Vec::new(), Vec::new());
-        for place in places {
-            let (sender, receiver) = trigger();
-            senders.push((place, sender));
-            receivers.push(receiver);
-        }
-        (Self(senders.into()), receivers)
-    }
-
-    pub(crate) fn call(&self, object: &crate::source::ObjectKey) {
-        let to = self
-            .0
-            .iter()
-            .find(|(place, _)| place.as_deref().is_none_or(|place| place == object.namespace()));
-        if let Some((_, sender)) = to {
-            sender.reconcile(ObjectRef::new(object.name()).within(object.namespace()));
-        }
-    }
+    pub(crate) record_trigger: Trigger<DNSRecord>,
 }
 
 /// A zone at work.
@@ -157,9 +116,9 @@ impl Context {
     /// Every DNSRecord is looked at again: the set of zones has changed.
     pub(crate) fn call_records(&self) {
         self.zones_changed.notify_one();
-        for facts in self.world.all() {
+        for facts in self.object_cache.all() {
             if facts.object.key.kind() == crate::source::SourceKind::Record {
-                self.record_calls.call(&facts.object.key);
+                self.record_trigger.reconcile(facts.object.key.to_record());
             }
         }
     }

@@ -9,13 +9,12 @@ use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
 use parking_lot::Mutex;
 
-use super::RecordCalls;
-use crate::crd::DNSZone;
+use crate::crd::{DNSRecord, DNSZone};
+use crate::object_cache::ObjectCache;
 use crate::records::SetKey;
 use crate::source::endpoints::Defect;
 use crate::source::facts::Facts;
 use crate::source::{ObjectKey, SourceKind};
-use crate::world::World;
 use crate::zone::plan::types::RecordVerdict;
 use crate::zone::worker::{Notifier, Shared};
 
@@ -23,10 +22,10 @@ use crate::zone::worker::{Notifier, Shared};
 pub(crate) struct ObjectNotifier {
     pub(crate) zone: Arc<str>,
     pub(crate) shared: Weak<Shared>,
-    pub(crate) world: Arc<World>,
+    pub(crate) object_cache: Arc<ObjectCache>,
     pub(crate) events: Events,
     pub(crate) zone_trigger: Trigger<DNSZone>,
-    pub(crate) record_calls: RecordCalls,
+    pub(crate) record_trigger: Trigger<DNSRecord>,
     /// Objects that have a warning of this zone: only that is forgotten when all is well, not another zone's.
     pub(crate) warned: Mutex<HashSet<ObjectKey>>,
 }
@@ -39,12 +38,12 @@ impl Notifier for ObjectNotifier {
     fn zone_listed(&self) {
         // Records of other zones too: a record is answered when every zone that may take it has looked.
         for facts in self
-            .world
+            .object_cache
             .all()
             .iter()
             .filter(|facts| facts.object.key.kind() == SourceKind::Record)
         {
-            self.record_calls.call(&facts.object.key);
+            self.record_trigger.reconcile(facts.object.key.to_record());
         }
     }
 
@@ -52,9 +51,9 @@ impl Notifier for ObjectNotifier {
         let Some(shared) = self.shared.upgrade() else { return };
         for object in objects {
             if object.kind() == SourceKind::Record {
-                self.record_calls.call(object);
+                self.record_trigger.reconcile(object.to_record());
             }
-            let Some(facts) = self.world.get(object) else {
+            let Some(facts) = self.object_cache.get(object) else {
                 self.warned.lock().remove(object);
                 continue;
             };

@@ -32,10 +32,10 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     if !decided && is_current(&record) {
         return Ok(Action::await_change());
     }
-    let facts = context.world.get(&key).filter(|_| results.is_empty());
+    let facts = context.object_cache.get(&key).filter(|_| results.is_empty());
     let unserved = facts.and_then(|facts| unserved(&zone_configs(&context), &facts));
     let status = describe(&record, &results, decided, unserved.as_deref(), Timestamp::now());
-    let api: Api<DNSRecord> = Api::namespaced(context.client.clone(), key.namespace());
+    let api: Api<DNSRecord> = Api::namespaced(context.process.client.clone(), key.namespace());
     patch_status(&api, MANAGER, &record, &status)
         .await
         .map_err(RequestError::when("failed to write the status"))?;
@@ -55,7 +55,7 @@ struct ZoneResult {
 }
 
 fn gather(key: &ObjectKey, generation: Option<i64>, context: &Context) -> Vec<ZoneResult> {
-    let facts = context.world.get(key);
+    let facts = context.object_cache.get(key);
     let workers = context.workers();
     let mut results: Vec<ZoneResult> = Vec::new();
     for (zone, handle) in workers.iter() {

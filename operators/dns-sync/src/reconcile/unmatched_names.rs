@@ -10,12 +10,12 @@ use kube::runtime::events::EventType;
 use super::Context;
 use super::notify::reference;
 use crate::name::Name;
+use crate::object_cache::Notice;
 use crate::source::endpoints::Wanted;
 use crate::source::facts::{Facts, selected, wanted};
 use crate::source::scope::Nested;
 use crate::source::scope::ZoneView;
 use crate::source::{ObjectKey, SourceKind};
-use crate::world::Notice;
 use crate::zone::config::Config;
 
 /// Changes are gathered so long: a name outside every zone is in no hurry, and at the start zones are still coming.
@@ -23,7 +23,7 @@ const GATHER: Duration = Duration::from_secs(3);
 
 /// Tells names outside every zone for as long as the process lasts; only the leader speaks.
 pub async fn watch(context: Arc<Context>) {
-    let mut notices = context.world.listen();
+    let mut notices = context.object_cache.listen();
     let (mut all, mut some) = (false, BTreeSet::<ObjectKey>::new());
     loop {
         tokio::select! {
@@ -35,11 +35,11 @@ pub async fn watch(context: Arc<Context>) {
             () = context.zones_changed.notified() => all = true,
             () = tokio::time::sleep(GATHER), if all || !some.is_empty() => {
                 let zones = zone_configs(&context);
-                if context.leadership.term().is_some() && !zones.is_empty() {
+                if context.process.leadership.term().is_some() && !zones.is_empty() {
                     let facts: Vec<Arc<Facts>> = if all {
-                        context.world.all()
+                        context.object_cache.all()
                     } else {
-                        some.iter().filter_map(|key| context.world.get(key)).collect()
+                        some.iter().filter_map(|key| context.object_cache.get(key)).collect()
                     };
                     for facts in facts.iter().filter(|facts| facts.object.key.kind() != SourceKind::Record) {
                         notify(&context, &zones, facts);
@@ -64,6 +64,7 @@ fn notify(context: &Context, zones: &[Arc<Config>], facts: &Facts) {
     if let Some(note) = note(zones, facts) {
         let object = reference(facts);
         context
+            .process
             .events
             .publish(&object, EventType::Warning, "NoMatchingZone", "Publish", &note);
     }

@@ -91,7 +91,7 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
             context.call_records();
         }
     }
-    let api: Api<DNSZone> = Api::all(context.client.clone());
+    let api: Api<DNSZone> = Api::all(context.process.client.clone());
     patch_status(&api, MANAGER, &zone, &writer.status)
         .await
         .map_err(RequestError::when("failed to write the status"))?;
@@ -139,7 +139,7 @@ async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) ->
         route53: route53.clone(),
         secret: secret.as_ref().map(|(version, _)| version.clone()),
     };
-    let Some(term) = context.leadership.term() else {
+    let Some(term) = context.process.leadership.term() else {
         return Err(Obstacle::Waiting("NotLeading", "another replica leads".to_owned()));
     };
     let running = context
@@ -207,17 +207,17 @@ async fn start(
     let notifier = ObjectNotifier {
         zone: name.as_str().into(),
         shared: Arc::downgrade(&shared),
-        world: Arc::clone(&context.world),
-        events: context.events.clone(),
+        object_cache: Arc::clone(&context.object_cache),
+        events: context.process.events.clone(),
         zone_trigger: context.zone_trigger.clone(),
-        record_calls: context.record_calls.clone(),
+        record_trigger: context.record_trigger.clone(),
         warned: parking_lot::Mutex::default(),
     };
     let worker = Worker {
         shared: Arc::clone(&shared),
         provider: account.zone(&found.zone_id, metrics.provider()),
-        world: Arc::clone(&context.world),
-        notices: context.world.listen(),
+        object_cache: Arc::clone(&context.object_cache),
+        notices: context.object_cache.listen(),
         instructions: receiver,
         notifier,
         metrics,
@@ -256,7 +256,7 @@ const UNTIL_THEN: &str = "nothing is written or deleted until then";
 type SecretVersion = (String, Arc<std::collections::BTreeMap<String, k8s_openapi::ByteString>>);
 
 fn credentials(context: &Context, zone: &DNSZone, secret: &str) -> Result<SecretVersion, Obstacle> {
-    let namespace = &context.namespace;
+    let namespace = &context.process.args.namespace;
     let (zone, wanted) = (ObjectRef::from_obj(zone), ObjectRef::new(secret).within(namespace));
     context.secrets.retain(&zone, std::slice::from_ref(&wanted));
     match context.secrets.get(&zone, &wanted) {

@@ -2,6 +2,10 @@
 //! [`facts::Facts`] keeps what matters of each, and [`wanted`] says what it wants of one zone.
 use std::{cmp::Ordering, fmt, sync::Arc};
 
+use kube::runtime::reflector::ObjectRef;
+
+use crate::crd::DNSRecord;
+
 pub mod annotations;
 mod assemble;
 pub mod endpoints;
@@ -120,6 +124,11 @@ impl ObjectKey {
     /// Its name.
     pub fn name(&self) -> &str {
         self.part(2)
+    }
+
+    /// As a DNSRecord, which it must be.
+    pub fn to_record(&self) -> ObjectRef<DNSRecord> {
+        ObjectRef::new(self.name()).within(self.namespace())
     }
 
     fn part(&self, index: usize) -> &str {

@@ -13,9 +13,9 @@ use super::config::Config;
 use super::state::{Mono, ZoneState};
 use crate::metrics::ZoneMetrics;
 use crate::name::Name;
+use crate::object_cache::{Notice, ObjectCache};
 use crate::provider::{Provider, ProviderError};
 use crate::source::ObjectKey;
-use crate::world::{Notice, World};
 
 mod schedule;
 mod send;
@@ -88,10 +88,10 @@ pub struct Worker<P, A> {
     /// The hosted zone.
     pub provider: P,
     /// The objects.
-    pub world: Arc<World>,
+    pub object_cache: Arc<ObjectCache>,
     /// The term for which it may act.
     pub term: Term,
-    /// What changed in the world.
+    /// What changed in the object_cache.
     pub notices: UnboundedReceiver<Notice>,
     /// Configuration and requests.
     pub instructions: watch::Receiver<Instructions>,
@@ -123,7 +123,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         // What was ordered between the actor's making and its beginning.
         self.reconfigure(&instructions.config, &mut schedule);
         loop {
-            let now = self.world.now();
+            let now = self.object_cache.now();
             if now >= schedule.not_before {
                 if schedule.list_due || now >= schedule.next_list {
                     self.list_zone(&mut schedule).await;
@@ -132,11 +132,11 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
                 }
             }
             self.notify(&mut schedule);
-            let now = self.world.now();
+            let now = self.object_cache.now();
             if self.batch_due(&mut schedule, now) {
                 self.send(&mut schedule).await;
                 self.planned(&mut schedule);
-                schedule.note_change(self.world.now());
+                schedule.note_change(self.object_cache.now());
                 continue;
             }
             let wake = self.next_wake(&schedule, now);
@@ -161,10 +161,10 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         }
     }
 
-    /// Takes over everything that the world knows.
+    /// Takes over everything that the object_cache knows.
     fn fill(&mut self) {
-        let now = self.world.now();
-        let facts = self.world.all();
+        let now = self.object_cache.now();
+        let facts = self.object_cache.all();
         let mut state = self.shared.state();
         for facts in facts {
             state.set_object(&facts.object.key, Some(&facts), now, None);
@@ -177,7 +177,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         }
         self.shared.state().set_config((**config).clone());
         self.fill();
-        schedule.note_change(self.world.now());
+        schedule.note_change(self.object_cache.now());
     }
 
     /// Takes over one notice and all that wait behind it.
@@ -187,15 +187,15 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         while let Some(notice) = next {
             match notice {
                 Notice::Object(key, at) => {
-                    let facts = self.world.get(&key);
-                    state.set_object(&key, facts.as_deref(), self.world.now(), Some(at));
+                    let facts = self.object_cache.get(&key);
+                    state.set_object(&key, facts.as_deref(), self.object_cache.now(), Some(at));
                 }
                 Notice::Sources => state.reconsider_deletes(),
             }
             next = self.notices.try_recv().ok();
         }
         drop(state);
-        schedule.note_change(self.world.now());
+        schedule.note_change(self.object_cache.now());
     }
 
     /// Lists the zone.
@@ -205,14 +205,14 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         match result {
             Ok(records) => {
                 self.shared.provider_status().list_request = asked;
-                let world = &self.world;
+                let object_cache = &self.object_cache;
                 self.shared
                     .state()
-                    .set_records(records, |object| world.get(object).is_some());
+                    .set_records(records, |object| object_cache.get(object).is_some());
                 schedule.unconfirmed.clear();
                 schedule.list_due = false;
                 let interval = self.shared.state().config.drift_interval;
-                schedule.next_list = self.world.now() + interval.mul_f64(0.9 + 0.2 * fastrand::f64());
+                schedule.next_list = self.object_cache.now() + interval.mul_f64(0.9 + 0.2 * fastrand::f64());
                 self.succeeded(schedule);
             }
             Err(error) => self.failed(error, schedule),
@@ -248,7 +248,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         };
         if !provider_status.listed && !schedule.list_due && all_planned {
             provider_status.listed = true;
-            schedule.note_change(self.world.now());
+            schedule.note_change(self.object_cache.now());
             drop(provider_status);
             self.notifier.zone_listed();
         }
@@ -258,7 +258,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         (schedule.failures, schedule.not_before) = (0, Mono::ZERO);
         let mut provider_status = self.shared.provider_status();
         if provider_status.error.take().is_some() {
-            schedule.note_change(self.world.now());
+            schedule.note_change(self.object_cache.now());
         }
         self.metrics.success(jiff::Timestamp::now().as_duration().as_secs_f64());
     }
@@ -276,11 +276,11 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
             ProviderError::Throttled(Some(pause)) => pause.min(MAX_RETRY_AFTER),
             _ => Duration::ZERO,
         };
-        schedule.not_before = self.world.now() + pause.mul_f64(0.7 + 0.6 * fastrand::f64()).max(asked);
+        schedule.not_before = self.object_cache.now() + pause.mul_f64(0.7 + 0.6 * fastrand::f64()).max(asked);
         let mut provider_status = self.shared.provider_status();
         if provider_status.error.as_ref().map(ProviderError::reason) != Some(error.reason()) {
             tracing::warn!(zone = &*self.zone(), reason = error.reason(), %error, "provider call failed; it is tried again");
-            schedule.note_change(self.world.now());
+            schedule.note_change(self.object_cache.now());
         }
         provider_status.error = Some(error);
     }
@@ -306,7 +306,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
             .wanted_sources()
             .filter(|kind| state.config.reach.sources.contains(kind))
             .collect();
-        if now < SOURCES_TIMEOUT && !self.world.settled(&sources) {
+        if now < SOURCES_TIMEOUT && !self.object_cache.settled(&sources) {
             return false;
         }
         let since = *schedule.batch_since.get_or_insert(now);
@@ -340,10 +340,10 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
 
     /// Tells reporters what is new: objects at once, the zone at most once a second.
     fn notify(&self, schedule: &mut Schedule) {
-        let now = self.world.now();
+        let now = self.object_cache.now();
         let changed = self.shared.state().take_changed();
         if !changed.is_empty() {
-            schedule.note_change(self.world.now());
+            schedule.note_change(self.object_cache.now());
             self.notifier.objects_changed(&changed);
         }
         let state = self.shared.state();

@@ -18,7 +18,7 @@ pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Actio
     };
     // A planned for an older spec says nothing of this one; the next comes at once.
     if status.observed_generation == class.metadata.generation {
-        let api = Api::<NodeClass>::all(ctx.client.clone());
+        let api = Api::<NodeClass>::all(ctx.process.client.clone());
         patch_status(&api, MANAGER, &*class, status)
             .await
             .map_err(RequestError::when("writing the class' status"))?;

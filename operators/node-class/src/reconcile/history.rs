@@ -22,7 +22,7 @@ pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<A
     };
     status.observed_generation = history.metadata.generation;
     status.conditions = conditions(&history, &ctx);
-    let api = Api::<NodeHistory>::all(ctx.client.clone());
+    let api = Api::<NodeHistory>::all(ctx.process.client.clone());
     // What is stored now is not known here, and differs.
     let bare = NodeHistory {
         metadata: history.metadata.clone(),
@@ -64,7 +64,7 @@ fn conditions(history: &SlimHistory, ctx: &Context) -> Vec<Condition> {
 
 /// Makes an empty history for a node that has none; its content follows by itself.
 pub(super) async fn create(ctx: &Context, name: &str) -> Result<(), RequestError> {
-    let api = Api::<NodeHistory>::all(ctx.client.clone());
+    let api = Api::<NodeHistory>::all(ctx.process.client.clone());
     let params = PostParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PostParams::default()

@@ -43,7 +43,7 @@ pub async fn reconcile(host: Arc<NodeHost>, ctx: Arc<Context>) -> Result<Action,
     if let Some(status) = &mut bare.status {
         status.power = None;
     }
-    let api = Api::<NodeHost>::all(ctx.client.clone());
+    let api = Api::<NodeHost>::all(ctx.process.client.clone());
     patch_status(&api, MANAGER, &bare, &status)
         .await
         .map_err(RequestError::when("writing the host's status"))?;
@@ -69,7 +69,7 @@ async fn go(host: &NodeHost, ctx: &Context, status: &mut NodeHostStatus) -> Resu
     // Pods are evicted from cordoned nodes only: they would come back.
     let cordoned = nodes.iter().all(|node| is_cordoned(ctx, node));
     let mut left: Option<Vec<Left>> = if emptied && cordoned {
-        Some(drain::left(&ctx.client, &nodes).await?)
+        Some(drain::left(&ctx.process.client, &nodes).await?)
     } else {
         None
     };
@@ -147,5 +147,5 @@ fn tell(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option<O
     };
     tracing::info!(host = host.name_any(), ?phase, text, "request to go off");
     let reference: ObjectReference = host.object_ref(&());
-    ctx.events.publish(&reference, kind, reason, "Off", &text);
+    ctx.process.events.publish(&reference, kind, reason, "Off", &text);
 }

@@ -8,8 +8,7 @@ pub(crate) mod node_patch;
 
 use std::sync::Arc;
 
-use hearth_reconciler::events::Events;
-use hearth_reconciler::lease::Leadership;
+use hearth_reconciler::start::Process;
 use hearth_reconciler::trigger::Trigger;
 use kube::Client;
 use kube::runtime::reflector::Store;
@@ -25,14 +24,10 @@ use crate::planner::{Observed, Plan, Planner};
 
 /// What reconcilers share.
 pub struct Context {
-    /// The API server.
-    pub client: Client,
+    /// The process: client, events, leadership.
+    pub process: Process,
     /// The same, for evictions: what a budget refuses must not be tried again for minutes, while other pods wait.
     pub evictions: Client,
-    /// Events.
-    pub events: Events,
-    /// Whether we may act.
-    pub leadership: Leadership,
     /// The operator's metrics.
     pub metrics: Metrics,
     /// Both clocks.

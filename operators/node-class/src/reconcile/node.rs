@@ -41,7 +41,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
         return Ok(next);
     };
     let facts = node.versioned();
-    let api = Api::<SlimNode>::all(ctx.client.clone());
+    let api = Api::<SlimNode>::all(ctx.process.client.clone());
     let fresh = match &pending.diff.apply {
         None => facts,
         Some((labels, annotations)) => {
@@ -128,7 +128,7 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Re
         return Ok(false);
     }
     let on_it = ListParams::default().fields(&format!("spec.nodeName={}", facts.name));
-    let pods = Api::<PartialObjectMeta<Pod>>::all(ctx.client.clone());
+    let pods = Api::<PartialObjectMeta<Pod>>::all(ctx.process.client.clone());
     let pods = pods
         .list(&on_it)
         .await
@@ -138,7 +138,7 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Re
         .iter()
         .filter(|pod| pod.metadata.deletion_timestamp.is_some())
         .count();
-    let volumes = Api::<VolumeAttachment>::all(ctx.client.clone());
+    let volumes = Api::<VolumeAttachment>::all(ctx.process.client.clone());
     let volumes = volumes
         .list(&ListParams::default())
         .await

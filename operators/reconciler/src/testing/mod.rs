@@ -9,7 +9,7 @@ mod crd;
 pub mod faults;
 pub mod script;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use kube::Client;
 use tokio_util::sync::CancellationToken;
@@ -35,8 +35,8 @@ pub fn process(client: Client) -> Process {
         shutdown: CancellationToken::new(),
         leadership: Leadership::always(),
         args: args(),
-        election: None,
-        config: kube::Config::new(http::Uri::from_static("http://127.0.0.1:1")),
+        election: Arc::default(),
+        config: Arc::new(kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"))),
     }
 }
 

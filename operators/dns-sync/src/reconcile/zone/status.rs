@@ -247,7 +247,7 @@ impl StatusWriter {
             (SourceKind::Ingress, spec.ingresses.is_some()),
             (SourceKind::Record, spec.records.is_some()),
         ];
-        let complete = context.world.complete();
+        let complete = context.object_cache.complete();
         let missing: Vec<String> = asked
             .into_iter()
             .filter(|(_, on)| *on)
@@ -258,7 +258,7 @@ impl StatusWriter {
                         "{source}: not enabled in this installation; set the chart's value sources.{source}=true"
                     ));
                 }
-                if let Some((reason, _)) = context.world.failing(kind) {
+                if let Some((reason, _)) = context.object_cache.failing(kind) {
                     return Some(format!(
                         "{source}: cannot be listed ({reason}); records from it stay as they are"
                     ));

@@ -1,10 +1,8 @@
 //! What a DNSZone says of itself, and whether it is at work then.
 use futures::StreamExt;
-use hearth_reconciler::events::Events;
-use hearth_reconciler::lease::Leadership;
 use hearth_reconciler::rate_limit::Rate;
 use hearth_reconciler::secrets::Secrets;
-use hearth_reconciler::testing::script::Script;
+use hearth_reconciler::testing::{process, script::Script};
 use hearth_reconciler::trigger::{Triggered, trigger};
 use kube::runtime::reflector;
 use serde_json::{Value, json};
@@ -12,12 +10,11 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
 use crate::metrics::Metrics;
+use crate::object_cache::ObjectCache;
 use crate::provider::route53::Found;
 use crate::provider::route53::account::Accounts;
-use crate::reconcile::RecordCalls;
 use crate::records::RecordSets;
 use crate::source::scope::Reach;
-use crate::world::World;
 
 fn zone(name: &str, more: &str) -> DNSZone {
     let yaml = format!("{{domain: example.org, policy: Sync, route53: {{}}{more}}}");
@@ -78,24 +75,21 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, Triggered<DNSZone>
     let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
     let (zone_trigger, called) = trigger();
     let context = Context {
-        namespace: "hearth".to_owned(),
         cluster_name: "home".to_owned(),
         reach: Arc::new(Reach::default()),
-        world: Arc::new(World::new([], metrics.clone())),
+        object_cache: Arc::new(ObjectCache::new([], metrics.clone())),
         accounts: Accounts::new(Rate {
             per_second: 5.0,
             burst: 10.0,
         }),
         metrics,
-        events: Events::new(client.clone(), "test", "test-0"),
-        leadership: Leadership::always(),
         zones: reflector::store::<DNSZone>().0,
         secrets: Secrets::new(secrets_client, zone_trigger.clone()),
         workers: parking_lot::Mutex::default(),
         zones_changed: tokio::sync::Notify::new(),
         zone_trigger,
-        record_calls: RecordCalls::new(&[]).0,
-        client,
+        record_trigger: trigger().0,
+        process: process(client),
     };
     (Arc::new(context), called)
 }
@@ -118,7 +112,7 @@ fn workers(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
         })
         .0,
         task,
-        term: context.leadership.term().unwrap(),
+        term: context.process.leadership.term().unwrap(),
         identity: Identity {
             uid: "home".to_owned(),
             route53: zone.spec.route53.clone().unwrap(),

@@ -249,7 +249,7 @@ fn record_types_of_aliases() {
 fn access() {
     assert_with(&[("access", "public")], &["www.example.org A 192.0.2.1"]);
     assert_with(
-        &[("access", "world")],
+        &[("access", "object_cache")],
         &["www.example.org A 192.0.2.1", "InvalidAccess"],
     );
 }

@@ -7,7 +7,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
     /// Plans what is due and sends it. Stops at the first error that concerns the zone and not a record.
     pub(super) async fn send(&mut self, schedule: &mut Schedule) {
         let at = jiff::Timestamp::now().as_second();
-        let complete = self.world.complete();
+        let complete = self.object_cache.complete();
         // Whatever made the sources complete has been told by now. To plan without it would take objects that came
         // during a long call for gone.
         if let Ok(notice) = self.notices.try_recv() {
@@ -15,7 +15,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         }
         let (more, (alone, healthy)): (bool, (Vec<Group>, Vec<Group>)) = {
             let mut state = self.shared.state();
-            let work = state.prepare(self.world.now(), at, &complete);
+            let work = state.prepare(self.object_cache.now(), at, &complete);
             let groups = work.groups.into_iter();
             (work.more, groups.partition(|group| state.goes_alone(&group.name)))
         };
@@ -140,8 +140,11 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
                 }
             }
         }
-        let world = &self.world;
-        let differs = self.shared.state().reread(&found, |object| world.get(object).is_some());
+        let object_cache = &self.object_cache;
+        let differs = self
+            .shared
+            .state()
+            .reread(&found, |object| object_cache.get(object).is_some());
         if differs {
             tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last look; planning anew");
             self.shared.state().postponed(std::slice::from_ref(group));
@@ -153,13 +156,13 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         tracing::warn!(zone = &*self.zone(), name = %group.name, message, "the provider refuses a record");
         self.shared
             .state()
-            .refused(group, message, self.world.now(), fastrand::f64());
+            .refused(group, message, self.object_cache.now(), fastrand::f64());
         self.count(std::slice::from_ref(group), "error");
     }
 
     fn accept(&self, groups: &[Group]) {
         let at = jiff::Timestamp::now().as_second();
-        let now = self.world.now();
+        let now = self.object_cache.now();
         let answered = self.shared.state().accepted(groups, at);
         for since in answered {
             self.metrics.latency(now.saturating_sub(since).as_secs_f64());

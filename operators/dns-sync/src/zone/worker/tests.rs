@@ -13,11 +13,11 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::crd::DNSRecord;
 use crate::metrics::Metrics;
+use crate::object_cache::Scope;
 use crate::records::{NameSets, RecordChange, RecordSets};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
 use crate::source::scope::Reach;
-use crate::world::Scope;
 use crate::zone::fake_zone::{self, set};
 use crate::zone::guard::Guard;
 
@@ -160,7 +160,7 @@ const SCOPE: Scope = Scope {
 
 /// A cluster, a provider, and the operator between them.
 struct Harness {
-    world: Arc<World>,
+    object_cache: Arc<ObjectCache>,
     fake: FakeProvider,
     notifier: RecordingNotifier,
     shared: Arc<Shared>,
@@ -187,22 +187,28 @@ fn config(yaml: &str) -> Config {
 
 const SYNC: &str = "policy: Sync, deleteGuard: {maxPercent: 100}";
 
-fn new_world() -> Arc<World> {
+fn new_object_cache() -> Arc<ObjectCache> {
     let mut registry = prometheus_client::registry::Registry::default();
-    Arc::new(World::new([SCOPE], Metrics::register(&mut registry)))
+    Arc::new(ObjectCache::new([SCOPE], Metrics::register(&mut registry)))
 }
 
 impl Harness {
     /// A listed cluster and an actor that has looked.
     async fn begin(yaml: &str, records: &[DNSRecord], fake: FakeProvider) -> Self {
-        let world = new_world();
-        let harness = Self::around(world, yaml, fake, &Leadership::always(), Guard::default()).await;
+        let object_cache = new_object_cache();
+        let harness = Self::around(object_cache, yaml, fake, &Leadership::always(), Guard::default()).await;
         harness.list(records);
         harness.rest().await;
         harness
     }
 
-    async fn around(world: Arc<World>, yaml: &str, fake: FakeProvider, leadership: &Leadership, guard: Guard) -> Self {
+    async fn around(
+        object_cache: Arc<ObjectCache>,
+        yaml: &str,
+        fake: FakeProvider,
+        leadership: &Leadership,
+        guard: Guard,
+    ) -> Self {
         // The actor's jitter; its runtime has this thread only.
         fastrand::seed(7);
         let config = config(yaml);
@@ -216,8 +222,8 @@ impl Harness {
         let worker = Worker {
             shared: Arc::clone(&shared),
             provider: fake.clone(),
-            notices: world.listen(),
-            world: Arc::clone(&world),
+            notices: object_cache.listen(),
+            object_cache: Arc::clone(&object_cache),
             term: std::pin::pin!(leadership.terms()).next().await.unwrap(),
             instructions: receiver,
             notifier: notifier.clone(),
@@ -225,7 +231,7 @@ impl Harness {
         };
         let task = tokio::spawn(worker.run());
         Self {
-            world,
+            object_cache,
             fake,
             notifier,
             shared,
@@ -240,14 +246,14 @@ impl Harness {
         self.task.abort();
         let _ = self.task.await;
         let Self { fake, guard, .. } = self;
-        let next = Self::around(new_world(), yaml, fake, &Leadership::always(), guard).await;
+        let next = Self::around(new_object_cache(), yaml, fake, &Leadership::always(), guard).await;
         next.list(records);
         next.rest().await;
         next
     }
 
     fn take(&self, update: &Update<DNSRecord>) {
-        self.world
+        self.object_cache
             .take(SCOPE, update, Facts::of_record, &Health::default().gate("x"));
     }
 

@@ -113,9 +113,16 @@ async fn drift_is_repaired_at_the_interval_or_on_request() {
 
 #[tokio::test(start_paused = true)]
 async fn instructions_from_before_the_worker_started_count() {
-    let world = new_world();
+    let object_cache = new_object_cache();
     let fake = FakeProvider::default();
-    let harness = Harness::around(world, "policy: Observe", fake, &Leadership::always(), Guard::default()).await;
+    let harness = Harness::around(
+        object_cache,
+        "policy: Observe",
+        fake,
+        &Leadership::always(),
+        Guard::default(),
+    )
+    .await;
     // The task has not run yet: nothing was awaited since.
     harness
         .instructions
@@ -142,8 +149,8 @@ async fn late_sources_cost_no_record() {
     let harness = Harness::begin(SYNC, &some(5), FakeProvider::default()).await;
     let Harness { fake, task, .. } = harness;
     task.abort();
-    let world = new_world();
-    let harness = Harness::around(world, SYNC, fake, &Leadership::always(), Guard::default()).await;
+    let object_cache = new_object_cache();
+    let harness = Harness::around(object_cache, SYNC, fake, &Leadership::always(), Guard::default()).await;
     harness.take(&Update::Event(Event::Init));
     harness.take(&Update::Event(Event::InitApply(record("r0", "192.0.2.7"))));
     sleep(Duration::from_secs(20)).await;
@@ -167,7 +174,7 @@ async fn objects_that_arrive_during_a_list_of_the_zone_count_before_anything_is_
     let Harness { fake, task, .. } = harness;
     task.abort();
     fake.lock().calls.clear();
-    let harness = Harness::around(new_world(), yaml, fake, &Leadership::always(), Guard::default()).await;
+    let harness = Harness::around(new_object_cache(), yaml, fake, &Leadership::always(), Guard::default()).await;
     // The answer to the first call takes longer than this.
     sleep(Duration::from_millis(10)).await;
     harness.list(&some(9));
