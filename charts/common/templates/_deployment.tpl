@@ -12,7 +12,7 @@ metadata:
 spec:
   replicas: {{ $values.replicaCount }}
   revisionHistoryLimit: {{ $values.revisionHistoryLimit }}
-  {{- /* Without an election two pods must never overlap. With it the new pod warms up as a standby, and the old one
+  {{- /* Without leader election two pods must never run at the same time. With it the new pod starts as a standby, and the old one
   releases the lease when it ends. */}}
   strategy:
     {{- if $values.leaderElection.enabled }}
@@ -69,7 +69,7 @@ spec:
           {{- include "hearth.probe" (dict "kind" "readiness" "path" "/readyz" "probe" $values.probes.readiness) | nindent 10 }}
 {{- end }}
 
-{{- /* What every pod of the operator has, its containers aside. */}}
+{{- /* The pod spec that all pods of the operator share, without containers. */}}
 {{- define "hearth.pod" -}}
 {{- with include "hearth.imagePullSecrets" . }}
 {{- . }}
@@ -92,7 +92,7 @@ volumes:
 {{- end }}
 {{- end }}
 
-{{- /* What every container of the operator's image has, its name and arguments aside.
+{{- /* The container spec that all containers of the operator's image share, without name and arguments.
 root; optional: env: as for the Deployment. */}}
 {{- define "hearth.container" -}}
 {{- $values := .root.Values -}}

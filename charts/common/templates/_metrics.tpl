@@ -59,7 +59,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{- /* The alerts of files/alerts.yaml, which promtool tests as it stands: nothing in it is a template of Helm. An
+{{- /* The alerts of files/alerts.yaml. promtool tests this file, so it has no Helm templates. An
 override changes one alert by name; a name that does not exist is an error. */}}
 {{- define "hearth.prometheusRule" -}}
 {{- $rule := .Values.metrics.prometheusRule }}

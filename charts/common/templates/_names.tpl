@@ -82,11 +82,11 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{- /* What the schema cannot say well: refused with the mend in the message. */}}
+{{- /* Checks that a schema cannot express. The message says how to fix it. */}}
 {{- define "hearth.validate" -}}
-{{- $_ := required "clusterName is required: the name that this cluster keeps for ever, also when it is rebuilt. Keep it in Git, for example `clusterName: home`" .Values.clusterName }}
+{{- $_ := required "clusterName is required: the name of this cluster, which never changes, not even when the cluster is rebuilt. Keep it in Git, for example `clusterName: home`" .Values.clusterName }}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
-{{- fail (printf "replicaCount is %d, but leaderElection.enabled is false: two replicas would work against each other. Set leaderElection.enabled to true, or replicaCount to 1" (int .Values.replicaCount)) }}
+{{- fail (printf "replicaCount is %d, but leaderElection.enabled is false: two replicas would undo each other's changes. Set leaderElection.enabled to true, or replicaCount to 1" (int .Values.replicaCount)) }}
 {{- end }}
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
 {{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled: the monitor selects that Service" }}

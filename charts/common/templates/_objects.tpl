@@ -1,6 +1,6 @@
 {{- /* The CRDs of files/crds as they were generated, with this release's labels and, with crds.keep, the annotation that
-makes Helm leave them (and with them every object of these kinds) when it uninstalls. Only the metadata is rewritten,
-as text: a way through Helm's YAML functions would turn whole numbers into floats. */}}
+makes Helm keep them (and with them all their objects) at an uninstall. Only the metadata is rewritten,
+as text: Helm's YAML functions would turn integers into floats. */}}
 {{- define "hearth.crds" -}}
 {{- if .Values.crds.enabled }}
 {{- range $path, $bytes := .Files.Glob "files/crds/*.yaml" }}

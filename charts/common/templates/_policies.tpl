@@ -6,7 +6,7 @@ kind: PodDisruptionBudget
 metadata:
   {{- include "hearth.metadata" (dict "root" .) | nindent 2 }}
 spec:
-  {{- /* 0 is a valid number of either; only an absent one is left out. */}}
+  {{- /* 0 is a valid value of both; only a missing value is left out. */}}
   {{- if not (kindIs "invalid" $budget.minAvailable) }}
   minAvailable: {{ $budget.minAvailable }}
   {{- else }}

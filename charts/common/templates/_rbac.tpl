@@ -4,7 +4,7 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   {{- include "hearth.metadata" (dict "root" . "name" (include "hearth.serviceAccountName" .) "labels" .Values.serviceAccount.labels "annotations" .Values.serviceAccount.annotations) | nindent 2 }}
-{{- /* The pod asks for its token itself; nothing else that runs under this account gets one by default. */}}
+{{- /* The operator's pod mounts its token explicitly; other pods with this account get none by default. */}}
 automountServiceAccountToken: false
 {{- end }}
 {{- end }}
@@ -40,7 +40,7 @@ subjects:
 {{- end }}
 
 {{- /* Everything that the operator may do, and where.
-root; cluster: rules for cluster-scoped kinds; watched: rules for namespaced kinds, granted cluster-wide or in each of
+root; cluster: rules for cluster-scoped resources; watched: rules for namespaced resources, granted cluster-wide or in each of
 watchNamespaces; own: rules in the operator's namespace. The lease and events are added here. */}}
 {{- define "hearth.rbac" -}}
 {{- $root := .root }}
@@ -72,7 +72,7 @@ watchNamespaces; own: rules in the operator's namespace. The lease and events ar
 {{- end }}
 {{- end }}
 
-{{- /* Rules that the cluster's own roles `view` and `edit` take up by their labels.
+{{- /* Rules that are aggregated into the cluster's own roles `view` and `edit`.
 root, view, edit (lists of rules). */}}
 {{- define "hearth.aggregate" -}}
 {{- $root := .root }}

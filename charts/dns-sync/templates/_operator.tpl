@@ -1,4 +1,4 @@
-{{- /* What is this operator's own: its arguments and the rights that its enabled sources need. */}}
+{{- /* This operator's own arguments, and the permissions that its enabled sources need. */}}
 
 {{- define "dns-sync.sources" -}}
 {{- range $source := list "services" "ingresses" "records" }}
@@ -12,7 +12,7 @@
 {{- if not (include "dns-sync.sources" .) }}
 {{- fail "sources: every source is off, so there would be nothing to publish. Set at least one of sources.services, sources.ingresses and sources.records to true" }}
 {{- end }}
-{{- /* Only these sources are watched: they are the ones that RBAC is granted for. */}}
+{{- /* Only these sources are watched, because only for these RBAC is granted. */}}
 - {{ printf "--sources=%s" (include "dns-sync.sources" . | fromYamlArray | join ",") | quote }}
 {{- with .Values.watchNamespaces }}
 - {{ printf "--watch-namespaces=%s" (uniq . | join ",") | quote }}
@@ -53,7 +53,7 @@
 {{- end }}
 
 {{- define "dns-sync.ownRules" -}}
-{{- /* A list or watch of one Secret by its name is covered by resourceNames, too. */}}
+{{- /* resourceNames also covers a list or watch of one Secret by its name. */}}
 - apiGroups: [""]
   resources: [secrets]
   {{- with .Values.credentialsSecrets }}
@@ -69,7 +69,7 @@
   verbs: [get, list, watch]
 {{- end }}
 
-{{- /* Zones hold policy and credentials of the whole cluster, so editing them stays with the cluster's admin. */}}
+{{- /* Zones have policy and credentials for the whole cluster, so only the cluster's admin may write them. */}}
 {{- define "dns-sync.editRules" -}}
 - apiGroups: [dns.hearth.home.arpa]
   resources: [dnsrecords]

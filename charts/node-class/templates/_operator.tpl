@@ -1,4 +1,4 @@
-{{- /* What is this operator's own: its settings and the rights that its enabled features need. */}}
+{{- /* This operator's own settings, and the permissions that its enabled features need. */}}
 
 {{- define "node-class.features" -}}
 {{- range $feature := list "drain" "failover" "workloads" }}
@@ -8,7 +8,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* Only what is set: the defaults are the operator's. */}}
+{{- /* Only values that are set; the operator has the defaults. */}}
 {{- define "node-class.env" -}}
 HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," | quote }}
 {{- $timing := .Values.timing }}
@@ -44,7 +44,7 @@ HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," |
 - apiGroups: [nodes.hearth.home.arpa]
   resources: [nodehosts/status, nodeclasses/status, nodehistories/status]
   verbs: [get, patch]
-{{- /* To see whether a taint would keep the network's or the storage's pods off a node. */}}
+{{- /* To check whether a taint would keep the network's or the storage's pods off a node. */}}
 - apiGroups: [apps]
   resources: [daemonsets]
   verbs: [list, watch]
@@ -70,8 +70,8 @@ HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," |
 {{- end }}
 {{- end }}
 
-{{- /* Its own pod, to know on which node it runs itself. The Job before an uninstall ends the operator and waits until its
-lease is given back; without an election there is none, which it has to see, too. */}}
+{{- /* Its own pod, to know on which node it runs. The Job before an uninstall scales the operator to 0 and waits until its
+lease is released; without leader election there is no lease, and the Job must be able to check that. */}}
 {{- define "node-class.ownRules" -}}
 - apiGroups: [""]
   resources: [pods]
@@ -89,14 +89,14 @@ lease is given back; without an election there is none, which it has to see, too
 {{- end }}
 {{- end }}
 
-{{- /* The nodes' leases: who is alive. */}}
+{{- /* The leases of the nodes. */}}
 {{- define "node-class.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, list, watch]
 {{- end }}
 
-{{- /* All of it is about the whole cluster, so writing stays with the cluster's admin. */}}
+{{- /* All of it affects the whole cluster, so only the cluster's admin may write. */}}
 {{- define "node-class.viewRules" -}}
 - apiGroups: [nodes.hearth.home.arpa]
   resources: [nodehosts, nodeclasses, nodehistories]
