@@ -28,7 +28,7 @@ impl Tools {
 pub(crate) fn kubectl(home: &Home, tools: &Tools, arguments: &[&str]) -> Result<String> {
     let kubeconfig = format!("--kubeconfig={}", home.kubeconfig().display());
     let mut all = vec![kubeconfig.as_str()];
-    // A stalled server would keep it waiting for ever; what waits on purpose brings its own limit.
+    // A stalled server would never answer. `rollout` waits on purpose and has its own limit.
     if !arguments.contains(&"rollout") {
         all.push("--request-timeout=5s");
     }

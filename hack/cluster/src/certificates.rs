@@ -1,4 +1,4 @@
-//! Keys, certificates and kubeconfigs. Made once per cluster; a wiped etcd keeps them, as a rebuilt cluster would.
+//! Keys, certificates and kubeconfigs. Made once per cluster. `wipe-etcd` keeps them.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::storage::write_whole;
 /// `openssl req` with the system's configuration would mark every certificate as an authority.
 const CONFIG: &str = "[req]\ndistinguished_name = name\n[name]\n";
 
-/// What a certificate says about its holder.
+/// The subject and the names of a certificate.
 struct Leaf<'a> {
     file: &'a str,
     subject: String,
@@ -72,7 +72,7 @@ pub(crate) fn ensure_control_plane(home: &Home, plan: AddressPlan) -> Result<()>
     kubeconfig(home, plan, "admin", &home.kubeconfig())
 }
 
-/// The certificate with which a node's kubelet speaks and listens.
+/// The certificate of a node's kubelet, as a client and as a server.
 pub(crate) fn ensure_node(home: &Home, plan: AddressPlan, node: &Node) -> Result<()> {
     let file = format!("node-{}", node.name);
     let names = format!("DNS:{},IP:{}", node.name, plan.node(node.index));
@@ -101,7 +101,7 @@ pub(crate) fn ensure_node(home: &Home, plan: AddressPlan, node: &Node) -> Result
     Ok(())
 }
 
-/// Forgets a node's certificate, so that another node at another address gets its own.
+/// Removes a node's certificate, so that a node of this name at another address gets a new one.
 pub(crate) fn forget_node(home: &Home, name: &str) {
     for ending in ["crt", "key"] {
         let _ = fs::remove_file(home.pki(&format!("node-{name}.{ending}")));
@@ -150,7 +150,7 @@ fn leaf(home: &Home, leaf: &Leaf<'_>) -> Result<()> {
     request(home, &leaf.subject, &key, &Partial::new(certificate), &extensions)
 }
 
-/// Ten years, because a forgotten cluster is no reason for a riddle about certificates.
+/// Requests a certificate for ten years, so that it does not expire while the cluster exists.
 fn request(home: &Home, subject: &str, key: &Path, certificate: &Partial, extensions: &[&str]) -> Result<()> {
     let (config, key) = (home.pki("openssl.cnf").display().to_string(), key.display().to_string());
     let out = certificate.text();
@@ -169,7 +169,7 @@ fn request(home: &Home, subject: &str, key: &Path, certificate: &Partial, extens
     certificate.finish()
 }
 
-/// A file that gets its name only when it is complete.
+/// A file that is renamed to its path when it is complete.
 struct Partial(PathBuf);
 
 impl Partial {

@@ -30,7 +30,7 @@ fn unified() -> bool {
     Path::new(ROOT).join("cgroup.controllers").exists()
 }
 
-/// Whether kubelet has what it needs: without these controllers it refuses to start, late and obscurely.
+/// An error if a controller is missing without which kubelet does not start.
 pub(crate) fn check() -> Result<()> {
     let controllers = fs::read_to_string(Path::new(ROOT).join("cgroup.controllers")).unwrap_or_default();
     let has = |name: &&&str| Path::new(ROOT).join(name).exists() || controllers.split_whitespace().any(|c| c == **name);
@@ -54,7 +54,7 @@ pub(crate) fn ensure(node: &str) -> Result<Vec<PathBuf>> {
         let group = tree.join(node);
         for group in [&group, &group.join(DAEMONS)] {
             fs::create_dir_all(group)?;
-            // Generation 1 gives a new cpuset nothing, and a process cannot enter an empty one.
+            // In generation 1 a new cpuset is empty, and no process can enter an empty one.
             for file in ["cpuset.cpus", "cpuset.mems"].map(|file| group.join(file)) {
                 if file.exists() && !unified() {
                     let parent = group
@@ -73,11 +73,11 @@ pub(crate) fn ensure(node: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Hands the controllers of a generation 2 group down to its children.
+/// Enables the controllers of a generation 2 group for its children.
 fn enable(group: &Path) -> Result<()> {
     let controllers = fs::read_to_string(group.join("cgroup.controllers"))?;
     for controller in controllers.split_whitespace() {
-        // One that cannot be delegated (realtime cpu, say) must not keep the others from it.
+        // Some cannot be delegated (realtime cpu, for example). The others still must be.
         let _ = fs::write(group.join("cgroup.subtree_control"), format!("+{controller}"));
     }
     Ok(())
@@ -96,7 +96,7 @@ pub(crate) fn remove(node: &str) -> Result<()> {
             return Ok(());
         }
         if begin.elapsed() > Duration::from_secs(10) {
-            bail!("these cgroups do not go away: {left:?}");
+            bail!("these cgroups could not be removed: {left:?}");
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -112,7 +112,7 @@ fn removed(group: &Path) -> bool {
     !group.exists()
 }
 
-/// The groups of a slot that no settings know of any more.
+/// The groups of a slot, also those that are in no settings.
 pub(crate) fn left_over(prefix: &str) -> Vec<String> {
     let mut names: Vec<String> = trees()
         .iter()

@@ -21,19 +21,19 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the cluster, or repair it, or change it; a healthy one is left alone
+    /// Create, repair or change the cluster; a healthy one is not touched
     Up(UpOptions),
-    /// Remove the cluster and everything it has made (built tools stay in the cache)
+    /// Remove the cluster and everything that belongs to it (built tools stay in the cache)
     Down,
-    /// What runs
+    /// Print what runs
     Status,
     /// Print the path of the kubeconfig
     Kubeconfig,
     /// Print the address under which pods reach servers on this machine
     HostAddress,
-    /// Print the path of a pinned tool, built first if need be: kubectl, helm, `moto_server` …
+    /// Print the path of a pinned tool, which is built first if it is missing: kubectl, helm, `moto_server` …
     Tool { name: String },
-    /// A node's power button
+    /// Switch nodes off and on, or suspend or disconnect them
     Node {
         action: NodeAction,
         #[arg(required = true)]
@@ -43,7 +43,7 @@ enum Command {
     Stop { components: Vec<ComponentArg> },
     /// Freeze parts of the control plane (SIGSTOP): connections stay open, nothing answers
     Stall { components: Vec<ComponentArg> },
-    /// Let frozen parts go on
+    /// Resume frozen parts
     Resume { components: Vec<ComponentArg> },
     /// Start or resume parts of the control plane, and wait until the API server is ready
     Start { components: Vec<ComponentArg> },
@@ -55,16 +55,16 @@ enum Command {
     LoadImage { file: PathBuf },
 }
 
-/// What can happen to a machine.
+/// What can be done to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum NodeAction {
     /// Cut the power
     Off,
-    /// Switch it on, or wake it
+    /// Switch it on, or resume it
     On,
-    /// Close the lid (SIGSTOP)
+    /// Suspend it (SIGSTOP)
     Suspend,
-    /// Open the lid
+    /// Resume it
     Resume,
     /// Cut the power and switch it on
     Reboot,
@@ -103,7 +103,7 @@ impl ValueEnum for ComponentArg {
     }
 }
 
-/// The components meant, in the order in which they start; none named means all.
+/// The named components, in the order in which they start; all if none is named.
 fn chosen(arguments: &[ComponentArg]) -> Vec<Component> {
     let all = arguments.is_empty() || arguments.contains(&ComponentArg::All);
     Component::ALL

@@ -1,6 +1,6 @@
 //! The control plane: etcd, API server, controller manager and scheduler in one network namespace.
 //!
-//! Nobody restarts them when they end: what a test has stopped must stay stopped. `up` repairs.
+//! Nothing restarts them when they end: what a test has stopped must stay stopped. `up` repairs.
 use std::fs;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::process::{Condition, Record};
 use crate::state::{Home, Settings};
 use crate::storage;
 
-/// A part of the control plane, as one names it on the command line.
+/// A part of the control plane, with its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Component {
     Etcd,
@@ -49,7 +49,7 @@ impl Component {
         Record::find(&home.run(), self.name())?.condition()
     }
 
-    /// Started or resumed; started anew when it runs with other arguments.
+    /// Starts or resumes it; restarts it when it runs with other arguments.
     pub(crate) fn start(self, home: &Home, settings: &Settings, kubernetes: &Path) -> Result<()> {
         let namespace = settings.addresses().namespace(CONTROL);
         let mut command = vec![
@@ -77,7 +77,7 @@ impl Component {
         Record::spawn(&home.run(), self.name(), &command, key, &log).map(drop)
     }
 
-    /// An `up` that was killed at the wrong moment may have started it without writing its record.
+    /// An `up` that was killed may have started it without writing its record.
     fn end_strays(self, namespace: &str) -> Result<()> {
         let is_it = |pid: &i32| {
             let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -86,16 +86,16 @@ impl Component {
                 .take(2)
                 .any(|word| word == self.name().as_bytes())
         };
-        let strays: Vec<i32> = network::inhabitants(namespace).into_iter().filter(is_it).collect();
+        let strays: Vec<i32> = network::processes(namespace).into_iter().filter(is_it).collect();
         crate::process::end_all(&strays)
     }
 
-    /// At once and without a farewell, as a crash is.
+    /// Kills it, without a shutdown.
     pub(crate) fn stop(self, home: &Home) -> Result<()> {
         Record::find(&home.run(), self.name()).map_or(Ok(()), |running| running.end())
     }
 
-    /// It keeps its connections and answers nothing: SIGSTOP, or SIGCONT to end that.
+    /// Sends SIGSTOP, or SIGCONT to resume it. A stalled component keeps its connections and answers nothing.
     pub(crate) fn stall(self, home: &Home, stalled: bool) -> Result<()> {
         let Some(running) = Record::find(&home.run(), self.name()) else {
             bail!("{} does not run; `cluster start` starts it", self.name());
@@ -112,7 +112,7 @@ fn flags<const N: usize>(pairs: [(&str, String); N]) -> Vec<String> {
         .collect()
 }
 
-/// Without fsync a write takes microseconds; the data dies with the machine only, and then the cluster is made anew. The
+/// Without fsync a write takes microseconds; only a crash of this machine loses data, and then the cluster is created again. The
 /// quota holds 20,000 Services and 8,000 pods with their history.
 fn etcd(home: &Home) -> Vec<String> {
     let client = "http://127.0.0.1:2379";
@@ -147,7 +147,7 @@ fn apiserver(home: &Home, settings: &Settings) -> Vec<String> {
         ("kubelet-client-certificate", pki("kubelet-client.crt")),
         ("kubelet-client-key", pki("kubelet-client.key")),
         ("kubelet-certificate-authority", pki("ca.crt")),
-        // The names of nodes resolve nowhere.
+        // The names of nodes are in no DNS.
         ("kubelet-preferred-address-types", "InternalIP".into()),
         ("service-account-key-file", pki("service-accounts.key")),
         ("service-account-signing-key-file", pki("service-accounts.key")),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grace_decides_how_often_nodes_are_looked_at() {
+    fn the_grace_decides_how_often_nodes_are_checked() {
         let mut settings = Settings::new(0);
         assert!(of(Component::ControllerManager, &settings).contains(&"--node-monitor-period=5s".to_owned()));
         settings.node_monitor_grace_period = "12s".into();

@@ -12,7 +12,7 @@ use crate::control::Component;
 use crate::node::Machine;
 use crate::plan::{AddressPlan, DNS_SERVICE};
 use crate::process::Record;
-use crate::ready::{PATIENCE, await_apiserver, await_nodes};
+use crate::ready::{READY_WITHIN, await_apiserver, await_nodes};
 use crate::state::{Home, Node, Settings, UpOptions};
 use crate::storage::{remove_dir, write_whole};
 use crate::{certificates, cgroups, go_tools, network, oci, packages, slots};
@@ -145,8 +145,8 @@ fn check_machine() -> Result<()> {
     network::check()
 }
 
-/// Each node takes eight inotify instances and a control plane eleven (counted with Kubernetes 1.34), and many a system
-/// allows root 128 (inotify(7)). The limit costs nothing until it is used; it is not lowered again, since others may rely on
+/// Each node takes eight inotify instances and a control plane eleven (counted with Kubernetes 1.34), and many systems
+/// allow root 128 (inotify(7)). The limit costs nothing until it is used. It is not lowered again, since other programs may need
 /// it by then.
 fn allow_watches() {
     const LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
@@ -222,7 +222,7 @@ fn apply_coredns(home: &Home, tools: &Tools) -> Result<()> {
     // The first seconds of an empty API server: it answers before it has made its own namespaces.
     let begin = Instant::now();
     while let Err(error) = kubectl(home, tools, &apply) {
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > READY_WITHIN {
             return Err(error);
         }
         std::thread::sleep(Duration::from_millis(500));
@@ -269,7 +269,7 @@ pub(crate) fn wipe_etcd(home: &Home) -> Result<()> {
     await_nodes(home, &settings, &tools)
 }
 
-/// Removes all that the cluster has made, also after interruptions and when its settings are lost.
+/// Removes everything that belongs to the cluster, also after an interruption and when its settings are lost.
 pub(crate) fn down(home: &Home) -> Result<()> {
     let _held = home.lock()?;
     let Some(slot) = slots::claimed(home)? else {
@@ -300,7 +300,7 @@ pub(crate) fn down(home: &Home) -> Result<()> {
 fn remove_home(home: &Home) -> Result<()> {
     remove_dir(&home.0)?;
     if std::env::var_os("HEARTH_CLUSTER_HOME").is_none() {
-        // The directory that holds only clusters; it stays when another one is in it.
+        // This directory holds only clusters. It stays when another one is in it.
         let _ = home.0.parent().map(fs::remove_dir);
     }
     Ok(())

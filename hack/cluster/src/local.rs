@@ -64,7 +64,7 @@ pub fn host_address() -> Result<String> {
     Ok(Home::locate()?.existing()?.addresses().host().to_string())
 }
 
-/// Gives an image archive to every node; those that are off get it when they are switched on.
+/// Loads an image archive into every node; those that are off load it when they are switched on.
 pub fn load_image(file: &Path) -> Result<()> {
     let home = Home::locate()?;
     let settings = home.existing()?;

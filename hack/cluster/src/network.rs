@@ -1,7 +1,7 @@
 //! The network of a cluster: one switch, a cable from each machine to it, and one from this host.
 //!
 //! The switch is a bridge in a namespace of its own. The host gets one interface, with routes to the cluster's addresses
-//! through it; they vanish with the interface. Nothing else of the host's network is read or changed, and because every
+//! through it; they are removed with the interface. Nothing else of the host's network is read or changed, and because every
 //! address is routed, nothing is translated: servers see the pods' own addresses.
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -69,7 +69,7 @@ fn ensure_machine(plan: AddressPlan, name: &str, address: &str, port: &str) -> R
     line(&forward).map(drop)
 }
 
-/// Every machine, the control plane and this host know the way to all pods.
+/// Every machine, the control plane and this host gets routes to all pods.
 pub(crate) fn ensure_routes(settings: &Settings) -> Result<()> {
     let plan = settings.addresses();
     for route in routes(settings) {
@@ -99,7 +99,7 @@ fn routes(settings: &Settings) -> impl Iterator<Item = String> {
         .map(move |node| format!("{} via {}", plan.pods_of(node.index), plan.node(node.index)))
 }
 
-/// Takes a machine's namespace away, as its power cut does.
+/// Removes a machine's namespace, when its power is cut.
 pub(crate) fn remove_node(plan: AddressPlan, node: &Node) -> Result<()> {
     let _ = line(&format!("ip -n {} link del {}", plan.namespace(SWITCH), port(node)));
     remove(&plan.namespace(&node.name))
@@ -116,7 +116,7 @@ pub(crate) fn set_cable(plan: AddressPlan, node: &Node, plugged: bool) -> Result
     .map(drop)
 }
 
-/// Forgets the way to the pods of a node that is no more.
+/// Removes the routes to the pods of a removed node.
 pub(crate) fn remove_route(plan: AddressPlan, node: &Node) {
     let _ = line(&format!("ip route del {}", plan.pods_of(node.index)));
     let _ = line(&format!(
@@ -126,7 +126,7 @@ pub(crate) fn remove_route(plan: AddressPlan, node: &Node) {
     ));
 }
 
-/// All namespaces of a slot, also those that no settings know of any more.
+/// All namespaces of a slot, also those that are in no settings.
 pub(crate) fn namespaces(plan: AddressPlan) -> Vec<String> {
     let prefix = plan.namespace("");
     let names = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
@@ -136,17 +136,17 @@ pub(crate) fn namespaces(plan: AddressPlan) -> Vec<String> {
         .collect()
 }
 
-/// Ends whatever still runs in a namespace, then removes it.
+/// Ends all processes in a namespace, then removes it.
 pub(crate) fn remove(namespace: &str) -> Result<()> {
     if !namespace_exists(namespace) {
         return Ok(());
     }
-    crate::process::end_all(&inhabitants(namespace))?;
+    crate::process::end_all(&processes(namespace))?;
     line(&format!("ip netns del {namespace}")).map(drop)
 }
 
-/// The processes in a namespace. All of them are the cluster's: it made the namespace.
-pub(crate) fn inhabitants(namespace: &str) -> Vec<i32> {
+/// The processes in a namespace. All of them belong to the cluster, which created the namespace.
+pub(crate) fn processes(namespace: &str) -> Vec<i32> {
     let Ok(wanted) = std::fs::metadata(namespace_path(namespace)).map(|data| data.ino()) else {
         return Vec::new();
     };
@@ -159,7 +159,7 @@ pub(crate) fn inhabitants(namespace: &str) -> Vec<i32> {
     .collect()
 }
 
-/// The host's interface, and what `ip netns` leaves behind when its last namespace is gone.
+/// The host's interface, and what `ip netns` leaves behind when its last namespace is removed.
 pub(crate) fn remove_base(plan: AddressPlan) -> Result<()> {
     if Path::new("/sys/class/net").join(plan.prefix()).exists() {
         line(&format!("ip link del {}", plan.prefix()))?;
@@ -175,12 +175,12 @@ pub(crate) fn namespace_path(namespace: &str) -> String {
     format!("/run/netns/{namespace}")
 }
 
-/// `ip netns add` that was interrupted leaves a plain file, which is none.
+/// `ip netns add` that was interrupted leaves a plain file, which is no namespace.
 fn namespace_exists(namespace: &str) -> bool {
     Path::new(&namespace_path(namespace)).exists()
 }
 
-/// Says what is missing before anything is changed.
+/// An error if this machine cannot make network namespaces; nothing is changed yet.
 pub(crate) fn check() -> Result<()> {
     let Err(error) = line("ip netns list") else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! A node is a machine: a bundle of namespaces with containerd, kubelet, kube-proxy and all of its pods, and a power button.
+//! A node is a machine: namespaces with containerd, kubelet, kube-proxy and all of its pods, which can be switched off and on.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,7 @@ impl Machine<'_> {
         self.record()?.condition()
     }
 
-    /// Which boot this is, as the node's status must tell once it is up.
+    /// The id of its present boot, which the node's status shows when it is up.
     pub(crate) fn boot_id(&self) -> Option<String> {
         fs::read_to_string(self.directory().join("boot-id"))
             .ok()
@@ -110,7 +110,7 @@ impl Machine<'_> {
         Record::spawn(&self.home.run(), &self.record_name(), &command, key, &log).map(drop)
     }
 
-    /// The power cut: everything in the machine dies at once.
+    /// Power cut: everything in the machine ends at once.
     pub(crate) fn off(&self) -> Result<()> {
         if let Some(running) = self.record() {
             running.end()?;
@@ -119,7 +119,7 @@ impl Machine<'_> {
         cgroups::remove(&self.system_name())
     }
 
-    /// The lid is closed, or opened.
+    /// Stops all of its processes (SIGSTOP).
     pub(crate) fn suspend(&self) -> Result<()> {
         self.running()?.signal_tree(Signal::STOP);
         Ok(())
@@ -133,7 +133,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// A new disk under the old name: at the next power on it is a machine that has never been here.
+    /// Removes its disk and its ids: at the next power on it is a new machine with the old name.
     pub(crate) fn wipe(&self) -> Result<()> {
         self.off()?;
         certificates::forget_node(self.home, &self.node.name);
@@ -145,7 +145,7 @@ impl Machine<'_> {
             .with_context(|| format!("{0} is off; `cluster node on {0}` starts it", self.node.name))
     }
 
-    /// Gives an image that lies in the cluster's image directory to this node, if it is on.
+    /// Imports an image of the cluster's image directory into this node, if it is on.
     pub(crate) fn import(&self, image: &Path) -> Result<()> {
         let Some(running) = self.record() else { return Ok(()) };
         if running.condition() != Some(Condition::Running) {
@@ -153,7 +153,7 @@ impl Machine<'_> {
         }
         // The record is of unshare, which waits outside; its child is the machine's first process.
         let Some(first) = descendants(running.pid).first().copied() else {
-            bail!("{} is just ending", self.node.name)
+            bail!("{} is being switched off", self.node.name)
         };
         let (target, file) = (first.to_string(), format!("/run/images/{}", file_name(image)?));
         let mut arguments = vec!["--target", &target, "--mount", "--net", "--"];
@@ -162,7 +162,7 @@ impl Machine<'_> {
         run("nsenter", &arguments).map(drop)
     }
 
-    /// What is written before every power on, and makes a reboot necessary when it differs.
+    /// The files that are written before every power on. A difference makes a reboot necessary.
     fn files(&self) -> Result<Vec<(&'static str, String)>> {
         let snapshotter = if overlay_works(&self.home.0) {
             "overlayfs"
@@ -266,7 +266,7 @@ fn kubelet(cgroup: &str, settings: &Settings) -> Value {
         "clusterDNS": [DNS_SERVICE],
         "clusterDomain": "cluster.local",
         "resolvConf": "/run/machine/resolv.conf",
-        // The host's disk is not the cluster's to judge.
+        // The disk is the host's, so its usage must evict no pods.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%"},
         "nodeLeaseDurationSeconds": lease,
@@ -289,7 +289,7 @@ fn kube_proxy(settings: &Settings) -> Value {
     })
 }
 
-/// Each pod has a cable to its node and is routed: no bridge, so no `br_netfilter`, which a machine may not have.
+/// Each pod has a veth to its node and is routed: no bridge, so no `br_netfilter`, which a machine may not have.
 fn cni(pods: &str) -> Value {
     json!({
         "cniVersion": "0.4.0",

@@ -1,18 +1,18 @@
 //! Names and addresses of a cluster: pure arithmetic, no I/O.
 //!
 //! Everything lies in 198.18.0.0/15, which RFC 2544 sets aside for benchmarks: no home, office or cloud uses it. Up to
-//! six clusters share it (`slot`), so that a second one in another state directory disturbs no first one.
+//! six clusters share it (`slot`), each with its own state directory.
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
 
-/// How many clusters find room beside each other.
+/// How many clusters can run at the same time.
 pub(crate) const SLOTS: u8 = 6;
 
 /// One pod network of 256 addresses per node, 32 of them per slot.
 pub(crate) const MAX_NODES: u8 = 30;
 
-/// Service addresses live only in the nodes' packet filters, so every cluster may use the same: 65,000 of them, because
+/// Service addresses exist only in the nodes' packet filters, so every cluster may use the same: 65,000 of them, because
 /// the benchmarks create 20,000 Services.
 pub(crate) const SERVICES: &str = "198.19.0.0/16";
 pub(crate) const API_SERVICE: Ipv4Addr = Ipv4Addr::new(198, 19, 0, 1);
@@ -55,7 +55,7 @@ impl AddressPlan {
         format!("198.18.{}.0/24", 32 * (self.slot + 1) + index)
     }
 
-    /// What the names of namespaces, cgroups and the veth begin with. The kernel allows an interface 15 characters.
+    /// The prefix of the names of namespaces, cgroups and the veth. The kernel allows an interface 15 characters.
     pub(crate) fn prefix(self) -> String {
         format!("hearth{}", self.slot)
     }
@@ -66,7 +66,7 @@ impl AddressPlan {
     }
 }
 
-/// A node's name becomes a host name, a directory, a namespace and a cgroup; two names are taken.
+/// A node's name becomes a host name, a directory, a namespace and a cgroup; two names are reserved.
 pub(crate) fn check_node_name(name: &str) -> Result<()> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     ensure!(

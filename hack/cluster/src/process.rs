@@ -1,6 +1,6 @@
-//! Processes that outlive the command that started them, known by their id and their time of start.
+//! Processes that outlive the command that started them, identified by their id and their start time.
 //!
-//! An id alone may belong to somebody else tomorrow; together with the time of start and the machine's boot it is unique.
+//! The kernel uses ids again; together with the start time and the machine's boot an id is unique.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-/// How long a killed process may take to be gone: a machine full of pods is swept by the kernel in a second or two.
-const GONE_WITHIN: Duration = Duration::from_secs(30);
+/// How long a killed process may take to end. The kernel needs a second or two for a machine full of pods.
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A started process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub(crate) struct Record {
     pub(crate) pid: i32,
     start: u64,
     boot: String,
-    /// A hash over all that it was started with; another hash means that it must be started anew.
+    /// A hash over all that it was started with; with another hash it must be restarted.
     pub(crate) key: String,
 }
 
@@ -55,11 +55,11 @@ impl Stat {
     }
 }
 
-/// Whether a process runs, as far as a stopwatch on the outside can tell.
+/// The state of a process that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
     Running,
-    /// SIGSTOP: it is there and does nothing.
+    /// Stopped by SIGSTOP.
     Stalled,
 }
 
@@ -121,7 +121,7 @@ impl Record {
         }
     }
 
-    /// Kills it and all of its descendants and waits until they are gone.
+    /// Kills it and all of its descendants and waits until they have ended.
     pub(crate) fn end(&self) -> Result<()> {
         if self.condition().is_none() {
             return Ok(());
@@ -150,7 +150,7 @@ impl Record {
 
 fn send(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
-        // The only failures left are "gone already" and "not root", and the caller sees both.
+        // The only failures left are "has ended already" and "not root", and the caller sees both.
         let _ = kill_process(pid, signal);
     }
 }
@@ -167,7 +167,7 @@ pub(crate) fn end_all(pids: &[i32]) -> Result<()> {
     let begin = Instant::now();
     let lives = |(pid, start): &(i32, u64)| Stat::of(*pid).is_some_and(|stat| stat.start == *start && !stat.ended());
     while started.iter().any(lives) {
-        if begin.elapsed() > GONE_WITHIN {
+        if begin.elapsed() > ENDS_WITHIN {
             bail!("processes that were killed do not end: {started:?}");
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! Waiting until the cluster answers, with the reason when it does not.
+//! Waiting until the cluster is ready. The error has the reason when it does not become ready.
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::process::Condition;
 use crate::state::{Home, Settings};
 
 /// Generous: two cores may be busy compiling something else.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
+pub(crate) const READY_WITHIN: Duration = Duration::from_mins(4);
 
 pub(crate) fn await_apiserver(home: &Home, tools: &Tools) -> Result<()> {
     let begin = Instant::now();
@@ -32,7 +32,7 @@ pub(crate) fn await_apiserver(home: &Home, tools: &Tools) -> Result<()> {
                 tail(&home.logs().join(format!("{}.log", dead.name())))
             );
         }
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > READY_WITHIN {
             return Err(error.context("the API server does not become ready"));
         }
         std::thread::sleep(Duration::from_millis(200));
@@ -66,7 +66,7 @@ pub(crate) fn await_nodes(home: &Home, settings: &Settings, tools: &Tools) -> Re
             .map(|(name, _)| *name)
             .collect();
         let Some(first) = missing.first() else { return Ok(()) };
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > READY_WITHIN {
             let log = home.node(first).join("logs/kubelet.log");
             bail!(
                 "not ready: {}. The last lines of {}:\n{}",

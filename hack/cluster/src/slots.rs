@@ -1,7 +1,7 @@
-//! Which cluster owns which slot, so that two never share addresses and none takes another's namespaces for its own.
+//! Which cluster owns which slot, so that two never share addresses or namespaces.
 //!
-//! A claim is a file in the user's cache that names the cluster's directory. It counts as long as that directory says the
-//! same, so a cluster whose directory was removed by hand blocks nobody.
+//! A claim is a file in the user's cache that names the cluster's directory. It is valid as long as the settings in that directory
+//! have the same slot, so a cluster whose directory was removed by hand blocks no slot.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ pub(crate) fn claim(home: &Home) -> Result<Settings> {
     Ok(settings)
 }
 
-/// The slot that a cluster has claimed, also when its directory was removed by hand: what lies there is its own.
+/// The slot that a cluster has claimed, also when its directory was removed by hand.
 pub(crate) fn claimed(home: &Home) -> Result<Option<u8>> {
     let directory = directory()?;
     let names =
@@ -55,7 +55,7 @@ fn file(directory: &Path, slot: u8) -> PathBuf {
     directory.join(slot.to_string())
 }
 
-/// The cluster whose claim counts.
+/// The cluster whose claim is valid.
 fn owner(directory: &Path, slot: u8) -> Option<Home> {
     let home = Home(fs::read_to_string(file(directory, slot)).ok()?.into());
     let settings = home.load().ok()??;
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_counts_while_its_cluster_says_the_same() {
+    fn a_claim_is_valid_while_its_cluster_has_the_same_slot() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home(dir.path().join("cluster"));
         fs::write(file(dir.path(), 1), home.0.as_os_str().as_encoded_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! What a cluster keeps on disk, all under one directory.
+//! The files of a cluster, all in one directory.
 use std::fs;
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{AddressPlan, MAX_NODES, check_node_name};
 use crate::storage;
 
-/// The node that a cluster has when nobody says otherwise.
+/// The node of a cluster that was created without `--nodes`.
 const DEFAULT_NODE: &str = "home-1";
 
 /// Options of `up`. What is not given stays as it was.
@@ -44,11 +44,11 @@ pub enum Grace {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Node {
     pub(crate) name: String,
-    /// Decides on its addresses, so it stays the same as long as the node exists.
+    /// Its addresses depend on it, so it stays the same as long as the node exists.
     pub(crate) index: u8,
 }
 
-/// The cluster as it is meant to be.
+/// The desired state of the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) slot: u8,
@@ -79,7 +79,7 @@ impl Settings {
         found.with_context(|| format!("there is no node {name}; there are {}", names.join(", ")))
     }
 
-    /// The options that ask for exactly this.
+    /// The options of `up` that lead to these settings.
     pub(crate) fn options(&self) -> UpOptions {
         UpOptions {
             nodes: self.nodes.iter().map(|node| node.name.clone()).collect(),
@@ -90,7 +90,7 @@ impl Settings {
         }
     }
 
-    /// The settings with what the options ask for; nodes that stay keep their index.
+    /// The settings changed by the options; nodes that stay keep their index.
     pub(crate) fn with(&self, options: &UpOptions) -> Result<Self> {
         let UpOptions {
             nodes,
@@ -192,7 +192,7 @@ impl Home {
         self.0.join("nodes").join(name)
     }
 
-    /// Held by whoever changes the cluster. It lies in the cache, because `down` removes the state while others wait.
+    /// Held while the cluster is changed. It is in the cache, because `down` removes the state while others wait.
     pub(crate) fn lock(&self) -> Result<std::fs::File> {
         let name = storage::short_hash([self.0.as_os_str().as_encoded_bytes()]);
         storage::lock(&storage::cache()?.join(format!("cluster-{name}")))
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_options_of_a_cluster_bring_it_back() {
+    fn the_options_of_a_cluster_restore_its_settings() {
         let two = Settings::new(0).with(&asking(&["home-1", "a"])).unwrap();
         let more = UpOptions {
             grace: Some(Grace::Short),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_times_that_are_given_win_over_the_set_and_stay() {
+    fn times_that_are_given_override_the_grace_and_stay() {
         let options = UpOptions {
             grace: Some(Grace::Short),
             default_toleration_seconds: Some(3),

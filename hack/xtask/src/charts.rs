@@ -155,7 +155,7 @@ impl Chart<'_> {
         listed(&self.folder.join("ci"))
     }
 
-    /// Packs the library anew: Helm would go on using an old package of it without a word.
+    /// Packs the library anew: Helm would silently use an old package of it.
     fn dependencies(&self) -> Result<()> {
         let command = if self.suite.update { "update" } else { "build" };
         output(&mut self.suite.helm(&["dependency", command], self.folder)).map(drop)
@@ -196,8 +196,8 @@ impl Chart<'_> {
         Ok(())
     }
 
-    /// Renders with every file of values, for each Kubernetes, and holds the result and the examples against schemas that
-    /// take no unknown field.
+    /// Renders with every file of values, for each Kubernetes, and validates the result and the examples with schemas
+    /// that accept no unknown field.
     fn validate(&self) -> Result<()> {
         let mut manifests = listed(&self.folder.join("examples"))?;
         for values in self.values()? {
@@ -239,7 +239,7 @@ impl Chart<'_> {
         .map(drop)
     }
 
-    /// What is published renders what the folder renders, and holds nothing that only we need.
+    /// The package renders the same as the folder, and contains nothing that is only for development.
     fn package(&self) -> Result<()> {
         let target = self.work.join("package");
         output(self.suite.helm(&["package", "--destination"], &target).arg(self.folder))?;
@@ -262,14 +262,14 @@ impl Chart<'_> {
             .collect();
         ensure!(
             extra.is_empty(),
-            "the package holds what only we need: {}",
+            "the package contains what is only for development: {}",
             extra.join(", ")
         );
         Ok(())
     }
 
-    /// Every value is in the README, every alert has its tests, its texts and its runbook, and every metric that an alert or
-    /// the dashboard asks for is in docs/observability.md.
+    /// Every value is in the README, every alert has its tests, its texts and its runbook, and every metric in a query of an alert
+    /// or the dashboard is in docs/observability.md.
     fn documents(&self) -> Result<()> {
         let mut wrong = Vec::new();
         let readme = self.file("README.md")?;
@@ -330,13 +330,13 @@ impl Chart<'_> {
                 .iter()
                 .map(|page| format!("docs/runbooks/{}/{page} belongs to no alert", self.name)),
         );
-        let asked: BTreeSet<String> = queries.iter().flat_map(|query| metrics_of(query)).collect();
-        ensure!(!asked.is_empty(), "found no metric in any query");
+        let queried: BTreeSet<String> = queries.iter().flat_map(|query| metrics_of(query)).collect();
+        ensure!(!queried.is_empty(), "found no metric in any query");
         wrong.extend(
-            asked
+            queried
                 .iter()
                 .filter(|name| !is_known(name, &known))
-                .map(|name| format!("metric {name} is asked for, but docs/observability.md does not have it")),
+                .map(|name| format!("metric {name} is in a query, but not in docs/observability.md")),
         );
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
@@ -372,7 +372,7 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// What a command writes; when it fails, the error holds all of it.
+/// The output of a command. When it fails, the error contains its output and its errors.
 fn output(command: &mut Command) -> Result<String> {
     let name = file_name(Path::new(command.get_program()));
     let done = command.output().with_context(|| format!("failed to run {name}"))?;

@@ -2,16 +2,13 @@
 use hearth_cluster::arch::Arch;
 
 use crate::build;
-use crate::operators::OPERATORS;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: Args) -> anyhow::Result<()> {
+    // The whole workspace, so that dependencies are those of the other tests.
     let mut cargo = build::cargo("test", &[Arch::host()?])?;
-    for operator in OPERATORS {
-        cargo.args(["--package", operator.package]);
-    }
-    cargo.args(["--quiet", "--lib", "the_files_in_crds_are_current"]);
+    cargo.args(["--quiet", "--workspace", "--lib", "the_files_in_crds_are_current"]);
     build::run(cargo.env("HEARTH_UPDATE", "1"))
 }

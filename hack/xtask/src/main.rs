@@ -1,4 +1,4 @@
-//! `cargo xtask …`: everything that one does with this workspace beyond `cargo build`.
+//! `cargo xtask …`: the tasks of this workspace beside `cargo build`.
 mod bench;
 mod build;
 mod charts;
@@ -36,7 +36,7 @@ enum Task {
     Generate(generate::Args),
     /// Lint, render and test the charts and their alerts
     Charts(charts::Args),
-    /// Format, clippy, unit tests, charts, then end-to-end tests on a cluster
+    /// Format, clippy, unit tests, charts, then the end-to-end tests on clusters of their own, without the part endurance
     Test(test::Args),
     /// Only the end-to-end tests
     E2e(e2e::Args),
@@ -47,7 +47,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    // Errors are written for people: what was tried and what came, without the way through the code.
+    // Errors are written for people: what was tried and what happened, without a backtrace.
     match run(Cli::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything, from format to the end-to-end tests, with a time per step. CI runs this.
+//! `cargo xtask test`: every check, from format to the end-to-end tests, with the time of each step. CI runs this.
 mod beside;
 mod dependencies;
 mod steps;
@@ -27,7 +27,7 @@ const DEMO_MINUTES: u32 = 4;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Leave out the end-to-end tests; for a quick look while working, not for a verdict
+    /// Leave out the end-to-end tests; for a quick check while working
     #[arg(long)]
     no_e2e: bool,
     #[command(flatten)]

@@ -1,9 +1,9 @@
-//! Which metrics alerts and dashboards ask for.
+//! The metrics in the queries of alerts and dashboards.
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// A histogram is listed once and asked for by its parts.
+/// Whether a metric is listed. A histogram is listed once and queried by its parts.
 pub(super) fn is_known(metric: &str, known: &BTreeSet<&str>) -> bool {
     let parts = ["_bucket", "_count", "_sum"]
         .iter()
@@ -11,7 +11,7 @@ pub(super) fn is_known(metric: &str, known: &BTreeSet<&str>) -> bool {
     parts.chain([metric]).any(|name| known.contains(name))
 }
 
-/// Every expression of a dashboard, those of its variables without the label that is wanted.
+/// Every expression of a dashboard; those of its variables without the label.
 pub(super) fn dashboard_queries(value: &Value) -> Vec<String> {
     let mut queries = Vec::new();
     match value {
@@ -33,7 +33,7 @@ pub(super) fn dashboard_queries(value: &Value) -> Vec<String> {
     queries
 }
 
-/// Whether what stands before this is a function or an aggregation.
+/// Whether the word before this text is a function or an aggregation.
 fn is_called(after: &str) -> bool {
     let after = after.trim_start();
     ["(", "by ", "by(", "without ", "without("]
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_are_told_from_everything_else_in_a_query() {
+    fn only_metrics_are_found_in_a_query() {
         let query = r#"histogram_quantile(0.99, sum by (le) (rate(a_bucket{x="b_total", y=~"c"}[$__rate_interval])))
             > 6 * 3600 and on (job, instance) d_info{operator="e"} unless ignoring(zone) f:rate5m or 0"#;
         let found: Vec<String> = metrics_of(query).into_iter().collect();

@@ -1,4 +1,4 @@
-//! JSON schemas for kubeconform: Kubernetes' own kinds from its specification, ours from their CRDs.
+//! JSON schemas for kubeconform: those of Kubernetes' own resources from its specification, ours from their CRDs.
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(super) fn kinds_of(manifests: &str) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// Schemas of those kinds that are Kubernetes' own.
+/// Schemas of those resources that are Kubernetes' own.
 pub(super) fn kubernetes_schemas(kinds: &BTreeSet<(String, String)>, target: &Path) -> Result<()> {
     let module = workspace::root().join("hack/tools/kubernetes");
     let go = |args: &[&str]| {
@@ -42,7 +42,7 @@ pub(super) fn kubernetes_schemas(kinds: &BTreeSet<(String, String)>, target: &Pa
             .map_or(("api", ""), |(group, _)| ("apis", group));
         let Ok(text) = fs::read(specs.join(format!("{prefix}__{}_openapi.json", api_version.replace('/', "__"))))
         else {
-            continue; // a kind of somebody else
+            continue; // of another project
         };
         let mut spec: Value = serde_json::from_slice(&text)?;
         let mut components = spec["components"].take();
@@ -69,14 +69,14 @@ pub(super) fn kubernetes_schemas(kinds: &BTreeSet<(String, String)>, target: &Pa
     Ok(())
 }
 
-/// Schemas of one of our kinds, one for each version.
+/// Schemas of one of our CRDs, one for each version.
 pub(super) fn crd_schemas(crd: &Value, target: &Path) -> Result<()> {
     let part = |value: &Value| value.as_str().map(str::to_owned).context("the CRD lacks a name");
     let (group, kind) = (part(&crd["spec"]["group"])?, part(&crd["spec"]["names"]["kind"])?);
     for version in members(&crd["spec"]["versions"]) {
         let mut schema = version["schema"]["openAPIV3Schema"].clone();
         close(&mut schema);
-        // Every object has these; a CRD does not say so.
+        // Every object has these; a CRD does not list them.
         for field in ["apiVersion", "kind", "metadata"] {
             schema["properties"][field] = json!({});
         }
@@ -85,7 +85,7 @@ pub(super) fn crd_schemas(crd: &Value, target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Where kubeconform looks: the core group's folder is called after its version.
+/// Writes a schema to the path where kubeconform reads it: the core group's folder has the name of its version.
 fn write_schema(target: &Path, api_version: &str, kind: &str, schema: &Value) -> Result<()> {
     let (folder, version) = api_version.split_once('/').unwrap_or((api_version, api_version));
     fs::create_dir_all(target.join(folder))?;
@@ -95,7 +95,7 @@ fn write_schema(target: &Path, api_version: &str, kind: &str, schema: &Value) ->
     Ok(fs::write(file, serde_json::to_string(schema)?)?)
 }
 
-/// Makes a schema of Kubernetes' a JSON schema that takes no unknown field: the API server drops those silently.
+/// Makes a schema of Kubernetes a JSON schema that accepts no unknown field: the API server drops those silently.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_schema_leaves_alone_what_is_open() {
+    fn a_closed_schema_keeps_open_what_preserves_unknown_fields() {
         let mut schema = json!({"type": "object", "properties": {
             "a": {"type": "object", "properties": {}, "x-kubernetes-preserve-unknown-fields": true},
             "b": {"type": "string", "nullable": true}}});
