@@ -20,8 +20,6 @@ use crate::{build, charts, e2e};
 
 /// Names a file to which the `e2e` program appends a line for each case that failed.
 const FAILURES: &str = "HEARTH_E2E_FAILURES";
-/// Names a file to which the `e2e` program appends the time of each case.
-const TIMES: &str = "HEARTH_E2E_TIMES";
 /// About how long a demo takes.
 const DEMO_MINUTES: u32 = 4;
 
@@ -87,9 +85,8 @@ fn end_to_end(steps: &mut Steps, target: &Target) -> Result<()> {
         }
         build_and_pack(&operators)
     })?;
-    let (failures, times) = (NamedTempFile::new()?, NamedTempFile::new()?);
-    let environment = [(FAILURES, failures.path()), (TIMES, times.path())];
-    let environment = environment.map(|(name, path)| (name, path.as_os_str().to_owned()));
+    let failures = NamedTempFile::new()?;
+    let environment = [(FAILURES, failures.path().as_os_str().to_owned())];
     let mut failed = Vec::new();
     let mut add = |name: &str, took, passed| {
         steps.add(name, took, passed);
@@ -97,6 +94,7 @@ fn end_to_end(steps: &mut Steps, target: &Target) -> Result<()> {
             failed.push(name.to_owned());
         }
     };
+    let mut cases = Vec::new();
     let ran = if target.is_foreign() {
         parts()
             .filter(|(_, part)| part.machines.is_empty())
@@ -107,11 +105,13 @@ fn end_to_end(steps: &mut Steps, target: &Target) -> Result<()> {
                 Ok(())
             })
     } else {
-        beside::run_all(jobs(&environment), |ended| add(&ended.name, ended.took, ended.passed))
+        beside::run_all(jobs(&environment), |ended| {
+            cases.extend(steps::cases(&ended.name, &ended.output));
+            add(&ended.name, ended.took, ended.passed);
+        })
     };
-    eprintln!("end-to-end cases, slowest first:");
-    for line in steps::cases(&fs::read_to_string(times.path())?) {
-        eprintln!("{line}");
+    if !cases.is_empty() {
+        steps::print_cases(cases);
     }
     ran?;
     ensure!(

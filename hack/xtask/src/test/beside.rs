@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tempfile::NamedTempFile;
 
-/// How many clusters run at the same time. The tests mostly wait: three of them keep two cores busy, and their clusters of
-/// nine machines together take about 6 GiB.
+/// How many clusters run at the same time. The tests mostly wait: three of them keep two cores busy, and the largest three
+/// clusters have 13 machines.
 const AT_ONCE: usize = 3;
 /// How often it is reported what still runs.
 const REPORT_EVERY: Duration = Duration::from_mins(2);
@@ -26,6 +26,8 @@ pub(crate) struct Ended {
     pub(crate) name: String,
     pub(crate) took: Duration,
     pub(crate) passed: bool,
+    /// What it has written.
+    pub(crate) output: String,
 }
 
 impl Job {
@@ -102,12 +104,14 @@ pub(crate) fn run_all(mut jobs: Vec<Job>, mut ended: impl FnMut(Ended)) -> Resul
             };
             let took = run.begin.elapsed();
             eprintln!("-- {}:", run.job.name);
-            eprint!("{}", String::from_utf8_lossy(&std::fs::read(run.output.path())?));
+            let output = String::from_utf8_lossy(&std::fs::read(run.output.path())?).into_owned();
+            eprint!("{output}");
             run.job.clean_up()?;
             ended(Ended {
                 name: run.job.name,
                 took,
                 passed: status.success(),
+                output,
             });
         }
         running = still;

@@ -44,21 +44,37 @@ impl Steps {
     }
 }
 
-/// The times of end-to-end cases, as the program `e2e` writes them (`seconds`, `part`, `case`, `ok` or `FAILED`, with tabs
-/// between), slowest first and ready to print.
-pub(crate) fn cases(times: &str) -> Vec<String> {
-    let mut cases: Vec<(f64, &str)> = times
+/// The time of an end-to-end case.
+#[derive(Debug, PartialEq)]
+pub(crate) struct CaseTime {
+    seconds: f64,
+    part: String,
+    name: String,
+}
+
+/// The times in the output of the program `e2e`: its lines `NAME ... ok (SECONDS s)`, or `FAILED` in place of `ok`.
+pub(crate) fn cases(part: &str, output: &str) -> Vec<CaseTime> {
+    output
         .lines()
         .filter_map(|line| {
-            let (seconds, rest) = line.split_once('\t')?;
-            Some((seconds.parse().ok()?, rest))
+            let (name, rest) = line.split_once(" ... ")?;
+            let (_, seconds) = rest.strip_suffix(" s)")?.rsplit_once('(')?;
+            Some(CaseTime {
+                seconds: seconds.parse().ok()?,
+                part: part.to_owned(),
+                name: name.to_owned(),
+            })
         })
-        .collect();
-    cases.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    cases
-        .iter()
-        .map(|(seconds, rest)| format!("{seconds:>7.1} s  {}", rest.replace('\t', "  ")))
         .collect()
+}
+
+/// Prints the times of cases, the slowest first.
+pub(crate) fn print_cases(mut cases: Vec<CaseTime>) {
+    cases.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    eprintln!("end-to-end cases, slowest first:");
+    for case in cases {
+        eprintln!("{:>7.1} s  {}: {}", case.seconds, case.part, case.name);
+    }
 }
 
 #[cfg(test)]
@@ -66,11 +82,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cases_are_listed_slowest_first() {
-        let times = "2.5\tcalm\ta_case\tok\nnot a line of ours\n110.25\tnodes\tanother\tFAILED\n";
-        assert_eq!(
-            cases(times),
-            ["  110.2 s  nodes  another  FAILED", "    2.5 s  calm  a_case  ok"]
-        );
+    fn the_times_of_cases_are_read_from_the_output() {
+        let output = "one ... ok (2.5 s)\nanother ... FAILED (110.0 s)\n    an error\nthird ... left out: needs the local cluster\n";
+        let case = |seconds, name: &str| CaseTime {
+            seconds,
+            part: "calm".into(),
+            name: name.into(),
+        };
+        assert_eq!(cases("calm", output), [case(2.5, "one"), case(110.0, "another")]);
     }
 }
