@@ -2,8 +2,9 @@
 use std::ffi::OsString;
 
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 
-use crate::operators::{self, Operator, Part};
+use crate::operators::{self, OPERATORS, Operator, Part};
 use crate::target::{Outcome, Target, build_and_pack, harness};
 
 #[derive(clap::Args)]
@@ -99,4 +100,62 @@ fn has_cases(part: &Part, words: &[String]) -> Result<bool> {
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(!output.stdout.is_empty())
+}
+
+/// An error unless the `e2e` program has the same parts, with the same machines, as the table of this program.
+pub(crate) fn check_table() -> Result<()> {
+    let output = harness("e2e")?.arg("--parts").output().context("cannot run e2e")?;
+    let theirs: Vec<Row> = serde_json::from_slice(&output.stdout).context("cannot read `e2e --parts`")?;
+    let ours: Vec<Row> = OPERATORS.iter().map(Row::new).collect();
+    for operator in &theirs {
+        ensure!(
+            ours.contains(operator),
+            "the programs e2e and xtask differ about {operator:?}: compare hack/xtask/src/operators.rs"
+        );
+    }
+    ensure!(
+        ours.len() == theirs.len(),
+        "the program e2e has {} operators, xtask has {}",
+        theirs.len(),
+        ours.len()
+    );
+    Ok(())
+}
+
+/// An operator in the output of `e2e --parts`.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Row {
+    operator: String,
+    demo: Demo,
+    parts: Vec<RowPart>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Demo {
+    machines: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct RowPart {
+    name: String,
+    machines: Vec<String>,
+    by_request: bool,
+}
+
+impl Row {
+    fn new(operator: &Operator) -> Self {
+        let machines = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let part = |part: &Part| RowPart {
+            name: part.name.to_owned(),
+            machines: machines(part.machines),
+            by_request: !part.in_test,
+        };
+        Self {
+            operator: operator.name.to_owned(),
+            demo: Demo {
+                machines: machines(operator.demo_machines),
+            },
+            parts: operator.parts.iter().map(part).collect(),
+        }
+    }
 }

@@ -20,8 +20,6 @@ use crate::{build, charts, e2e};
 
 /// Names a file to which the `e2e` program appends a line for each case that failed.
 const FAILURES: &str = "HEARTH_E2E_FAILURES";
-/// About how long a demo takes.
-const DEMO_MINUTES: u32 = 4;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -75,15 +73,16 @@ fn all(steps: &mut Steps, args: &Args) -> Result<()> {
     }
 }
 
-/// The parts of the end-to-end tests and the demos: beside each other on clusters of their own, or one after another on a
-/// cluster that is not the local one.
+/// The parts of the end-to-end tests: beside each other on clusters of their own, or one after another on a cluster that is not
+/// the local one.
 fn end_to_end(steps: &mut Steps, target: &Target) -> Result<()> {
     let operators: Vec<&Operator> = OPERATORS.iter().collect();
     steps.step("tools and images", || {
         if !target.is_foreign() {
             hearth_cluster::ensure_tools()?;
         }
-        build_and_pack(&operators)
+        build_and_pack(&operators)?;
+        e2e::check_table()
     })?;
     let failures = NamedTempFile::new()?;
     let environment = [(FAILURES, failures.path().as_os_str().to_owned())];
@@ -128,26 +127,12 @@ fn parts() -> impl Iterator<Item = (&'static Operator, &'static Part)> {
     operators::parts().filter(|(_, part)| part.in_test)
 }
 
-/// Each part, and each demo.
 fn jobs(environment: &[(&'static str, OsString)]) -> Vec<Job> {
-    let job = |name: String, arguments: [&str; 3], minutes| Job {
-        name,
-        arguments: arguments.map(str::to_owned).to_vec(),
+    let job = |(_, part): (&Operator, &Part)| Job {
+        name: part.name.to_owned(),
+        arguments: ["e2e", "--no-build", "--part", part.name].map(str::to_owned).to_vec(),
         environment: environment.to_vec(),
-        minutes,
+        minutes: part.minutes,
     };
-    let parts = parts().map(|(_, part)| {
-        let argument = format!("--part={}", part.name);
-        job(part.name.to_owned(), ["e2e", "--no-build", &argument], part.minutes)
-    });
-    let demos = OPERATORS.iter().map(|operator| {
-        let mut demo = job(
-            format!("demo-{}", operator.name),
-            ["demo", "--no-build", "--check"],
-            DEMO_MINUTES,
-        );
-        demo.arguments.push(operator.name.to_owned());
-        demo
-    });
-    parts.chain(demos).collect()
+    parts().map(job).collect()
 }
