@@ -1,6 +1,6 @@
-//! A gate between an operator's process and the API server. It holds each kind of write once before and once after it is
-//! done: those are the moments to kill the operator in. Nobody's emulator does this, since only the real API server behind it
-//! can tell what became of a half-done piece of work.
+//! A proxy between an operator's process and the API server. It holds each kind of write once before and once after it is
+//! done: those are the moments to kill the operator in. No emulator is used, since only the real API server behind it
+//! can show the result of half-done work.
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// When a write is held: it has not happened, or it has and nobody is told.
+/// When a write is held: before it is done, or after, without a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    /// The API server never hears of it.
+    /// The API server never gets it.
     Before,
-    /// The API server has done it, and the operator does not know.
+    /// The API server has done it, and the operator gets no response.
     After,
 }
 
-/// A listening gate; dropping it closes it and all that goes through.
+/// A listening proxy; dropping it closes it and all its connections.
 pub(crate) struct ApiProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -50,7 +50,7 @@ struct State {
     holds: bool,
     /// How often each kind of write was held in this part.
     met: BTreeMap<String, u8>,
-    /// A write is held: no other passes, since the one who asks for it is as good as dead.
+    /// A write is held: no other passes, since the process that sent it will be killed.
     closed: bool,
     /// It came this far.
     held: Option<String>,
@@ -77,7 +77,7 @@ impl ApiProxy {
         format!("http://{}", self.address)
     }
 
-    /// A new part begins: each kind of write is held anew, or none is. All writes so far are forgotten.
+    /// A new part begins: each kind of write is held once more, or none is. All writes so far are forgotten.
     pub(crate) fn begin(&self, holds: bool) {
         *self.shared.state() = State {
             holds,
@@ -85,7 +85,7 @@ impl ApiProxy {
         };
     }
 
-    /// What was held was lost with the one who asked; the next may go on.
+    /// The held write was lost with its process; the next process may go on.
     pub(crate) fn go_on(&self) {
         let mut state = self.shared.state();
         (state.closed, state.held, state.last) = (false, None, None);
@@ -94,15 +94,15 @@ impl ApiProxy {
     /// Waits until a write is held; which one.
     pub(crate) async fn held(&self) -> String {
         loop {
-            let told = self.shared.held.notified();
+            let notified = self.shared.held.notified();
             if let Some(write) = &self.shared.state().held {
                 return write.clone();
             }
-            told.await;
+            notified.await;
         }
     }
 
-    /// The writes of this part that have passed or were held, as [`ApiProxy::held`] tells them.
+    /// The writes of this part that have passed or were held, named as by [`ApiProxy::held`].
     pub(crate) fn writes(&self) -> Vec<String> {
         self.shared.state().writes.clone()
     }
@@ -181,8 +181,8 @@ impl Shared {
     }
 }
 
-/// A write as `PATCH /api/v1/nodes/a`. What has another name each time is called otherwise: pods by their place, events by
-/// what they tell of whom.
+/// A write as `PATCH /api/v1/nodes/a`. Objects with generated names are grouped: pods by their namespace, events by
+/// their reason and object.
 fn kind(method: &Method, path: &str, body: &[u8]) -> String {
     let mut parts: Vec<&str> = path.split('/').collect();
     if let Some(at) = parts.iter().position(|part| *part == "events") {
@@ -214,7 +214,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
             let service = service_fn(|request| {
                 let shared = Arc::clone(&shared);
                 async move {
-                    let answer = shared.pass(request).await.context("the gate");
+                    let answer = shared.pass(request).await.context("the proxy");
                     Ok::<_, std::convert::Infallible>(answer.unwrap_or_else(|error| {
                         let mut answer = Response::new(Body::from(format!("{error:#}").into_bytes()));
                         *answer.status_mut() = StatusCode::BAD_GATEWAY;
@@ -245,8 +245,8 @@ mod tests {
     const LONG_ENOUGH: Duration = Duration::from_millis(300);
     const PATH: &str = "/api/v1/namespaces/home/configmaps/a";
 
-    fn through(gate: &ApiProxy) -> Api<ConfigMap> {
-        let client = Client::try_from(Config::new(gate.endpoint().parse().unwrap())).unwrap();
+    fn through(proxy: &ApiProxy) -> Api<ConfigMap> {
+        let client = Client::try_from(Config::new(proxy.endpoint().parse().unwrap())).unwrap();
         Api::namespaced(client, "home")
     }
 
@@ -256,18 +256,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reads_and_writes_pass_and_writes_are_told() {
+    async fn reads_and_writes_pass_and_writes_are_recorded() {
         let (upstream, server) = Script::new()
             .expect("GET", PATH, 200, json!({"metadata": {"name": "a"}}))
             .expect_body("PATCH", PATH, |body| assert_eq!(body["data"]["k"], "v"), 200, json!({}))
             .start();
-        let gate = ApiProxy::open(upstream).await.unwrap();
-        let api = through(&gate);
+        let proxy = ApiProxy::open(upstream).await.unwrap();
+        let api = through(&proxy);
         assert_eq!(api.get("a").await.unwrap().metadata.name.as_deref(), Some("a"));
-        assert!(gate.last().is_none());
+        assert!(proxy.last().is_none());
         write(&api).await.unwrap();
-        assert_eq!(gate.writes(), [format!("PATCH {PATH}")]);
-        assert!(gate.last().is_some());
+        assert_eq!(proxy.writes(), [format!("PATCH {PATH}")]);
+        assert!(proxy.last().is_some());
         server.finish();
     }
 
@@ -278,32 +278,32 @@ mod tests {
             .expect("PATCH", PATH, 200, json!({}))
             .expect("PATCH", PATH, 200, json!({"metadata": {"name": "a"}}))
             .start();
-        let gate = ApiProxy::open(upstream).await.unwrap();
-        gate.begin(true);
-        let (first, second) = (through(&gate), through(&gate));
+        let proxy = ApiProxy::open(upstream).await.unwrap();
+        proxy.begin(true);
+        let (first, second) = (through(&proxy), through(&proxy));
         timeout(LONG_ENOUGH, write(&first)).await.unwrap_err();
-        assert_eq!(gate.held().await, format!("PATCH {PATH}"));
+        assert_eq!(proxy.held().await, format!("PATCH {PATH}"));
         timeout(LONG_ENOUGH, write(&second)).await.unwrap_err();
         second.get("a").await.unwrap();
         assert_eq!(
-            gate.writes().len(),
+            proxy.writes().len(),
             1,
             "what comes while one is held is not even counted"
         );
 
-        gate.go_on();
-        timeout(LONG_ENOUGH, write(&through(&gate))).await.unwrap_err();
-        gate.held().await;
-        gate.go_on();
+        proxy.go_on();
+        timeout(LONG_ENOUGH, write(&through(&proxy))).await.unwrap_err();
+        proxy.held().await;
+        proxy.go_on();
         assert_eq!(
-            write(&through(&gate)).await.unwrap().metadata.name.as_deref(),
+            write(&through(&proxy)).await.unwrap().metadata.name.as_deref(),
             Some("a")
         );
         server.finish();
     }
 
     #[test]
-    fn what_has_another_name_each_time_is_of_one_kind() {
+    fn objects_with_generated_names_are_grouped() {
         let kind = |path, body: serde_json::Value| kind(&Method::POST, path, body.to_string().as_bytes());
         assert_eq!(kind("/api/v1/nodes/a", json!({})), "POST /api/v1/nodes/a");
         assert_eq!(

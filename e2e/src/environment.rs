@@ -1,4 +1,4 @@
-//! Where the tests run: any cluster that a kubeconfig names, told by the environment. `cargo xtask` sets it all.
+//! Where the tests run: any cluster that a kubeconfig names. `cargo xtask` sets the variables.
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! What the operators tell as Kubernetes events.
+//! Kubernetes events of the operators.
 use anyhow::Result;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;

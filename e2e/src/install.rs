@@ -235,6 +235,17 @@ impl Installation {
             .await?)
     }
 
+    /// Kills the pods' processes, and waits until Kubernetes has started them again and all are ready.
+    pub(crate) async fn kill_and_restart(&self, limit: Duration) -> Result<()> {
+        let (pods, restarts) = (self.pods().await?.len(), self.restarts().await?);
+        self.kill().await?;
+        until(&format!("{} is started again", self.name), limit, || async {
+            Ok((self.restarts().await? > restarts).then_some(()))
+        })
+        .await?;
+        self.ready(pods, limit).await
+    }
+
     /// Kills the pods' processes as power loss would: no signal handler, no grace. Kubernetes starts them again.
     pub(crate) async fn kill(&self) -> Result<()> {
         for pod in self.pods().await? {

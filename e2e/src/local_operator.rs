@@ -22,14 +22,14 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// It asks the API server at this endpoint, without credentials, and leads at once: nobody else may run.
+    /// It asks the API server at this endpoint, without credentials, and leads at once: no other process may run.
     pub(crate) fn new(path: PathBuf, endpoint: &str, environment: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "gate",
-            "clusters": [{"name": "gate", "cluster": {"server": endpoint}}],
+            "apiVersion": "v1", "kind": "Config", "current-context": "proxy",
+            "clusters": [{"name": "proxy", "cluster": {"server": endpoint}}],
             "users": [{"name": "nobody", "user": {}}],
-            "contexts": [{"name": "gate", "context": {"cluster": "gate", "user": "nobody", "namespace": NAMESPACE}}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "nobody", "namespace": NAMESPACE}}],
         });
         std::fs::write(folder.path().join("kubeconfig"), kubeconfig.to_string())?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();

@@ -16,7 +16,7 @@ pub(crate) struct Process {
     started: u64,
 }
 
-/// The pod's process with this program name. Only processes whose cgroup names the pod are looked at.
+/// The pod's process with this program name. Only processes whose cgroup names the pod are read.
 pub(crate) fn of_pod(pod: &Pod, program: &str) -> Result<Process> {
     let uid = pod.uid().context("the pod has no uid")?;
     for entry in fs::read_dir("/proc")?.flatten() {

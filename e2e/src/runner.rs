@@ -15,6 +15,8 @@ const LIMIT: Duration = Duration::from_mins(25);
 const QUICK: Duration = Duration::from_mins(1);
 /// Names a file to which the failures are appended too, for whoever runs several parts and reports the end.
 const FAILURES: &str = "HEARTH_E2E_FAILURES";
+/// Names a file to which each case's seconds, part, name, result and reason are appended, with tabs between.
+const TIMES: &str = "HEARTH_E2E_TIMES";
 /// Lines of the operator's log that are shown after a failure.
 const LOG_LINES: usize = 40;
 
@@ -49,7 +51,20 @@ pub struct Report {
 struct CaseTime {
     name: &'static str,
     took: Duration,
+    passed: bool,
     reason: Option<&'static str>,
+}
+
+impl CaseTime {
+    /// Why it took longer than a minute, or that it does not say why.
+    fn reason(&self) -> &'static str {
+        let missing = if self.took > QUICK {
+            "over a minute, for no given reason"
+        } else {
+            ""
+        };
+        self.reason.unwrap_or(missing)
+    }
 }
 
 impl Report {
@@ -66,18 +81,20 @@ impl Report {
     pub fn finish(mut self, part: Option<&str>) -> Result<bool> {
         let mut out = std::io::stdout();
         self.times.sort_by_key(|time| std::cmp::Reverse(time.took));
-        for CaseTime { name, took, reason } in &self.times {
-            let reason = match reason {
-                Some(reason) => format!(": {reason}"),
-                None if *took > QUICK => ": over a minute, and does not say why".to_owned(),
-                None => String::new(),
-            };
-            writeln!(out, "{:>7.1} s  {name}{reason}", took.as_secs_f64())?;
+        for time in &self.times {
+            writeln!(
+                out,
+                "{:>7.1} s  {}  {}",
+                time.took.as_secs_f64(),
+                time.name,
+                time.reason()
+            )?;
         }
         for failure in &self.failed {
             writeln!(out, "failed: {failure}")?;
         }
-        self.append_failures()?;
+        append(FAILURES, &self.failed)?;
+        append(TIMES, &self.time_lines(part.unwrap_or("all")))?;
         if self.left_out > 0 {
             writeln!(out, "{} cases were left out", self.left_out)?;
         }
@@ -86,14 +103,22 @@ impl Report {
         Ok(self.failed.is_empty() && self.passed > 0)
     }
 
-    fn append_failures(&self) -> Result<()> {
-        let Some(path) = std::env::var_os(FAILURES).filter(|_| !self.failed.is_empty()) else {
-            return Ok(());
+    fn time_lines(&self, part: &str) -> Vec<String> {
+        let line = |time: &CaseTime| {
+            let (seconds, result) = (time.took.as_secs_f64(), if time.passed { "ok" } else { "FAILED" });
+            format!("{seconds:.1}\t{part}\t{}\t{result}\t{}", time.name, time.reason())
         };
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-        // One write, so that lines of several processes do not mix.
-        Ok(file.write_all(format!("{}\n", self.failed.join("\n")).as_bytes())?)
+        self.times.iter().map(line).collect()
     }
+}
+
+/// Appends lines to the file that this variable names, if it is set. One write, so that lines of several processes do not mix.
+fn append(variable: &str, lines: &[String]) -> Result<()> {
+    let Some(path) = std::env::var_os(variable).filter(|_| !lines.is_empty()) else {
+        return Ok(());
+    };
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    Ok(file.write_all(format!("{}\n", lines.join("\n")).as_bytes())?)
 }
 
 /// The names of these cases.
@@ -133,6 +158,7 @@ pub(crate) async fn run<E: TestEnv>(cases: Vec<Case<E>>, options: Options) -> Re
             report.times.push(CaseTime {
                 name: outcome.case.name,
                 took: outcome.took,
+                passed: outcome.error.is_none(),
                 reason: outcome.case.slow,
             });
             outcome.print()?;
@@ -218,6 +244,20 @@ mod tests {
         };
         assert!(options(&[]).select("a_case") && options(&["x", "case"]).select("a_case"));
         assert!(!options(&["x"]).select("a_case"));
+    }
+
+    #[test]
+    fn times_have_a_line_with_the_reason() {
+        let mut report = Report::default();
+        report.times.push(CaseTime {
+            name: "a_case",
+            took: Duration::from_secs(90),
+            passed: true,
+            reason: Some("it waits"),
+        });
+        assert_eq!(report.time_lines("calm"), ["90.0\tcalm\ta_case\tok\tit waits"]);
+        report.times[0].reason = None;
+        assert!(report.time_lines("calm")[0].ends_with("for no given reason"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the reader sees: sentences, tables, commands; pauses and colour only on a terminal.
+//! The output of a demo: sentences, tables, commands; pauses and colour only on a terminal.
 use std::io::{BufRead, IsTerminal, Stdout, Write};
 
 use crate::columns::columns;
@@ -15,7 +15,7 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// With `check` nobody sits in front of it.
+    /// With `check` it does not wait for a reader.
     pub(crate) fn new(check: bool) -> Self {
         let out = std::io::stdout();
         let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();

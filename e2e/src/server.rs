@@ -27,7 +27,7 @@ impl Server {
     /// Starts the program on a free port, which its arguments name, and waits until it takes connections.
     pub(crate) async fn start(program: &Path, arguments: impl Fn(u16) -> Vec<OsString>) -> Result<Self> {
         let mut last = None;
-        // Somebody may take the port between our look and the program's.
+        // Another process may take the port before the program does.
         for _ in 0..3 {
             match Self::attempt(program, &arguments).await {
                 Ok(server) => return Ok(server),
@@ -56,10 +56,10 @@ impl Server {
         let end = Instant::now() + PATIENCE;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
             if let Some(status) = server.child.try_wait()? {
-                bail!("it ended with {status}: {}", server.told());
+                bail!("it ended with {status}: {}", server.last_output());
             }
             if Instant::now() > end {
-                bail!("it does not answer after {PATIENCE:?}: {}", server.told());
+                bail!("it does not answer after {PATIENCE:?}: {}", server.last_output());
             }
             sleep(Duration::from_millis(50)).await;
         }
@@ -72,7 +72,7 @@ impl Server {
     }
 
     /// The end of what it wrote.
-    fn told(&self) -> String {
+    fn last_output(&self) -> String {
         let text = std::fs::read_to_string(self.output.path()).unwrap_or_default();
         let lines: Vec<_> = text.lines().rev().take(10).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")

@@ -1,6 +1,6 @@
-//! The fake Route 53 layer through the vendor's own client: what it accepts, what it refuses, what it lists.
+//! The fake Route 53 through the vendor's own client: what it accepts, what it refuses, what it lists.
 //!
-//! Each test has its own moto and layer. `HEARTH_MOTO` names the `moto_server` program (see `hack/tools/moto`).
+//! Each test has its own moto and fake. `HEARTH_MOTO` names the `moto_server` program (see `hack/tools/moto`).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
@@ -21,7 +21,7 @@ mod identity;
 #[path = "fake_route53/listing.rs"]
 mod listing;
 
-/// A layer with one public zone `example.org`.
+/// A fake with one public zone `example.org`.
 struct Bench {
     moto: Moto,
     fake: FakeRoute53Handle,
@@ -170,9 +170,9 @@ async fn compare_and_swap_holds() {
     bench.change(&[delete(old.clone()), create(new.clone())]).await.unwrap();
 
     // The same swap again finds another value, and says so in the words and the form of the service.
-    let told = bench.refused(&[delete(old.clone()), create(new.clone())]).await;
+    let message = bench.refused(&[delete(old.clone()), create(new.clone())]).await;
     assert_eq!(
-        told,
+        message,
         "[Tried to delete resource record set [name='www.example.org.', type='A'] but the values provided do not match the \
          current values, Tried to create resource record set [name='www.example.org.', type='A'] but it already exists]"
     );
@@ -240,7 +240,7 @@ async fn a_refused_batch_changes_nothing() {
         .await
         .unwrap();
     let before = bench.list().await;
-    let told = bench
+    let message = bench
         .refused(&[
             create(a("new.example.org", "192.0.2.1")),
             create(a("c.example.org", "192.0.2.1")),
@@ -253,7 +253,7 @@ async fn a_refused_batch_changes_nothing() {
         "InvalidCharacterString",
         "is not permitted in zone example.org.",
     ] {
-        assert!(told.contains(part), "{told}");
+        assert!(message.contains(part), "{message}");
     }
     assert_eq!(bench.list().await, before);
 

@@ -18,13 +18,13 @@ impl Line {
         self.limit.is_none_or(|limit| self.measured <= limit)
     }
 
-    /// Its cells: figure, measured, budget, verdict.
+    /// Its cells: figure, measured, budget, result.
     pub(crate) fn cells(&self) -> Vec<String> {
         let limit = self
             .limit
             .map(|limit| format!("≤ {}", number(limit)))
             .unwrap_or_default();
-        let verdict = match (self.limit, self.is_kept()) {
+        let result = match (self.limit, self.is_kept()) {
             (None, _) => "",
             (Some(_), true) => "kept",
             (Some(_), false) => "BROKEN",
@@ -33,7 +33,7 @@ impl Line {
             format!("{} ({})", self.what, self.unit).replace(" ()", ""),
             number(self.measured),
             limit,
-            verdict.to_owned(),
+            result.to_owned(),
         ]
     }
 }

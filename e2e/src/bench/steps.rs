@@ -1,4 +1,4 @@
-//! Says on standard error what has been done and when.
+//! Reports on standard error what has been done and when.
 use std::time::Instant;
 
 pub(crate) struct Steps {

@@ -4,12 +4,12 @@ use anyhow::Result;
 use kube::Client;
 
 /// Requests other than GET that the operator counts since its start. Its lease's client is not among them.
-pub(crate) async fn told(operator: &Installation, pod: &str) -> Result<f64> {
-    Ok(told_on(&operator.page(pod, "metrics").await?))
+pub(crate) async fn reported(operator: &Installation, pod: &str) -> Result<f64> {
+    Ok(reported_on(&operator.page(pod, "metrics").await?))
 }
 
 /// The same on a page of metrics.
-pub(crate) fn told_on(page: &str) -> f64 {
+pub(crate) fn reported_on(page: &str) -> f64 {
     sum(page, "rest_client_requests_total{", |line| {
         !line.contains("method=\"GET\"")
     })
@@ -25,7 +25,7 @@ pub(crate) async fn shown(operator: &Installation, pod: &str) -> Result<String> 
 }
 
 /// Writes that the API server counts since its start, of those whose line fits.
-pub(crate) async fn seen(client: &Client, fits: impl Fn(&str) -> bool) -> Result<f64> {
+pub(crate) async fn counted(client: &Client, fits: impl Fn(&str) -> bool) -> Result<f64> {
     let page = client
         .request_text(http::Request::get("/metrics").body(Vec::new())?)
         .await?;

@@ -1,4 +1,4 @@
-//! The strict Route 53 layer with its own moto, for the demo and the benchmark.
+//! The fake Route 53 with its own moto, for use by hand.
 
 use std::net::SocketAddr;
 

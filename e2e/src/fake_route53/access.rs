@@ -1,6 +1,6 @@
 //! Which access key may do what, in which account.
 //!
-//! Signatures are not verified: the layer trusts the access key id named in the `Authorization` header. Error codes are those
+//! Signatures are not verified: the fake trusts the access key id named in the `Authorization` header. Error codes are those
 //! of "Common errors", <https://docs.aws.amazon.com/Route53/latest/APIReference/CommonErrors.html>.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -25,7 +25,7 @@ use super::record::RecordSet;
 pub(super) fn answer(control: &Control, request: &Request<Bytes>) -> Answer {
     match act(control, request) {
         Ok(value) => Answer::json(200, &value),
-        Err((status, told)) => Answer::json(status, &json!({ "error": told })),
+        Err((status, message)) => Answer::json(status, &json!({ "error": message })),
     }
 }
 

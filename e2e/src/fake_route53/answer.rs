@@ -1,4 +1,4 @@
-//! Answers of the layer.
+//! Answers of the fake.
 
 use std::convert::Infallible;
 use std::io;

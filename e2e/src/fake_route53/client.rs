@@ -1,4 +1,4 @@
-//! The vendor's client, pointed at the layer.
+//! The vendor's client, pointed at the fake.
 
 use aws_credential_types::Credentials;
 use aws_sdk_route53::Client;

@@ -1,4 +1,4 @@
-//! The test's hand on the layer: faults, foreign edits, access, and the log.
+//! Controls the fake from a test: faults, foreign edits, access, and the log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::model::{Key, Zone};
 use super::record::{Action, Change, RecordSet};
 use super::{name, rules};
 
-/// Everything that changes while the layer runs.
+/// Everything that changes while the fake runs.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) start: Instant,
@@ -75,7 +75,7 @@ impl State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultId(u64);
 
-/// The test's hand on a running layer; clones reach the same one.
+/// Controls a running fake; clones control the same one.
 #[derive(Clone, Debug)]
 pub struct Control {
     state: Arc<Mutex<State>>,
@@ -165,7 +165,7 @@ impl Control {
         state.access.known.insert(key.to_owned(), access);
     }
 
-    /// Gives rights to the keys that STS issues for a role from now on. Closes the layer as [`Control::allow`] does.
+    /// Gives rights to the keys that STS issues for a role from now on. Closes the fake as [`Control::allow`] does.
     pub fn allow_role(&self, arn: &str, access: Access) {
         let mut state = self.state();
         state.access.closed = true;
@@ -206,7 +206,7 @@ impl Control {
         })
     }
 
-    /// A foreign edit: somebody else deletes all sets of a name and type. Tells whether there were any.
+    /// A foreign edit: somebody else deletes all sets of a name and type. Returns whether there were any.
     pub fn remove(&self, zone: &str, name: &str, kind: &str) -> Result<bool> {
         let sets = self.get_all(zone, name, kind)?;
         let changes: Vec<_> = sets
@@ -228,7 +228,7 @@ impl Control {
         let zone = state
             .zones
             .get_mut(id)
-            .with_context(|| format!("the layer has not met zone {id} yet"))?;
+            .with_context(|| format!("the fake has not seen zone {id} yet"))?;
         edit(zone)
     }
 

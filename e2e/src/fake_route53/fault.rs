@@ -63,7 +63,7 @@ impl Fault {
         }
     }
 
-    /// A batch refused with this message, for a rule that the layer does not know.
+    /// A batch refused with this message, for a rule that the fake does not know.
     pub fn invalid_batch(message: &str) -> Self {
         Self::Error {
             status: 400,

@@ -92,7 +92,7 @@ pub fn record_set(element: &Element, at: &str) -> Result<RecordSet, ErrorRespons
             "HealthCheckId",
         ];
         if !known.contains(&child.name.as_str()) {
-            return Err(malformed(&format!("{} is not known to the test layer", child.name)));
+            return Err(malformed(&format!("{} is not known to the fake Route 53", child.name)));
         }
     }
     let text = |name: &str| element.text_of(name).map(str::to_owned);
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn incomplete_or_contradictory_sets_are_refused() {
         let id = "<SetIdentifier>x</SetIdentifier>";
-        for (set, told) in [
+        for (set, message) in [
             (
                 NAME.to_owned(),
                 "but found none in Change with [Action=CREATE, Name=a.example.org, Type=A, SetIdentifier=null]",
@@ -346,7 +346,7 @@ mod tests {
             ("<Type>A</Type>".to_owned(), "Name is missing"),
         ] {
             let rejection = batch(&set).unwrap_err();
-            assert!(rejection.messages[0].contains(told), "{set}: {rejection:?}");
+            assert!(rejection.messages[0].contains(message), "{set}: {rejection:?}");
         }
         let long = format!("<SetIdentifier>{}</SetIdentifier>", "x".repeat(129));
         assert!(batch(&format!("{NAME}{long}<Weight>1</Weight><TTL>6</TTL>{VALUE}")).is_err());

@@ -1,4 +1,4 @@
-//! What was asked of the layer: every call, with the names that it changed.
+//! The log of the fake: every call, with the names that it changed.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Action, Change};
 
-/// The operations that the layer tells apart.
+/// The operations that the fake distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the API's")]
 pub enum Operation {
@@ -55,7 +55,7 @@ pub struct Call {
     /// When it arrived.
     #[serde(skip)]
     pub at: Instant,
-    /// When it arrived, after the layer's start.
+    /// When it arrived, after the fake's start.
     #[serde(rename = "at_seconds", serialize_with = "seconds")]
     pub since_start: Duration,
     /// Until the answer was ready.
@@ -69,7 +69,7 @@ pub struct Call {
     pub key: String,
     /// What a batch asks for.
     pub edits: Vec<Edit>,
-    /// Whether the zone was changed, be it that the answer said otherwise.
+    /// Whether the zone was changed, even if the response said otherwise.
     pub applied: bool,
     /// Status of the answer; 0 when there was none.
     pub status: u16,

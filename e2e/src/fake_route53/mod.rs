@@ -7,7 +7,7 @@
 //! - keeps every zone's record sets itself ([`Zone`]) and answers changes and lists from there, under the rules of
 //!   [`rules`], [`input`] and [`values`]; moto's copy of the record sets is neither written nor read, since its cost grows
 //!   with the zone and its history. Zones, tags, health checks and STS are moto's;
-//! - refuses access keys and zones as told ([`Access`]), injects faults ([`Fault`]), takes foreign edits and counts calls,
+//! - rejects access keys and zones as configured ([`Access`]), injects faults ([`Fault`]), takes foreign edits and counts calls,
 //!   all through [`Control`] or, from another process, through `/_hearth/` (module `admin`).
 //!
 //! Not enforced: signatures, the quota of sets in a zone, geoproximity, CIDR and traffic policies (refused), that a

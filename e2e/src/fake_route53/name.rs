@@ -146,7 +146,10 @@ mod tests {
             ("a\\9.example.org", "UnsupportedCharacter"),
             ("a\\05", "UnsupportedCharacter"),
         ] {
-            assert!(normalise(text).is_err_and(|told| told.starts_with(problem)), "{text}");
+            assert!(
+                normalise(text).is_err_and(|message| message.starts_with(problem)),
+                "{text}"
+            );
         }
         assert!(normalise(&format!("{}.example.org", "a".repeat(63))).is_ok());
     }

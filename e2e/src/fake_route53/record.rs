@@ -1,7 +1,7 @@
 //! Record sets and changes, as typed values and as XML.
 //!
 //! Source: `ResourceRecordSet`, <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ResourceRecordSet.html>.
-//! CIDR, geoproximity and traffic-policy records are not modelled: the layer refuses them, as nothing here makes them.
+//! CIDR, geoproximity and traffic-policy records are not modelled: the fake refuses them, as nothing here makes them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::xml;
 /// One resource record set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSet {
-    /// The name; normalised (see [`super::name`]) once the layer has accepted it.
+    /// The name; normalised (see [`super::name`]) once the fake has accepted it.
     pub name: String,
     /// `A`, `TXT` and so on.
     #[serde(rename = "type")]
@@ -35,7 +35,7 @@ pub struct RecordSet {
     pub health_check: Option<String>,
 }
 
-/// The routing policies that the layer knows.
+/// The routing policies that the fake knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Routing {
     /// One set per name and type.

@@ -56,7 +56,7 @@ pub(super) struct Start {
 /// `InvalidInput`.
 pub(super) fn list(state: &State, zone: &str, start: &Start, short: Option<usize>) -> Result<Answer, ErrorResponse> {
     let zone = state.zones.get(zone).ok_or_else(|| ErrorResponse::no_zone(zone))?;
-    let invalid = |told: &str| ErrorResponse::new(400, "InvalidInput", told);
+    let invalid = |message: &str| ErrorResponse::new(400, "InvalidInput", message);
     let asked = match &start.most {
         None => PAGE,
         Some(text) => text

@@ -10,7 +10,7 @@
 //! rancher/rancher#10253.
 //!
 //! Changes are evaluated one after another, each on the zone as the valid ones before left it. Where the documentation is
-//! silent the layer takes the stricter reading: within a batch one set may be changed once, or deleted and then created.
+//! silent the fake takes the stricter reading: within a batch one set may be changed once, or deleted and then created.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -43,7 +43,7 @@ const AWS_ZONES: [(&str, &str); 9] = [
     ("Z2BJ6XQ5FK7U4H", "awsglobalaccelerator.com."),
 ];
 
-/// Applies the whole batch, or leaves the zone as it was and tells every fault.
+/// Applies the whole batch, or leaves the zone as it was and returns every fault.
 pub fn apply(zone: &mut Zone, changes: &[Change]) -> Result<(), Vec<String>> {
     let faults = limits(changes);
     if !faults.is_empty() {
@@ -60,8 +60,8 @@ pub fn apply_unlimited(zone: &mut Zone, changes: &[Change]) -> Result<(), Vec<St
     for change in changes {
         let set = match normalised(zone, change) {
             Ok(set) => set,
-            Err(told) => {
-                faults.extend(told);
+            Err(found) => {
+                faults.extend(found);
                 continue;
             }
         };
@@ -77,9 +77,9 @@ pub fn apply_unlimited(zone: &mut Zone, changes: &[Change]) -> Result<(), Vec<St
                 continue;
             }
         }
-        let told = conflicts(zone, change.action, &key, &set);
-        if !told.is_empty() {
-            faults.extend(told);
+        let found = conflicts(zone, change.action, &key, &set);
+        if !found.is_empty() {
+            faults.extend(found);
             continue;
         }
         let old = if change.action == Action::Delete {

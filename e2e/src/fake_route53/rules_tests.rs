@@ -116,15 +116,15 @@ fn a_swap_is_one_transaction() {
         ttl: Some(1),
         ..old.clone()
     };
-    let told = faults(&[create(a("new.example.org")), delete(stale), create(a("a.example.org"))]);
-    assert_eq!(told.len(), 2);
-    assert!(told[0].ends_with("do not match the current values") && told[1].ends_with("but it already exists"));
+    let found = faults(&[create(a("new.example.org")), delete(stale), create(a("a.example.org"))]);
+    assert_eq!(found.len(), 2);
+    assert!(found[0].ends_with("do not match the current values") && found[1].ends_with("but it already exists"));
 
     let repeated = "The request contains an invalid set of changes for a resource record set 'A a.example.org.'";
     assert_eq!(faults(&[delete(old.clone()), delete(old.clone())]), [repeated]);
     assert_eq!(faults(&[upsert(a("a.example.org")), upsert(old.clone())]), [repeated]);
-    let told = faults(&[create(a("a.example.org")), delete(old)]);
-    assert!(told[0].ends_with("already exists") && told[1] == repeated);
+    let found = faults(&[create(a("a.example.org")), delete(old)]);
+    assert!(found[0].ends_with("already exists") && found[1] == repeated);
 }
 
 #[test]
@@ -172,20 +172,20 @@ fn names_and_values_are_checked() {
 
 #[test]
 fn every_fault_is_told() {
-    let told = faults(&[
+    let found = faults(&[
         create(a("a.example.org")),
         create(a("x.other.org")),
         create(a("new.example.org")),
         delete(a("no.example.org")),
     ]);
-    assert_eq!(told.len(), 3);
+    assert_eq!(found.len(), 3);
 }
 
 #[test]
 fn routing_policies_do_not_mix() {
-    let told = faults(&[create(a("w.example.org"))]);
+    let found = faults(&[create(a("w.example.org"))]);
     assert_eq!(
-        told,
+        found,
         [
             "RRSet with DNS name w.example.org., type A cannot be created as other RRSets exist with the same name and type."
         ]
@@ -230,9 +230,10 @@ fn aliases_need_a_target() {
         faults(&[create(alias("ZONE", "none.example.org"))]),
         ["Tried to create an alias that targets none.example.org., type A in zone ZONE, but that target was not found"]
     );
-    let told = faults(&[create(alias("ZOTHER", "lb-1.us-east-1.elb.amazonaws.com"))]);
+    let found = faults(&[create(alias("ZOTHER", "lb-1.us-east-1.elb.amazonaws.com"))]);
     assert!(
-        told[0].ends_with("does not lie within the target zone") && told[1].ends_with("but that target was not found")
+        found[0].ends_with("does not lie within the target zone")
+            && found[1].ends_with("but that target was not found")
     );
 }
 

@@ -25,11 +25,11 @@ use super::route::Route;
 use super::upstream::Upstream;
 use super::{admin, input, rrset, sts, zones};
 
-/// The layer; see [`FakeRoute53::start`].
+/// The fake; see [`FakeRoute53::start`].
 #[derive(Debug)]
 pub struct FakeRoute53;
 
-/// A running layer. Dropping it closes the listener and all connections.
+/// A running fake. Dropping it closes the listener and all connections.
 #[derive(Debug)]
 pub struct FakeRoute53Handle {
     addr: SocketAddr,
@@ -65,7 +65,7 @@ impl FakeRoute53Handle {
         format!("http://{}", self.addr)
     }
 
-    /// The test's hand on it.
+    /// Controls it.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
@@ -83,7 +83,7 @@ struct Server {
     moto: Upstream,
 }
 
-/// Accepts connections while the layer is wanted up; all of them end with this task.
+/// Accepts connections while the fake is wanted up; all of them end with this task.
 async fn listen_until_dropped(listener: TcpListener, addr: SocketAddr, server: Server) {
     let mut wanted = server.control.wanted_down.subscribe();
     let mut listener = Some(listener);
@@ -238,7 +238,7 @@ impl Server {
                 return End::Refused(ErrorResponse::new(
                     500,
                     "InternalFailure",
-                    &format!("test layer: {error:#}"),
+                    &format!("fake Route 53: {error:#}"),
                 ));
             }
         };

@@ -1,4 +1,4 @@
-//! `AssumeRole` and `AssumeRoleWithWebIdentity`: moto issues the keys, the layer remembers for which role.
+//! `AssumeRole` and `AssumeRoleWithWebIdentity`: moto issues the keys, the fake remembers for which role.
 
 use http::Request;
 use hyper::body::Bytes;

@@ -16,7 +16,7 @@ use super::record::RecordSet;
 use super::xml::{self, Element};
 use super::{input, name};
 
-/// moto tells services apart by the credential's scope and accounts by its key. Accounts are the layer's business, so that
+/// moto tells services apart by the credential's scope and accounts by its key. Accounts are the fake's business, so that
 /// everything of Route 53 is asked with this one.
 const CREDENTIAL: HeaderValue = HeaderValue::from_static(
     "AWS4-HMAC-SHA256 Credential=hearth/20260101/us-east-1/route53/aws4_request, SignedHeaders=host, Signature=0",
@@ -105,7 +105,7 @@ impl Upstream {
             .await?;
         ensure!(
             list.text_of("IsTruncated") != Some("true"),
-            "zone {id} was filled behind the layer's back"
+            "zone {id} was filled behind the fake's back"
         );
         let sets = list.find("ResourceRecordSets").map_or(&[][..], |sets| &sets.children);
         let mut sets = sets.iter().map(record_set).collect::<Result<Vec<_>>>()?;

@@ -3,7 +3,7 @@
 //! Source: "Supported DNS record types",
 //! <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html>. The wording
 //! `FATAL problem: Code (text) encountered with 'value'` is the service's (boto/boto3#1462, hashicorp/terraform#18482); the
-//! codes of MX, SRV and CAA are this layer's own.
+//! codes of MX, SRV and CAA are this fake's own.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use super::name;
 
 /// Checks one value of a set of this type.
 pub fn check(kind: &str, value: &str) -> Result<(), String> {
-    let problem = |told: &str| Err(format!("{told} encountered with '{value}'"));
+    let problem = |message: &str| Err(format!("{message} encountered with '{value}'"));
     match kind {
         "A" if value.parse::<Ipv4Addr>().is_err() => {
             problem("ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address)")
@@ -81,7 +81,7 @@ fn number(text: &str, most: u32, value: &str) -> Result<(), String> {
 /// One or more strings in quotation marks with spaces between, each of 255 bytes at most, 4000 characters in all.
 /// `\"` and `\\` stand for themselves, `\ooo` for a byte.
 fn character_strings(value: &str) -> Result<(), String> {
-    let problem = |told: &str| Err(format!("{told} encountered with '{value}'"));
+    let problem = |message: &str| Err(format!("{message} encountered with '{value}'"));
     let unquoted = "InvalidCharacterString (Value should be enclosed in quotation marks)";
     if value.chars().count() > 4000 {
         return problem("CharacterStringTooLong (Value is too long)");
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn bad_values_are_told() {
         let long = format!("\"{}\"", "a".repeat(256));
-        for (kind, value, told) in [
+        for (kind, value, message) in [
             ("A", "example.org", "ARRDATAIllegalIPv4Address"),
             ("A", "192.0.2.256", "ARRDATAIllegalIPv4Address"),
             ("AAAA", "192.0.2.1", "AAAARRDATAIllegalIPv6Address"),
@@ -167,7 +167,7 @@ mod tests {
             ("CAA", "256 issue \"a\"", "InvalidNumber"),
         ] {
             assert!(
-                check(kind, value).is_err_and(|problem| problem.starts_with(told)),
+                check(kind, value).is_err_and(|problem| problem.starts_with(message)),
                 "{kind} {value}"
             );
         }

@@ -1,4 +1,4 @@
-//! Operations on zones: moto keeps them, the layer adds accounts, the count of sets, and honest paging.
+//! Operations on zones: moto keeps them, the fake adds accounts, the count of sets, and honest paging.
 //!
 //! moto answers `ListHostedZonesByName` with zones of exactly the name asked for and in one page; Route 53 begins there and
 //! goes on, see <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHostedZonesByName.html>.

@@ -146,7 +146,7 @@ pub(crate) fn chosen(node: &Value) -> Value {
 /// A Deployment or `StatefulSet` with one pod, which rather runs on these nodes than elsewhere.
 pub(crate) fn workload(kind: &str, namespace: &str, name: &str, nodes: &[&str]) -> Value {
     let labels = json!({"app": name});
-    let wish = json!([{"weight": 100, "preference": {"matchExpressions": [
+    let preference = json!([{"weight": 100, "preference": {"matchExpressions": [
         {"key": "kubernetes.io/hostname", "operator": "In", "values": nodes}
     ]}}]);
     let spec = json!({
@@ -154,9 +154,9 @@ pub(crate) fn workload(kind: &str, namespace: &str, name: &str, nodes: &[&str]) 
         "selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}, "spec": {
             "terminationGracePeriodSeconds": 1,
-            // Else the taint of volatile nodes would weigh more than the wish.
+            // Else the taint of volatile nodes would weigh more than the preference.
             "tolerations": [{"key": "nodes.hearth.home.arpa/volatile", "operator": "Exists"}],
-            "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": wish}},
+            "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preference}},
             "containers": [{"name": "pause", "image": "localhost/hearth/pause:dev", "imagePullPolicy": "IfNotPresent"}]
         }}
     });
@@ -200,7 +200,7 @@ impl NodeEnv {
         self.reinstall(&[&VALUES[..], &[AT_HOME]].concat()).await
     }
 
-    /// Installs it anew with these values, anywhere.
+    /// Installs it again with these values, on any machine.
     pub(crate) async fn reinstall(&self, values: &[&str]) -> Result<()> {
         self.operator.upgrade(&[&TIMES[..], values].concat()).await
     }
@@ -264,10 +264,24 @@ impl NodeEnv {
         .await
     }
 
-    /// The changes that a node's history tells.
+    /// The transitions in a node's history.
     pub(crate) async fn transitions(&self, name: &str) -> Result<Vec<Value>> {
         let history = get(&self.client, &ours("NodeHistory", name)).await?;
         Ok(history["status"]["transitions"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The transitions in the history of a node that is on, once the history says so: its last transition may be written a moment
+    /// after the node is seen.
+    pub(crate) async fn transitions_up_to_now(&self, name: &str) -> Result<Vec<Value>> {
+        until(&format!("the history of {name} says Up"), LATER, || async {
+            let history = get(&self.client, &ours("NodeHistory", name)).await?;
+            let state = &history["status"]["state"];
+            anyhow::ensure!(state == "Up", "it says {state}");
+            Ok(Some(
+                history["status"]["transitions"].as_array().cloned().unwrap_or_default(),
+            ))
+        })
+        .await
     }
 
     /// Waits until a node's history is in a state, with so many changes.
@@ -377,7 +391,7 @@ impl NodeEnv {
         pods.into_iter().map(|pod| Ok(serde_json::to_value(pod)?)).collect()
     }
 
-    /// How often the operator's process has been started anew.
+    /// The operator's pod, and how often its container was restarted.
     pub(crate) async fn process(&self) -> Result<String> {
         let pod = self.operator.pod().await.with_context(|| format!("in {NAMESPACE}"))?;
         Ok(format!("{} {}", pod.name_any(), self.operator.restarts().await?))

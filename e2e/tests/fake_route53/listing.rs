@@ -155,21 +155,21 @@ async fn zones_of_one_name_are_told_apart() {
         .await
         .unwrap();
     bench.client.delete_hosted_zone().id(&private).send().await.unwrap();
-    let gone = change(&bench.client, &private, &[create(a("www.example.org", "10.0.0.1"))])
+    let error = change(&bench.client, &private, &[create(a("www.example.org", "10.0.0.1"))])
         .await
         .unwrap_err();
-    assert!(gone.is_no_such_hosted_zone());
-    let gone = bench
+    assert!(error.is_no_such_hosted_zone());
+    let error = bench
         .client
         .list_resource_record_sets()
         .hosted_zone_id("ZNONE")
         .send()
         .await
         .unwrap_err();
-    assert!(gone.into_service_error().is_no_such_hosted_zone());
+    assert!(error.into_service_error().is_no_such_hosted_zone());
 }
 
-/// The operator's latency is measured through the layer, which must not be what is measured.
+/// The operator's latency is measured through the fake, which must not be what is measured.
 #[tokio::test]
 async fn a_large_zone_costs_no_more_than_a_small_one() {
     let bench = Bench::start().await;
@@ -196,7 +196,7 @@ async fn a_large_zone_costs_no_more_than_a_small_one() {
     let start = Instant::now();
     assert_eq!(list(&bench.client, &bench.zone, Some(300)).await.len(), 20_002);
     println!(
-        "swap: client p50 {:?} p95 {:?}, layer p50 {:?} p95 {:?}",
+        "swap: client p50 {:?} p95 {:?}, fake p50 {:?} p95 {:?}",
         took[100], took[190], inside[100], inside[190]
     );
     println!("list of 20,002: {:?}", start.elapsed());

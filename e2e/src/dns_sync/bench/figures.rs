@@ -4,8 +4,8 @@ use serde::Serialize;
 /// The figures of one scale: a JSON line.
 ///
 /// - `rss_bytes`, `anon_bytes`: `VmRSS` and `RssAnon` of proc(5) after a minute of idling.
-/// - `cpu_seconds`: processor time of the process from its start until the first sync was done and told.
-/// - `first_sync_seconds`: from the request for one replica (the objects are there before) until the strict layer had the last batch;
+/// - `cpu_seconds`: processor time of the process from its start until the first sync was done and reported.
+/// - `first_sync_seconds`: from the request for one replica (the objects are there before) until the fake Route 53 had the last batch;
 ///   with no objects, until the zone was listed. Scheduling and starting the pod are in it.
 /// - `change_*_seconds`: from the API server's acknowledgement of a Service's new address to the arrival of its
 ///   `ChangeResourceRecordSets`, one change after another.

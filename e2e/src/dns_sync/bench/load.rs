@@ -112,7 +112,7 @@ pub(crate) async fn pods(client: &Client, count: u32) -> Result<()> {
         .await
 }
 
-/// Removes every object of ours, and waits until all are gone.
+/// Removes every object of ours, and waits until all are removed.
 pub(crate) async fn clear(client: &Client) -> Result<()> {
     let api: Api<Namespace> = Api::all(client.clone());
     let ours = |names: Vec<Namespace>| {
@@ -148,7 +148,7 @@ pub(crate) async fn clear(client: &Client) -> Result<()> {
         .try_collect::<()>()
         .await?;
     until(
-        "the namespaces of the measurement are gone",
+        "the namespaces of the measurement are removed",
         Duration::from_mins(15),
         || async {
             let left = ours(api.list(&ListParams::default()).await?.items);

@@ -30,7 +30,7 @@ pub(crate) struct FirstSync {
     pub(crate) process: Process,
 }
 
-/// Asks for one replica and waits until all is at the provider and told in the zone's status.
+/// Asks for one replica and waits until all is at the provider and reported in the zone's status.
 pub(crate) async fn first_sync(bench: &Bench, zone: &Zone, objects: u32) -> Result<FirstSync> {
     let control = &bench.env.control;
     let mark = control.mark();
@@ -42,10 +42,10 @@ pub(crate) async fn first_sync(bench: &Bench, zone: &Zone, objects: u32) -> Resu
         || async {
             let calls = control.calls_since(mark);
             let published: usize = calls.iter().filter(|call| call.applied).map(creates).sum();
-            let looked = calls
+            let listed = calls
                 .iter()
                 .any(|call| call.operation == Operation::ListResourceRecordSets && call.status == 200);
-            ensure!(looked && published >= objects as usize, "{published} are");
+            ensure!(listed && published >= objects as usize, "{published} are");
             Ok(calls.into_iter().next_back())
         },
     )
@@ -101,9 +101,9 @@ pub(crate) struct Idle {
 pub(crate) async fn idle(bench: &Bench, zone: &Zone, process: &Process) -> Result<Idle> {
     tokio::time::sleep(SETTLE).await;
     let pod = kube::ResourceExt::name_any(&bench.env.operator.pod().await?);
-    let (told, seen) = (
-        writes::told(&bench.env.operator, &pod).await?,
-        bench.seen_writes().await?,
+    let (reported, counted) = (
+        writes::reported(&bench.env.operator, &pod).await?,
+        bench.counted_writes().await?,
     );
     let mark = bench.env.control.mark();
     // The scrapes themselves are not idling.
@@ -112,7 +112,8 @@ pub(crate) async fn idle(bench: &Bench, zone: &Zone, process: &Process) -> Resul
     let (took, cpu) = (begin.elapsed().as_secs_f64(), process.cpu_seconds()? - cpu);
     let (rss, anon) = process.memory()?;
     let calls = calls_of(zone, bench.env.control.calls_since(mark)).len();
-    let writes = (writes::told(&bench.env.operator, &pod).await? - told).max(bench.seen_writes().await? - seen);
+    let writes =
+        (writes::reported(&bench.env.operator, &pod).await? - reported).max(bench.counted_writes().await? - counted);
     let per_minute = |count: f64| count * 60.0 / took;
     Ok(Idle {
         rss,
@@ -139,12 +140,12 @@ pub(crate) async fn changes(bench: &Bench, zone: &Zone, objects: u32, count: u32
         ensure!(moved.insert(service.0), "Service {} would be moved twice", service.0);
         let mark = control.mark();
         service.move_to(&bench.env.client, 1 + step).await?;
-        let told = Instant::now();
+        let applied = Instant::now();
         let name = zone.host(&service.label());
         let call = arrival(control, mark, &name)
             .await
             .with_context(|| format!("change {step} of {name}"))?;
-        latencies.push(call.at.saturating_duration_since(told));
+        latencies.push(call.at.saturating_duration_since(applied));
         // Out of step with the batch window.
         tokio::time::sleep(Duration::from_millis(50 + u64::from(step) * 37 % 250)).await;
     }

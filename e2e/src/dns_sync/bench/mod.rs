@@ -1,4 +1,4 @@
-//! Measures dns-sync against the budgets of the architecture (section 8), with a strict Route 53.
+//! Measures dns-sync against the budgets of the architecture (section 8), with a fake Route 53.
 //!
 //! A scale: the operator has no replica; so many Services of type `LoadBalancer` with addresses are created (at 10,000 of them 8,000
 //! pods too, bound to no node); one replica is asked for (first sync); a minute passes (memory, processor, calls, writes);
@@ -94,9 +94,9 @@ impl Bench {
     }
 
     /// Writes to our API group that the API server counts since its start: only the operator writes there while we measure.
-    pub(crate) async fn seen_writes(&self) -> Result<f64> {
+    pub(crate) async fn counted_writes(&self) -> Result<f64> {
         let ours = |line: &str| line.contains("group=\"dns.hearth.home.arpa\"");
-        writes::seen(&self.env.client, ours).await
+        writes::counted(&self.env.client, ours).await
     }
 
     /// Work for other zones would be measured too.

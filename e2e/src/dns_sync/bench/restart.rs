@@ -26,7 +26,7 @@ pub(crate) struct Restarts {
 
 /// Deletes the pod, then kills the process of the new one.
 pub(crate) async fn restarts(bench: &Bench, zone: &Zone) -> Result<Restarts> {
-    // What the last change leaves to be told must not fall to the new process.
+    // What the last change leaves to be reported must not be work of the new process.
     tokio::time::sleep(SETTLE).await;
     zone.condition("InSync", "True", "", LIMIT).await?;
     let mark = bench.env.control.mark();
@@ -43,10 +43,10 @@ pub(crate) async fn restarts(bench: &Bench, zone: &Zone) -> Result<Restarts> {
     })
 }
 
-/// What a process wrote from its beginning until it has looked at the zone and settled.
+/// What a process wrote from its start until it has listed the zone and settled.
 async fn written(bench: &Bench, zone: &Zone, pod: &str, mark: Mark) -> Result<u64> {
     let control = &bench.env.control;
-    until("the zone has been looked at", LIMIT, || async {
+    until("the zone has been listed", LIMIT, || async {
         let calls = calls_of(zone, control.calls_since(mark));
         Ok(calls
             .iter()
@@ -56,11 +56,14 @@ async fn written(bench: &Bench, zone: &Zone, pod: &str, mark: Mark) -> Result<u6
     .await?;
     tokio::time::sleep(SETTLE).await;
     zone.condition("InSync", "True", "", LIMIT).await?;
-    let told = writes::told(&bench.env.operator, pod).await?;
-    ensure!(told >= 0.0 && told.fract() == 0.0, "the operator counts {told} writes");
+    let reported = writes::reported(&bench.env.operator, pod).await?;
+    ensure!(
+        reported >= 0.0 && reported.fract() == 0.0,
+        "the operator counts {reported} writes"
+    );
     let provider = control.writes_since(mark).len();
-    if told > 0.0 || provider > 0 {
-        eprintln!("writes of the new process: {told} to the API server, {provider} to the provider");
+    if reported > 0.0 || provider > 0 {
+        eprintln!("writes of the new process: {reported} to the API server, {provider} to the provider");
         eprintln!("{}", writes::shown(&bench.env.operator, pod).await?);
         eprintln!("  the zone's status: {}", zone.now().await?["status"]);
     }
@@ -69,5 +72,5 @@ async fn written(bench: &Bench, zone: &Zone, pod: &str, mark: Mark) -> Result<u6
         clippy::cast_sign_loss,
         reason = "a small whole number, as was made sure"
     )]
-    Ok(told as u64 + u64::try_from(provider)?)
+    Ok(reported as u64 + u64::try_from(provider)?)
 }

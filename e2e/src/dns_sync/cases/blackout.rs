@@ -1,4 +1,4 @@
-//! The API server away, stalled or empty; a leader that sleeps.
+//! The API server is stopped, stalled or empty; a leader is suspended.
 use std::time::Duration;
 
 use crate::fake_route53::{Fault, Rule};
@@ -46,7 +46,7 @@ pub(crate) fn cases() -> Vec<Case<DnsEnv>> {
         })
         .local()
         .exclusive(&[Exclusive::ApiServer])
-        .slow("the cluster starts anew, and deletes wait for objects"),
+        .slow("the cluster starts again, and deletes wait for objects"),
     ]
 }
 
@@ -84,7 +84,7 @@ async fn away(env: &DnsEnv, how: &'static str, time: Duration) -> Result<()> {
     ensure!(zone.addresses()? == 21, "records were lost");
     let more = env.operator.restarts().await? - restarts;
     ensure!(more <= 1, "the operator was restarted {more} times");
-    // The node was thought to be gone, and with it its pods; the kubelet tells otherwise in its own time.
+    // Kubernetes took the node and its pods for lost; the kubelet corrects that in its own time.
     env.operator.ready(1, 2 * LATER).await
 }
 

@@ -155,9 +155,7 @@ async fn restart(env: &DnsEnv) -> Result<()> {
     owns(&zone, 1000).await?;
     let version = zone.now().await?["metadata"]["resourceVersion"].clone();
     let mark = control.mark();
-    env.operator.kill().await?;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    env.operator.ready(1, LATER).await?;
+    env.operator.kill_and_restart(LATER).await?;
     until("the new process has listed the zone", LATER, || async {
         Ok((env
             .operator

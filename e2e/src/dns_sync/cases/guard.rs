@@ -1,4 +1,4 @@
-//! The delete guard: what looks like an accident waits for a person.
+//! The delete guard: deletes that look like an accident wait for a confirmation.
 use std::time::Duration;
 
 use crate::objects::{delete, load_balancer};
@@ -58,12 +58,10 @@ async fn trickle(env: &DnsEnv) -> Result<()> {
         .await?;
     ensure!(
         message.contains("confirm-deletes"),
-        "the message does not tell what to do: {message}"
+        "the message does not say what to do: {message}"
     );
     // A restart does not forget.
-    env.operator.kill().await?;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    env.operator.ready(1, LATER).await?;
+    env.operator.kill_and_restart(LATER).await?;
     let parked = until("nine deletes wait", LATER, || async {
         let parked = zone.now().await?["status"]["parked"].clone();
         Ok((parked["count"] == 9).then_some(parked))

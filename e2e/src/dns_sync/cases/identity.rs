@@ -1,4 +1,4 @@
-//! Whose zone, by which identity: roles, and zones of one name.
+//! Identities: roles, and zones of one name.
 use crate::fake_route53::{Access, Operation, client};
 use crate::objects::{apply, object_condition, record};
 use anyhow::{Context, Result, ensure};

@@ -1,4 +1,4 @@
-//! Bad input: refused with a message, or told on the object that is wrong; everything else is published.
+//! Invalid input: rejected with a message, or reported in the status of the object; everything else is published.
 use crate::objects::{apply, delete, load_balancer, object_condition, record, rejection};
 use crate::wait::until;
 use anyhow::{Result, ensure};
@@ -17,7 +17,7 @@ pub(crate) fn cases() -> Vec<Case<DnsEnv>> {
             Box::pin(refused(env))
         }),
         Case::new("invalid_records_get_a_status_and_valid_ones_are_published", |env| {
-            Box::pin(told(env))
+            Box::pin(invalid_records(env))
         }),
         Case::new("invalid_annotations_become_events", |env| Box::pin(events(env))),
         Case::new("zone_conditions_say_what_is_wrong", |env| Box::pin(zones(env))),
@@ -91,7 +91,7 @@ async fn refused(env: &DnsEnv) -> Result<()> {
     Ok(())
 }
 
-async fn told(env: &DnsEnv) -> Result<()> {
+async fn invalid_records(env: &DnsEnv) -> Result<()> {
     let client = &env.client;
     namespace(client, "told").await?;
     let zone = env.zone("told", json!({})).await?;

@@ -13,12 +13,12 @@ use crate::namespaces::namespace;
 
 pub(crate) fn cases() -> Vec<Case<DnsEnv>> {
     vec![
+        Case::new("an_upgrade_under_load_loses_nothing", |env| Box::pin(upgrade(env)))
+            .exclusive(&[Exclusive::Operator]),
         Case::new("revoked_rights_on_ingresses_delete_nothing", |env| {
             Box::pin(revoked(env))
         })
         .exclusive(&[Exclusive::Operator]),
-        Case::new("an_upgrade_under_load_loses_nothing", |env| Box::pin(upgrade(env)))
-            .exclusive(&[Exclusive::Operator]),
         Case::new("uninstalling_keeps_records_and_crds", |env| Box::pin(uninstall(env)))
             .exclusive(&[Exclusive::Operator]),
     ]
@@ -51,9 +51,7 @@ async fn revoked(env: &DnsEnv) -> Result<()> {
     roles
         .replace(env.operator.name, &kube::api::PostParams::default(), &stripped)
         .await?;
-    env.operator.kill().await?;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    env.operator.ready(1, LATER).await?;
+    env.operator.kill_and_restart(LATER).await?;
     let message = zone.condition("SourcesComplete", "False", "Incomplete", LATER).await?;
     ensure!(
         message.contains("ingresses") && message.contains("Forbidden"),

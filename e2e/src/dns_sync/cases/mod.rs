@@ -13,7 +13,8 @@ mod zone_load;
 use super::env::DnsEnv;
 use crate::case::Case;
 
-/// The cluster stays as it is, but for the operator. Those that need the operator for themselves come last.
+/// The cluster stays as it is, but for the operator. Kubernetes waits longer after each kill of the same pod: between them come
+/// the cases that replace the pod.
 pub(crate) fn calm() -> Vec<Case<DnsEnv>> {
     let all = [
         faults::cases(),
@@ -21,8 +22,8 @@ pub(crate) fn calm() -> Vec<Case<DnsEnv>> {
         ownership::cases(),
         identity::cases(),
         invalid::cases(),
-        guard::cases(),
         lifecycle::cases(),
+        guard::cases(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -1,4 +1,4 @@
-//! What is ours, what is not, and what policies permit.
+//! Which records are ours, and what each policy allows.
 use std::time::Duration;
 
 use crate::fake_route53::{RecordSet, Routing};
@@ -274,7 +274,10 @@ async fn conflict(env: &DnsEnv) -> Result<()> {
     zone.holds("x", "A", &["192.0.2.90"], LATER).await?;
     apply(client, &object("a-second", "192.0.2.91")).await?;
     let message = object_condition(client, &object("a-second", ""), "Ready", "False", "Conflicted", LATER).await?;
-    ensure!(message.contains("first"), "the loser is not told the winner: {message}");
+    ensure!(
+        message.contains("first"),
+        "the message does not name the winner: {message}"
+    );
     ensure!(zone.values("x", "A")? == ["192.0.2.90"], "the holder lost its name");
     // When the holder goes, the other gets the name.
     delete(client, &object("first", "")).await?;

@@ -101,7 +101,10 @@ impl<'a> Chapters<'a> {
             "something was written under policy Observe"
         );
         let screen = &*self.screen;
-        screen.say(&format!("{} sample objects ({FILE}) and a DNSZone with policy Observe are applied. The zone's status tells the plan:", objects.len()))?;
+        screen.say(&format!(
+            "{} sample objects ({FILE}) and a DNSZone with policy Observe are applied. The zone's status has the plan:",
+            objects.len()
+        ))?;
         screen.command(&format!(
             "kubectl get dnszone {ZONE} --output jsonpath='{{range .status.plan[*]}}{{@}}{{\"\\n\"}}{{end}}'"
         ))?;
@@ -166,7 +169,7 @@ impl<'a> Chapters<'a> {
         let screen = &*self.screen;
         screen.table(&rows)?;
         screen.say(
-            "Conflicted is told to the object itself, as an event, and nothing is taken over. See for yourself:",
+            "Conflicted is reported on the object itself, as an event, and nothing is taken over. See for yourself:",
         )?;
         screen.command("kubectl get dnszones,dnsrecords --all-namespaces")?;
         screen.command(&format!("kubectl --namespace {NAMESPACE} describe service files"))
@@ -269,7 +272,7 @@ impl<'a> Chapters<'a> {
         let screen = &*self.screen;
         screen.command(&format!("kubectl --namespace {NAMESPACE} delete service music"))?;
         screen.checked(&format!(
-            "{} ms later its record and its owner record were gone, and nothing else:{}",
+            "{} ms later its record and its owner record were removed, and nothing else:{}",
             took.as_millis(),
             edits(call)
         ))?;
@@ -288,7 +291,7 @@ impl<'a> Chapters<'a> {
         )?;
         screen.command("kubectl apply --filename charts/dns-sync/examples/observe.yaml")?;
         screen.say("README.md, Install, says how the image gets to your nodes. The chart's values are in charts/dns-sync/README.md, metrics and alerts in docs/observability.md, and docs/ has the rest.")?;
-        good_bye(screen, local, "Route 53 stays as long as you look around")
+        good_bye(screen, local, "Route 53 stays as long as you need it")
     }
 
     /// What Route 53 answers to its own API.
@@ -331,7 +334,7 @@ impl<'a> Chapters<'a> {
     }
 }
 
-/// The calls that are not the demo's own looks.
+/// The calls that the demo did not make itself.
 fn made_by(mut calls: Vec<Call>) -> Vec<Call> {
     calls.retain(|call| call.key != "AKIACREATOR");
     calls
@@ -359,11 +362,12 @@ fn lost(calls: &[Call]) -> Vec<String> {
             .iter()
             .any(|edit| edit.action != Action::Delete && edit.name == name && edit.kind == kind)
     };
-    let gone = calls
+    let deleted = calls
         .iter()
         .filter(|call| call.applied)
         .flat_map(|call| call.edits.iter().map(move |edit| (call, edit)));
-    gone.filter(|(call, edit)| edit.action == Action::Delete && !made(call, &edit.name, &edit.kind))
+    deleted
+        .filter(|(call, edit)| edit.action == Action::Delete && !made(call, &edit.name, &edit.kind))
         .map(|(_, edit)| format!("{} {}", edit.name, edit.kind))
         .collect()
 }

@@ -8,7 +8,7 @@ use super::measure::{Idle, sees};
 use super::{Scale, VALUES};
 use crate::bench::writes;
 
-/// As short as is still longer than the operator's look at everything (10 s).
+/// Short, but longer than the operator's resync (10 s).
 const SHORT: Duration = Duration::from_mins(1);
 /// The chart's default.
 const DEFAULT: Duration = Duration::from_mins(30);
@@ -65,5 +65,5 @@ async fn counted(scale: &Scale<'_>, pod: &str) -> Result<(f64, f64)> {
     let stored = writes::sum(&page, "hearth_nodes_writes_total{", |line| {
         line.contains("kind=\"history\"")
     });
-    Ok((writes::told_on(&page), stored))
+    Ok((writes::reported_on(&page), stored))
 }

@@ -82,7 +82,7 @@ impl FakeKubelets {
         self.within(SLOWEST)
     }
 
-    /// Fails if a node may have looked as if it were down, since [`FakeKubelets::watch`].
+    /// Fails if a node may have listed as if it were down, since [`FakeKubelets::watch`].
     pub(crate) fn alive(&self) -> Result<()> {
         self.within(SILENT)
     }

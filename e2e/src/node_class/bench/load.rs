@@ -74,8 +74,8 @@ async fn node(client: &Client, node: Node) -> Result<Lease> {
     Ok(leases.get(&name).await?)
 }
 
-/// Removes what was made and the histories that came of it, and waits until all is gone. Histories in `known` were there before.
-/// Call it without an operator, which would make histories anew.
+/// Removes what was made and the histories that belong to it, and waits until all is removed. Histories in `known` were there before.
+/// Call it without an operator, which would create histories again.
 pub(crate) async fn clear(client: &Client, known: &BTreeSet<String>) -> Result<()> {
     let made = ListParams::default().labels(MARK);
     let (nodes, leases) = (
@@ -83,20 +83,24 @@ pub(crate) async fn clear(client: &Client, known: &BTreeSet<String>) -> Result<(
         Api::<Lease>::namespaced(client.clone(), NAMESPACE),
     );
     let (hosts, histories) = (hosts(client), histories(client));
-    until("what the measurement made is gone", Duration::from_mins(5), || async {
-        let left = [
-            gone(&nodes, names(&nodes, &made).await?).await?,
-            gone(&leases, names(&leases, &made).await?).await?,
-            gone(&hosts, names(&hosts, &made).await?).await?,
-            gone(&histories, {
-                let mut all = names(&histories, &ListParams::default()).await?;
-                all.retain(|name| name.starts_with(PREFIX) || !known.contains(name));
-                all
-            })
-            .await?,
-        ];
-        Ok((left.iter().sum::<usize>() == 0).then_some(()))
-    })
+    until(
+        "what the measurement made is removed",
+        Duration::from_mins(5),
+        || async {
+            let left = [
+                left(&nodes, names(&nodes, &made).await?).await?,
+                left(&leases, names(&leases, &made).await?).await?,
+                left(&hosts, names(&hosts, &made).await?).await?,
+                left(&histories, {
+                    let mut all = names(&histories, &ListParams::default()).await?;
+                    all.retain(|name| name.starts_with(PREFIX) || !known.contains(name));
+                    all
+                })
+                .await?,
+            ];
+            Ok((left.iter().sum::<usize>() == 0).then_some(()))
+        },
+    )
     .await
     .context("cleaning up")
 }
@@ -111,7 +115,7 @@ where
 }
 
 /// Deletes these; how many there were.
-async fn gone<K>(api: &Api<K>, names: Vec<String>) -> Result<usize>
+async fn left<K>(api: &Api<K>, names: Vec<String>) -> Result<usize>
 where
     K: Clone + DeserializeOwned + Debug,
 {

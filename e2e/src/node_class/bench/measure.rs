@@ -19,7 +19,7 @@ use crate::bench::{replicas, restart, writes};
 const FIRST: Duration = Duration::from_mins(10);
 /// How long nothing is changed.
 const IDLE: Duration = Duration::from_mins(1);
-/// What was done is told within this.
+/// What was done is reported within this.
 const SETTLE: Duration = Duration::from_secs(10);
 /// How many hosts are declared otherwise, at most.
 const CHANGES: usize = 40;
@@ -63,7 +63,7 @@ pub(crate) async fn first_pass(scale: &Scale<'_>) -> Result<FirstPass> {
             |node, seen| seen.is_classified(node),
         )
         .await?;
-    // Of the cluster's own nodes there is no watch: with none of ours their histories tell.
+    // The cluster's own nodes are not watched: without nodes of ours their histories show it.
     let took = begin.elapsed();
     until("each node has its history", FIRST, || async {
         let all = histories(&scale.bench.client).list(&ListParams::default()).await?;
@@ -78,7 +78,7 @@ pub(crate) async fn first_pass(scale: &Scale<'_>) -> Result<FirstPass> {
     Ok(FirstPass {
         took: if scale.objects == 0 { begin.elapsed() } else { took },
         cpu_seconds: process.cpu_seconds()?,
-        writes: writes::told(operator, &pod.name_any()).await?,
+        writes: writes::reported(operator, &pod.name_any()).await?,
         process,
     })
 }
@@ -98,7 +98,10 @@ pub(crate) async fn idle(scale: &Scale<'_>, kubelets: &FakeKubelets, process: &P
     let pod = operator.pod().await?.name_any();
     // For a minute after it sees, it only adds; what it takes away follows, and is no idling either.
     tokio::time::sleep(Duration::from_mins(1) + SETTLE).await;
-    let (told, seen) = (writes::told(operator, &pod).await?, scale.bench.seen_writes().await?);
+    let (reported, counted) = (
+        writes::reported(operator, &pod).await?,
+        scale.bench.counted_writes().await?,
+    );
     kubelets.watch();
     // The scrapes themselves are not idling.
     let (begin, cpu) = (Instant::now(), process.cpu_seconds()?);
@@ -106,7 +109,8 @@ pub(crate) async fn idle(scale: &Scale<'_>, kubelets: &FakeKubelets, process: &P
     let (took, cpu) = (begin.elapsed().as_secs_f64(), process.cpu_seconds()? - cpu);
     let (rss, anon) = process.memory()?;
     kubelets.in_time()?;
-    let writes = (writes::told(operator, &pod).await? - told).max(scale.bench.seen_writes().await? - seen);
+    let writes =
+        (writes::reported(operator, &pod).await? - reported).max(scale.bench.counted_writes().await? - counted);
     Ok(Idle {
         rss,
         anon,
@@ -132,14 +136,14 @@ pub(crate) async fn changes(scale: &Scale<'_>) -> Result<Vec<Duration>> {
         hosts(&scale.bench.client)
             .patch(&host.name(), &PatchParams::default(), &body)
             .await?;
-        let told = Instant::now();
+        let applied = Instant::now();
         let so = |_: Node, seen: &Seen| seen.availability() == Some(now);
         let limit = Duration::from_mins(1);
         scale
             .watched
             .until(&format!("its nodes are {now}"), host.nodes(), limit, so)
             .await?;
-        latencies.push(told.elapsed());
+        latencies.push(applied.elapsed());
         // Out of step with the operator's.
         tokio::time::sleep(Duration::from_millis(u64::from(host.0) * 37 % 500)).await;
     }
@@ -172,12 +176,12 @@ pub(crate) async fn down(scale: &Scale<'_>, kubelets: &mut FakeKubelets) -> Resu
 /// Waits until the operator sees, and returns what its process is.
 pub(crate) async fn sees(scale: &Scale<'_>) -> Result<Process> {
     let operator = &scale.bench.operator;
-    until("the operator sees clearly", Duration::from_mins(3), || async {
+    until("the operator sees all nodes", Duration::from_mins(3), || async {
         let clear = operator.metric("hearth_nodes_visibility", &["state=\"clear\""]).await?;
         if clear >= 1.0 {
             return Ok(Some(()));
         }
-        // At a thousand nodes each look costs it something.
+        // At a thousand nodes each scrape costs it something.
         tokio::time::sleep(Duration::from_secs(1)).await;
         Ok(None)
     })

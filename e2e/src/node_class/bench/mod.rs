@@ -115,10 +115,10 @@ impl Bench {
 
     /// Writes that the API server counts since its start: to our API group, and to Nodes but for their status. Beside the operator
     /// only Kubernetes' own controllers write there, and not while nothing happens.
-    async fn seen_writes(&self) -> Result<f64> {
+    async fn counted_writes(&self) -> Result<f64> {
         let ours = |line: &str| line.contains("group=\"nodes.hearth.home.arpa\"");
         let nodes = |line: &str| line.contains("resource=\"nodes\"") && line.contains("subresource=\"\"");
-        writes::seen(&self.client, |line| ours(line) || nodes(line)).await
+        writes::counted(&self.client, |line| ours(line) || nodes(line)).await
     }
 
     /// Work for other hosts and classes would be measured too.

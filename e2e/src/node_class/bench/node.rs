@@ -1,4 +1,4 @@
-//! The nodes to measure with: no machine stands behind them, but their objects look like those of machines.
+//! The nodes to measure with: they have no machine, but their objects look like those of machines.
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

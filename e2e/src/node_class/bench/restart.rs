@@ -29,7 +29,7 @@ pub(crate) struct Restarts {
 
 /// Deletes the pod, then kills the process of the new one.
 pub(crate) async fn restarts(scale: &Scale<'_>) -> Result<Restarts> {
-    // What the last change leaves to be told must not fall to the new process.
+    // What the last change leaves to be reported must not be work of the new process.
     tokio::time::sleep(Duration::from_secs(15)).await;
     let operator = &scale.bench.operator;
     let ended = end(operator).await?;
@@ -50,15 +50,15 @@ async fn written(scale: &Scale<'_>, restarted: &Restarted, settle: Duration) -> 
     let operator = &scale.bench.operator;
     sees(scale).await?;
     tokio::time::sleep(settle).await;
-    let told = writes::told(operator, &restarted.pod).await?;
+    let reported = writes::reported(operator, &restarted.pod).await?;
     let mut to_nodes = 0.0;
     for kind in ["labels", "taints", "cordon"] {
         let label = format!("kind=\"{kind}\"");
         to_nodes += operator.metric("hearth_nodes_writes_total", &[&label]).await?;
     }
-    if told > 0.0 {
-        eprintln!("writes of the new process: {told}, of them {to_nodes} to nodes");
+    if reported > 0.0 {
+        eprintln!("writes of the new process: {reported}, of them {to_nodes} to nodes");
         eprintln!("{}", writes::shown(operator, &restarted.pod).await?);
     }
-    Ok((to_nodes, told - to_nodes))
+    Ok((to_nodes, reported - to_nodes))
 }

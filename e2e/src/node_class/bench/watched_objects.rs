@@ -1,4 +1,4 @@
-//! What is on the nodes, as the API server tells everybody who watches.
+//! What is on the nodes, from a watch.
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ struct SlimSpec {
     taints: Option<Vec<Taint>>,
 }
 
-/// What of a node is looked at.
+/// What is compared of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     labels: BTreeMap<String, String>,
@@ -91,7 +91,7 @@ impl WatchedNodes {
         let (_, name) = missing.context("the watch has ended")?;
         let so_many = nodes.iter().filter(|node| is(&all, node)).count();
         anyhow::bail!(
-            "within {limit:?} it did not come to this: {what}; of {} nodes {so_many} are so, but {name} is {:?}",
+            "timed out after {limit:?}: {what}; of {} nodes {so_many} are so, but {name} is {:?}",
             nodes.len(),
             all.get(name)
         )

@@ -1,4 +1,4 @@
-//! Nobody answers: nothing is known, and nothing is done.
+//! The API server does not answer: nothing is known, and nothing is done.
 use std::time::Duration;
 
 use crate::objects::apply;
@@ -69,13 +69,13 @@ async fn silence(env: &NodeEnv) -> Result<()> {
     }
     let host = env.host("gamer").await?;
     ensure!(host["state"] == "On", "gamer is {host}");
-    // A process that was started anew counts from zero.
+    // A restarted process counts from zero.
     let same = process == env.process().await?;
     let (writes, downs_before) = if same { (writes, downs) } else { (0.0, 0.0) };
     let more = env.writes().await? - writes;
     ensure!(more.abs() < 0.5, "{more} writes to nodes while nothing could be known");
     let more = self::downs(env).await? - downs_before;
-    ensure!(more.abs() < 0.5, "{more} nodes were said to have gone down");
+    ensure!(more.abs() < 0.5, "{more} nodes were reported as down");
     Ok(())
 }
 

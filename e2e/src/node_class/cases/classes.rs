@@ -1,4 +1,4 @@
-//! What classes put on nodes, and that it is all that they take away.
+//! What classes write to nodes, and that they remove exactly that.
 use crate::objects::{apply, delete, get, merge, object_condition, patch, rejection};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ async fn marks(env: &NodeEnv) -> Result<()> {
     let message = object_condition(client, &desktops, "Conflict", "True", "", SOON).await?;
     ensure!(
         message.contains("talos03") && message.contains("example.org/room") && !message.contains("talos08"),
-        "the conflict is told as: {message}"
+        "the message of the conflict is: {message}"
     );
     check_by_hand(&env.node("talos03").await?)?;
 
@@ -167,8 +167,11 @@ async fn refused(env: &NodeEnv) -> Result<()> {
     for (more, message) in wrong {
         let mut spec = json!({"match": {}});
         merge(&mut spec, more);
-        let told = rejection(client, &with_spec("NodeClass", "wrong", spec)).await?;
-        ensure!(told.contains(message), "instead of `{message}` it was told: {told}");
+        let rejected = rejection(client, &with_spec("NodeClass", "wrong", spec)).await?;
+        ensure!(
+            rejected.contains(message),
+            "the message is not `{message}` but: {rejected}"
+        );
     }
     // Only the operator can see that a selector is none: the class is kept, and says what is wrong with it.
     let odd = json!({"match": {"labelSelector": {"matchExpressions": [{"key": "a", "operator": "Near"}]}}});
@@ -185,7 +188,7 @@ async fn refused(env: &NodeEnv) -> Result<()> {
     apply(client, &hosts[1]).await?;
     for host in &hosts {
         let message = object_condition(client, host, "Ready", "False", "NodesDisputed", SOON).await?;
-        ensure!(message.contains("talos03"), "the dispute is told as: {message}");
+        ensure!(message.contains("talos03"), "the message of the dispute is: {message}");
     }
     let disputed = get(client, &node("talos03")).await?;
     ensure!(

@@ -1,4 +1,4 @@
-//! A pod that only proof may move.
+//! A failover that needs evidence.
 use std::time::Duration;
 
 use crate::objects::{apply, patch_status};

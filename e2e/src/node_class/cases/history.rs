@@ -1,4 +1,4 @@
-//! Machines that go off and come back, and what is remembered of it.
+//! Machines that go off and come back, and their histories.
 use std::time::Duration;
 
 use crate::objects::{apply, delete, get};
@@ -33,9 +33,8 @@ async fn off_and_on(env: &NodeEnv) -> Result<()> {
         .await?;
     let mut before = Vec::new();
     for name in GAMER {
-        before.push(env.transitions(name).await?);
+        before.push(env.transitions_up_to_now(name).await?);
     }
-    let restarts = env.operator.restarts().await?;
 
     env.switch("off", &GAMER).await?;
     let host = env
@@ -51,12 +50,7 @@ async fn off_and_on(env: &NodeEnv) -> Result<()> {
     }
 
     // The operator dies while the host is off, and its successor has only what is stored.
-    env.operator.kill().await?;
-    until("the operator is started again", LATER, || async {
-        Ok((env.operator.restarts().await? > restarts).then_some(()))
-    })
-    .await?;
-    env.operator.ready(1, LATER).await?;
+    env.operator.kill_and_restart(LATER).await?;
     env.sees(LATER).await?;
     never("a second going-down", Duration::from_secs(15), || async {
         for (name, before) in GAMER.iter().zip(&before) {
@@ -78,7 +72,10 @@ async fn off_and_on(env: &NodeEnv) -> Result<()> {
         let back = |last: &Value| last["kind"] == "Reboot" && last["backAt"].is_string();
         env.history_is(name, "Up", before.len() + 1, SOON, back).await?;
         let now = env.transitions(name).await?;
-        ensure!(now.starts_with(before), "{name}: what was told before is gone: {now:?}");
+        ensure!(
+            now.starts_with(before),
+            "{name}: the earlier transitions were lost: {now:?}"
+        );
     }
     Ok(())
 }
@@ -89,14 +86,14 @@ async fn registered_anew(env: &NodeEnv) -> Result<()> {
     env.sees(LATER).await?;
     env.host_is("gamer", "is on", LATER, |host| host["state"] == "On")
         .await?;
-    let before = env.transitions(name).await?;
+    let before = env.transitions_up_to_now(name).await?;
     let history = get(client, &ours("NodeHistory", name)).await?;
     let uid = env.node(name).await?["metadata"]["uid"].take();
 
     env.switch("off", &[name]).await?;
     delete(client, &node(name)).await?;
     env.switch("on", &[name]).await?;
-    env.node_is(name, "is registered anew", DOWN, |node| {
+    env.node_is(name, "is registered again", DOWN, |node| {
         node["metadata"]["uid"] != uid && is_ready(node)
     })
     .await?;
@@ -104,11 +101,14 @@ async fn registered_anew(env: &NodeEnv) -> Result<()> {
         label(node, "nodes.hearth.home.arpa/host") == Some("gamer")
     })
     .await?;
-    until("the history tells of it, and forgets nothing", LATER, || async {
+    until("the history has the registration, and all before it", LATER, || async {
         let now = get(client, &ours("NodeHistory", name)).await?;
-        let told = now["status"]["transitions"].as_array().cloned().unwrap_or_default();
-        ensure!(told.starts_with(&before), "it was {before:?} and is {told:?}");
-        let new = &told[before.len()..];
+        let transitions = now["status"]["transitions"].as_array().cloned().unwrap_or_default();
+        ensure!(
+            transitions.starts_with(&before),
+            "it was {before:?} and is {transitions:?}"
+        );
+        let new = &transitions[before.len()..];
         let kept = now["metadata"]["uid"] == history["metadata"]["uid"]
             && now["status"]["machine"]["systemUUID"] == history["status"]["machine"]["systemUUID"]
             && now["status"]["machine"]["nodeUID"] != history["status"]["machine"]["nodeUID"]

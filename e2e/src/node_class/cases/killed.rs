@@ -1,5 +1,5 @@
-//! The operator is killed at every kind of write: once before the API server hears of it, once when it is done and nobody was
-//! told. What comes of it is what comes without.
+//! The operator is killed at every kind of write: once before the API server gets it, once when it is done and the response was
+//! not delivered. The state at the end is the same as without kills.
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ async fn killed(env: &NodeEnv) -> Result<()> {
         "killed at every write it is otherwise than undisturbed:\n{}",
         differences.join("\n")
     );
-    // An event may be lost with the process that was about to send it: it is told when what it tells of is done.
+    // An event may be lost with the process that was about to send it: it is sent after the work that it reports.
     let missed: Vec<_> = undisturbed
         .met
         .keys()
@@ -135,7 +135,7 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<(&'static str, Value)>> {
 
     let goes = env.switch("off", &GAMER);
     let proven = || async {
-        // What was said before a new process looked for the first time proves nothing to it: a plug tells again.
+        // A new process trusts no evidence from before its first list: a plug reports again.
         plug(env, "Off").await?;
         let mut all = env.host("gamer").await?["state"] == "Off";
         for name in GAMER {
@@ -185,12 +185,12 @@ async fn story(run: &mut Run<'_>) -> Result<Vec<(&'static str, Value)>> {
 /// Nobody measures the power of a bundle of namespaces: this is the plug.
 async fn plug(env: &NodeEnv, power: &str) -> Result<()> {
     let now = Timestamp::now();
-    let told = json!({"state": power, "source": "plug-3", "observedAt": now.to_string(),
+    let measured = json!({"state": power, "source": "plug-3", "observedAt": now.to_string(),
         "expiresAt": now.checked_add(SignedDuration::from_hours(1))?.to_string()});
     patch_status(
         &env.client,
         &ours("NodeHost", "gamer"),
-        &json!({"status": {"power": told}}),
+        &json!({"status": {"power": measured}}),
     )
     .await
 }
@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
         begin: impl Future<Output = Result<()>>,
         reached: impl Fn() -> Fut,
     ) -> Result<()> {
-        until("the process sees clearly", LATER, || async {
+        until("the process sees all nodes", LATER, || async {
             Ok(self.sees().await?.then_some(()))
         })
         .await
@@ -302,7 +302,7 @@ async fn snapshot(env: &NodeEnv, begun: Timestamp) -> Result<Value> {
         let history = get(&env.client, &ours("NodeHistory", name)).await?;
         let new = |one: &&Value| {
             let at: Option<Timestamp> = one["at"].as_str().and_then(|at| at.parse().ok());
-            // Nobody watched while nobody was there.
+            // No process watched in that time.
             at.is_some_and(|at| at >= begun) && one["kind"] != "Blind"
         };
         let transitions = history["status"]["transitions"].as_array();

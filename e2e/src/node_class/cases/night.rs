@@ -65,8 +65,8 @@ async fn nights(env: &NodeEnv) -> Result<()> {
             .await?;
     }
     for name in GAMER {
-        let told = |node: &Value| is("Volatile")(node) && taint(node, "nodes.hearth.home.arpa/volatile").is_some();
-        env.node_is(name, "is volatile, and tainted as the class says", LATER, told)
+        let learned = |node: &Value| is("Volatile")(node) && taint(node, "nodes.hearth.home.arpa/volatile").is_some();
+        env.node_is(name, "is volatile, and tainted as the class says", LATER, learned)
             .await?;
     }
     for name in STEADY {
@@ -75,29 +75,33 @@ async fn nights(env: &NodeEnv) -> Result<()> {
         env.node_is(name, "is always on", limit, is("AlwaysOn")).await?;
     }
     // One good day makes no steady machine of it.
-    never("a verdict changes back", DWELL + Duration::from_secs(10), || async {
-        for name in GAMER {
-            let node = env.node(name).await?;
-            if !is("Volatile")(&node) {
-                return Ok(Some(format!("{name} is {:?}", label(&node, AVAILABILITY))));
+    never(
+        "the availability changes back",
+        DWELL + Duration::from_secs(10),
+        || async {
+            for name in GAMER {
+                let node = env.node(name).await?;
+                if !is("Volatile")(&node) {
+                    return Ok(Some(format!("{name} is {:?}", label(&node, AVAILABILITY))));
+                }
             }
-        }
-        Ok(None)
-    })
+            Ok(None)
+        },
+    )
     .await?;
 
     for name in GAMER {
         let nights = env.transitions(name).await?;
         ensure!(
             nights.len() == 2 && nights.iter().all(|night| night["backAt"].is_string()),
-            "{name} was off twice, and its history tells {}",
+            "{name} was off twice, and its history has {}",
             json!(nights)
         );
     }
     Ok(())
 }
 
-/// Starts the operator anew with these values, on nodes that it has never seen.
+/// Restarts the operator with these values, on nodes that it has never seen.
 async fn forget(env: &NodeEnv, values: &[&str]) -> Result<()> {
     env.operator.scale(0, LATER).await?;
     until("the operator has ended", LATER, || async {

@@ -1,4 +1,4 @@
-//! "I want to switch it off": a host is emptied, goes, and comes back.
+//! A power-off request: a host is drained, goes off, and comes back.
 use std::time::Duration;
 
 use crate::objects::{apply, delete, patch};
@@ -12,13 +12,13 @@ use crate::node_class::env::{DOWN, GAMER, GAMER_MACHINES, LATER, NodeEnv, SOON, 
 pub(crate) fn cases() -> Vec<Case<NodeEnv>> {
     vec![
         Case::new("a_host_is_drained_on_request_and_comes_back", |env| {
-            Box::pin(emptied(env))
+            Box::pin(drained(env))
         })
         .local()
         .exclusive(GAMER_MACHINES)
         .slow("a drain, a grace and a boot"),
         Case::new("a_withdrawn_request_leaves_only_the_cordons_of_users", |env| {
-            Box::pin(taken_back(env))
+            Box::pin(withdrawn(env))
         })
         .local()
         .exclusive(GAMER_MACHINES),
@@ -39,7 +39,7 @@ fn on_gamer(node: &str) -> bool {
     GAMER.contains(&node)
 }
 
-async fn emptied(env: &NodeEnv) -> Result<()> {
+async fn drained(env: &NodeEnv) -> Result<()> {
     let client = &env.client;
     apply(client, &gamer(json!({"drain": {"deadline": "3m"}}))).await?;
     env.sees(LATER).await?;
@@ -56,7 +56,7 @@ async fn emptied(env: &NodeEnv) -> Result<()> {
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "guarded"}}}
     });
     apply(client, &budget).await?;
-    // Until the budget has counted its pods it lets nobody go, for another reason.
+    // Until the budget has counted its pods it allows no eviction, for another reason.
     crate::wait::until("the budget has counted", SOON, || async {
         let now = crate::objects::get(client, &budget).await?;
         Ok((now["status"]["currentHealthy"] == 1).then_some(()))
@@ -64,7 +64,7 @@ async fn emptied(env: &NodeEnv) -> Result<()> {
     .await?;
     let mut before = Vec::new();
     for name in GAMER {
-        before.push(env.transitions(name).await?.len());
+        before.push(env.transitions_up_to_now(name).await?.len());
     }
 
     env.ask("gamer", Some("tonight")).await?;
@@ -94,8 +94,8 @@ async fn emptied(env: &NodeEnv) -> Result<()> {
     env.running("going", "guarded", DOWN, |node| !on_gamer(node)).await?;
 
     env.switch("off", &GAMER).await?;
-    let gone = |host: &Value| host["state"] == "Off" && host["off"]["phase"] == "Off" && host["expectedOff"] == true;
-    env.host_is("gamer", "is off as asked", DOWN, gone).await?;
+    let off = |host: &Value| host["state"] == "Off" && host["off"]["phase"] == "Off" && host["expectedOff"] == true;
+    env.host_is("gamer", "is off as asked", DOWN, off).await?;
     for (name, before) in GAMER.iter().zip(&before) {
         let planned = |last: &Value| last["planned"] == true;
         env.history_is(name, "Down", before + 1, SOON, planned).await?;
@@ -115,7 +115,7 @@ async fn emptied(env: &NodeEnv) -> Result<()> {
     Ok(())
 }
 
-async fn taken_back(env: &NodeEnv) -> Result<()> {
+async fn withdrawn(env: &NodeEnv) -> Result<()> {
     let client = &env.client;
     apply(client, &gamer(json!({}))).await?;
     env.sees(LATER).await?;

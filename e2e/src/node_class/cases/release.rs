@@ -1,4 +1,4 @@
-//! The operator's end.
+//! Uninstalling the operator.
 use crate::objects::{apply, get, patch};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ async fn release(env: &NodeEnv) -> Result<()> {
     let node = env.node("talos03").await?;
     ensure!(
         label(&node, "example.org/owner") == Some("anna"),
-        "what a person has set is gone"
+        "what a user has set was removed"
     );
     // Hosts and histories are the user's.
     get(client, &ours("NodeHost", "gamer")).await?;

@@ -1,4 +1,4 @@
-//! The machine that goes off is the one with the operator on it.
+//! The machine of the operator's leader goes off.
 use std::time::Duration;
 
 use crate::install::NAMESPACE;
@@ -60,13 +60,13 @@ async fn own_machine(env: &NodeEnv) -> Result<()> {
         "the chart puts both replicas on {machine}"
     );
     env.sees(LATER).await?;
-    let before = env.transitions(&machine).await?.len();
+    let before = env.transitions_up_to_now(&machine).await?.len();
 
     env.switch("off", &[&machine]).await?;
     let lease = lease(env).await?;
     ensure!(
         holder(&lease).starts_with(&pod),
-        "{} took the lease before {pod} was gone",
+        "{} took the lease before {pod} was off",
         holder(&lease)
     );
     let renewed: Timestamp = lease["spec"]["renewTime"].as_str().unwrap_or_default().parse()?;
@@ -84,7 +84,7 @@ async fn own_machine(env: &NodeEnv) -> Result<()> {
         "the other replica acted {late:#} after the end of the lease"
     );
 
-    // What happened while nobody led is told, and once.
+    // What happened while nobody led is recorded, and only once.
     let lost = |last: &Value| last["kind"] == "Lost" && last["backAt"].is_null();
     env.history_is(&machine, "Down", before + 1, DOWN, lost).await?;
     env.switch("on", &[&machine]).await?;

@@ -87,7 +87,7 @@ impl NodeEnv {
         Ok(())
     }
 
-    /// Takes what cases set by hand off a node.
+    /// Removes what cases set by hand on a node.
     async fn clean_node(&self, name: &str) -> Result<()> {
         let now = self.node(name).await?;
         let mut body = json!({});

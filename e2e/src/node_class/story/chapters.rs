@@ -81,15 +81,15 @@ impl Narrator<'_> {
         photos["spec"]["replicas"] = json!(2);
         let mut db = workload("StatefulSet", NAMESPACE, DB, &["talos08"]);
         // Its second choice is the machine that will fail later.
-        let wishes = "/spec/template/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution";
-        let wishes = db
-            .pointer_mut(wishes)
+        let preferences = "/spec/template/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution";
+        let preferences = db
+            .pointer_mut(preferences)
             .and_then(Value::as_array_mut)
-            .context("no wishes")?;
-        let mut second = wishes.first().cloned().context("no wish")?;
+            .context("no preferences")?;
+        let mut second = preferences.first().cloned().context("no preference")?;
         second["weight"] = json!(50);
         second["preference"]["matchExpressions"][0]["values"] = json!(["mini-2"]);
-        wishes.push(second);
+        preferences.push(second);
         let budget = json!({
             "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
             "metadata": {"namespace": NAMESPACE, "name": PHOTOS},
@@ -111,7 +111,7 @@ impl Narrator<'_> {
         self.screen.chapter("\"Can I switch gamer off?\" Not now")?;
         self.env.switch("off", &["mini-1"]).await?;
         self.screen
-            .say("Somebody has pulled the plug of mini-1 to dust it, and told nobody. (The demo has cut its power.)")?;
+            .say("Somebody has unplugged mini-1 and told nobody. (The demo has cut its power.)")?;
         let refused = |host: &Value| {
             host["mayGoOff"]["answer"] == "No"
                 && lines(&host["mayGoOff"]["because"])
@@ -135,8 +135,7 @@ impl Narrator<'_> {
         screen.lines(&shown(&pending))?;
 
         self.env.switch("on", &["mini-1"]).await?;
-        self.screen
-            .say("What mends it: mini-1 first. It is plugged in again.")?;
+        self.screen.say("The fix: mini-1 first. It is plugged in again.")?;
         self.env
             .host_is("mini-1", "is on again", DOWN, |host| host["state"] == "On")
             .await?;
@@ -161,12 +160,12 @@ impl Narrator<'_> {
     /// The answer of `status.mayGoOff`, as it came.
     fn answer(&self, host: &Value) -> Result<()> {
         self.screen.command("kubectl get nodehost gamer --output jsonpath='{.status.mayGoOff.answer}{\"\\n\"}{range .status.mayGoOff.because[*]}- {@}{\"\\n\"}{end}'")?;
-        let mut told = vec![host["mayGoOff"]["answer"].as_str().unwrap_or_default().to_owned()];
-        told.extend(
+        let mut answer = vec![host["mayGoOff"]["answer"].as_str().unwrap_or_default().to_owned()];
+        answer.extend(
             lines(&host["mayGoOff"]["because"])
                 .iter()
                 .map(|line| format!("- {line}")),
         );
-        self.screen.lines(&told)
+        self.screen.lines(&answer)
     }
 }

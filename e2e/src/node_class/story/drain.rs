@@ -48,9 +48,9 @@ impl Narrator<'_> {
 
         let screen = &*self.screen;
         screen.checked("talos03 and talos08 are cordoned, and marked as cordoned for this request")?;
-        screen.checked("pods were evicted under their budgets; meanwhile the status told what it waited for:")?;
+        screen.checked("pods were evicted under their budgets; meanwhile the status listed what it waited for:")?;
         screen.lines(&waited)?;
-        screen.checked(&format!("at every look photos had a ready pod, at the fewest {fewest}"))?;
+        screen.checked(&format!("at every check photos had a ready pod, at least {fewest}"))?;
         screen.command("kubectl wait nodehost/gamer --for=jsonpath='{.status.off.phase}'=Drained")?;
         screen.checked(&format!(
             "after {:.0} s nothing but DaemonSets is left on gamer, and an event says so: MaySwitchOff, {note}",

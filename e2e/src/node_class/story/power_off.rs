@@ -12,7 +12,7 @@ use crate::demo_install::NAMESPACE;
 use crate::node_class::env::{DOWN, GAMER, LATER, OUT_OF_SERVICE, SOON, annotation, is_ready, ours, taint, with_spec};
 use crate::objects::{apply, patch_status};
 use crate::screen::good_bye;
-use crate::wait::never;
+use crate::wait::{never, until};
 
 /// So many times in a row nothing may be pending.
 const READS: usize = 5;
@@ -25,21 +25,20 @@ impl Narrator<'_> {
         self.screen.chapter("It goes off")?;
         let mut before = Vec::new();
         for name in GAMER {
-            before.push(self.env.transitions(name).await?.len());
+            before.push(self.env.transitions_up_to_now(name).await?.len());
         }
         let begin = Instant::now();
         self.env.switch("off", &GAMER).await?;
         self.screen
-            .say("The demo has pressed the button: gamer has no power, and both its nodes are gone at once.")?;
-        let gone =
-            |host: &Value| host["state"] == "Off" && host["off"]["phase"] == "Off" && host["expectedOff"] == true;
-        let host = self.env.host_is("gamer", "is off as asked", DOWN, gone).await?;
+            .say("The demo has pressed the button: gamer has no power, and both its nodes are off at once.")?;
+        let off = |host: &Value| host["state"] == "Off" && host["off"]["phase"] == "Off" && host["expectedOff"] == true;
+        let host = self.env.host_is("gamer", "is off as asked", DOWN, off).await?;
         let took = begin.elapsed();
         for (name, before) in GAMER.iter().zip(&before) {
             let planned = |last: &Value| last["kind"] == "Lost" && last["planned"] == true && last["backAt"].is_null();
             self.env.history_is(name, "Down", before + 1, SOON, planned).await?;
         }
-        let told = self.last_of(&GAMER).await?;
+        let last = self.last_of(&GAMER).await?;
         let note = self.event("NodeHost", "gamer", "HostWentOff").await?;
         let evidence = host["evidence"].as_str().context("no evidence")?;
 
@@ -51,7 +50,7 @@ impl Narrator<'_> {
         screen.checked(&format!("event HostWentOff: {note}"))?;
         screen.say("What the history keeps: the nodes said nothing when they went, so they were lost; but that was asked for, so it is planned, and does not count against them.")?;
         screen.command("kubectl get nodehistory talos03 --output jsonpath='{.status.transitions}'")?;
-        screen.table(&told)
+        screen.table(&last)
     }
 
     pub(super) async fn quiet(&mut self) -> Result<()> {
@@ -62,15 +61,23 @@ impl Narrator<'_> {
             sleep(Duration::from_secs(1)).await;
         }
         let operator = &self.env.operator;
-        let spare = operator.metric("hearth_nodes_etcd_spare_members", &[]).await?;
-        let members = operator.metric("hearth_nodes_etcd_members", &[]).await?;
-        let expected = operator
-            .metric("hearth_nodes_expected_off", &["host=\"gamer\""])
-            .await?;
-        ensure!(
-            spare.abs() < 0.5 && members > 2.5 && expected > 0.5,
-            "spare members {spare} of {members}, expected off {expected}"
-        );
+        let (spare, expected) = until(
+            "etcd has no spare member, and gamer is expected to be off",
+            LIMIT,
+            || async {
+                let spare = operator.metric("hearth_nodes_etcd_spare_members", &[]).await?;
+                let members = operator.metric("hearth_nodes_etcd_members", &[]).await?;
+                let expected = operator
+                    .metric("hearth_nodes_expected_off", &["host=\"gamer\""])
+                    .await?;
+                ensure!(
+                    spare.abs() < 0.5 && members > 2.5 && expected > 0.5,
+                    "spare members {spare} of {members}, expected off {expected}"
+                );
+                Ok(Some((spare, expected)))
+            },
+        )
+        .await?;
         let cells = [
             ("gamer", "STATE", "Off"),
             ("mini-1", "MAYGOOFF", "No"),
@@ -83,12 +90,12 @@ impl Narrator<'_> {
             "{READS} times in a row Prometheus has scraped node-class and evaluated its {} alerts: none is pending, none fires",
             self.prometheus.alerts.len()
         ))?;
-        screen.say("That is not because nobody looks. etcd has as little to spare as when mini-1 was off, and then HearthNodesNoEtcdHeadroom was pending. Now it is known that gamer is expected to be off:")?;
+        screen.say("That is not because the alerts do not work. etcd has as little to spare as when mini-1 was off, and then HearthNodesNoEtcdHeadroom was pending. Now it is known that gamer is expected to be off:")?;
         screen.lines(&[
             format!("hearth_nodes_etcd_spare_members {spare}"),
             format!("hearth_nodes_expected_off{{host=\"gamer\"}} {expected}"),
         ])?;
-        screen.say("Who asks about another machine of etcd's now is told so:")?;
+        screen.say("The other machines of etcd now answer No:")?;
         screen.command("kubectl get nodehosts")?;
         screen.table(&hosts.0)
     }
@@ -100,10 +107,10 @@ impl Narrator<'_> {
         apply(client, &with_spec("NodeClass", "minis", class)).await?;
         let first = self.env.running(NAMESPACE, DB, LIMIT, |node| node == "mini-2").await?;
         let uid = &first["metadata"]["uid"];
-        let before = self.env.transitions("mini-2").await?.len();
+        let before = self.env.transitions_up_to_now("mini-2").await?.len();
         self.env.switch("off", &["mini-2"]).await?;
         self.screen
-            .say("mini-2 should always be on. Now it has no power, and nobody has said anything.")?;
+            .say("mini-2 should always be on. Now it has no power, and nobody has announced it.")?;
         let silent = |host: &Value| {
             host["state"] == "Off"
                 && host["evidence"]
@@ -213,22 +220,24 @@ impl Narrator<'_> {
             self.env.node_is(name, "may be used again", LATER, trusted).await?;
             // It is written a moment after the node is seen.
             let changes = self.env.transitions(name).await?.len();
-            let told = |last: &Value| last["backAt"].is_string() && (last["planned"] == true) == on_gamer(name);
-            self.env.history_is(name, "Up", changes, SOON, told).await?;
+            let back = |last: &Value| last["backAt"].is_string() && (last["planned"] == true) == on_gamer(name);
+            self.env.history_is(name, "Up", changes, SOON, back).await?;
         }
         let returned = self.event("NodeHost", "gamer", "HostReturned").await?;
         self.alerts("no alert is left", <[_]>::is_empty).await?;
-        let told = self.last_of(&all).await?;
+        let last = self.last_of(&all).await?;
         let client = &self.env.client;
         let cells: Vec<_> = all.iter().map(|name| (*name, "STATE", "Up")).collect();
         let histories = Table::with(client, HISTORIES, &[], &cells).await?;
 
         let screen = &*self.screen;
         screen.checked(&format!("event HostReturned: {returned}"))?;
-        screen.checked("the cordons of node-class are lifted, its taints are gone, the request has ended")?;
+        screen.checked("the cordons and taints of node-class are removed, and the request has ended")?;
         screen.checked("no alert is pending")?;
-        screen.say("Nothing is moved back. The histories have one more line each; what was planned and what was not are told apart:")?;
-        screen.table(&told)?;
+        screen.say(
+            "Nothing is moved back. The histories have one more line each, which says whether the outage was planned:",
+        )?;
+        screen.table(&last)?;
         screen.say("From such lines it learns, over days, how dependable each node is (MONTH: per mille of the known time that a node was up). What a NodeHost declares holds at once.")?;
         screen.command("kubectl get nodehistories")?;
         screen.table(&histories.0)
@@ -261,11 +270,11 @@ impl Narrator<'_> {
     pub(super) fn further(&mut self) -> Result<()> {
         let screen = &mut *self.screen;
         screen.chapter("How to go on")?;
-        screen.say("On your own cluster: install it, name the machines that have more than one node or a habit, and look for a while. `dryRun` of a NodeClass shows what it would write.")?;
+        screen.say("On your own cluster: install it, name the machines that have more than one node or are switched off regularly, and watch for a while. `dryRun` of a NodeClass shows what it would write.")?;
         screen.command("helm dependency build charts/node-class")?;
         screen.command("helm install node-class charts/node-class --namespace hearth-system --create-namespace --set clusterName=home")?;
         screen.command("kubectl apply --filename charts/node-class/examples/hosts.yaml")?;
         screen.say("docs/node-class.md has the guide, with a unit that asks when a desktop is shut down, and what Home Assistant must send. README.md, Install, says how the image gets to your nodes.")?;
-        good_bye(screen, true, "The machines stay as long as you look around")
+        good_bye(screen, true, "The machines stay as long as you need them")
     }
 }
