@@ -1,8 +1,9 @@
 //! The command line.
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use hearth_reconciler::cli::Command;
+use hearth_reconciler::rate_limit::Rate;
 
 use crate::source::SourceKind;
-use hearth_reconciler::rate_limit::Rate;
 
 /// Publishes the names of a Kubernetes cluster to Route 53.
 #[derive(Parser, Debug)]
@@ -10,7 +11,7 @@ use hearth_reconciler::rate_limit::Rate;
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Command<Args>,
 }
 
 /// Route 53 documents 5 requests per second and account; newer pages name 10 with a burst of 50
@@ -20,15 +21,6 @@ const DEFAULT_RATE: Rate = Rate {
     per_second: 5.0,
     burst: 10.0,
 };
-
-/// What to do.
-#[derive(Subcommand, Debug)]
-pub enum Command {
-    /// Run the operator
-    Run(Box<Args>),
-    /// Print the CustomResourceDefinitions as JSON, one after another
-    Crds,
-}
 
 /// Settings of the operator.
 #[derive(clap::Args, Debug, Clone)]

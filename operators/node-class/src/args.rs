@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use hearth_reconciler::duration;
+use hearth_reconciler::{cli, duration};
 use jiff::tz::TimeZone;
 
 /// Classifies volatile nodes, learns their habits and makes switching them off safe.
@@ -17,12 +17,11 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Run the operator
-    Run(Box<Settings>),
+    /// `run` and `crds`
+    #[command(flatten)]
+    Shared(cli::Command<Settings>),
     /// Take everything off the nodes that this operator put there, before an uninstall
     Release(Release),
-    /// Print the CustomResourceDefinitions as JSON, one after another
-    Crds,
 }
 
 /// Settings of `release`.
@@ -157,7 +156,7 @@ mod tests {
     #[test]
     fn the_defaults_of_the_command_line_are_those_of_the_types() {
         let given = ["node-class", "run", "--namespace", "n", "--cluster-name", "home"];
-        let Command::Run(args) = Cli::try_parse_from(given).unwrap().command else {
+        let Command::Shared(cli::Command::Run(args)) = Cli::try_parse_from(given).unwrap().command else {
             panic!()
         };
         assert_eq!((args.timing, args.learning), (Timing::default(), Learning::default()));

@@ -1,7 +1,7 @@
 //! Lean watches that do not end: pruned before anything is cached, retried while the server is away, and with reports of what
 //! is wrong.
 
-use std::{any::TypeId, sync::Arc, time::Duration};
+use std::{any::TypeId, collections::BTreeMap, sync::Arc, time::Duration};
 
 use backon::ExponentialBuilder;
 use futures::{Stream, StreamExt, stream};
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What a watch delivers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Update<K> {
     /// An event, as kube's watcher gives it.
     Event(Event<K>),
@@ -217,19 +217,18 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Merged<K> {
 }
 
 /// The owners of what a watch delivers: each `O` that controls an object that was created, changed or removed, also when
-/// that happened in a gap of the watch. For `Controller::reconcile_on`, in place of kube's `owns`. The gate is passed when
-/// the watch is settled.
-pub fn owners<K, O>(
-    updates: impl Stream<Item = Update<K>> + Send,
-    gate: Arc<Check>,
-) -> impl Stream<Item = ObjectRef<O>> + Send
+/// that happened in a gap of the watch. For `Controller::reconcile_on`, in place of kube's `owns`. Takes the updates of
+/// [`watch_namespaces`].
+pub fn owners<K, O>(updates: impl Stream<Item = (usize, Update<K>)> + Send) -> impl Stream<Item = ObjectRef<O>> + Send
 where
     K: Resource<DynamicType = ()> + Send + 'static,
     O: Resource<DynamicType = (), Scope: 'static> + Send + 'static,
 {
     let key = |object: &K| (object.namespace(), object.name_any());
-    let mut owners = Cache::default();
-    updates.flat_map(move |update| {
+    let mut caches: BTreeMap<usize, Cache<_, ObjectRef<O>>> = BTreeMap::new();
+    let gate = Health::default().gate("owners");
+    updates.flat_map(move |(position, update)| {
+        let owners = caches.entry(position).or_default();
         let mut touched: Vec<ObjectRef<O>> = Vec::new();
         if let Update::Event(Event::Apply(object) | Event::InitApply(object)) = &update {
             touched.extend(owners.items().get(&key(object)).cloned());

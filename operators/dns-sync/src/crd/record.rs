@@ -1,4 +1,5 @@
 //! `DNSRecord`: one record set, written by hand or by another tool.
+use hearth_reconciler::outcome::StatusFields;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -104,6 +105,20 @@ pub struct DNSRecordStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+impl StatusFields for DNSRecordStatus {
+    fn conditions(&mut self) -> &mut Vec<Condition> {
+        &mut self.conditions
+    }
+
+    fn set_observed_generation(&mut self, generation: i64) {
+        self.observed_generation = generation;
+    }
+
+    fn last_handled_reconcile_at(&mut self) -> &mut Option<String> {
+        &mut self.last_handled_reconcile_at
+    }
 }
 
 /// A record's state in one zone.

@@ -1,8 +1,8 @@
 //! DNSRecord: reports what became of it in each zone. The work itself is the zones'.
 use std::sync::Arc;
 
-use hearth_reconciler::conditions::Conditions;
 use hearth_reconciler::error::RequestError;
+use hearth_reconciler::outcome::{Outcome, begin};
 use hearth_reconciler::status::patch_status;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -152,47 +152,40 @@ fn describe(
     now: Timestamp,
 ) -> DNSRecordStatus {
     let mut status = record.status.clone().unwrap_or_default();
-    let generation = record.metadata.generation;
-    status.observed_generation = generation.unwrap_or_default();
-    status.last_handled_reconcile_at = record
-        .annotations()
-        .get(RECONCILE_AT)
-        .cloned()
-        .or(status.last_handled_reconcile_at.take());
-    let mut conditions = Conditions {
-        list: &mut status.conditions,
-        generation,
-        now,
+    let outcome = if record.spec.suspend {
+        Outcome::suspended("spec.suspend is set; the record stays as it is")
+    } else {
+        status.zones = results.iter().map(zone_state).collect();
+        outcome(&status.zones, results, decided, unserved)
     };
-    if record.spec.suspend {
-        conditions.ready("Suspended", "spec.suspend is set; the record stays as it is");
-        return status;
-    }
-    status.zones = results.iter().map(zone_state).collect();
-    let first = |state: &str| status.zones.iter().find(|zone| zone.state == state);
-    if status.zones.is_empty() && !decided {
+    outcome.report(&mut begin(record, RECONCILE_AT, &mut status, now));
+    status
+}
+
+fn outcome(zones: &[RecordZoneStatus], results: &[ZoneResult], decided: bool, unserved: Option<&str>) -> Outcome {
+    let first = |state: &str| zones.iter().find(|zone| zone.state == state);
+    if zones.is_empty() && !decided {
         let message = "a DNSZone that could take this record has not looked at its zone yet";
-        conditions.reconciling("WaitingForZone", message);
-    } else if status.zones.is_empty() {
+        Outcome::Waiting("WaitingForZone", message.to_owned(), None)
+    } else if zones.is_empty() {
         let message = unserved.map_or_else(
             || "no DNSZone takes this record: none that is at work contains its name, has spec.sources.records and admits its namespace, labels and type".to_owned(),
             |why| format!("no DNSZone takes this record: {why}, or set spec.zone to the DNSZone above"),
         );
-        conditions.stalled("NoZone", &message);
+        Outcome::Stalled("NoZone", message)
     } else if let Some(bad) = first("Failed") {
         let reason = results.iter().find_map(ZoneResult::reason).unwrap_or("Failed");
-        conditions.stalled(reason, &bad.message);
+        Outcome::Stalled(reason, bad.message.clone())
     } else if let Some(bad) = first("Conflicted") {
-        conditions.stalled("Conflicted", &bad.message);
+        Outcome::Stalled("Conflicted", bad.message.clone())
     } else if first("Accepted").is_some() {
-        conditions.reconciling("Accepted", "waits to be written to the provider");
+        Outcome::Waiting("Accepted", "waits to be written to the provider".to_owned(), None)
     } else if first("Observed").is_some() {
         let message = "the zone's policy does not permit the change; its status.plan shows it";
-        conditions.ready("Observed", message);
+        Outcome::Ready("Observed", message.to_owned())
     } else {
-        conditions.ready("Published", "the provider has accepted the record");
+        Outcome::Ready("Published", "the provider has accepted the record".to_owned())
     }
-    status
 }
 
 impl ZoneResult {

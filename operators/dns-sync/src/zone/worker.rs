@@ -91,7 +91,7 @@ pub struct Worker<P, A> {
     pub object_cache: Arc<ObjectCache>,
     /// The term for which it may act.
     pub term: Term,
-    /// What changed in the object_cache.
+    /// What changed in the object cache.
     pub notices: UnboundedReceiver<Notice>,
     /// Configuration and requests.
     pub instructions: watch::Receiver<Instructions>,
@@ -161,7 +161,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         }
     }
 
-    /// Takes over everything that the object_cache knows.
+    /// Takes over everything that the object cache knows.
     fn fill(&mut self) {
         let now = self.object_cache.now();
         let facts = self.object_cache.all();

@@ -68,6 +68,8 @@ pub(crate) struct Held {
     /// When the write was sent that began the term. Numbers begin anew when the lease is deleted; this moment does not
     /// come again.
     pub(crate) since: Moment,
+    /// When the lease was renewed last before this term, on the clock of whoever held it.
+    pub(crate) former_renewal: Option<Timestamp>,
 }
 
 /// The state of a candidate.
@@ -86,6 +88,10 @@ pub(crate) struct Candidate {
     pause: Moment,
     /// The write under way is a renewal.
     renewing: bool,
+    /// `renewTime` as it was before we wrote the lease to begin a term.
+    former_renewal: Option<Timestamp>,
+    /// A term began with that write. If not, its answer was lost, and the lease may have been ours since.
+    begun: bool,
 }
 
 impl Candidate {
@@ -100,6 +106,8 @@ impl Candidate {
             held: None,
             pause: Duration::ZERO,
             renewing: false,
+            former_renewal: None,
+            begun: true,
         }
     }
 
@@ -126,12 +134,16 @@ impl Candidate {
         let renew = holder(known) == Some(&self.me) && self.held.is_some();
         let waiting = |(_, since, wait): &(_, Moment, Duration)| now.saturating_sub(*since) < *wait;
         if !renew && self.rival.as_ref().is_some_and(waiting) {
-            // Look again later: only a fresh read may lead to a take-over.
+            // Read again later: only a fresh read may lead to a take-over.
             self.known = None;
             self.pause = now + self.rules.retry;
             return Step::Sleep(self.rules.retry);
         }
         let lease = self.next_lease(known, renew, wall);
+        if !renew && (self.begun || holder(known) != Some(&self.me)) {
+            let renewed = known.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
+            (self.former_renewal, self.begun) = (renewed.map(|time| time.0), false);
+        }
         self.renewing = renew;
         Step::Write(Box::new(lease))
     }
@@ -165,7 +177,13 @@ impl Candidate {
             // A renewal that came back after the deadline does not revive the term; the next write begins one.
             if self.renewing == self.held.is_some() && now < until {
                 let (number, since) = (transitions(&lease), self.held.map_or(sent, |held| held.since));
-                self.held = Some(Held { until, number, since });
+                self.begun = true;
+                self.held = Some(Held {
+                    until,
+                    number,
+                    since,
+                    former_renewal: self.former_renewal,
+                });
                 self.pause = sent + self.rules.retry;
             }
             self.rival = None;

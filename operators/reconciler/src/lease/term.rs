@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, Stream, stream};
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::candidate::{Held, Moment};
@@ -38,6 +39,7 @@ impl Leadership {
             until: Duration::MAX,
             number: 0,
             since: Duration::ZERO,
+            former_renewal: None,
         };
         Self::of(boot_clock(), watch::channel(Some(endless)).1)
     }
@@ -78,10 +80,16 @@ pub struct Term {
 }
 
 impl Term {
-    /// Whether the term holds at the moment of the call. It looks at the clock itself, so that a process that was
+    /// Whether the term holds at the moment of the call. It reads the clock itself, so that a process that was
     /// stopped or suspended knows at once.
     pub fn is_current(&self) -> bool {
         self.left().is_some()
+    }
+
+    /// When the lease was renewed last before this term began, by whoever held it, on that one's clock: what should have been
+    /// done since then was missed. `None` if there was no lease, or if election is off.
+    pub fn former_renewal(&self) -> Option<Timestamp> {
+        self.held.former_renewal
     }
 
     /// Waits for the end of the term.
@@ -97,7 +105,7 @@ impl Term {
         }
     }
 
-    /// Does the work while the term holds. It is not begun when the term is over, looked at before **every** poll, and
+    /// Does the work while the term holds. It is not begun when the term is over, checked before **every** poll, and
     /// dropped at the end of the term; then there is no result, and nothing more may be written.
     pub async fn within<F: Future>(&self, work: F) -> Option<F::Output> {
         let (mut work, mut ended) = (std::pin::pin!(work), std::pin::pin!(self.ended().fuse()));

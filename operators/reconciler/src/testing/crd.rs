@@ -26,6 +26,14 @@ pub fn assert_crd(path: impl AsRef<Path>, crd: &CustomResourceDefinition) {
     );
 }
 
+/// [`assert_crd`] for all CRDs of an operator: the files are `<name>.yaml` in this folder.
+pub fn assert_crds(folder: impl AsRef<Path>, crds: &[CustomResourceDefinition]) {
+    for crd in crds {
+        let name = crd.metadata.name.as_deref().unwrap_or_default();
+        assert_crd(folder.as_ref().join(format!("{name}.yaml")), crd);
+    }
+}
+
 /// What must not be in a CRD of ours; empty means fine. [`assert_crd`] checks it.
 pub fn problems(crd: &CustomResourceDefinition) -> Vec<String> {
     let (crd, mut found) = (json!(crd), Vec::new());

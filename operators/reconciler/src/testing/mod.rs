@@ -14,7 +14,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
-pub use self::crd::{assert_crd, problems};
+pub use self::crd::{assert_crd, assert_crds, problems};
 use crate::{
     args::{Args, LogFormat},
     events::Events,
@@ -76,6 +76,7 @@ impl TestLeadership {
             until: Duration::MAX,
             number: self.number,
             since: Duration::from_secs(self.number),
+            former_renewal: None,
         }));
     }
 
