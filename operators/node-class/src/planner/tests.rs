@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use std::sync::Arc;
 
+use hearth_reconciler::cli;
+
 use super::*;
 use crate::args::{Cli, Command};
 use crate::crd::{CORDONED, NodeClass, NodeHistory};
@@ -24,7 +26,7 @@ struct Home {
 
 fn settings() -> Settings {
     let given = ["node-class", "run", "--namespace", "n", "--cluster-name", "home"];
-    let Command::Run(settings) = Cli::try_parse_from(given).unwrap().command else {
+    let Command::Shared(cli::Command::Run(settings)) = Cli::try_parse_from(given).unwrap().command else {
         panic!()
     };
     *settings
