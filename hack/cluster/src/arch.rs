@@ -50,13 +50,17 @@ impl Arch {
         format!("{}-unknown-linux-musl", self.kernel_name())
     }
 
-    /// Debian's C compiler for another architecture: its program and its package.
-    pub fn cross_compiler(self) -> (String, String) {
-        let name = self.kernel_name();
-        (
-            format!("{name}-linux-gnu-gcc"),
-            format!("gcc-{}-linux-gnu", name.replace('_', "-")),
-        )
+    /// Debian's C compiler for another architecture.
+    pub fn cross_compiler(self) -> String {
+        format!("{}-linux-gnu-gcc", self.kernel_name())
+    }
+
+    /// Debian's packages with [`cross_compiler`](Self::cross_compiler) and the headers that it needs.
+    pub fn cross_packages(self) -> [String; 2] {
+        [
+            format!("gcc-{}-linux-gnu", self.kernel_name().replace('_', "-")),
+            format!("libc6-dev-{}-cross", self.oci_name()),
+        ]
     }
 
     /// QEMU's program that runs a single program of this architecture; Debian's package is `qemu-user`.
@@ -72,10 +76,10 @@ mod tests {
     #[test]
     fn the_names_of_an_architecture_are_those_of_each_tool() {
         assert_eq!(Arch::Arm64.target(), "aarch64-unknown-linux-musl");
-        let (program, package) = Arch::Amd64.cross_compiler();
+        assert_eq!(Arch::Amd64.cross_compiler(), "x86_64-linux-gnu-gcc");
         assert_eq!(
-            (program.as_str(), package.as_str()),
-            ("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu")
+            Arch::Amd64.cross_packages(),
+            ["gcc-x86-64-linux-gnu", "libc6-dev-amd64-cross"]
         );
         assert!(Arch::host().unwrap().is_host());
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures an operator against the budgets of the design, on a real API server.
 use anyhow::{Result, ensure};
+use hearth_cluster::UpOptions;
 use hearth_cluster::arch::Arch;
 
 use crate::build::{self, Profile};
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         build::operators(&[operator], &[arch], profile)?;
         image::pack(operator, &[arch], profile)?;
     }
-    let ready = args.target.prepare(operator, profile)?;
+    let ready = args.target.prepare(operator, profile, &UpOptions::default())?;
     let scales: Vec<String> = args.scales.iter().map(ToString::to_string).collect();
     let mut arguments = vec![args.operator.clone()];
     if !scales.is_empty() {

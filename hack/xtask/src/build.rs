@@ -51,8 +51,8 @@ pub(crate) fn cargo(subcommand: &str, archs: &[Arch]) -> Result<Command> {
             // ring compiles a little C and would look for a cross compiler. The host's works, since it needs no C library.
             "gcc".to_owned()
         } else {
-            let (program, package) = arch.cross_compiler();
-            packages::debian(&[&package])?;
+            let (program, [compiler, headers]) = (arch.cross_compiler(), arch.cross_packages());
+            packages::debian(&[&compiler, &headers])?;
             set_default(
                 &mut cargo,
                 format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()),

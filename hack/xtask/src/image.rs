@@ -112,7 +112,7 @@ fn stripped(binary: &Path, arch: Arch, profile: Profile) -> Result<Vec<u8>> {
     let strip = if arch.is_host() {
         "strip".to_owned()
     } else {
-        arch.cross_compiler().0.replace("gcc", "strip")
+        arch.cross_compiler().replace("gcc", "strip")
     };
     let output = tempfile::NamedTempFile::new()?;
     let status = Command::new(&strip)

@@ -45,10 +45,10 @@ impl Target {
         self.kubeconfig.is_some()
     }
 
-    /// Creates what is missing of the local cluster and loads the image of an operator, which [`image::pack`] has written.
-    pub(crate) fn prepare(&self, operator: &Operator, profile: Profile) -> Result<Ready> {
+    /// Brings the local cluster up with these options and loads the image of an operator, which [`image::pack`] has written.
+    pub(crate) fn prepare(&self, operator: &Operator, profile: Profile, options: &UpOptions) -> Result<Ready> {
         if !self.is_foreign() {
-            hearth_cluster::up(&UpOptions::default())?;
+            hearth_cluster::up(options)?;
         }
         let archive = image::archive(operator);
         self.load(&archive)?;
@@ -95,16 +95,14 @@ impl Target {
             machines.is_empty() || !self.is_foreign(),
             "this switches machines off and on, which only the local cluster can: leave out --kubeconfig"
         );
-        let mut before = None;
+        let (mut before, mut options) = (None, UpOptions::default());
         if !machines.is_empty() {
             before = hearth_cluster::shape()?;
-            hearth_cluster::up(&UpOptions {
-                nodes: machines.iter().map(|name| (*name).to_owned()).collect(),
-                grace: Some(Grace::Short),
-                ..UpOptions::default()
-            })?;
+            options.nodes = machines.iter().map(|name| (*name).to_owned()).collect();
+            options.grace = Some(Grace::Short);
         }
-        let worked = self.prepare(operator, Profile::Dev).and_then(|mut ready| {
+        let ready = self.prepare(operator, Profile::Dev, &options);
+        let worked = ready.and_then(|mut ready| {
             if !self.is_foreign() {
                 ready.set("HEARTH_PROMETHEUS", packages::prometheus("prometheus")?);
             }
