@@ -130,13 +130,13 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "a class that selects by what it sets",
         &[
             "class::tests::validate::a_class_that_selects_by_what_it_sets_is_refused",
-            "class::oscillation::tests::the_fourth_change_in_ten_minutes_freezes_what_the_node_has_for_ten_minutes",
+            "class::tests::matching::labels_that_classes_set_are_not_seen",
         ],
     ),
     (
         19,
         "input labels vanish for a minute",
-        &["class::debounce::tests::a_label_that_vanishes_counts_for_five_minutes_more"],
+        &["- a class follows its labels at once; the taints of a class that must not flap are matched by name or host"],
     ),
     (
         20,

@@ -10,17 +10,11 @@ use crate::crd::class::NodeClass;
 use crate::facts;
 
 /// A node's labels as selectors see them.
-pub(super) type Visible<'a> = BTreeMap<&'a str, &'a str>;
-
-/// Whether the class matches: all that its match says holds. What is unknown (architecture, memory) matches no
-/// criterion that asks for it.
-pub fn matches(class: &NodeClass, subject: &Subject<'_>) -> bool {
-    matches_with(class, subject, &visible(subject))
-}
+type Visible<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The labels that selectors see: not those that we set, as a class must not feed on what classes do, and the host and the
 /// availability as they are now, whatever the node's labels still say.
-pub(super) fn visible<'a>(subject: &Subject<'a>) -> Visible<'a> {
+fn visible<'a>(subject: &Subject<'a>) -> Visible<'a> {
     let node = subject.node;
     let theirs = |key: &str| !node.managers.our_labels.contains(key) && !key.starts_with(keys::OURS);
     let mut labels: Visible<'a> = node
@@ -34,9 +28,10 @@ pub(super) fn visible<'a>(subject: &Subject<'a>) -> Visible<'a> {
     labels
 }
 
-/// Whether the class matches a node that has these labels.
-pub(super) fn matches_with(class: &NodeClass, subject: &Subject<'_>, labels: &Visible<'_>) -> bool {
-    let (wanted, node) = (&class.spec.matches, subject.node);
+/// Whether the class matches: all that its match says holds. What is unknown (architecture, memory) matches no
+/// criterion that asks for it.
+pub fn matches(class: &NodeClass, subject: &Subject<'_>) -> bool {
+    let (wanted, node, visible) = (&class.spec.matches, subject.node, visible(subject));
     let one_of = |globs: &[String], text: &str| globs.iter().any(|pattern| glob(pattern, text));
     let quantity = |text: &str| facts::bytes(text).filter(|_| node.memory > 0);
     (wanted.names.is_empty() || one_of(&wanted.names, &node.name))
@@ -57,7 +52,7 @@ pub(super) fn matches_with(class: &NodeClass, subject: &Subject<'_>, labels: &Vi
         && wanted
             .label_selector
             .as_ref()
-            .is_none_or(|selector| labels::matches(selector, |key| labels.get(key).copied()))
+            .is_none_or(|selector| labels::matches(selector, |key| visible.get(key).copied()))
 }
 
 /// The keys that a selector asks for.

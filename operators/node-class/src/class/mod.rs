@@ -10,18 +10,16 @@ use crate::crd::host::FormFactor;
 use crate::facts::{NodeFacts, Text};
 
 pub mod contention;
-pub mod debounce;
 mod keys;
 pub mod lockout;
 mod matching;
-pub mod oscillation;
 mod resolve;
 mod talos;
 mod validate;
 mod writes;
 
 pub use matching::matches;
-pub use resolve::{control_plane_refusal, resolve, resolve_matching};
+pub use resolve::{control_plane_refusal, resolve};
 pub use validate::validate;
 pub use writes::{node_diff, yielded};
 

@@ -8,17 +8,8 @@ use crate::facts::{NodeFacts, intern};
 
 /// Brings the classes together; `classes` are those without a problem ([`validate`](super::validate)), in any order.
 pub fn resolve(classes: &[&NodeClass], subject: &Subject<'_>) -> Wanted {
-    let matching: Vec<&NodeClass> = classes
-        .iter()
-        .copied()
-        .filter(|class| matching::matches(class, subject))
-        .collect();
-    resolve_matching(&matching, subject)
-}
-
-/// As [`resolve`], for classes of which it is decided already that they match (see [`debounce`](super::debounce)).
-pub fn resolve_matching(matching: &[&NodeClass], subject: &Subject<'_>) -> Wanted {
-    let mut order: Vec<Candidate<'_>> = matching.iter().map(|class| Candidate::of(class)).collect();
+    let matching = classes.iter().filter(|class| matching::matches(class, subject));
+    let mut order: Vec<Candidate<'_>> = matching.map(|class| Candidate::of(class)).collect();
     order.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(b.name)));
     let mut merge = Merge {
         wanted: Wanted::default(),

@@ -15,8 +15,6 @@ use jiff::tz::TimeZone;
 
 use crate::args::{Feature, Learning, Settings, Timing};
 use crate::class::contention::Contention;
-use crate::class::debounce::Debounce;
-use crate::class::oscillation::Oscillation;
 use crate::clock::Now;
 use crate::crd::{Availability, NodeHistoryStatus, NodeHost};
 use crate::facts::NodeFacts;
@@ -41,8 +39,6 @@ pub struct Planner {
     pub tracker: LivenessTracker,
     pub(crate) entries: Stored,
     pub(crate) contention: Contention,
-    pub(crate) oscillation: Oscillation,
-    pub(crate) debounce: Debounce,
     /// As of the last plan.
     node_plans: BTreeMap<String, Arc<NodePlan>>,
     /// Hosts and steadiness as of the last plan.
@@ -85,8 +81,6 @@ impl Planner {
             tracker: LivenessTracker::new(settings.timing, now),
             entries: BTreeMap::new(),
             contention: Contention::default(),
-            oscillation: Oscillation::default(),
-            debounce: Debounce::default(),
             node_plans: BTreeMap::new(),
             domains: Arc::default(),
             pending: VecDeque::new(),

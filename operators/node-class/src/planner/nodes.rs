@@ -1,13 +1,12 @@
 //! What each node should have.
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Taint;
 
 use super::{LEFT, NodePlan, Observed, Plan, Planner, find_host};
 use crate::args::Feature;
-use crate::class::{NodeDiff, Refused, Subject, Wanted, node_diff, resolve_matching, yielded};
+use crate::class::{NodeDiff, Subject, Wanted, node_diff, resolve, yielded};
 use crate::clock::Now;
 use crate::crd::class::{DampeningMode, Match};
 use crate::crd::{CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
@@ -67,7 +66,6 @@ impl Planner {
         let mut views = BTreeMap::new();
         let (classes, broken) = usable(observed);
         let classes: Vec<&NodeClass> = classes.iter().collect();
-        let edition = edition(observed);
         let excludable: BTreeSet<&str> = crate::impact::may_exclude(&self.members(observed, claims, domains));
         let spare = plan.impact.quorum.spare();
         for (name, node) in &observed.nodes {
@@ -85,7 +83,8 @@ impl Planner {
                 may_exclude: excludable.contains(name.as_str()),
                 flapping: entry_flapping,
             };
-            let mut wanted = self.wanted(&classes, &subject, edition, now);
+            let mut wanted = resolve(&classes, &subject);
+            wanted.held = self.contention.held(node, now.mono);
             wanted.classes.retain(|class| !broken.contains(class));
             let Some(entry) = self.entries.get_mut(name) else {
                 continue;
@@ -116,13 +115,6 @@ impl Planner {
         self.theirs
             .retain(|node, (since, _)| known(node) && now.mono.saturating_sub(*since) < LEFT);
         self.contention.retain(known);
-        self.oscillation.retain(known);
-        let is = |class: &str| {
-            classes
-                .iter()
-                .any(|known| known.metadata.name.as_deref() == Some(class))
-        };
-        self.debounce.retain(|class, node| is(class) && known(node));
         views
     }
 
@@ -204,34 +196,6 @@ impl Planner {
             }
         }
     }
-
-    /// What the classes want of a node, but for what comes and goes too fast.
-    fn wanted(&mut self, classes: &[&NodeClass], subject: &Subject<'_>, edition: u64, now: Now) -> Wanted {
-        let name = |class: &NodeClass| class.metadata.name.clone().unwrap_or_default();
-        let matching = classes
-            .iter()
-            .copied()
-            .filter(|class| self.debounce.judge(class, subject, now.mono));
-        let mut names: Vec<String> = matching.map(name).collect();
-        names.sort_unstable();
-        let settled = self.oscillation.settle(&subject.node.name, &names, edition, now.mono);
-        let matching: Vec<&NodeClass> = classes
-            .iter()
-            .copied()
-            .filter(|class| settled.classes.contains(&name(class)))
-            .collect();
-        let mut wanted = resolve_matching(&matching, subject);
-        wanted.held = self.contention.held(subject.node, now.mono);
-        if settled.frozen.is_some() {
-            wanted.refused.push(Refused {
-                key: "classes".to_owned(),
-                class: None,
-                why: "its classes changed more than three times within ten minutes; it keeps those that it had for now"
-                    .to_owned(),
-            });
-        }
-        wanted
-    }
 }
 
 /// What has to be written to a node for its plan.
@@ -302,18 +266,4 @@ fn cordon(host: Option<&crate::crd::NodeHost>, disputed: bool, node: &NodeFacts)
     let off = host.status.as_ref().and_then(|status| status.off.as_ref());
     off.filter(|off| off.phase != OffPhase::Refused)
         .map(|off| off.request.clone())
-}
-
-/// Changes when a class or a host is made, edited or deleted.
-fn edition(observed: &Observed) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for meta in observed
-        .classes
-        .iter()
-        .map(|class| &class.metadata)
-        .chain(observed.hosts.iter().map(|host| &host.metadata))
-    {
-        (&meta.uid, meta.generation).hash(&mut hasher);
-    }
-    hasher.finish()
 }
