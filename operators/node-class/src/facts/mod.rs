@@ -26,8 +26,6 @@ pub struct Managers {
     pub our_labels: BTreeSet<Text>,
     /// Annotations that our own applies own.
     pub our_annotations: BTreeSet<Text>,
-    /// The last other manager of `spec.taints`, for messages.
-    pub taints: Option<String>,
 }
 
 impl Managers {
@@ -37,8 +35,7 @@ impl Managers {
             let Some(fields) = entry.fields_v1.as_ref().map(|fields| &fields.0) else {
                 continue;
             };
-            let ours = entry.manager.as_deref() == Some(MANAGER);
-            if ours && entry.operation.as_deref() == Some("Apply") {
+            if entry.manager.as_deref() == Some(MANAGER) && entry.operation.as_deref() == Some("Apply") {
                 let keys = |of: &str| -> BTreeSet<Text> {
                     let map = fields["f:metadata"][of].as_object();
                     let keys = map.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("f:"));
@@ -46,9 +43,6 @@ impl Managers {
                 };
                 managers.our_labels = keys("f:labels");
                 managers.our_annotations = keys("f:annotations");
-            }
-            if !ours && !fields["f:spec"]["f:taints"].is_null() {
-                managers.taints.clone_from(&entry.manager);
             }
         }
         managers
@@ -60,8 +54,6 @@ impl Managers {
 pub struct Ready {
     /// True, False, or nobody knows.
     pub status: Option<bool>,
-    /// One word.
-    pub reason: String,
     /// A sentence.
     pub message: String,
     /// When the status changed, by the clock of who wrote it.
@@ -97,18 +89,7 @@ pub struct NodeFacts {
     pub architecture: String,
     /// Bytes of memory, 0 if unknown.
     pub memory: u64,
-    /// Conditions of KEP-5683 that are true (`MaintenancePlanned`, `GracefulNodeShutdownInProgress` …).
-    pub maintenance: BTreeSet<String>,
 }
-
-/// Node conditions with which others announce that a node goes (KEP-5683).
-const MAINTENANCE: [&str; 5] = [
-    "GracefulNodeShutdownInProgress",
-    "DrainInProgress",
-    "Drained",
-    "MaintenancePlanned",
-    "MaintenanceInProgress",
-];
 
 impl NodeFacts {
     /// Reduces a Node.
@@ -117,7 +98,6 @@ impl NodeFacts {
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
         let info = status.and_then(|s| s.node_info.clone()).unwrap_or_default();
         let memory = status.and_then(|s| s.capacity.as_ref()?.memory.as_deref());
-        let is_true = |c: &&SlimCondition| c.status == "True" && MAINTENANCE.contains(&c.type_.as_str());
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
@@ -142,7 +122,6 @@ impl NodeFacts {
             },
             architecture: info.architecture,
             memory: memory.and_then(bytes).unwrap_or_default(),
-            maintenance: conditions.iter().filter(is_true).map(|c| c.type_.clone()).collect(),
         }
     }
 
@@ -155,8 +134,7 @@ impl NodeFacts {
 
     /// The kubelet has announced a graceful shutdown. The message is upstream's since 1.20.
     pub fn shutting_down(&self) -> bool {
-        let told = self.ready.status == Some(false) && self.ready.message.contains("node is shutting down");
-        told || self.maintenance.contains("GracefulNodeShutdownInProgress")
+        self.ready.status == Some(false) && self.ready.message.contains("node is shutting down")
     }
 
     /// A member of the control plane, by its role label. Which of them are etcd members cannot be seen from here.
@@ -191,7 +169,6 @@ impl Ready {
                 "False" => Some(false),
                 _ => None,
             },
-            reason: condition.reason.clone().unwrap_or_default(),
             message: condition.message.clone().unwrap_or_default(),
             since: condition.last_transition_time.as_ref().map(|t| t.0),
         }
@@ -261,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ours_and_who_else_writes_taints_is_read_from_managed_fields() {
+    fn what_is_ours_is_read_from_managed_fields() {
         let managed = json!([
             { "manager": "node-class", "operation": "Apply", "fieldsV1": { "f:metadata": {
                 "f:labels": { "f:home/role": {}, "f:nodes.hearth.home.arpa/host": {} },
                 "f:annotations": { "f:home/note": {} } } } },
-            { "manager": "node-class", "operation": "Update", "fieldsV1": { "f:spec": { "f:taints": {} } } },
-            { "manager": "kubectl", "operation": "Update", "fieldsV1": { "f:spec": { "f:taints": {} } } },
+            { "manager": "node-class", "operation": "Update", "fieldsV1": { "f:metadata": { "f:labels": { "f:x": {} } } } },
+            { "manager": "kubectl", "operation": "Update", "fieldsV1": { "f:metadata": { "f:labels": { "f:y": {} } } } },
             { "manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": { "f:status": {} } },
         ]);
         let meta = json!({ "name": "a", "managedFields": managed, "annotations": {
@@ -276,7 +253,6 @@ mod tests {
         let ours: Vec<&str> = facts.managers.our_labels.iter().map(|key| &**key).collect();
         assert_eq!(ours, ["home/role", "nodes.hearth.home.arpa/host"]);
         assert!(facts.managers.our_annotations.contains("home/note"));
-        assert_eq!(facts.managers.taints.as_deref(), Some("kubectl"));
         assert_eq!(
             facts.annotations.keys().map(|key| &**key).collect::<Vec<_>>(),
             ["home/note", "talos.dev/owned-labels"],

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Node, Taint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
 use serde::{Deserialize, Serialize};
 
-use super::{MAINTENANCE, Managers, NodeFacts};
+use super::{Managers, NodeFacts};
 
 /// What a watch reads of a Node.
 #[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
@@ -58,8 +58,6 @@ pub struct SlimCondition {
     pub type_: String,
     /// True, False or Unknown.
     pub status: String,
-    /// One word.
-    pub reason: Option<String>,
     /// A sentence.
     pub message: Option<String>,
     /// When the status changed.
@@ -135,7 +133,7 @@ pub fn slim(node: &mut SlimNode) {
     annotations.retain(|key, _| matters(key) || node.managers.our_annotations.contains(key.as_str()));
     let conditions = node.status.as_mut().and_then(|status| status.conditions.as_mut());
     if let Some(conditions) = conditions {
-        conditions.retain(|one| one.type_ == "Ready" || MAINTENANCE.contains(&one.type_.as_str()));
+        conditions.retain(|one| one.type_ == "Ready");
         conditions.shrink_to_fit();
     }
 }

@@ -60,7 +60,7 @@ pub struct LivenessStatus {
     pub since: Timestamp,
     /// While it is down: how it went (`Clean` or `Lost`).
     pub went: Option<Kind>,
-    /// While it is down: a person had cordoned it, or maintenance was announced.
+    /// While it is down: a person had cordoned it, or we had.
     pub planned: bool,
     /// While it is down and `went` is `Clean`: every mark of a clean shutdown was seen in order (announced, then silent) and
     /// no new boot since.

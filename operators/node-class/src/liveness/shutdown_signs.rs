@@ -68,9 +68,8 @@ impl ShutdownSigns {
         }
     }
 
-    /// A person or we wanted it off. The condition of a graceful shutdown is no plan: each orderly shutdown sets it.
+    /// A person or we wanted it off.
     pub(super) fn planned(&self, facts: &NodeFacts) -> bool {
-        let plan = |condition: &String| condition != "GracefulNodeShutdownInProgress";
-        self.by_hand || facts.annotations.contains_key(crd::CORDONED) || facts.maintenance.iter().any(plan)
+        self.by_hand || facts.annotations.contains_key(crd::CORDONED)
     }
 }

@@ -266,14 +266,8 @@ fn what_a_person_or_we_announced_is_planned() {
     assert!(planned(
         &|facts| _ = facts.annotations.insert(crate::crd::CORDONED.into(), "x".into())
     ));
-    assert!(planned(
-        &|facts| _ = facts.maintenance.insert("MaintenancePlanned".to_owned())
-    ));
     assert!(!planned(&|_| ()));
     assert!(!planned(&talos), "Talos cordons at every shutdown");
-    assert!(!planned(
-        &|facts| _ = facts.maintenance.insert("GracefulNodeShutdownInProgress".to_owned())
-    ));
 }
 
 #[test]
