@@ -156,7 +156,7 @@ async fn refused(env: &NodeEnv) -> Result<()> {
             "each key and effect may stand once",
         ),
         (
-            json!({"taints": [{"key": "nodes.hearth.home.arpa/flapping", "effect": "NoSchedule"}]}),
+            json!({"taints": [{"key": "nodes.hearth.home.arpa/returning", "effect": "NoSchedule"}]}),
             "this key is not for classes",
         ),
         (

@@ -36,8 +36,6 @@ pub struct Subject<'a> {
     pub availability: Availability,
     /// Another node of the same zone stays in the disruption count, so that this one may be excluded from it.
     pub may_exclude: bool,
-    /// It is flapping under its class' parameters, and the class says Enforce.
-    pub flapping: bool,
 }
 
 /// Values by key, each with the class that it comes from (none for what is ours). There are few, and a set for each node.

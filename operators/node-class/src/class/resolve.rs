@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use super::{Refused, Subject, Tie, Wanted, keys, matching};
 use crate::crd;
-use crate::crd::class::{Acknowledgement, ClassTaint, Effect, NodeClass};
+use crate::crd::class::{Acknowledgement, Effect, NodeClass};
 use crate::facts::{NodeFacts, intern};
 
 /// Brings the classes together; `classes` are those without a problem ([`validate`](super::validate)), in any order.
@@ -201,15 +201,11 @@ impl<'a> Merge<'a, '_> {
             .iter()
             .map(|taint| (taint.key.as_str(), taint.effect.as_str()));
         let taints = taints.filter(|(key, effect)| free(taint_key(key, effect)));
-        // Its dampening is not judged any more; the taint that it may have led to stays.
-        let flapping = (spec.dampening.is_some() && free("dampening".into())).then_some((crd::FLAPPING, "NoSchedule"));
-        let taints = taints
-            .chain(flapping)
-            .map(|(key, effect)| (key.to_owned(), effect.to_owned()));
+        let taints = taints.map(|(key, effect)| (key.to_owned(), effect.to_owned()));
         self.wanted.frozen_taints.extend(taints);
     }
 
-    /// What does not come from a class' lists: where the node is, how dependable it is, and that it flaps.
+    /// What does not come from classes: where the node is, and how dependable it is.
     fn finish(mut self) -> Wanted {
         let subject = self.subject;
         let host = subject.host.unwrap_or(&subject.node.name);
@@ -231,11 +227,6 @@ impl<'a> Merge<'a, '_> {
         self.wanted
             .labels
             .insert(intern(crd::AVAILABILITY_LABEL), (availability, None));
-        if let Some(by) = self.holders.get("dampening").filter(|_| subject.flapping) {
-            let (key, value, effect) = (crd::FLAPPING.to_owned(), None, Effect::NoSchedule);
-            let class = Some(by.name.to_owned());
-            self.wanted.taints.push((ClassTaint { key, value, effect }, class));
-        }
         let wanted = &mut self.wanted;
         wanted
             .taints

@@ -51,7 +51,6 @@ pub(super) fn subject(node: &NodeFacts) -> Subject<'_> {
         form_factor: None,
         availability: Availability::Unproven,
         may_exclude: true,
-        flapping: false,
     }
 }
 

@@ -101,9 +101,8 @@ fn map_key_problem(key: &str) -> Option<String> {
 fn taints(spec: &NodeClassSpec) -> Option<String> {
     let wrong = |taint: &ClassTaint| {
         let (key, value) = (&taint.key, taint.value.as_deref().unwrap_or_default());
-        let reserved = [crd::FLAPPING, crd::RETURNING].contains(&key.as_str());
-        let reserved =
-            reserved.then(|| format!("`{key}` is set by the operator; take {}volatile or another", keys::OURS));
+        let reserved = (key == crd::RETURNING)
+            .then(|| format!("`{key}` is set by the operator; take {}volatile or another", keys::OURS));
         keys::key_problem(key)
             .or_else(|| keys::protected(key))
             .or(reserved)

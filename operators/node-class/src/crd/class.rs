@@ -70,7 +70,7 @@ pub struct NodeClassSpec {
     /// `node.kubernetes.io/exclude-disruption`). A zone's last nodes are never excluded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclude_from_disruption_count: bool,
-    /// What becomes of a node that goes up and down too often.
+    /// When a node counts as flapping. That is shown and reported; nothing is done to the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dampening: Option<Dampening>,
     /// Quick failover for a node that is proven to be off.
@@ -125,7 +125,7 @@ pub struct Match {
 /// A taint of a class.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!self.key.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|talos[.]dev)/') && !(self.key in ['nodes.hearth.home.arpa/flapping', 'nodes.hearth.home.arpa/returning'])", "taints: this key is not for classes; use nodes.hearth.home.arpa/volatile or a prefix of your own"))]
+#[x_kube(validation = ("!self.key.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|talos[.]dev)/') && self.key != 'nodes.hearth.home.arpa/returning'", "taints: this key is not for classes; use nodes.hearth.home.arpa/volatile or a prefix of your own"))]
 pub struct ClassTaint {
     /// The taint's key, for example `nodes.hearth.home.arpa/volatile`.
     #[schemars(
@@ -171,9 +171,6 @@ impl Effect {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Dampening {
-    /// Observe (the default) shows the penalty; Enforce sets the taint `nodes.hearth.home.arpa/flapping:NoSchedule`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<DampeningMode>,
     /// Default `60m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 32))]
@@ -190,16 +187,6 @@ pub struct Dampening {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 32))]
     pub max_suppress: Option<String>,
-}
-
-/// Whether dampening acts.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum DampeningMode {
-    /// Shown only.
-    #[default]
-    Observe,
-    /// The node is tainted.
-    Enforce,
 }
 
 /// When a node's pods and volumes are released by Kubernetes' out-of-service taint.

@@ -29,8 +29,6 @@ pub const AVAILABILITY_LABEL: &str = "nodes.hearth.home.arpa/availability";
 pub const OWNED_TAINTS: &str = "nodes.hearth.home.arpa/owned-taints";
 /// Annotation on a node: the cordon is ours; its value is the request that asked for it.
 pub const CORDONED: &str = "nodes.hearth.home.arpa/cordoned";
-/// Taint of a node that goes up and down too often.
-pub const FLAPPING: &str = "nodes.hearth.home.arpa/flapping";
 /// Taint of a node that is back while what it ran before is not yet cleaned up.
 pub const RETURNING: &str = "nodes.hearth.home.arpa/returning";
 /// Kubernetes' taint that says: this machine is off, its pods and volumes may be released (KEP-2268).

@@ -48,7 +48,6 @@ fn could_match(class: &NodeClass, node: &NodeFacts) -> bool {
         form_factor: None,
         availability: crate::crd::Availability::Unproven,
         may_exclude: false,
-        flapping: false,
     };
     matches(&class, &subject)
 }

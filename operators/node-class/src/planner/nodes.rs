@@ -8,7 +8,7 @@ use super::{LEFT, NodePlan, Observed, Plan, Planner, find_host};
 use crate::args::Feature;
 use crate::class::{NodeDiff, Subject, Wanted, node_diff, resolve, yielded};
 use crate::clock::Now;
-use crate::crd::class::{DampeningMode, Match};
+use crate::crd::class::Match;
 use crate::crd::{CORDONED, NodeClass, OUT_OF_SERVICE, OWNED_TAINTS, RETURNING};
 use crate::facts::{NodeFacts, Text, Texts};
 use crate::failover::{self, Decision};
@@ -71,17 +71,12 @@ impl Planner {
         for (name, node) in &observed.nodes {
             let host = claims.host.get(name).map(String::as_str);
             let spec = host.and_then(|host| find_host(observed, host));
-            let entry_flapping = self.entries.get(name).is_some_and(|entry| {
-                let enforced = entry.dampening.as_ref().and_then(|d| d.mode) == Some(DampeningMode::Enforce);
-                entry.flapping && enforced
-            });
             let subject = Subject {
                 node,
                 host,
                 form_factor: spec.and_then(|host| host.spec.form_factor),
                 availability: self.availability(observed, claims, name),
                 may_exclude: excludable.contains(name.as_str()),
-                flapping: entry_flapping,
             };
             let mut wanted = resolve(&classes, &subject);
             wanted.held = self.contention.held(node, now.mono);

@@ -195,30 +195,34 @@ fn the_disruption_label_is_never_for_a_zones_last_nodes() {
 }
 
 #[test]
-fn a_flapping_node_gets_the_taint_of_the_class_whose_dampening_counts() {
+fn the_dampening_of_the_highest_priority_counts() {
     let classes = [
-        class("a", json!({ "dampening": { "mode": "Enforce" } })),
-        class(
-            "b",
-            json!({ "priority": 5, "dampening": { "mode": "Enforce", "reuse": 7 } }),
-        ),
+        class("a", json!({ "dampening": {} })),
+        class("b", json!({ "priority": 5, "dampening": { "reuse": 7 } })),
     ];
     let node = node("n", &[]);
-    let flapping = Subject {
-        flapping: true,
-        ..subject(&node)
-    };
-    let wanted = merged(&classes, &flapping);
-    assert_eq!(
-        wanted.taints.iter().map(key).collect::<Vec<_>>(),
-        ["nodes.hearth.home.arpa/flapping=:NoSchedule"]
-    );
-    assert_eq!(wanted.taints[0].1.as_deref(), Some("b"));
-    assert_eq!(merged(&classes, &subject(&node)).taints, []);
-    assert_eq!(merged(&[], &flapping).taints, [], "no class dampens");
+    let wanted = merged(&classes, &subject(&node));
+    assert_eq!(wanted.dampening.and_then(|dampening| dampening.reuse), Some(7));
+    assert_eq!(merged(&[], &subject(&node)).dampening, None);
 }
 
-/// Issue 4, bad input: refused unless said twice.
+/// Stored by a version that could enforce dampening with a taint.
+#[test]
+fn a_stored_class_that_enforces_dampening_is_read_and_only_observes() {
+    let spec = json!({ "match": {}, "dampening": { "mode": "Enforce", "reuse": 7 } });
+    let stored = json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeClass",
+        "metadata": { "name": "boards" }, "spec": spec });
+    let class: NodeClass = serde_json::from_value(stored).unwrap();
+    assert_eq!(validate(&class), None);
+    let mut node = node("n", &[]);
+    node.annotations.insert(intern(crd::OWNED_TAINTS), intern("nodes.hearth.home.arpa/flapping:NoSchedule"));
+    node.taints = taints(&["nodes.hearth.home.arpa/flapping:NoSchedule"]);
+    let wanted = merged(&[class], &subject(&node));
+    assert_eq!(wanted.dampening.clone().and_then(|dampening| dampening.reuse), Some(7));
+    let (left, mark) = node_diff(&node, &wanted, &[], false).taints.unwrap();
+    assert_eq!((left, mark), (Vec::new(), None), "the taint that it had set is removed");
+}
+
 #[test]
 fn no_execute_is_not_put_on_the_control_plane_unless_said_twice() {
     let spec = |acknowledge: Value| {
@@ -325,7 +329,7 @@ fn a_suspended_class_freezes_its_keys_and_takes_no_part_in_conflicts() {
         json!({
             "suspend": true, "labels": { "x": "1" }, "annotations": { "y": "1" },
             "taints": [{ "key": "t", "effect": "NoSchedule" }],
-            "excludeFromDisruptionCount": true, "dampening": { "mode": "Enforce" },
+            "excludeFromDisruptionCount": true, "dampening": {},
         }),
     );
     let real = class("b", json!({ "labels": { "x": "2" } }));
@@ -334,7 +338,6 @@ fn a_suspended_class_freezes_its_keys_and_takes_no_part_in_conflicts() {
         &[suspended, real],
         &Subject {
             may_exclude: false,
-            flapping: true,
             ..subject(&node)
         },
     );
@@ -360,7 +363,7 @@ fn a_suspended_class_freezes_its_keys_and_takes_no_part_in_conflicts() {
         .iter()
         .map(|(key, effect)| format!("{key}:{effect}"))
         .collect();
-    assert_eq!(frozen, ["nodes.hearth.home.arpa/flapping:NoSchedule", "t:NoSchedule"]);
+    assert_eq!(frozen, ["t:NoSchedule"]);
 }
 
 #[test]

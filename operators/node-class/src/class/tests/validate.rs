@@ -57,7 +57,7 @@ fn keys_of_others_are_refused_for_labels_annotations_and_taints() {
         json!({ "labels": { "node.kubernetes.io/exclude-disruption": "" } }),
         "excludeFromDisruptionCount",
     );
-    for key in ["nodes.hearth.home.arpa/flapping", "nodes.hearth.home.arpa/returning"] {
+    for key in ["nodes.hearth.home.arpa/returning"] {
         refuses(
             json!({ "taints": [{ "key": key, "effect": "NoSchedule" }] }),
             "set by the operator",
