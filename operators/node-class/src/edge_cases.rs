@@ -241,10 +241,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         37,
         "daylight saving",
-        &[
-            "history::tests::statistics::when_clocks_change_a_minute_is_a_minute_of_the_hour_that_they_show",
-            "host::window::tests::a_window_over_a_change_of_clocks_lasts_its_true_hours",
-        ],
+        &["host::window::tests::a_window_over_a_change_of_clocks_lasts_its_true_hours"],
     ),
     (
         38,
@@ -281,7 +278,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         &[
             "liveness::tests::restart::a_node_that_went_while_nobody_watched_is_down_since_ready_changed",
             "liveness::tests::restart::a_new_boot_after_a_restart_is_a_reboot_of_unknown_length",
-            "history::tests::accounting::a_going_down_that_others_have_seen_while_we_were_blind_is_known_from_then_on",
+            "history::tests::accounting::an_outage_that_others_have_seen_in_unwatched_time_is_known_from_then_on",
         ],
     ),
     (

@@ -70,7 +70,7 @@ pub struct NodeHistoryStatus {
     /// Share of the known time in which it was up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<Windows>,
-    /// How often and how long it is off, over 30 days.
+    /// How often it is off, over 30 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
     /// Flap penalty.
@@ -85,20 +85,13 @@ pub struct NodeHistoryStatus {
     /// The last 32 changes, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transitions: Vec<Transition>,
-    /// Hour of the week (168, Monday 00:00 first, in the operator's time zone): up and known minutes as two big-endian
-    /// 16-bit numbers each, decayed with a half-life of four weeks; base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hours_of_week: Option<String>,
-    /// The last days (number of the day since 1970 first as 32 bits, then up, known, planned minutes and downs as four
+    /// The days before yesterday (number of the day since 1970 first as 32 bits, then up, known, planned minutes and downs as four
     /// 16-bit numbers for each day, the newest last); base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<String>,
-    /// The last hours, like `days` with the number of the hour and seconds.
+    /// The hours of yesterday and today, like `days` with the number of the hour and seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<String>,
-    /// Machines that bore this name before, the newest last, at most 4.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub former: Vec<Former>,
     /// Ready, and `DuplicateMachine`, `ClockOffset`, `NodeMissingButAlive` while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
@@ -125,19 +118,6 @@ pub struct Machine {
     pub versions: String,
 }
 
-/// A machine that bore the name before.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct Former {
-    /// Its firmware's UUID.
-    #[serde(rename = "systemUUID")]
-    pub system_uuid: String,
-    /// When it was last known.
-    pub until: Time,
-    /// What was learned of it.
-    pub learned: Availability,
-}
-
 /// Availability over three windows.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -161,7 +141,7 @@ pub struct Share {
     pub coverage_per_mille: i64,
 }
 
-/// How often and how long.
+/// How often.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Rates {
@@ -169,15 +149,6 @@ pub struct Rates {
     pub downs: i64,
     /// Those per known day, times 1000.
     pub downs_per_day_milli: i64,
-    /// Mean time between failures in seconds; with no failure yet, a lower bound at 95 % (up time / 3).
-    #[serde(default, skip_serializing_if = "Option::is_none", rename = "mtbfSeconds")]
-    pub mtbf_seconds: Option<i64>,
-    /// Whether `mtbfSeconds` is only a lower bound.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not", rename = "mtbfIsBound")]
-    pub mtbf_is_bound: bool,
-    /// Mean time to return in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none", rename = "mttrSeconds")]
-    pub mttr_seconds: Option<i64>,
 }
 
 /// A flap penalty: decays by itself, so the value holds at the time given.

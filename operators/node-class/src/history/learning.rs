@@ -1,6 +1,6 @@
 //! Whether a node is volatile or always on, learned from the last 30 days with hysteresis: it becomes volatile soon and
-//! always on late, and no verdict changes twice within a day.
-use super::ledger::{DAY, Ledger, Sums};
+//! always on late, and what is learned does not change twice within a day.
+use super::uptime::{DAY, Sums, Uptime};
 use crate::args::Learning;
 use crate::crd::Availability;
 
@@ -9,49 +9,49 @@ const LONGEST_CALM: i64 = 28 * DAY;
 
 /// What was learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    /// The verdict.
-    pub learned: Availability,
+pub(super) struct Learned {
+    /// The result.
+    pub availability: Availability,
     /// Since when; none if there was never another.
     pub since: Option<i64>,
     /// Since when the node has been calm without a break.
     pub calm_since: Option<i64>,
 }
 
-impl Default for Verdict {
+impl Default for Learned {
     fn default() -> Self {
         Self {
-            learned: Availability::Unproven,
+            availability: Availability::Unproven,
             since: None,
             calm_since: None,
         }
     }
 }
 
-impl Verdict {
-    /// Looks at the last 30 days again. True if the verdict changed.
-    pub(super) fn judge(&mut self, month: &Sums, ledger: &Ledger, learning: &Learning, now: i64) -> bool {
+impl Learned {
+    /// Learns from the last 30 days. True if the result changed.
+    pub(super) fn update(&mut self, month: &Sums, uptime: &Uptime, learning: &Learning, now: i64) -> bool {
         let asked = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let calm = asked(learning.calm).min(LONGEST_CALM);
         self.calm_since = is_calm(month, calm).then_some(self.calm_since.unwrap_or(now));
         let settled = self
             .since
             .is_none_or(|since| now.saturating_sub(since) >= asked(learning.dwell));
-        let learned = if month.known >= asked(learning.coverage) && is_volatile(month) {
+        let availability = if month.known >= asked(learning.coverage) && is_volatile(month) {
             Availability::Volatile
         } else if self
             .calm_since
-            .is_some_and(|since| ledger.known_since(since, now) >= calm)
+            .is_some_and(|since| uptime.known_since(since, now) >= calm)
         {
             Availability::AlwaysOn
         } else {
-            self.learned
+            self.availability
         };
-        let unproven = self.learned == Availability::Unproven;
-        if learned == self.learned || !(settled || unproven) {
+        let unproven = self.availability == Availability::Unproven;
+        if availability == self.availability || !(settled || unproven) {
             return false;
         }
-        (self.learned, self.since) = (learned, Some(now));
+        (self.availability, self.since) = (availability, Some(now));
         true
     }
 }

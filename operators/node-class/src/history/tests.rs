@@ -1,4 +1,4 @@
-//! A node's life, told to a record second by second.
+//! A record, given states and events second by second.
 mod accounting;
 mod changes;
 mod dampening;
@@ -14,14 +14,6 @@ use crate::liveness::LivenessEvent;
 /// Monday, 5 October 2026, 00:00 UTC.
 const MONDAY: i64 = 1_791_158_400;
 const MINUTE: i64 = 60;
-
-fn utc() -> TimeZone {
-    TimeZone::UTC
-}
-
-fn berlin() -> TimeZone {
-    TimeZone::get("Europe/Berlin").unwrap()
-}
 
 fn machine(uuid: &str) -> Machine {
     Machine {
@@ -46,11 +38,11 @@ fn up(from: i64, to: i64) -> Record {
 }
 
 fn advance(record: &mut Record, state: State, to: i64) {
-    record.advance(state, false, timestamp(to), &utc());
+    record.advance(state, timestamp(to));
 }
 
-fn take(record: &mut Record, what: &LivenessEvent, now: i64) {
-    record.take(what, &machine("m-1"), timestamp(now));
+fn apply(record: &mut Record, event: &LivenessEvent, now: i64) {
+    record.apply(event, &machine("m-1"), timestamp(now));
 }
 
 fn down(at: i64, kind: Kind, planned: bool) -> LivenessEvent {
@@ -82,21 +74,26 @@ fn blind(from: i64, until: i64) -> LivenessEvent {
 /// Goes down and comes back, noticed 40 s and 1 s later.
 fn outage(record: &mut Record, at: i64, until: i64, kind: Kind) {
     advance(record, State::Up, at + 40);
-    take(record, &down(at, kind, false), at + 40);
+    apply(record, &down(at, kind, false), at + 40);
     advance(record, State::Down, until);
-    take(record, &back(at, until, kind, false), until + 1);
+    apply(record, &back(at, until, kind, false), until + 1);
     advance(record, State::Up, until + 1);
 }
 
-/// What is accounted for: up, known, planned seconds and downs.
+/// Since when the state is what it is, as it is shown.
+fn since(record: &Record) -> i64 {
+    seconds(written(record).since.unwrap().0)
+}
+
+/// What is counted: up, known, planned seconds and outages.
 fn sums(record: &Record) -> [i64; 4] {
-    let sums = record.ledger.since_day(0);
+    let sums = record.uptime.since(0);
     [sums.up, sums.known, sums.planned, sums.downs]
 }
 
 fn written(record: &Record) -> NodeHistoryStatus {
     let mut status = NodeHistoryStatus::default();
-    record.write(&mut status, timestamp(MONDAY), &utc());
+    record.write(&mut status);
     status
 }
 

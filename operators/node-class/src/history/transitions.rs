@@ -1,15 +1,14 @@
-//! What happened, taken over: each happening once, whoever tells it and however often.
+//! Events of liveness, applied to a record: each once, whoever reports it and however often.
 use jiff::Timestamp;
 
-use super::journal::Run;
-use super::ledger::HOUR;
-use super::{FORMER, Record, TRANSITIONS, seconds, time};
-use crate::crd::history::{Former, Kind, Machine, Transition};
+use super::uptime::{HOUR, Weight};
+use super::{Record, TRANSITIONS, seconds, time};
+use crate::crd::history::{Kind, Machine, Transition};
 use crate::liveness::{LivenessEvent, State};
 
-/// Two leaders, one after the other, do not see the same moment at the same second.
+/// Two leaders, one after the other, do not see the same event at the same second.
 const SAME: i64 = 5;
-/// Shorter blindness is accounted for, but no change worth a line.
+/// A shorter time in which the nodes were not watched is no transition.
 const BLIND: i64 = 300;
 /// The longest time that counts as a reboot's.
 const LONGEST_REBOOT: i64 = HOUR;
@@ -26,190 +25,190 @@ struct Return<'a> {
 }
 
 impl Record {
-    /// Takes over what happened. Telling the same thing twice (after a change of the leader, for example) changes nothing.
-    /// `machine` is the machine as it is now; what is empty of it is not known and changes nothing.
-    pub fn take(&mut self, what: &LivenessEvent, machine: &Machine, now: Timestamp) {
+    /// Applies an event. Applying it twice (after a change of the leader, for example) changes nothing. `machine` is the
+    /// machine as it is now; its empty fields are not known and change nothing.
+    pub fn apply(&mut self, event: &LivenessEvent, machine: &Machine, now: Timestamp) {
         // A clock that is behind what is stored tells how long ago something was, if not when.
         let (clock, latest) = (seconds(now), self.latest(now));
-        let on_record = |at: Timestamp| (seconds(at).saturating_add(latest - clock)).clamp(0, latest);
-        match what {
+        let stored = |at: Timestamp| (seconds(at).saturating_add(latest - clock)).clamp(0, latest);
+        match event {
             LivenessEvent::Down {
                 at,
                 kind,
                 planned,
                 evidence,
-            } => self.went(on_record(*at), *kind, *planned, evidence),
+            } => self.down(stored(*at), *kind, *planned, evidence),
             LivenessEvent::Back {
                 down_at,
                 at,
                 kind,
                 planned,
                 evidence,
-            } => {
-                let at = on_record(*at);
-                self.came(&Return {
-                    down_at: on_record(*down_at).min(at),
-                    at,
-                    kind: *kind,
-                    planned: *planned,
-                    evidence,
-                });
-            }
-            LivenessEvent::Reregistered { at } => self.registered(on_record(*at)),
-            LivenessEvent::Blind { from, until } => self.was_unseen(on_record(*from), on_record(*until)),
-            LivenessEvent::Replaced { .. } => self.replace(machine, latest),
+            } => self.back(&Return {
+                down_at: stored(*down_at).min(stored(*at)),
+                at: stored(*at),
+                kind: *kind,
+                planned: *planned,
+                evidence,
+            }),
+            LivenessEvent::Reregistered { at } => self.reregistered(stored(*at)),
+            LivenessEvent::Blind { from, until } => self.blind(stored(*from), stored(*until)),
+            LivenessEvent::Replaced { .. } => self.replaced(machine),
         }
         self.identify(machine);
     }
 
     /// The outage from which the node is not back.
-    pub(super) fn open(&self) -> Option<&Transition> {
+    pub(super) fn open_outage(&self) -> Option<&Transition> {
         self.transitions.iter().rev().find(|transition| is_open(transition))
     }
 
-    fn went(&mut self, at: i64, kind: Kind, planned: bool, evidence: &str) {
-        if self.is_told(at) || self.is_forgotten(at) {
+    pub(super) fn outage_is_planned(&self) -> bool {
+        self.open_outage().is_some_and(|outage| outage.planned)
+    }
+
+    fn down(&mut self, at: i64, kind: Kind, planned: bool, evidence: &str) {
+        let known = self.transitions.iter().any(|transition| covers(transition, at));
+        if known || self.is_too_old(at) {
             return;
         }
-        self.close_missed(at);
-        if self.open().is_some() {
-            // It cannot go down twice without being back; its return was neither told nor seen.
+        self.close_if_up(at);
+        if self.open_outage().is_some() {
+            // It cannot go down twice without being back.
             return;
         }
-        self.insert(Transition {
-            at: time(at),
-            kind,
-            planned,
-            back_at: None,
-            evidence: short(evidence),
-        });
+        match self.current.map(|current| (current.state, current.since)) {
+            Some((State::Up, _)) => self.rewrite(at, i64::MAX, State::Down, planned),
+            // Others have seen it go down while the nodes were not watched here.
+            Some((State::Unknown, since)) if since + SAME < at => self.rewrite(at, i64::MAX, State::Down, planned),
+            _ => {}
+        }
+        self.add_outage(at, None, kind, planned, evidence);
+    }
+
+    fn back(&mut self, back: &Return<'_>) {
+        let known = |t: &Transition| t.back_at.is_some() && (covers(t, back.down_at) || ended(t, back.at));
+        if self.transitions.iter().any(known) {
+            return;
+        }
+        self.close_if_up(back.down_at);
+        // Not an outage that began after this return.
+        let is_of = |t: &Transition| is_open(t) && seconds(t.at.0) <= back.at + SAME;
+        if let Some(index) = self.transitions.iter().rposition(is_of) {
+            self.close_outage(index, back);
+        } else if !self.is_too_old(back.down_at) {
+            if self.current.is_some_and(|current| current.state == State::Up) {
+                self.rewrite(back.down_at, back.at, State::Down, back.planned);
+                self.up_since(back.at);
+            }
+            self.add_outage(back.down_at, Some(back.at), back.kind, back.planned, back.evidence);
+            self.measure_reboot(back.kind, back.at - back.down_at);
+        }
+    }
+
+    fn add_outage(&mut self, at: i64, back_at: Option<i64>, kind: Kind, planned: bool, evidence: &str) {
+        self.insert(at, back_at, kind, planned, evidence);
         if !planned {
-            self.ledger.count_down(at);
+            self.uptime.count_outage(at, 1);
         }
         self.flapping.add(points(kind, planned), at);
-        // In what was Unknown nobody saw it go, and it stays Unknown; unless its going lies within, and thus has been seen by
-        // others.
-        let unseen = self.unseen_around(at);
-        self.correct((at, i64::MAX), (State::Down, planned), |run| run.state == State::Up);
-        if let Some(end) = unseen {
-            self.correct((at, end), (State::Down, planned), |run| run.state == State::Unknown);
+    }
+
+    /// The node is back, and it is known now what the outage was.
+    fn close_outage(&mut self, index: usize, back: &Return<'_>) {
+        let open = self.transitions[index].clone();
+        let (from, planned) = (seconds(open.at.0), back.planned || open.planned);
+        let (was, up) = (Weight::of(State::Down, open.planned), Weight::of(State::Up, false));
+        if planned && !open.planned {
+            self.uptime.count_outage(from, -1);
+            self.uptime
+                .correct(from, back.at, Weight::of(State::Down, true).minus(was));
+        }
+        match &mut self.current {
+            Some(current) if current.state == State::Up && current.since <= back.at => {
+                self.rewrite(from, back.at, State::Down, planned);
+                self.up_since(back.at);
+            }
+            // It counted as down until the return was noticed.
+            Some(current) if matches!(current.state, State::Up | State::Down) => {
+                let counted = if current.state == State::Up {
+                    current.since
+                } else {
+                    current.known_until
+                };
+                self.uptime.correct(back.at.max(from), counted, up.minus(was));
+                (current.state, current.since) = (State::Up, back.at.min(current.known_until));
+            }
+            Some(current) if current.state == State::Unknown && current.since + SAME < back.at => {
+                self.up_since(back.at);
+            }
+            _ => {}
+        }
+        let deserved = match back.kind {
+            // A reboot is as unclean as its beginning was.
+            Kind::Reboot | Kind::Reinstall if !planned => points(open.kind, false),
+            kind => points(kind, planned),
+        };
+        self.flapping.refund(points(open.kind, open.planned) - deserved, from);
+        self.measure_reboot(back.kind, back.at - from);
+        let transition = &mut self.transitions[index];
+        (transition.kind, transition.planned) = (back.kind, planned);
+        transition.back_at = Some(time(back.at.max(from)));
+        if !back.evidence.is_empty() {
+            transition.evidence = short(back.evidence);
         }
     }
 
-    fn came(&mut self, back: &Return<'_>) {
-        let told = |t: &Transition| t.back_at.is_some() && (covers(t, back.down_at) || ended(t, back.at));
-        if self.transitions.iter().any(told) {
-            return;
-        }
-        self.close_missed(back.down_at);
-        let (mut from, mut planned) = (back.down_at, back.planned);
-        // Not one that began after this return.
-        let returned = |t: &&mut Transition| is_open(t) && seconds(t.at.0) <= back.at + SAME;
-        if let Some(open) = self.transitions.iter_mut().rev().find(returned) {
-            from = seconds(open.at.0);
-            planned |= open.planned;
-            if planned && !open.planned {
-                self.ledger.uncount_down(from);
-            }
-            let deserved = match back.kind {
-                // A reboot is as unclean as its beginning was.
-                Kind::Reboot | Kind::Reinstall if !planned => points(open.kind, false),
-                kind => points(kind, planned),
-            };
-            self.flapping.refund(points(open.kind, open.planned) - deserved, from);
-            open.kind = back.kind;
-            open.planned = planned;
-            open.back_at = Some(time(back.at.max(from)));
-            if !back.evidence.is_empty() {
-                open.evidence = short(back.evidence);
-            }
-        } else if self.is_forgotten(from) {
-            return;
-        } else {
-            self.insert(Transition {
-                at: time(from),
-                kind: back.kind,
-                planned,
-                back_at: Some(time(back.at)),
-                evidence: short(back.evidence),
-            });
-            if !planned {
-                self.ledger.count_down(from);
-            }
-            self.flapping.add(points(back.kind, planned), from);
-        }
-        if back.kind == Kind::Reboot {
-            self.longest_reboot = self.longest_reboot.max((back.at - from).clamp(0, LONGEST_REBOOT));
-        }
-        let went = |run: Run| run.state == State::Up || run.state == State::Down && planned;
-        self.correct((from, back.at), (State::Down, planned), went);
-        let unseen = self.unseen_around(back.at);
-        self.correct((back.at, i64::MAX), (State::Up, false), |run| run.state == State::Down);
-        if let Some(end) = unseen {
-            self.correct((back.at, end), (State::Up, false), |run| run.state == State::Unknown);
+    fn measure_reboot(&mut self, kind: Kind, took: i64) {
+        if kind == Kind::Reboot {
+            self.longest_reboot = self.longest_reboot.max(took.clamp(0, LONGEST_REBOOT));
         }
     }
 
-    fn registered(&mut self, at: i64) {
-        let told = |t: &Transition| t.kind == Kind::Reregistered && seconds(t.at.0).abs_diff(at) <= SAME.unsigned_abs();
-        if !self.transitions.iter().any(told) {
-            self.insert(Transition {
-                at: time(at),
-                kind: Kind::Reregistered,
-                planned: false,
-                // It is an instant; without an end it would read as if the node were down.
-                back_at: Some(time(at)),
-                evidence: String::new(),
-            });
+    fn reregistered(&mut self, at: i64) {
+        let same = |t: &Transition| t.kind == Kind::Reregistered && near(seconds(t.at.0), at);
+        if !self.transitions.iter().any(same) {
+            // It takes no time; without an end it would read as if the node were down.
+            self.insert(at, Some(at), Kind::Reregistered, false, "");
         }
     }
 
-    fn was_unseen(&mut self, from: i64, until: i64) {
-        let known = |run: Run| matches!(run.state, State::Up | State::Down);
-        self.correct((from, until), (State::Unknown, false), known);
+    fn blind(&mut self, from: i64, until: i64) {
+        if self
+            .current
+            .is_some_and(|current| matches!(current.state, State::Up | State::Down))
+        {
+            self.rewrite(from, until, State::Unknown, false);
+        }
         if until - from <= BLIND {
             return;
         }
-        // Told piece by piece, it is still one blindness.
+        // Reported piece by piece, it is still one.
         let touches = |t: &&mut Transition| {
             let end = t.back_at.as_ref().map_or(i64::MAX, |end| seconds(end.0));
             t.kind == Kind::Blind && from <= end.saturating_add(SAME) && until >= seconds(t.at.0) - SAME
         };
-        if let Some(known) = self.transitions.iter_mut().rev().find(touches) {
-            let end = known.back_at.as_ref().map_or(until, |end| seconds(end.0));
-            // A few seconds more are another leader's clock.
-            if until > end + SAME {
-                known.back_at = Some(time(until));
+        match self.transitions.iter_mut().rev().find(touches) {
+            Some(known) => {
+                let end = known.back_at.as_ref().map_or(until, |end| seconds(end.0));
+                // A few seconds more are another leader's clock.
+                if until > end + SAME {
+                    known.back_at = Some(time(until));
+                }
             }
-            return;
+            None => self.insert(from, Some(until), Kind::Blind, false, ""),
         }
-        self.insert(Transition {
-            at: time(from),
-            kind: Kind::Blind,
-            planned: false,
-            back_at: Some(time(until)),
-            evidence: String::new(),
-        });
     }
 
-    fn replace(&mut self, machine: &Machine, now: i64) {
-        let (old, now_here) = (&self.machine.system_uuid, &machine.system_uuid);
-        // Told twice; or one of the two is not known, which proves nothing.
-        if old == now_here || old.is_empty() || now_here.is_empty() {
-            return;
+    /// Another machine has the name now. Reported twice, or if one of the two is not known, that proves nothing.
+    fn replaced(&mut self, machine: &Machine) {
+        let (old, new) = (&self.machine.system_uuid, &machine.system_uuid);
+        if old != new && !old.is_empty() && !new.is_empty() {
+            *self = Self::new(machine.clone());
         }
-        let mut new = Self::new(machine.clone());
-        new.former = std::mem::take(&mut self.former);
-        new.former.push(Former {
-            system_uuid: self.machine.system_uuid.clone(),
-            until: time(self.present().map_or(now, |present| present.known_until)),
-            learned: self.verdict.learned,
-        });
-        new.former.drain(..new.former.len().saturating_sub(FORMER));
-        *self = new;
     }
 
-    /// Takes over what is known of the machine. That it is another one is told by [`What::Replaced`] only.
+    /// Takes over what is known of the machine. Only [`LivenessEvent::Replaced`] makes it another one.
     fn identify(&mut self, machine: &Machine) {
         let learn = |old: &mut String, new: &String| {
             if !new.trim().is_empty() {
@@ -225,84 +224,97 @@ impl Record {
         }
     }
 
-    /// Whether an outage at this time is on record.
-    fn is_told(&self, at: i64) -> bool {
-        self.transitions.iter().any(|transition| covers(transition, at))
-    }
-
-    /// Whether what happened at this time would fall out at once: it may have been told, and have fallen out.
-    fn is_forgotten(&self, at: i64) -> bool {
-        let oldest = self
-            .transitions
-            .get(usize::from(self.transitions.first().is_some_and(is_open)));
+    /// Whether a transition at this time would be dropped at once: it may have been there, and have been dropped.
+    fn is_too_old(&self, at: i64) -> bool {
+        let oldest = self.transitions.get(self.first_that_may_go());
         self.transitions.len() >= TRANSITIONS && oldest.is_some_and(|oldest| at <= seconds(oldest.at.0))
     }
 
-    /// If the node was up again after the outage that is open, and before this time, then its return was never told.
-    fn close_missed(&mut self, before: i64) {
-        let Some(journal) = &self.journal else { return };
-        let Some(open) = self.transitions.iter_mut().rev().find(|transition| is_open(transition)) else {
+    /// If the node was up again before this time, the return from the open outage was never reported.
+    fn close_if_up(&mut self, before: i64) {
+        let up = self.current.filter(|current| current.state == State::Up);
+        let Some(up) = up.map(|up| up.since).filter(|since| *since <= before) else {
             return;
         };
-        let up = journal.first(State::Up, seconds(open.at.0));
-        if let Some(back) = up.filter(|up| *up <= before) {
-            open.back_at = Some(time(back));
+        if let Some(open) = self.transitions.iter_mut().rev().find(|t| is_open(t))
+            && seconds(open.at.0) < up
+        {
+            open.back_at = Some(time(up));
         }
     }
 
-    /// The end of the time without visibility around this moment: strictly, as its edge is where visibility was lost.
-    fn unseen_around(&self, at: i64) -> Option<i64> {
-        let (run, end) = self.journal.as_ref()?.at(at)?;
-        (run.state == State::Unknown && run.from + SAME < at).then_some(end)
-    }
-
-    /// Accounts anew for what was another state, as far as it is remembered and kept to the second.
-    fn correct(&mut self, (from, to): (i64, i64), new: (State, bool), which: impl Fn(Run) -> bool) {
-        let (Some(journal), Some(begin)) = (&mut self.journal, self.ledger.begin()) else {
+    /// Counts a part of the time in the current state as another state. If it reaches to the end, that is the state now.
+    fn rewrite(&mut self, from: i64, to: i64, state: State, planned: bool) {
+        let was_planned = self.outage_is_planned();
+        let Some(current) = self.current.as_mut().filter(|current| from <= current.known_until) else {
             return;
         };
-        for change in journal.overwrite((from.max(begin), to), new, which) {
-            self.ledger.correct(change);
-            if let Some(zone) = &self.zone {
-                self.week.correct(change, zone);
-            }
+        let (begin, end) = (from.max(current.since), to.min(current.known_until));
+        if begin < end {
+            let change = Weight::of(state, planned).minus(Weight::of(current.state, was_planned));
+            self.uptime.correct(begin, end, change);
+        }
+        if to >= current.known_until {
+            (current.state, current.since) = (state, begin.min(current.known_until));
+        } else if begin < end {
+            current.since = end;
         }
     }
 
-    /// Puts it where it belongs in time; the oldest falls out, but not the one from which the node is not back.
-    fn insert(&mut self, transition: Transition) {
-        let place = self.transitions.partition_point(|other| other.at <= transition.at);
-        self.transitions.insert(place, transition);
+    fn up_since(&mut self, at: i64) {
+        let known_until = self.current.map_or(at, |current| current.known_until);
+        self.rewrite(at.min(known_until), i64::MAX, State::Up, false);
+    }
+
+    /// Adds a transition in the order of time; the oldest is dropped, but not the outage from which the node is not back.
+    fn insert(&mut self, at: i64, back_at: Option<i64>, kind: Kind, planned: bool, evidence: &str) {
+        let place = self.transitions.partition_point(|other| seconds(other.at.0) <= at);
+        self.transitions.insert(
+            place,
+            Transition {
+                at: time(at),
+                kind,
+                planned,
+                back_at: back_at.map(time),
+                evidence: short(evidence),
+            },
+        );
         if self.transitions.len() > TRANSITIONS {
-            let oldest = usize::from(self.transitions.first().is_some_and(is_open));
-            self.transitions.remove(oldest);
+            self.transitions.remove(self.first_that_may_go());
         }
+    }
+
+    fn first_that_may_go(&self) -> usize {
+        usize::from(self.transitions.first().is_some_and(is_open))
     }
 }
 
-fn is_down(kind: Kind) -> bool {
-    !matches!(kind, Kind::Reregistered | Kind::Blind)
+fn is_outage(transition: &Transition) -> bool {
+    !matches!(transition.kind, Kind::Reregistered | Kind::Blind)
 }
 
 fn is_open(transition: &Transition) -> bool {
-    is_down(transition.kind) && transition.back_at.is_none()
+    is_outage(transition) && transition.back_at.is_none()
 }
 
-/// Whether an outage at `at` is this one: it was at the same time, or the node was down already.
+fn near(a: i64, b: i64) -> bool {
+    a.abs_diff(b) <= SAME.unsigned_abs()
+}
+
+/// Whether an outage that began at `at` is this one: it began at the same time, or the node was down already.
 fn covers(transition: &Transition, at: i64) -> bool {
     let from = seconds(transition.at.0);
     let back = transition.back_at.as_ref().map(|back| seconds(back.0));
-    let near = from.abs_diff(at) <= SAME.unsigned_abs();
-    is_down(transition.kind) && (near || back.is_some_and(|back| from <= at && at < back))
+    is_outage(transition) && (near(from, at) || back.is_some_and(|back| from <= at && at < back))
 }
 
-/// Whether its end was at this time.
+/// Whether it is an outage that ended at this time.
 fn ended(transition: &Transition, at: i64) -> bool {
-    let back = transition.back_at.as_ref().map(|back| seconds(back.0));
-    is_down(transition.kind) && back.is_some_and(|back| back.abs_diff(at) <= SAME.unsigned_abs())
+    let back = transition.back_at.as_ref();
+    is_outage(transition) && back.is_some_and(|back| near(seconds(back.0), at))
 }
 
-/// What an outage costs. A boot of which only the return was seen was short: it costs what a clean one does.
+/// The penalty of an outage. A boot of which only the return was seen was short: it costs what a clean one does.
 fn points(kind: Kind, planned: bool) -> i64 {
     match kind {
         _ if planned => 0,

@@ -76,7 +76,7 @@ impl LivenessTracker {
         self.follow_wall_clock(now);
         let since = self.visibility.since();
         with(&mut self.nodes, &facts.name, now, |liveness| {
-            liveness.node(facts, since, now)
+            liveness.node(facts, since, now);
         });
     }
 

@@ -18,7 +18,6 @@ pub struct Entry {
     pub(crate) record: Record,
     /// The state that the record accounts for since it was advanced last; none until first judged.
     pub(crate) state: Option<State>,
-    pub(crate) planned: bool,
     /// Something happened that is not stored yet.
     pub(crate) dirty: bool,
     /// When it was stored last.
@@ -52,10 +51,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// As it is stored; none if nothing is.
     pub(super) fn of(status: &NodeHistoryStatus) -> Option<Self> {
-        let all = [State::Up, State::Down, State::Unknown, State::Gone, State::Missing];
-        let state = all
-            .into_iter()
-            .find(|state| Some(state.as_str()) == status.state.as_deref())?;
+        let state = State::read(status.state.as_deref()?)?;
         Some(Self {
             state,
             host: status.host.clone(),
@@ -106,7 +102,7 @@ impl Planner {
             let there = observed.nodes.contains_key(name);
             let stored = stored.filter(|state| there && matches!(state, State::Up | State::Down));
             let before = entry.state.or(stored).unwrap_or(current);
-            entry.record.advance(before, entry.planned, now.wall, &self.zone);
+            entry.record.advance(before, now.wall);
             let machine = observed
                 .nodes
                 .get(name)
@@ -119,23 +115,22 @@ impl Planner {
                     continue;
                 }
                 let known = matches!(what, LivenessEvent::Down { .. }) && entry.record.is_down();
-                entry.record.take(what, &machine, now.wall);
+                entry.record.apply(what, &machine, now.wall);
                 entry.dirty = true;
                 if let Some((reason, text)) = event(what).filter(|_| !known) {
                     plan.events.push((name.clone(), reason, text));
                 }
             }
-            entry.planned = liveness.as_ref().is_some_and(|liveness| liveness.planned);
             if clear {
                 let absent = |state| matches!(state, State::Gone | State::Missing);
                 if absent(current) || absent(before) {
                     // Nothing tells of an object that comes or goes: from now on it is so.
-                    entry.record.advance(current, entry.planned, now.wall, &self.zone);
+                    entry.record.advance(current, now.wall);
                 }
                 entry.state = Some(current);
                 entry.dirty |= entry.record.learn(&self.learning, now.wall);
                 if let Some(params) = &entry.dampening {
-                    entry.flapping = entry.record.dampen(params, now.wall);
+                    entry.flapping = entry.record.update_flapping(params, now.wall);
                 }
             }
         }
@@ -181,7 +176,7 @@ impl Planner {
                 classes: shown.classes.clone(),
                 ..NodeHistoryStatus::default()
             };
-            entry.record.write(&mut status, now.wall, &self.zone);
+            entry.record.write(&mut status);
             entry.shown = Some(shown);
             entry.dirty = false;
             if due {
@@ -218,7 +213,6 @@ impl Entry {
         Self {
             record,
             state: None,
-            planned: false,
             dirty: false,
             stored: None,
             shown: None,

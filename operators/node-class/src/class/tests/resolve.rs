@@ -215,7 +215,10 @@ fn a_stored_class_that_enforces_dampening_is_read_and_only_observes() {
     let class: NodeClass = serde_json::from_value(stored).unwrap();
     assert_eq!(validate(&class), None);
     let mut node = node("n", &[]);
-    node.annotations.insert(intern(crd::OWNED_TAINTS), intern("nodes.hearth.home.arpa/flapping:NoSchedule"));
+    node.annotations.insert(
+        intern(crd::OWNED_TAINTS),
+        intern("nodes.hearth.home.arpa/flapping:NoSchedule"),
+    );
     node.taints = taints(&["nodes.hearth.home.arpa/flapping:NoSchedule"]);
     let wanted = merged(&[class], &subject(&node));
     assert_eq!(wanted.dampening.clone().and_then(|dampening| dampening.reuse), Some(7));

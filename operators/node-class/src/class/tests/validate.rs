@@ -57,12 +57,10 @@ fn keys_of_others_are_refused_for_labels_annotations_and_taints() {
         json!({ "labels": { "node.kubernetes.io/exclude-disruption": "" } }),
         "excludeFromDisruptionCount",
     );
-    for key in ["nodes.hearth.home.arpa/returning"] {
-        refuses(
-            json!({ "taints": [{ "key": key, "effect": "NoSchedule" }] }),
-            "set by the operator",
-        );
-    }
+    refuses(
+        json!({ "taints": [{ "key": "nodes.hearth.home.arpa/returning", "effect": "NoSchedule" }] }),
+        "set by the operator",
+    );
 }
 
 /// Edge case 16: never cut, never silently dropped.

@@ -15,17 +15,17 @@ fn flap(params: &Dampening, every: i64) -> (Option<i64>, i64, i64) {
     let mut record = record();
     let mut suppressed = None;
     let mut now = MONDAY;
-    record.dampen(params, timestamp(now));
+    record.update_flapping(params, timestamp(now));
     for number in 1..=200 {
         now = MONDAY + number * every * MINUTE;
         record.flapping.add(1000, now);
-        if record.dampen(params, timestamp(now)) {
+        if record.update_flapping(params, timestamp(now)) {
             suppressed = suppressed.or(Some(number));
         }
     }
     let long_run = record.penalty(timestamp(now)).value;
     let mut quiet = 0;
-    while record.dampen(params, timestamp(now + quiet * MINUTE)) {
+    while record.update_flapping(params, timestamp(now + quiet * MINUTE)) {
         quiet += 1;
     }
     (suppressed, long_run, quiet)
@@ -67,13 +67,13 @@ fn it_is_released_after_the_longest_time_whatever_the_penalty() {
         record.flapping.add(1000, MONDAY);
     }
     // The ceiling belongs to the parameters: with these it is below what suppresses.
-    assert!(!record.clone().dampen(&strict, timestamp(MONDAY)));
-    assert!(record.dampen(&Dampening::default(), timestamp(MONDAY)));
+    assert!(!record.clone().update_flapping(&strict, timestamp(MONDAY)));
+    assert!(record.update_flapping(&Dampening::default(), timestamp(MONDAY)));
     assert_eq!(record.penalty(timestamp(MONDAY)).value, 12_000);
-    assert!(record.dampen(&Dampening::default(), timestamp(MONDAY + 4 * HOUR - 1)));
-    assert!(!record.dampen(&Dampening::default(), timestamp(MONDAY + 4 * HOUR)));
+    assert!(record.update_flapping(&Dampening::default(), timestamp(MONDAY + 4 * HOUR - 1)));
+    assert!(!record.update_flapping(&Dampening::default(), timestamp(MONDAY + 4 * HOUR)));
     assert!(
-        !record.dampen(&Dampening::default(), timestamp(MONDAY + 4 * HOUR + 1)),
+        !record.update_flapping(&Dampening::default(), timestamp(MONDAY + 4 * HOUR + 1)),
         "and not caught again"
     );
     assert_eq!(record.penalty(timestamp(MONDAY + 5 * HOUR)).flapping_since, None);
@@ -90,10 +90,10 @@ fn a_new_flap_makes_the_longest_time_begin_again() {
         reuse: Some(2400),
         ..short
     };
-    assert!(record.dampen(&calm, timestamp(MONDAY)));
+    assert!(record.update_flapping(&calm, timestamp(MONDAY)));
     record.flapping.add(1000, MONDAY + 3000);
-    assert!(record.dampen(&calm, timestamp(MONDAY + 3600)));
-    assert!(!record.dampen(&calm, timestamp(MONDAY + 6600)));
+    assert!(record.update_flapping(&calm, timestamp(MONDAY + 3600)));
+    assert!(!record.update_flapping(&calm, timestamp(MONDAY + 6600)));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_time_before_the_last_flap_is_the_last_flap() {
     assert_eq!(record.penalty(timestamp(0)).value, 2000);
     record.flapping.add(1000, MONDAY - DAY);
     assert_eq!(record.penalty(timestamp(MONDAY)).value, 3000);
-    assert!(record.dampen(&Dampening::default(), timestamp(MONDAY - DAY)));
+    assert!(record.update_flapping(&Dampening::default(), timestamp(MONDAY - DAY)));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn parameters_that_are_absent_or_cannot_be_read_are_the_defaults() {
     let mut record = record();
     record.flapping.add(1600, MONDAY);
     for _ in 0..5 {
-        assert!(record.dampen(&crossed, timestamp(MONDAY)));
+        assert!(record.update_flapping(&crossed, timestamp(MONDAY)));
     }
 }
 
@@ -144,8 +144,8 @@ fn the_penalty_halves_each_half_life_and_numbers_stay_numbers() {
         record.flapping.add(1000, MONDAY);
     }
     assert_eq!(value(&record, 0), flapping::MOST);
-    assert!(record.dampen(&params("1s", "100d"), timestamp(MONDAY)));
-    assert!(record.dampen(&params("99999d", "99999d"), timestamp(MONDAY)) || record.flapping.penalty < 2500);
+    assert!(record.update_flapping(&params("1s", "100d"), timestamp(MONDAY)));
+    assert!(record.update_flapping(&params("99999d", "99999d"), timestamp(MONDAY)) || record.flapping.penalty < 2500);
 }
 
 /// Edge 38.
@@ -158,7 +158,7 @@ fn a_machine_that_is_off_every_night_is_never_dampened() {
             outage(&mut record, night, night + 9 * HOUR, kind);
             for minute in 0..600 {
                 let now = timestamp(night + minute * MINUTE);
-                assert!(!record.dampen(&Dampening::default(), now));
+                assert!(!record.update_flapping(&Dampening::default(), now));
                 assert!(record.penalty(now).value <= 1000);
             }
         }

@@ -163,7 +163,6 @@ impl Sim {
                     status: None,
                     message,
                     since: Some(at(self.time)),
-                    ..Ready::default()
                 };
                 posted = true;
             }

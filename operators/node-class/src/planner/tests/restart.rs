@@ -9,11 +9,11 @@ fn history(name: &str, status: &NodeHistoryStatus) -> NodeHistory {
     serde_json::from_value(history).unwrap()
 }
 
-/// What would be stored of a node at that second.
-fn written(home: &Home, name: &str, second: u64) -> NodeHistoryStatus {
+/// What would be stored of a node.
+fn written(home: &Home, name: &str) -> NodeHistoryStatus {
     let mut status = NodeHistoryStatus::default();
     let record = &home.planner.entries[name].record;
-    record.write(&mut status, now(second).wall, &TimeZone::UTC);
+    record.write(&mut status);
     status
 }
 
@@ -26,7 +26,7 @@ fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
         first.pass(300);
         first.not_ready(&["gamer-1"]);
         first.pass(100);
-        let history = history("gamer-1", &written(&first, "gamer-1", 400));
+        let history = history("gamer-1", &written(&first, "gamer-1"));
 
         let mut second = Home::new();
         second.second = 410;
@@ -53,7 +53,7 @@ fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
         second.pass(90);
         second.planner.load(stored(&history));
         second.pass(60);
-        let status = written(&second, "gamer-1", 600);
+        let status = written(&second, "gamer-1");
         let downs: Vec<_> = status
             .transitions
             .iter()
@@ -74,7 +74,7 @@ fn a_node_that_was_deleted_before_a_restart_is_gone_and_no_restart_writes_it_aga
     let mut home = Home::new();
     home.lead();
     home.pass(300);
-    let mut status = written(&home, "mini-2", 300);
+    let mut status = written(&home, "mini-2");
     assert_eq!(status.state.as_deref(), Some("Up"));
     let known = |status: &NodeHistoryStatus| {
         Record::read(status)
