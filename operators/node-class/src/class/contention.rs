@@ -1,4 +1,4 @@
-//! Others that take away again and again what we set. Putting it back each time would be a fight at the API server's
+//! Others that repeatedly remove what we set. Restoring it each time would be a conflict at the API server's
 //! expense (and pods that come and go with a taint), so it is put back ever more seldom, and reported.
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -97,15 +97,6 @@ impl Contention {
         restored
     }
 
-    /// Notes that a key had to be restored. [`Contention::wrote`] does this where it applies.
-    pub fn record(&mut self, node: &NodeFacts, key: &str, now: Duration) {
-        self.account(node)
-            .restored
-            .entry(key.to_owned())
-            .or_default()
-            .record(now);
-    }
-
     /// The keys of a node over which there is a fight; for a condition and an event.
     pub fn contended(&self, node: &str, now: Duration) -> Vec<String> {
         let restored = self.nodes.get(node).into_iter().flat_map(|account| &account.restored);
@@ -115,25 +106,12 @@ impl Contention {
             .collect()
     }
 
-    /// When a held key of the node may be put back next, from now on.
-    pub fn again(&self, node: &str, now: Duration) -> Option<Duration> {
-        let restored = self
-            .nodes
-            .get(node)
-            .into_iter()
-            .flat_map(|account| account.restored.values());
-        restored
-            .map(|restored| restored.next(now).saturating_sub(now))
-            .filter(|wait| !wait.is_zero())
-            .min()
-    }
-
-    /// Forgets nodes that are gone.
+    /// Drops nodes that do not exist.
     pub fn retain(&mut self, there: impl Fn(&str) -> bool) {
         self.nodes.retain(|node, _| there(node));
     }
 
-    /// A Node object that was made anew is bare, which is nobody's fault: its account begins anew, too.
+    /// A new Node object has no keys of ours, and nobody removed them: its account starts from zero.
     fn account(&mut self, node: &NodeFacts) -> &mut Account {
         let account = self.nodes.entry(node.name.clone()).or_default();
         if account.uid != node.uid {
@@ -167,7 +145,7 @@ impl Restored {
         self.fight && self.times.back().is_some_and(|last| now.saturating_sub(*last) < CALM)
     }
 
-    /// From when on it may be restored again.
+    /// From when on it may be restored.
     fn next(&self, now: Duration) -> Duration {
         let after = |time: Option<&Duration>, wait: Duration| time.map_or(Duration::ZERO, |time| *time + wait);
         let pace = if self.contended(now) {

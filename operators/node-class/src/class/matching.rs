@@ -1,6 +1,4 @@
 //! Whether a class is for a node.
-use std::collections::BTreeMap;
-
 use hearth_reconciler::labels::{self, glob};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -9,29 +7,22 @@ use crate::crd;
 use crate::crd::class::NodeClass;
 use crate::facts;
 
-/// A node's labels as selectors see them.
-type Visible<'a> = BTreeMap<&'a str, &'a str>;
-
-/// The labels that selectors see: not those that we set, as a class must not feed on what classes do, and the host and the
+/// A label as selectors see it: not those that we set, as a class must not depend on what classes do, and the host and the
 /// availability as they are now, whatever the node's labels still say.
-fn visible<'a>(subject: &Subject<'a>) -> Visible<'a> {
+fn visible<'a>(subject: &Subject<'a>, key: &str) -> Option<&'a str> {
     let node = subject.node;
-    let theirs = |key: &str| !node.managers.our_labels.contains(key) && !key.starts_with(keys::OURS);
-    let mut labels: Visible<'a> = node
-        .labels
-        .iter()
-        .filter(|(key, _)| theirs(key))
-        .map(|(key, value)| (&**key, &**value))
-        .collect();
-    labels.insert(crd::HOST_LABEL, subject.host.unwrap_or(&node.name));
-    labels.insert(crd::AVAILABILITY_LABEL, subject.availability.as_str());
-    labels
+    match key {
+        crd::HOST_LABEL => Some(subject.host.unwrap_or(&node.name)),
+        crd::AVAILABILITY_LABEL => Some(subject.availability.as_str()),
+        _ if node.managers.our_labels.contains(key) || key.starts_with(keys::OURS) => None,
+        _ => node.labels.get(key).map(|value| &**value),
+    }
 }
 
 /// Whether the class matches: all that its match says holds. What is unknown (architecture, memory) matches no
 /// criterion that asks for it.
 pub fn matches(class: &NodeClass, subject: &Subject<'_>) -> bool {
-    let (wanted, node, visible) = (&class.spec.matches, subject.node, visible(subject));
+    let (wanted, node) = (&class.spec.matches, subject.node);
     let one_of = |globs: &[String], text: &str| globs.iter().any(|pattern| glob(pattern, text));
     let quantity = |text: &str| facts::bytes(text).filter(|_| node.memory > 0);
     (wanted.names.is_empty() || one_of(&wanted.names, &node.name))
@@ -52,7 +43,7 @@ pub fn matches(class: &NodeClass, subject: &Subject<'_>) -> bool {
         && wanted
             .label_selector
             .as_ref()
-            .is_none_or(|selector| labels::matches(selector, |key| visible.get(key).copied()))
+            .is_none_or(|selector| labels::matches(selector, |key| visible(subject, key)))
 }
 
 /// The keys that a selector asks for.

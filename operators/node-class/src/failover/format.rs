@@ -18,7 +18,7 @@ pub(super) fn stamp(at: Timestamp) -> String {
 }
 
 /// A duration, rounded up so coarsely that a message does not change all the time: `40 s`, `3 min`, `2 h`.
-pub(super) fn told(duration: Duration) -> String {
+pub(super) fn rounded(duration: Duration) -> String {
     let seconds = duration
         .as_secs()
         .saturating_add(u64::from(duration.subsec_nanos() > 0));

@@ -1,4 +1,4 @@
-//! When a node is proven to be off, and Kubernetes may be told so (out-of-service taint, KEP-2268). Never on silence alone.
+//! When a node is proven to be off, so that it may get the out-of-service taint (KEP-2268). Never on silence alone.
 //!
 //! The taint makes Kubernetes delete the node's pods by force and detach its volumes. If the machine is on after all, two
 //! writers may meet on one volume. So only two things count as proof: power that is said to be off (`power`), and a
@@ -21,7 +21,7 @@ use crate::crd::host::Power;
 use crate::facts::NodeFacts;
 use crate::liveness::{LivenessStatus, State};
 
-use format::{command, stamp, told};
+use format::{command, rounded, stamp};
 
 /// How long a node that is back may keep the taint for the sake of what is not cleaned up.
 pub const CLEANUP: Duration = Duration::from_mins(10);
@@ -52,16 +52,16 @@ pub struct Case<'a> {
     pub allowed: bool,
     /// The out-of-service taint is there and ours by the mark.
     pub ours: bool,
-    /// Pods on the node that are still terminating, and volume attachments; none if they were not looked at.
+    /// Pods on the node that are still terminating, and volume attachments; none if they were not counted.
     pub leftovers: Option<usize>,
-    /// How long it has been Ready again.
+    /// How long it has been Ready since its return.
     pub ready_for: Option<Duration>,
 }
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Nothing is to be done, or nothing may be: the reason, when one is worth telling. A taint that is ours stays.
+    /// Nothing is to be done, or nothing may be: the reason, if it is to be reported. A taint that is ours stays.
     Leave(Option<Hold>),
     /// Set the taint; the evidence in words.
     Place(Evidence, String),
@@ -78,14 +78,11 @@ pub struct Hold {
     pub reason: &'static str,
     /// In words.
     pub message: String,
-    /// When to look again, if time alone changes it.
-    pub again: Option<Duration>,
 }
 
 impl Hold {
     fn because(reason: &'static str, message: String) -> Self {
-        let again = None;
-        Self { reason, message, again }
+        Self { reason, message }
     }
 }
 
@@ -96,9 +93,8 @@ pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
     if case.ours {
         placed(case)
     } else if theirs {
-        let message = format!(
-            "the taint {OUT_OF_SERVICE} was set by somebody else, who has to take it away when the node is back"
-        );
+        let message =
+            format!("the taint {OUT_OF_SERVICE} was set by somebody else, who has to remove it when the node is back");
         Decision::Leave(down.then(|| Hold::because("OthersTaint", message)))
     } else if down {
         silent(case, timing, now)
@@ -107,7 +103,7 @@ pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
     }
 }
 
-/// The taint is ours. It never expires while the node is down: the node would be trusted again for nothing but time.
+/// The taint is ours. It never expires while the node is down: time alone proves nothing.
 fn placed(case: &Case<'_>) -> Decision {
     let name = &case.node.name;
     if !case.sees {
@@ -132,7 +128,7 @@ fn placed(case: &Case<'_>) -> Decision {
             let left = left.map_or("an unknown number of".to_owned(), |left| left.to_string());
             Decision::Remove(Some(format!(
                 "{name} is back for {} and {left} old pods and volume attachments are still not cleaned up",
-                told(CLEANUP)
+                rounded(CLEANUP)
             )))
         }
         (true, ..) => Decision::Hold,
@@ -187,7 +183,7 @@ fn proofs(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp)
         let needed = timing.clean_off_after.max(reboot).max(after.unwrap_or_default());
         let words = format!(
             "it shut down in an orderly way, is silent since {since}, and did not come back within {}",
-            told(needed)
+            rounded(needed)
         );
         proofs.push(proof(Evidence::CleanShutdown, needed, words));
     }
@@ -206,7 +202,7 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
         return Some(Hold::because("NoEvidence", message));
     };
     if case.address_answers {
-        // A hung shutdown looks like this: kubelet and lease are gone, but processes still write.
+        // A hung shutdown looks like this: kubelet and lease are silent, but processes still write.
         let message = format!(
             "it seems to be off since {since}, but its host's address answers. If the host runs on without its nodes, take \
              spec.address off its NodeHost; if you are sure that {name} is off: {}",
@@ -233,13 +229,12 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
     (!next.wait.is_zero()).then(|| Hold {
         reason: "TooEarly",
         message: match next.evidence {
-            Evidence::PowerOff => format!("its power is off; failover in {}", told(next.wait)),
+            Evidence::PowerOff => format!("its power is off; failover in {}", rounded(next.wait)),
             Evidence::CleanShutdown => format!(
                 "it shut down in an orderly way and may be rebooting; failover in {}",
-                told(next.wait)
+                rounded(next.wait)
             ),
         },
-        again: Some(next.wait),
     })
 }
 

@@ -13,7 +13,7 @@ const LIMIT: SignedDuration = SignedDuration::from_hours(24);
 /// How far the clock of who measures may be ahead of ours.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
-/// Whether the machine can be believed to be off: said so, not expired, and later than the node's last sign of life
+/// Whether the machine can be believed to be off: said so, not expired, and later than the node's last renewal
 /// (`alive`, on the wall clock; clocks may differ by `grace`), so that the "off" from before the last boot is no proof.
 /// Else why not.
 pub(super) fn off(power: &Power, alive: Timestamp, grace: Duration, now: Timestamp) -> Result<(), String> {
@@ -48,8 +48,8 @@ pub(super) fn source(power: &Power) -> &str {
 
 /// It says Off, and may still be believed. `On` proves nothing either way: a plug is on, too, while the machine is off.
 fn current(power: &Power, now: Timestamp) -> Result<(), String> {
-    let (from, told) = (power.observed_at.0, power.expires_at.0);
-    let until = told.min(from.saturating_add(LIMIT).unwrap_or(Timestamp::MAX));
+    let (from, expires) = (power.observed_at.0, power.expires_at.0);
+    let until = expires.min(from.saturating_add(LIMIT).unwrap_or(Timestamp::MAX));
     if power.state == PowerState::On {
         Err("it is said to be On".to_owned())
     } else if until <= from {

@@ -18,20 +18,6 @@ const UUID: &str = "uuid:";
 /// The shortest beginning of a UUID that counts: a shorter one would match machines by chance.
 const UUID_LEAST: usize = 4;
 
-/// What is wrong with an entry of `spec.nodes`, in words. Such an entry matches nothing.
-pub fn entry_problem(entry: &str) -> Option<String> {
-    match entry.strip_prefix(UUID) {
-        Some(prefix) if prefix.chars().count() < UUID_LEAST => Some(format!(
-            "nodes: `{entry}`: give at least {UUID_LEAST} characters of the system UUID (`kubectl get node NAME -o \
-             jsonpath={{.status.nodeInfo.systemUUID}}`)"
-        )),
-        None if entry.is_empty() => {
-            Some("nodes: an entry is empty; give a node's name or a glob such as `pi-*`".into())
-        }
-        _ => None,
-    }
-}
-
 /// Works out the claims; `known` are names of nodes that have a history but no Node object now, with the host that they
 /// had. Such a node stays with a host that claims its name. What was claimed by its UUID cannot be looked up while there
 /// is no object; it stays with the host that it had as long as that host has a UUID among its entries and nobody claims
@@ -81,7 +67,7 @@ pub fn claims<'a>(
             .is_some_and(|entries| entries.iter().any(|entry| of_uuid(entry)));
         if by_uuid && !claimants.contains_key(name) {
             claimants.insert(name.clone(), BTreeSet::from([host.clone()]));
-            // Which of its UUIDs was it? As that cannot be told, none of them is called useless.
+            // It is not known which of its UUIDs it was, so none of them is reported as unmatched.
             if let Some(entries) = unmatched.get_mut(host) {
                 entries.retain(|entry| !of_uuid(entry));
             }
@@ -111,7 +97,9 @@ fn is_name(entry: &str) -> bool {
 }
 
 fn of_uuid(entry: &str) -> bool {
-    entry.starts_with(UUID) && entry_problem(entry).is_none()
+    entry
+        .strip_prefix(UUID)
+        .is_some_and(|prefix| prefix.chars().count() >= UUID_LEAST)
 }
 
 fn named(entry: &str, name: &str) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod claims;
 mod window;
 
-pub use claims::{claims, entry_problem};
+pub use claims::claims;
 pub use window::{expected_off, window_problem};
 
 /// Who claims what.
@@ -12,7 +12,7 @@ pub use window::{expected_off, window_problem};
 pub struct Claims {
     /// The host of each claimed node.
     pub host: BTreeMap<String, String>,
-    /// Nodes that several hosts claim: nobody gets them.
+    /// Nodes that several hosts claim: they are assigned to none.
     pub disputed: BTreeMap<String, BTreeSet<String>>,
     /// Entries of each host that match no node.
     pub unmatched: BTreeMap<String, Vec<String>>,

@@ -15,12 +15,6 @@ mod tests;
 /// The longest window.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
-/// How far ahead the end of windows that touch each other is looked for; beyond that they count as always open.
-const HORIZON: SignedDuration = SignedDuration::from_hours(35 * 24);
-
-/// Steps of that search; enough for hourly windows over the whole horizon.
-const STEPS: usize = 1000;
-
 /// A window that can be judged.
 struct ParsedWindow {
     schedule: Crontab,
@@ -33,29 +27,17 @@ pub fn window_problem(window: &Window) -> Option<String> {
     ParsedWindow::read(window, &TimeZone::UTC).err()
 }
 
-/// Whether one of the windows is open, and when that changes next (none: not within 35 days). `zone` is for windows that
-/// name none. A window with a [`window_problem`] is never open.
+/// Whether one of the windows is open. `zone` is for windows without a time zone. A window with a [`window_problem`] is never
+/// open.
 ///
 /// A window begins when the local time of its schedule comes: once where clocks are put back and an hour comes twice (the
 /// first time), and at the moment of the change where clocks are put forward and the time is left out. It lasts as
 /// long as its duration says, in true hours.
-pub fn expected_off(windows: &[Window], zone: &TimeZone, now: Timestamp) -> (bool, Option<Timestamp>) {
-    let parsed: Vec<ParsedWindow> = windows
+pub fn expected_off(windows: &[Window], zone: &TimeZone, now: Timestamp) -> bool {
+    let mut parsed = windows
         .iter()
-        .filter_map(|window| ParsedWindow::read(window, zone).ok())
-        .collect();
-    let Some(mut until) = parsed.iter().filter_map(|window| window.covers(now)).max() else {
-        return (false, parsed.iter().filter_map(|window| window.begins_after(now)).min());
-    };
-    // Another window may be open at the moment in which this one closes, and so on.
-    for _ in 0..STEPS {
-        match parsed.iter().filter_map(|window| window.covers(until)).max() {
-            Some(later) if later.duration_since(now) <= HORIZON => until = later,
-            Some(_) => return (true, None),
-            None => return (true, Some(until)),
-        }
-    }
-    (true, None)
+        .filter_map(|window| ParsedWindow::read(window, zone).ok());
+    parsed.any(|window| window.is_open(now))
 }
 
 impl ParsedWindow {
@@ -80,14 +62,10 @@ impl ParsedWindow {
         })
     }
 
-    /// If it is open at `at`: a later moment until which it stays open (not always the last such moment).
-    fn covers(&self, at: Timestamp) -> Option<Timestamp> {
+    fn is_open(&self, at: Timestamp) -> bool {
         // A window that began exactly one duration ago has just closed.
         let earliest = at.saturating_sub(self.duration).unwrap_or(Timestamp::MIN);
-        // Of schedules that come often the late beginnings lead further, so they are tried first.
-        let half = at.saturating_sub(self.duration / 2).unwrap_or(Timestamp::MIN);
-        let begun = |after| self.begins_after(after).filter(|begin| *begin <= at);
-        begun(half).or_else(|| begun(earliest))?.checked_add(self.duration).ok()
+        self.begins_after(earliest).is_some_and(|begin| begin <= at)
     }
 
     /// When it begins next, strictly after a moment.

@@ -62,7 +62,7 @@ impl Planner {
             .filter(|s| s.state != State::Gone)
             .collect();
         let state = state(&present);
-        let (windows, _) = expected_off(&host.spec.expected_off, &self.zone, now.wall);
+        let windows = expected_off(&host.spec.expected_off, &self.zone, now.wall);
         let off = old.off.as_ref().is_some_and(|off| off.phase != OffPhase::Refused);
         let worst = nodes
             .iter()

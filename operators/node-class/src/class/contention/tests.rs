@@ -30,7 +30,7 @@ fn fight(every: u64) -> (Vec<u64>, Contention, NodeFacts) {
 
 /// Edge case 23: a tool that applies manifests drops our taint every 5 minutes.
 #[test]
-fn a_taint_that_is_dropped_again_and_again_is_written_at_most_six_times_an_hour() {
+fn a_taint_that_is_removed_repeatedly_is_written_at_most_six_times_an_hour() {
     for every in [1, 2, 5, 6, 9, 12] {
         let (at, contention, _) = fight(every);
         for (n, from) in at.iter().enumerate() {
@@ -52,20 +52,24 @@ fn a_taint_that_is_dropped_again_and_again_is_written_at_most_six_times_an_hour(
     }
 }
 
+/// A key had to be restored.
+fn restored(contention: &mut Contention, node: &NodeFacts, key: &str, now: Duration) {
+    let restored = &mut contention.account(node).restored;
+    restored.entry(key.to_owned()).or_default().record(now);
+}
+
 #[test]
-fn three_restorations_within_ten_minutes_are_a_fight_and_then_it_waits_ten() {
+fn three_restorations_within_ten_minutes_are_a_conflict_and_the_next_waits_ten() {
     let mut contention = Contention::default();
     let node = node("n", &[]);
     for minute in [0, 4, 8] {
         assert_eq!(contention.contended("n", minutes(minute)), Vec::<String>::new());
         assert!(contention.held(&node, minutes(minute)).is_empty());
-        contention.record(&node, "label x", minutes(minute));
+        restored(&mut contention, &node, "label x", minutes(minute));
     }
     assert_eq!(contention.contended("n", minutes(8)), ["label x"]);
-    assert_eq!(contention.again("n", minutes(9)), Some(minutes(9)));
     assert!(contention.held(&node, minutes(17)).contains("label x"));
     assert!(contention.held(&node, minutes(18)).is_empty());
-    assert_eq!(contention.again("n", minutes(18)), None);
     assert_eq!(
         contention.contended("n", minutes(37)),
         ["label x"],
@@ -84,19 +88,19 @@ fn three_restorations_over_more_than_ten_minutes_are_none() {
     let node = node("n", &[]);
     for minute in [0, 5, 10, 60, 65, 70] {
         assert!(contention.held(&node, minutes(minute)).is_empty());
-        contention.record(&node, "label x", minutes(minute));
+        restored(&mut contention, &node, "label x", minutes(minute));
     }
     assert_eq!(contention.contended("n", minutes(70)), Vec::<String>::new());
 }
 
 #[test]
-fn keys_and_nodes_fight_for_themselves() {
+fn each_key_of_each_node_is_counted_alone() {
     let mut contention = Contention::default();
     let (a, b) = (node("a", &[]), node("b", &[]));
     for minute in 0..3 {
-        contention.record(&a, "label x", minutes(minute));
-        contention.record(&a, "label y", minutes(minute * 20));
-        contention.record(&b, "label x", minutes(minute * 20));
+        restored(&mut contention, &a, "label x", minutes(minute));
+        restored(&mut contention, &a, "label y", minutes(minute * 20));
+        restored(&mut contention, &b, "label x", minutes(minute * 20));
     }
     assert_eq!(contention.contended("a", minutes(3)), ["label x"]);
     assert_eq!(contention.contended("b", minutes(3)), Vec::<String>::new());
@@ -158,7 +162,7 @@ fn labels_that_are_removed_count_as_well_even_those_of_an_earlier_process() {
 
 /// Edge case 1.
 #[test]
-fn a_node_that_registers_anew_is_bare_and_fights_nobody() {
+fn a_node_that_registers_again_starts_without_restorations() {
     let mut contention = Contention::default();
     for round in 0..5 {
         let mut node = node("n", &[]);

@@ -7,7 +7,7 @@ fn ours() -> Night {
 
 /// Edge case 57.
 #[test]
-fn a_taint_of_others_is_never_touched_and_is_told_while_the_node_is_down() {
+fn a_taint_of_others_is_never_changed_and_is_reported_while_the_node_is_down() {
     let theirs = night().off(10, 3600).tainted(false);
     assert_eq!(theirs.outcome(600), Err("OthersTaint"));
     let back = theirs.back(3600, Some(0));
@@ -59,7 +59,7 @@ fn a_kubelet_that_is_back_but_not_ready_keeps_the_taint_with_the_hold() {
 }
 
 #[test]
-fn ready_without_a_lease_that_moves_is_not_back() {
+fn ready_without_a_renewed_lease_is_not_back() {
     let stale = ours().back(600, Some(0)).with(|n| n.liveness.state = State::Down);
     assert_eq!(stale.decide(3600), Decision::Leave(None));
 }
@@ -74,7 +74,7 @@ fn a_new_boot_counts_as_back() {
 }
 
 #[test]
-fn what_no_class_wants_any_more_is_taken_away_even_from_a_node_that_is_off() {
+fn a_taint_that_no_class_wants_is_removed_even_from_a_node_that_is_off() {
     let withdrawn = ours().with(|n| n.failover = None);
     assert_eq!(withdrawn.decide(3600), Decision::Remove(None));
     assert_eq!(withdrawn.clone().back(0, Some(3)).decide(3600), Decision::Remove(None));
@@ -87,7 +87,7 @@ fn what_no_class_wants_any_more_is_taken_away_even_from_a_node_that_is_off() {
 
 /// Suspended, a dry run, switched off: nothing is written, and a person is told how to end it.
 #[test]
-fn what_is_not_allowed_leaves_the_taint_and_says_so() {
+fn a_removal_that_is_not_allowed_leaves_the_taint_and_is_reported() {
     for night in [ours(), ours().back(3600, Some(0)), ours().with(|n| n.failover = None)] {
         let hold = night.with(|n| n.allowed = false).hold(3600);
         assert_eq!(hold.reason, "NotAllowed");

@@ -66,7 +66,7 @@ fn a_host_gets_nodes_by_name_glob_and_the_beginning_of_a_uuid() {
 }
 
 #[test]
-fn a_node_that_two_hosts_claim_is_nobodys() {
+fn a_node_that_two_hosts_claim_is_assigned_to_none() {
     let hosts = [host("a", &["talos03", "talos0?"]), host("b", &["uuid:4c4c"])];
     let nodes = [node("talos03", "4c4c-1"), node("talos04", "5")];
     assert_eq!(shown(&claims(&hosts, &nodes, &known(&[]))), "talos04=a talos03?a,b");
@@ -88,13 +88,10 @@ fn a_suspended_host_keeps_its_nodes() {
 }
 
 #[test]
-fn an_entry_that_matches_nothing_is_told() {
+fn an_entry_that_matches_nothing_is_reported() {
     let hosts = [host("a", &["talos03", "talos3", "x-*", "uuid:4c4", "uuid:4c4c", ""])];
     let claims = claims(&hosts, &[node("talos03", "4c4")], &known(&[]));
     assert_eq!(shown(&claims), "talos03=a a!talos3,x-*,uuid:4c4,uuid:4c4c,");
-    for (entry, wrong) in [("uuid:4c4", true), ("", true), ("uuid:4c4c", false), ("*", false)] {
-        assert_eq!(entry_problem(entry).is_some(), wrong, "{entry}");
-    }
 }
 
 #[test]
@@ -149,7 +146,7 @@ fn a_vm_that_moves_gets_the_host_that_claims_it_now() {
 
 /// Edge case 3: cloned VMs have one UUID and two names.
 #[test]
-fn clones_with_one_uuid_are_told_apart_by_name() {
+fn clones_with_one_uuid_are_distinguished_by_name() {
     let hosts = [host("a", &["vm-1"]), host("b", &["vm-2"])];
     let nodes = [node("vm-1", "aaaa-1"), node("vm-2", "aaaa-1")];
     assert_eq!(shown(&claims(&hosts, &nodes, &known(&[]))), "vm-1=a vm-2=b");
