@@ -47,7 +47,7 @@ pub struct Settings {
     /// The cluster's name; in metrics and messages
     #[arg(long, env = "HEARTH_CLUSTER_NAME")]
     pub cluster_name: String,
-    /// The time zone of the hour-of-week table and of windows that name none
+    /// The time zone of windows without a time zone
     #[arg(long, env = "HEARTH_TIME_ZONE", default_value = "UTC", value_parser = time_zone)]
     pub time_zone: TimeZone,
     /// What the operator may do, beside labels and taints: drain, failover, workloads; empty for nothing else

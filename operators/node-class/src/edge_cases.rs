@@ -11,7 +11,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "Node deleted and added again, same machine",
         &[
             "liveness::tests::identity::a_node_that_is_deleted_and_added_again_is_the_same_machine",
-            "history::tests::changes::the_same_machine_registered_anew_keeps_its_history",
+            "history::tests::changes::the_same_machine_that_registers_again_keeps_its_history",
             "class::tests::labels::a_bare_node_gets_the_whole_set",
         ],
     ),
@@ -19,15 +19,15 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         2,
         "same name, another machine",
         &[
-            "liveness::tests::identity::another_machine_of_the_same_name_begins_anew",
-            "history::tests::changes::another_machine_of_the_name_begins_anew_and_unproven",
+            "liveness::tests::identity::another_machine_of_the_same_name_gets_a_new_history",
+            "history::tests::changes::another_machine_of_the_name_starts_unproven_with_a_new_history",
         ],
     ),
     (
         3,
         "clones with one system UUID",
         &[
-            "host::claims::tests::clones_with_one_uuid_are_told_apart_by_name",
+            "host::claims::tests::clones_with_one_uuid_are_distinguished_by_name",
             "planner::tests::clones_of_one_machine_are_named_on_both",
         ],
     ),
@@ -35,8 +35,8 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         4,
         "Node renamed",
         &[
-            "liveness::tests::identity::a_node_without_an_object_is_gone_and_never_down_and_forgotten_in_the_end",
-            "history::tests::statistics::after_a_month_without_it_a_node_has_no_good_days_left_or_no_known_ones",
+            "liveness::tests::identity::a_node_without_an_object_is_gone_and_never_down_and_is_dropped_after_a_week",
+            "history::tests::statistics::after_a_month_off_a_node_has_no_uptime_and_after_a_month_without_object_nothing_known",
         ],
     ),
     (
@@ -82,8 +82,8 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         11,
         "class deleted while nodes are off",
         &[
-            "class::tests::labels::what_no_class_wants_any_more_is_left_out",
-            "class::tests::taints::what_is_ours_and_wanted_no_more_goes_and_the_rest_stays",
+            "class::tests::labels::keys_that_no_class_wants_are_left_out",
+            "class::tests::taints::our_taints_that_no_class_wants_are_removed_and_the_rest_stays",
         ],
     ),
     (
@@ -97,12 +97,12 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         13,
         "user's label, other value",
-        &["class::tests::labels::a_label_that_somebody_set_to_something_else_is_left_alone"],
+        &["class::tests::labels::a_label_with_another_value_of_another_owner_is_left_alone"],
     ),
     (
         14,
         "user's label, same value",
-        &["class::tests::labels::a_label_that_somebody_set_to_the_same_is_owned_together_and_stays_theirs"],
+        &["class::tests::labels::a_label_with_the_same_value_of_another_owner_is_shared"],
     ),
     (
         15,
@@ -159,7 +159,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         23,
         "somebody drops our taint",
-        &["class::contention::tests::a_taint_that_is_dropped_again_and_again_is_written_at_most_six_times_an_hour"],
+        &["class::contention::tests::a_taint_that_is_removed_repeatedly_is_written_at_most_six_times_an_hour"],
     ),
     (
         24,
@@ -184,7 +184,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         28,
         "silent for 25 s",
-        &["liveness::tests::nodes::twenty_five_seconds_of_silence_are_nothing"],
+        &["liveness::tests::nodes::twenty_five_seconds_of_silence_cause_no_event"],
     ),
     (
         29,
@@ -194,7 +194,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         30,
         "lease moves, Ready Unknown",
-        &["liveness::tests::nodes::a_moving_lease_is_life_whatever_ready_says"],
+        &["liveness::tests::nodes::a_renewed_lease_means_up_whatever_ready_says"],
     ),
     (
         31,
@@ -206,7 +206,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "the operator's clock jumps",
         &[
             "liveness::tests::nodes::a_jump_of_our_wall_clock_moves_stamps_and_no_duration",
-            "history::tests::accounting::a_clock_that_went_backwards_accounts_for_nothing_until_it_is_back",
+            "history::tests::uptime::a_clock_that_went_backwards_adds_nothing_until_it_is_back",
         ],
     ),
     (
@@ -220,14 +220,14 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         34,
         "kubelet restarted",
-        &["liveness::tests::nodes::a_restart_of_the_kubelet_is_nothing"],
+        &["liveness::tests::nodes::a_restart_of_the_kubelet_causes_no_event"],
     ),
     (
         35,
         "reboot for an update",
         &[
             "liveness::tests::nodes::a_boot_into_new_versions_is_planned",
-            "history::tests::changes::an_upgrades_reboot_costs_nothing_and_is_no_failure",
+            "history::tests::changes::a_reboot_for_an_upgrade_costs_nothing_and_is_no_outage",
         ],
     ),
     (
@@ -247,7 +247,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         38,
         "off every night",
         &[
-            "liveness::tests::mass::desktops_that_go_off_at_night_are_believed",
+            "liveness::tests::mass::desktops_that_go_off_at_night_are_down",
             "history::tests::learning::a_pc_that_is_off_every_night_is_volatile_and_never_dampened",
         ],
     ),
@@ -260,7 +260,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         40,
         "API server restarts, all look NotReady",
         &[
-            "liveness::tests::mass::most_steady_nodes_at_once_are_not_believed_until_it_is_stable",
+            "liveness::tests::mass::most_steady_nodes_at_once_are_held_back_until_it_is_stable",
             "planner::tests::while_it_is_guarded_nothing_is_planned_to_be_written",
         ],
     ),
@@ -268,7 +268,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         41,
         "API server away for ten minutes",
         &[
-            "liveness::tests::blindness::an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody",
+            "liveness::tests::blindness::an_api_server_that_is_away_is_a_gap_for_all_and_an_outage_for_none",
             "power_off::tests::while_nobody_sees_nothing_changes",
         ],
     ),
@@ -276,9 +276,9 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         42,
         "operator down for six hours",
         &[
-            "liveness::tests::restart::a_node_that_went_while_nobody_watched_is_down_since_ready_changed",
+            "liveness::tests::restart::a_node_that_went_down_in_unwatched_time_is_down_since_ready_changed",
             "liveness::tests::restart::a_new_boot_after_a_restart_is_a_reboot_of_unknown_length",
-            "history::tests::accounting::an_outage_that_others_have_seen_in_unwatched_time_is_known_from_then_on",
+            "history::tests::uptime::an_outage_that_others_have_seen_in_unwatched_time_is_known_from_then_on",
         ],
     ),
     (
@@ -293,8 +293,8 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         44,
         "two leaders for a moment",
         &[
-            "history::tests::changes::what_is_told_twice_happened_once",
-            "liveness::tests::blindness::a_stopped_process_is_blind_and_takes_nobody_for_dead",
+            "history::tests::changes::an_event_that_is_applied_twice_counts_once",
+            "liveness::tests::blindness::a_stopped_process_is_blind_and_takes_no_node_for_down",
         ],
     ),
     (
@@ -332,7 +332,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         49,
         "all machines of a host silent",
-        &["liveness::tests::mass::desktops_that_go_off_at_night_are_believed"],
+        &["liveness::tests::mass::desktops_that_go_off_at_night_are_down"],
     ),
     (
         50,
@@ -378,19 +378,19 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         57,
         "out of service by another tool",
-        &["failover::tests::taint::a_taint_of_others_is_never_touched_and_is_told_while_the_node_is_down"],
+        &["failover::tests::taint::a_taint_of_others_is_never_changed_and_is_reported_while_the_node_is_down"],
     ),
     (
         58,
         "power says off, lease moves",
-        &["failover::tests::ladder::a_lease_that_moves_refutes_the_hook"],
+        &["failover::tests::ladder::a_renewed_lease_refutes_the_reported_power"],
     ),
     (
         59,
         "old power evidence",
         &[
             "failover::tests::ladder::an_off_that_expired_is_ignored",
-            "failover::tests::ladder::an_off_from_before_the_last_sign_of_life_is_ignored",
+            "failover::tests::ladder::an_off_from_before_the_last_renewal_is_ignored",
         ],
     ),
     (
@@ -426,7 +426,9 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         66,
         "off for a month",
-        &["history::tests::statistics::after_a_month_without_it_a_node_has_no_good_days_left_or_no_known_ones"],
+        &[
+            "history::tests::statistics::after_a_month_off_a_node_has_no_uptime_and_after_a_month_without_object_nothing_known",
+        ],
     ),
     (
         67,

@@ -112,7 +112,6 @@ async fn registered_anew(env: &NodeEnv) -> Result<()> {
         let kept = now["metadata"]["uid"] == history["metadata"]["uid"]
             && now["status"]["machine"]["systemUUID"] == history["status"]["machine"]["systemUUID"]
             && now["status"]["machine"]["nodeUID"] != history["status"]["machine"]["nodeUID"]
-            && now["status"]["former"].as_array().is_none_or(Vec::is_empty)
             && now["status"]["state"] == "Up"
             && new.iter().any(|change| change["kind"] == "Reregistered");
         ensure!(kept, "it is {}", now["status"]);

@@ -35,7 +35,7 @@ impl DaemonSetFacts {
 const NAMED: usize = 3;
 
 /// Why a class would lock out what nodes or the operator need, and what to do; none if it would not, matches no node, or
-/// acknowledges `Lockout`. `all` are all Node objects. Which nodes a `DaemonSet` is for is not looked at.
+/// acknowledges `Lockout`. `all` are all Node objects. Which nodes a `DaemonSet` is for is not considered.
 pub fn lockout(
     class: &NodeClass,
     matched: &[&NodeFacts],

@@ -212,11 +212,11 @@ impl<'a> Merge<'a, '_> {
         if keys::is_value(host) && !host.is_empty() {
             self.wanted.labels.insert(intern(crd::HOST_LABEL), (intern(host), None));
         } else {
-            let mend = match subject.host {
+            let advice = match subject.host {
                 Some(_) => "give the NodeHost a shorter name",
                 None => "claim the node by a NodeHost with a shorter name",
             };
-            let why = format!("`{host}` cannot be a label's value, which has at most 63 characters; {mend}");
+            let why = format!("`{host}` cannot be a label's value, which has at most 63 characters; {advice}");
             self.wanted.refused.push(Refused {
                 key: format!("label {}", crd::HOST_LABEL),
                 class: None,

@@ -10,7 +10,7 @@ use crate::facts::NodeFacts;
 pub(super) enum List {
     Labels,
     Annotations,
-    /// By key alone: Talos does not look at a taint's effect.
+    /// By key alone: Talos does not use a taint's effect.
     Taints,
 }
 

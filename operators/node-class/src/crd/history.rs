@@ -97,7 +97,7 @@ pub struct NodeHistoryStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Which machine bears the name.
+/// Which machine has the name.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Machine {
@@ -113,7 +113,7 @@ pub struct Machine {
     /// The boot's id: another one is a boot.
     #[serde(default, skip_serializing_if = "String::is_empty", rename = "bootID")]
     pub boot_id: String,
-    /// Versions of kubelet, kernel and system, to tell an update's reboot.
+    /// Versions of kubelet, kernel and system, to recognize the reboot of an update.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub versions: String,
 }
@@ -188,16 +188,16 @@ pub struct Transition {
 pub enum Kind {
     /// It shut down in an orderly way.
     Clean,
-    /// It went silent without a word.
+    /// It went silent without an announcement.
     Lost,
     /// It booted and came back within a reboot's time.
     Reboot,
     /// It came back without a boot: suspended, paused or cut off.
     Suspend,
-    /// It was installed anew.
+    /// It was reinstalled.
     Reinstall,
-    /// Its Node object was made anew; the machine is the same.
+    /// Its Node object was created again; the machine is the same.
     Reregistered,
-    /// Nobody was watching from `at` to `backAt`.
+    /// The nodes were not watched from `at` to `backAt`.
     Blind,
 }

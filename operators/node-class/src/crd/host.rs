@@ -50,11 +50,11 @@ pub struct NodeHostSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9.:\[\]_-]+$"))]
     pub address: Option<String>,
-    /// When it is expected to be off. Silences alerts and tells others; the facts are recorded all the same.
+    /// When it is expected to be off. Silences alerts; the state is recorded all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub expected_off: Vec<Window>,
-    /// How its nodes are emptied when somebody asks for it with the annotation `nodes.hearth.home.arpa/off`.
+    /// How its nodes are drained when somebody requests it with the annotation `nodes.hearth.home.arpa/off`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
     /// Stop: nothing is done for this host (its nodes keep what they have).
@@ -137,7 +137,7 @@ pub struct NodeHostStatus {
     /// The value of the annotation `reconcile-at` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// Whether the machine is on, as far as its nodes tell.
+    /// Whether the machine is on, according to its nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<HostState>,
     /// Since when it is so.
@@ -182,7 +182,7 @@ pub enum HostState {
     Off,
     /// Some are up, some are down.
     Partial,
-    /// It cannot be told.
+    /// It is not known.
     Unknown,
 }
 

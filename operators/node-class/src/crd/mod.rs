@@ -1,4 +1,4 @@
-//! The kinds of `nodes.hearth.home.arpa`. Types here are the source of `crds/*.yaml`; what a schema cannot say, CEL says.
+//! The CRDs of `nodes.hearth.home.arpa`. Types here are the source of `crds/*.yaml`; what a schema cannot say, CEL says.
 #![allow(
     unreachable_pub,
     reason = "KubeSchema works on private copies of the structs, for which the lint fires"
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// The API group; labels and annotations of ours are `<group>/<name>`.
 pub const GROUP: &str = "nodes.hearth.home.arpa";
-/// Set to anything new to ask for a look now; echoed in `status.lastHandledReconcileAt`.
+/// Set to any new value to ask for a reconcile now; echoed in `status.lastHandledReconcileAt`.
 pub const RECONCILE_AT: &str = "nodes.hearth.home.arpa/reconcile-at";
 /// On a NodeHost: set to anything new (a time, say) to ask that its nodes be emptied, because it will be switched off.
 /// Removing it takes the request back.
@@ -71,44 +71,4 @@ pub fn crds() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensi
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_files_in_crds_are_current() {
-        hearth_reconciler::testing::assert_crds(concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds"), &crds());
-    }
-
-    /// Names are never changed once released: objects in clusters hang on them.
-    #[test]
-    fn names_scope_and_short_names() {
-        let all = crds();
-        let names: Vec<_> = all
-            .iter()
-            .map(|crd| {
-                let (spec, names) = (&crd.spec, &crd.spec.names);
-                let short = names.short_names.clone().unwrap_or_default().join(",");
-                let singular = names.singular.clone().unwrap_or_default();
-                [&names.kind, &names.plural, &singular, &short, &spec.scope, &spec.group].map(Clone::clone)
-            })
-            .collect();
-        let expected = |kind: &str, names: &str, name: &str, short: &str| {
-            [kind, names, name, short, "Cluster", GROUP].map(str::to_owned)
-        };
-        assert_eq!(
-            names,
-            [
-                expected("NodeHost", "nodehosts", "nodehost", "hhost"),
-                expected("NodeClass", "nodeclasses", "nodeclass", "hclass"),
-                expected("NodeHistory", "nodehistories", "nodehistory", "hhist"),
-            ]
-        );
-    }
-
-    #[test]
-    fn the_schemas_break_no_rule_of_ours() {
-        for crd in crds() {
-            assert_eq!(hearth_reconciler::testing::problems(&crd), Vec::<String>::new());
-        }
-    }
-}
+mod tests;

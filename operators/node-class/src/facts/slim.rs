@@ -43,7 +43,7 @@ pub struct SlimNodeSpec {
 pub struct SlimNodeStatus {
     /// All conditions.
     pub conditions: Option<Vec<SlimCondition>>,
-    /// What the kubelet tells of its machine.
+    /// What the kubelet reports of its machine.
     pub node_info: Option<SlimNodeInfo>,
     /// Resources, of which memory matters.
     pub capacity: Option<SlimCapacity>,
@@ -64,7 +64,7 @@ pub struct SlimCondition {
     pub last_transition_time: Option<Time>,
 }
 
-/// What the kubelet tells of its machine.
+/// What the kubelet reports of its machine.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 #[allow(clippy::struct_field_names, reason = "the API's names")]

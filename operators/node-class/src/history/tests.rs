@@ -1,11 +1,11 @@
 //! A record, given states and events second by second.
-mod accounting;
 mod changes;
 mod dampening;
 mod learning;
 mod properties;
 mod statistics;
 mod storing;
+mod uptime;
 
 use super::*;
 use crate::crd::history::{Kind, NodeHistoryStatus};

@@ -4,7 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::LivenessEvent;
-use super::node::{Anew, Boot, NodeLiveness, Outage, Return, Shown, Verdict, differ, wall};
+use super::node::{Boot, NodeLiveness, ObjectChange, Outage, Return, Shown, Verdict, differ, wall};
 use super::verdict::View;
 use crate::crd::history::{Kind, Machine};
 
@@ -13,9 +13,9 @@ use crate::crd::history::{Kind, Machine};
 const BOOT_SHOWN_WITHIN: Duration = Duration::from_secs(15);
 
 impl NodeLiveness {
-    /// Confirms the verdict, and tells what is new by it.
+    /// Confirms the verdict, and reports what is new.
     pub(super) fn emit(&mut self, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
-        self.emit_anew(out);
+        self.emit_object_change(out);
         if !self.present {
             // It was back before its Node was deleted; no new boot will be posted there.
             self.emit_return(view, true, out);
@@ -39,7 +39,7 @@ impl NodeLiveness {
                     mono,
                     at: None,
                     length: mono.saturating_sub(outage.mono),
-                    told: false,
+                    reported: false,
                 }));
                 self.show(Shown::Up, Some(mono), view);
             }
@@ -64,10 +64,10 @@ impl NodeLiveness {
         self.since = (since, since.map_or(self.since.1, |since| wall(since, view.now)));
     }
 
-    pub(super) fn emit_anew(&mut self, out: &mut Vec<LivenessEvent>) {
-        out.extend(self.anew.take().map(|anew| match anew {
-            Anew::Reregistered(at) => LivenessEvent::Reregistered { at },
-            Anew::Replaced(at) => LivenessEvent::Replaced { at },
+    pub(super) fn emit_object_change(&mut self, out: &mut Vec<LivenessEvent>) {
+        out.extend(self.object_change.take().map(|change| match change {
+            ObjectChange::Reregistered(at) => LivenessEvent::Reregistered { at },
+            ObjectChange::Replaced(at) => LivenessEvent::Replaced { at },
         }));
     }
 
@@ -81,13 +81,13 @@ impl NodeLiveness {
             evidence: outage.evidence.clone(),
         });
         self.shown = Shown::Down(outage);
-        // Its time stays as it was told.
+        // Its time stays as it was reported.
         self.since = (None, at);
     }
 
-    /// Tells a return as soon as it is clear what it was, or at once.
+    /// Reports a return as soon as its kind is clear, or at once.
     fn emit_return(&mut self, view: &View<'_>, at_once: bool, out: &mut Vec<LivenessEvent>) {
-        let Some(back) = self.back.as_mut().filter(|back| !back.told) else {
+        let Some(back) = self.back.as_mut().filter(|back| !back.reported) else {
             return;
         };
         let booted = differ(&back.outage.machine.boot_id, &self.machine.boot_id);
@@ -95,7 +95,7 @@ impl NodeLiveness {
         if !(booted || waited || at_once) {
             return;
         }
-        back.told = true;
+        back.reported = true;
         let (kind, evidence) = returned(back, &self.machine, view.timing.reboot_within);
         let at = back.at.unwrap_or_else(|| wall(back.mono, view.now));
         out.push(LivenessEvent::Back {
@@ -107,7 +107,7 @@ impl NodeLiveness {
         });
     }
 
-    /// Tells a boot that was so quick that nothing else was noticed, or that fell into a time in which nobody watched.
+    /// Reports a boot that was so quick that nothing else was noticed, or that was in unwatched time.
     fn emit_boot(&mut self, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
         let Some(boot) = self.boot.take() else { return };
         let at = wall(boot.to, view.now);
@@ -117,18 +117,18 @@ impl NodeLiveness {
 }
 
 impl Boot {
-    /// As a return. A boot that nobody saw takes no time, because it is not known how much: the longest reboot is a
-    /// measure for others.
+    /// As a return. A boot in unwatched time takes no time, because its length is not known, and the longest reboot must
+    /// not be too long.
     pub(super) fn back(&self, machine: &Machine, down_at: Timestamp, at: Timestamp) -> LivenessEvent {
         let (kind, what) = if differ(&self.machine.machine_id, &machine.machine_id) {
-            (Kind::Reinstall, "installed anew")
+            (Kind::Reinstall, "reinstalled")
         } else {
             (Kind::Reboot, "booted")
         };
         let how = if self.watched {
             "before it counted as down"
         } else {
-            "while nobody watched"
+            "in unwatched time"
         };
         LivenessEvent::Back {
             down_at,
@@ -144,7 +144,7 @@ impl Boot {
 fn returned(back: &Return, machine: &Machine, reboot_within: Duration) -> (Kind, String) {
     let (then, length) = (&back.outage.machine, back.length.as_secs());
     if differ(&then.machine_id, &machine.machine_id) {
-        (Kind::Reinstall, format!("installed anew, back after {length} s"))
+        (Kind::Reinstall, format!("reinstalled, back after {length} s"))
     } else if differ(&then.boot_id, &machine.boot_id) {
         let kind = if back.length <= reboot_within {
             Kind::Reboot

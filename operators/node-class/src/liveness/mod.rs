@@ -34,7 +34,7 @@ pub enum State {
     Unknown,
     /// There is no Node object and no living lease.
     Gone,
-    /// There is no Node object, but its kubelet renews the lease: it must be restarted to register again.
+    /// There is no Node object, but its kubelet renews the lease: it must be restarted to register.
     Missing,
 }
 
@@ -81,9 +81,9 @@ pub struct LivenessStatus {
 /// How well we see.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Visibility {
-    /// Just started, or just able to see again: nothing is judged yet.
+    /// Just started, or leases have just begun to change: nothing is judged yet.
     Settling,
-    /// Nothing arrives: neither watch nor lease tells anything.
+    /// No lease changes, or a watch does not work.
     Blind,
     /// Much changed at once, which is rather our mistake than the truth: nothing is written or recorded until it is
     /// stable. The reason is for people.
@@ -92,7 +92,7 @@ pub enum Visibility {
     Clear,
 }
 
-/// Something that happened to a node; told once, in order.
+/// Something that happened to a node; reported once, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeEvent {
     /// The node.
@@ -116,11 +116,11 @@ pub enum LivenessEvent {
         evidence: String,
     },
     /// It is back. The outage at `down_at` is now known to have been of this `kind` (`Clean`, `Lost`, `Reboot`, `Suspend`,
-    /// `Reinstall`). Also told without an earlier `Down`, when a boot was so quick that nothing was noticed.
+    /// `Reinstall`). Also reported without an earlier `Down`, when a boot was so quick that nothing was noticed.
     Back {
-        /// When it had gone.
+        /// When it went down.
         down_at: Timestamp,
-        /// When its lease changed again.
+        /// When its lease changed first after that.
         at: Timestamp,
         /// What it was.
         kind: Kind,
@@ -129,17 +129,17 @@ pub enum LivenessEvent {
         /// In a few words.
         evidence: String,
     },
-    /// The same machine registered anew (its Node object was deleted and made again).
+    /// The same machine registered again (its Node object was deleted and created).
     Reregistered {
         /// When.
         at: Timestamp,
     },
-    /// Another machine bears the name now: its history begins anew.
+    /// Another machine has the name now: a new history begins.
     Replaced {
         /// When.
         at: Timestamp,
     },
-    /// Nobody could see between the two.
+    /// The nodes were not watched between the two.
     Blind {
         /// From.
         from: Timestamp,

@@ -20,7 +20,7 @@ const POSTED_WITHIN: Duration = Duration::from_mins(5);
 pub(super) struct Outage {
     /// Since when it is silent.
     pub(super) mono: Duration,
-    /// The same on the wall clock, once it is told or known from elsewhere.
+    /// The same on the wall clock, once it is reported or known from elsewhere.
     pub(super) at: Option<Timestamp>,
     pub(super) kind: Kind,
     pub(super) planned: bool,
@@ -60,18 +60,18 @@ pub(super) enum Shown {
     Down(Box<Outage>),
 }
 
-/// A return that is to be told, once the Node object had time to show a new boot.
+/// A return that is to be reported, once the Node object had time to show a new boot.
 #[derive(Clone, Debug)]
 pub(super) struct Return {
     /// What it returns from; its time is fixed.
     pub(super) outage: Box<Outage>,
-    /// When the lease changed again.
+    /// When the lease changed first after that.
     pub(super) mono: Duration,
     /// The same on the wall clock, if it is known from elsewhere.
     pub(super) at: Option<Timestamp>,
     /// How long it was down.
     pub(super) length: Duration,
-    pub(super) told: bool,
+    pub(super) reported: bool,
 }
 
 /// A boot without an outage that was noticed.
@@ -88,7 +88,7 @@ pub(super) struct Boot {
 
 /// The Node object is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Anew {
+pub(super) enum ObjectChange {
     Reregistered(Timestamp),
     Replaced(Timestamp),
 }
@@ -112,7 +112,7 @@ pub(super) struct NodeLiveness {
     pub(super) changed: Option<Duration>,
     /// The last pause between two changes.
     pause: Option<(Duration, Duration)>,
-    /// From when on silence is believed: the last sign of life, or when visibility came back after it.
+    /// From when on silence counts: the last renewal, or when visibility came back after it.
     pub(super) base: Duration,
     /// The first change since it was judged silent, or since we started.
     pub(super) revived: Option<Duration>,
@@ -124,7 +124,7 @@ pub(super) struct NodeLiveness {
     pub(super) since: (Option<Duration>, Timestamp),
     pub(super) back: Option<Box<Return>>,
     pub(super) boot: Option<Box<Boot>>,
-    pub(super) anew: Option<Anew>,
+    pub(super) object_change: Option<ObjectChange>,
     pub(super) restored: Option<Box<Remembered>>,
 }
 
@@ -154,7 +154,7 @@ impl NodeLiveness {
             since: (Some(now.mono), now.wall),
             back: None,
             boot: None,
-            anew: None,
+            object_change: None,
             restored: None,
         }
     }
@@ -202,9 +202,9 @@ impl NodeLiveness {
             } else {
                 now.wall
             };
-            self.replace(Anew::Replaced(at), now);
+            self.replace(ObjectChange::Replaced(at), now);
         } else if differ(&self.machine.node_uid, &new.node_uid) {
-            self.anew = Some(Anew::Reregistered(created));
+            self.object_change = Some(ObjectChange::Reregistered(created));
             self.shutdown_signs.over();
             if differ(&self.machine.machine_id, &new.machine_id) {
                 self.boot = Some(self.booted(now.mono, now.mono, None));
@@ -217,12 +217,12 @@ impl NodeLiveness {
         self.facts = Some(Arc::clone(facts));
     }
 
-    /// Another machine bears the name: nothing of what is noted is about it.
-    pub(super) fn replace(&mut self, anew: Anew, now: Now) {
+    /// Another machine has the name: nothing that is known is about it.
+    pub(super) fn replace(&mut self, change: ObjectChange, now: Now) {
         let mut liveness = Self::new(now);
         (liveness.facts, liveness.present) = (self.facts.take(), self.present);
         (liveness.lease, liveness.version) = (self.lease, std::mem::take(&mut self.version));
-        liveness.anew = Some(anew);
+        liveness.object_change = Some(change);
         *self = liveness;
     }
 
@@ -237,11 +237,11 @@ impl NodeLiveness {
             self.pause = self.pause.filter(|(_, to)| *to > back.mono);
             let newer = silent || self.pause.is_some();
             let same_boot = !differ(&back.outage.machine.boot_id, &self.machine.boot_id);
-            if back.told && !newer && same_boot && now.mono.saturating_sub(back.mono) <= POSTED_WITHIN {
-                // It was told as a suspend because the Node came so late: tell it again, as what it was.
-                back.told = false;
+            if back.reported && !newer && same_boot && now.mono.saturating_sub(back.mono) <= POSTED_WITHIN {
+                // It was reported as a suspend because the Node came so late: report it once more, as what it was.
+                back.reported = false;
             }
-            if !back.told {
+            if !back.reported {
                 return;
             }
         }
@@ -273,8 +273,8 @@ impl NodeLiveness {
             .is_some_and(|facts| self.shutdown_signs.planned(facts))
     }
 
-    /// Sight is back. Silence before counts no more, and while nobody watched an announced shutdown may have been
-    /// called off. `watched`: how long its silence had lasted for sure when visibility was lost.
+    /// Visibility is back. Silence before does not count, and in unwatched time an announced shutdown may have been
+    /// cancelled. `watched`: how long its silence had lasted for sure when visibility was lost.
     pub(super) fn blinded(&mut self, until: Duration, watched: Duration, believed: Duration) {
         if watched < believed {
             self.base = self.base.max(until);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::node::{Anew, Boot, NodeLiveness, Return, Shown, Verdict, differ, wall};
+use super::node::{Boot, NodeLiveness, ObjectChange, Return, Shown, Verdict, differ, wall};
 use super::verdict::View;
 use super::{LivenessEvent, Remembered, State};
 use crate::crd::history::Kind;
@@ -15,22 +15,22 @@ impl NodeLiveness {
         let now = view.now;
         let then = &remembered.machine;
         let created = self.facts.as_ref().and_then(|facts| facts.created);
-        let anew_at = created.filter(|created| *created > remembered.known_until && *created <= now.wall);
+        let changed_at = created.filter(|created| *created > remembered.known_until && *created <= now.wall);
         if differ(&then.system_uuid, &self.machine.system_uuid) {
-            self.anew = Some(Anew::Replaced(anew_at.unwrap_or(now.wall)));
+            self.object_change = Some(ObjectChange::Replaced(changed_at.unwrap_or(now.wall)));
             self.shown = Shown::Unknown;
-            self.emit_anew(out);
+            self.emit_object_change(out);
             return;
         }
         if differ(&then.node_uid, &self.machine.node_uid) {
-            self.anew = Some(Anew::Reregistered(anew_at.unwrap_or(now.wall)));
+            self.object_change = Some(ObjectChange::Reregistered(changed_at.unwrap_or(now.wall)));
         }
         match &self.verdict {
             Verdict::Unjudged => {}
             Verdict::Alive => self.resolve_alive(remembered, view, out),
             Verdict::Silent(_) => self.resolve_silent(remembered, view, out),
         }
-        self.emit_anew(out);
+        self.emit_object_change(out);
     }
 
     fn resolve_alive(&mut self, remembered: &Remembered, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
@@ -43,7 +43,7 @@ impl NodeLiveness {
         let through = remembered.state == State::Up
             && !booted
             && ready_since.is_some_and(|since| since <= remembered.known_until);
-        // The last change of Ready: what was before it, nobody knows.
+        // The last change of Ready: what was before it is not known.
         let since = ready_since.filter(|since| *since > remembered.known_until && *since < first);
         if !through {
             blind(remembered, since.unwrap_or(first), out);
@@ -58,7 +58,7 @@ impl NodeLiveness {
                     mono: alive,
                     at: Some(at),
                     length: Duration::try_from(length).unwrap_or_default(),
-                    told: false,
+                    reported: false,
                 }));
                 self.shown = Shown::Up;
                 self.since = (None, at);
@@ -89,7 +89,7 @@ impl NodeLiveness {
         let known_until = remembered.known_until;
         let seen = wall(view.since, view.now);
         if self.changed.is_none() {
-            // Never seen alive: since when, only the cluster's opinion can tell, else it is when we first looked.
+            // Never seen alive: only the Ready condition says since when; else it is when we first observed it.
             let ready = self.facts.as_ref().map(|facts| &facts.ready);
             let ready_until = ready
                 .filter(|ready| ready.status != Some(true))
@@ -103,7 +103,7 @@ impl NodeLiveness {
         }
         match &self.shown {
             Shown::Down(old) => {
-                // It was back in between, for how long nobody knows.
+                // It was back in between; for how long is not known.
                 let down_at = old.at(view.now);
                 let length = Duration::try_from(known_until.duration_since(down_at)).unwrap_or_default();
                 let quick = length <= view.timing.reboot_within;
@@ -112,7 +112,7 @@ impl NodeLiveness {
                     at: known_until,
                     kind: if quick { Kind::Reboot } else { old.kind },
                     planned: old.planned,
-                    evidence: "new boot, back while nobody watched".to_owned(),
+                    evidence: "new boot, back in unwatched time".to_owned(),
                 });
                 self.shown = Shown::Up;
             }
@@ -124,7 +124,7 @@ impl NodeLiveness {
     }
 }
 
-/// Its Node object was gone: what happened to the machine was nobody's matter.
+/// Its Node object did not exist: what happened to the machine meanwhile does not matter.
 fn absent(remembered: &Remembered) -> bool {
     matches!(remembered.state, State::Gone | State::Missing)
 }

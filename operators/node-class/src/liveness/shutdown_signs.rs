@@ -50,12 +50,12 @@ impl ShutdownSigns {
         (self.shutting_down, self.talos) = (None, None);
     }
 
-    /// While nobody watched, a shutdown may have been called off, unless it is still announced.
+    /// In unwatched time a shutdown may have been cancelled, unless it is still announced.
     pub(super) fn blinded(&mut self, facts: Option<&NodeFacts>) {
         self.traced = facts.is_some_and(NodeFacts::shutting_down);
     }
 
-    /// Of a node whose last sign of life was at `last`. Talos' cordon alone is no trace: it may have been left behind by a
+    /// Of a node whose last renewal was at `last`. Talos' cordon alone is no trace: it may have been left behind by a
     /// drain that failed.
     pub(super) fn announced(&self, last: Duration) -> Announced {
         let fresh = |mark: Option<Duration>| mark.is_some_and(|at| last.saturating_sub(at) <= FRESH);

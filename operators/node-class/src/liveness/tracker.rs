@@ -14,12 +14,12 @@ use crate::args::Timing;
 use crate::clock::Now;
 use crate::facts::NodeFacts;
 
-/// A node whose object is gone is forgotten after this time; its history is kept elsewhere.
+/// A node without an object is dropped after this time; its history is kept elsewhere.
 const FORGET_AFTER: Duration = Duration::from_hours(7 * 24);
 /// The wall clock has jumped, not merely been adjusted.
 const JUMP: SignedDuration = SignedDuration::from_secs(5);
 
-/// Watches the nodes' lives. Pure: time and events come from outside.
+/// Tracks which nodes are alive. Pure: time and events come from outside.
 #[derive(Debug)]
 pub struct LivenessTracker {
     timing: Timing,
@@ -41,7 +41,7 @@ impl LivenessTracker {
         }
     }
 
-    /// What an earlier process knew of a node, told once before the first [`LivenessTracker::step`] that follows. Ignored for a
+    /// What an earlier process knew of a node, given once before the first [`LivenessTracker::step`] that follows. Ignored for a
     /// node that was judged already.
     pub fn restore(&mut self, node: &str, remembered: Remembered) {
         with(&mut self.nodes, node, self.now, |liveness| {
@@ -51,8 +51,8 @@ impl LivenessTracker {
         });
     }
 
-    /// A lease was listed or has changed. The same `resource_version` again is no change, and a first observation proves no
-    /// life by itself. `renewed` is by the node's clock.
+    /// A lease was listed or has changed. The same `resource_version` is no change, and a first observation alone is no
+    /// renewal. `renewed` is by the node's clock.
     pub fn lease(&mut self, node: &str, resource_version: &str, renewed: Option<Timestamp>, now: Now) {
         self.follow_wall_clock(now);
         let changed = with(&mut self.nodes, node, now, |liveness| {
@@ -98,12 +98,12 @@ impl LivenessTracker {
     /// Judges. Call it at least every few seconds; a longer pause counts as blindness of the process itself.
     pub fn step(&mut self, domains: &Domains, now: Now) -> Vec<NodeEvent> {
         self.follow_wall_clock(now);
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         for span in self.visibility.step(now.mono) {
-            self.blinded(span, now, &mut told);
+            self.blinded(span, now, &mut events);
         }
         let Some(since) = self.visibility.settled() else {
-            return told;
+            return events;
         };
         let view = View {
             timing: &self.timing,
@@ -123,7 +123,7 @@ impl LivenessTracker {
             let mut what = Vec::new();
             for (name, liveness) in &mut self.nodes {
                 liveness.emit(&view, &mut what);
-                told.extend(what.drain(..).map(|what| node_event(name, what)));
+                events.extend(what.drain(..).map(|what| node_event(name, what)));
             }
         }
         let forgotten = |liveness: &NodeLiveness| {
@@ -131,11 +131,11 @@ impl LivenessTracker {
             gone.is_some_and(|gone| now.mono.saturating_sub(liveness.base.max(gone)) > FORGET_AFTER)
         };
         self.nodes.retain(|_, liveness| !forgotten(liveness));
-        told
+        events
     }
 
     /// Sight is back after blindness.
-    fn blinded(&mut self, span: Span, now: Now, told: &mut Vec<NodeEvent>) {
+    fn blinded(&mut self, span: Span, now: Now, events: &mut Vec<NodeEvent>) {
         for (name, liveness) in &mut self.nodes {
             let watched = span.from.saturating_sub(liveness.base);
             liveness.blinded(span.until, watched, self.timing.blind_after);
@@ -143,12 +143,12 @@ impl LivenessTracker {
             let from = span.from.max(liveness.known);
             if liveness.present && liveness.restored.is_none() && from < span.until {
                 let (from, until) = (wall(from, now), wall(span.until, now));
-                told.push(node_event(name, LivenessEvent::Blind { from, until }));
+                events.push(node_event(name, LivenessEvent::Blind { from, until }));
             }
         }
     }
 
-    /// Times that are shown were stamped on a wall clock that has jumped since (1970 before NTP): stamp them anew.
+    /// Times that are shown were stamped on a wall clock that has jumped since (1970 before NTP): correct them.
     fn follow_wall_clock(&mut self, now: Now) {
         let passed = now.mono.saturating_sub(self.now.mono);
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
@@ -181,7 +181,7 @@ impl LivenessTracker {
     }
 }
 
-/// Does something with the life of that name, a new one if there is none. Allocates for new names only.
+/// Calls `act` with the liveness of that node, a new one if there is none. Allocates for new names only.
 fn with<T>(
     nodes: &mut BTreeMap<String, Box<NodeLiveness>>,
     node: &str,

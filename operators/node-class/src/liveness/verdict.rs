@@ -19,7 +19,7 @@ pub(super) struct View<'a> {
 }
 
 impl NodeLiveness {
-    /// How long it has been silent while we would have noticed a sign of life.
+    /// How long it has been silent in watched time.
     fn silence(&self, visibility: &VisibilityTracker) -> Duration {
         visibility.watched_since(self.base)
     }
@@ -27,7 +27,7 @@ impl NodeLiveness {
     /// Silent for so long that it is down. Where no lease exists, its silence says nothing.
     fn silent(&self, timing: &Timing, visibility: &VisibilityTracker) -> bool {
         let silence = self.silence(visibility);
-        // Ready stays True when nobody is there to change it: the controller manager is down.
+        // Ready stays True while the controller manager is down.
         let needed = if self.ready() {
             timing.grace.saturating_mul(2)
         } else {

@@ -1,4 +1,4 @@
-//! Whether we would have noticed. A watch that has stalled looks like one on which nothing happens, so visibility is proven
+//! Whether a silent lease would be noticed. A stalled watch looks like one on which nothing happens, so visibility is proven
 //! only by leases that change: with a renewal every 10 s from each node, some lease changes all the time.
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) struct VisibilityTracker {
     epoch: Duration,
     /// While blind: the last proof before. None when there never was one.
     lost: Option<Duration>,
-    /// Blindness that has ended and is not yet told.
+    /// Blindness that has ended and is not yet reported.
     ended: Vec<Span>,
 }
 

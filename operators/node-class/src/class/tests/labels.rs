@@ -60,7 +60,7 @@ fn a_class_that_changes_its_key_swaps_them_in_one_apply() {
 
 /// Edge cases 11 and 12: exactly what is ours goes, whether the node is ready or not, and whatever was missed.
 #[test]
-fn what_no_class_wants_any_more_is_left_out() {
+fn keys_that_no_class_wants_are_left_out() {
     let node = ours(node("n", &[("x", "1"), ("theirs", "1")]), &["x"], &["y"]);
     let node = annotated(node, &[("y", "1")]);
     assert_eq!(node.ready.status, None, "it is off");
@@ -84,7 +84,7 @@ fn the_first_pass_takes_nothing_away_and_changes_nothing() {
 
 /// Edge case 13. `Adopt` does not exist, so that there is no earlier value to bring back.
 #[test]
-fn a_label_that_somebody_set_to_something_else_is_left_alone() {
+fn a_label_with_another_value_of_another_owner_is_left_alone() {
     let node = node("n", &[("x", "theirs")]);
     let diff = applied(&node, &wanted(&[("x", "1"), ("z", "1")], &[], &[]));
     applies(&diff, &[("z", "1")], &[]);
@@ -100,7 +100,7 @@ fn a_label_that_somebody_set_to_something_else_is_left_alone() {
 
 /// Edge case 14.
 #[test]
-fn a_label_that_somebody_set_to_the_same_is_owned_together_and_stays_theirs() {
+fn a_label_with_the_same_value_of_another_owner_is_shared() {
     let mut node = node("n", &[("x", "1")]);
     let with = wanted(&[("x", "1")], &[], &[]);
     let diff = applied(&node, &with);
@@ -116,7 +116,7 @@ fn a_label_that_somebody_set_to_the_same_is_owned_together_and_stays_theirs() {
 
 /// SSA gives a field to whoever updates it.
 #[test]
-fn a_label_of_ours_that_somebody_changed_is_theirs() {
+fn a_label_of_ours_that_was_changed_is_foreign() {
     let node = ours(node("n", &[("x", "changed"), ("z", "1")]), &["z"], &[]);
     let diff = applied(&node, &wanted(&[("x", "1"), ("z", "1")], &[], &[]));
     assert_eq!((diff.apply, refusals(&diff.refused)), (None, vec!["label x"]));
@@ -164,7 +164,7 @@ fn a_key_of_ours_that_talos_adopted_is_neither_changed_nor_deleted() {
 }
 
 #[test]
-fn a_list_of_talos_that_cannot_be_read_owns_nothing_and_is_mentioned() {
+fn a_list_of_talos_that_cannot_be_read_owns_nothing_and_is_reported() {
     for text in ["[", "{}", "[1]", "null"] {
         let node = annotated(node("n", &[]), &[("talos.dev/owned-labels", text)]);
         let diff = applied(&node, &wanted(&[("x", "1")], &[], &[]));

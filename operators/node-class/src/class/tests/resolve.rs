@@ -115,7 +115,7 @@ fn an_empty_and_a_missing_value_of_a_taint_are_the_same() {
 }
 
 #[test]
-fn every_node_says_its_host_and_how_dependable_it_is() {
+fn every_node_gets_labels_for_its_host_and_its_availability() {
     let node = node("n", &[]);
     let own = merged(&[], &subject(&node));
     assert_eq!(own.labels[&intern(crd::HOST_LABEL)], (intern("n"), None));
@@ -227,7 +227,7 @@ fn a_stored_class_that_enforces_dampening_is_read_and_only_observes() {
 }
 
 #[test]
-fn no_execute_is_not_put_on_the_control_plane_unless_said_twice() {
+fn no_execute_is_not_set_on_the_control_plane_without_both_acknowledgements() {
     let spec = |acknowledge: Value| {
         json!({ "acknowledge": acknowledge, "taints": [
             { "key": "t", "effect": "NoExecute" }, { "key": "t", "effect": "NoSchedule" }] })

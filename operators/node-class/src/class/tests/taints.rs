@@ -69,7 +69,7 @@ fn nothing_is_written_when_list_and_mark_are_right_whatever_the_order() {
 
 /// Edge cases 11 and 12.
 #[test]
-fn what_is_ours_and_wanted_no_more_goes_and_the_rest_stays() {
+fn our_taints_that_no_class_wants_are_removed_and_the_rest_stays() {
     let node = tainted(
         &["x:NoSchedule", "theirs:NoSchedule", "y:NoSchedule"],
         Some("x:NoSchedule,y:NoSchedule"),
@@ -129,13 +129,13 @@ fn a_foreign_taint_that_is_as_wanted_does_and_is_never_ours() {
 }
 
 #[test]
-fn a_taint_of_ours_that_somebody_removed_is_set_again() {
+fn a_taint_of_ours_that_was_removed_is_restored() {
     let node = tainted(&[], Some("x:NoSchedule"));
     writes_taints(&plan(&node, &["x:NoSchedule"]), &["x:NoSchedule"], Some("x:NoSchedule"));
 }
 
 #[test]
-fn a_mark_of_what_is_neither_there_nor_wanted_goes() {
+fn a_mark_of_a_taint_that_is_neither_there_nor_wanted_is_removed() {
     // Otherwise the taint would be taken for ours when a user sets it one day.
     let node = tainted(&["theirs:NoSchedule"], Some("x:NoSchedule"));
     writes_taints(&plan(&node, &[]), &["theirs:NoSchedule"], None);
@@ -149,7 +149,7 @@ fn a_taint_whose_mark_was_removed_is_foreign() {
 }
 
 #[test]
-fn a_taint_of_ours_whose_value_somebody_changed_is_theirs() {
+fn a_taint_of_ours_whose_value_was_changed_is_foreign() {
     let node = tainted(&["x=theirs:NoSchedule"], Some("x=v:NoSchedule"));
     let diff = plan(&node, &["x=v:NoSchedule"]);
     writes_taints(&diff, &["x=theirs:NoSchedule"], None);
@@ -168,7 +168,7 @@ fn a_value_of_ours_that_the_class_changed_is_written() {
 }
 
 #[test]
-fn a_mark_that_cannot_be_read_owns_nothing_and_is_told() {
+fn a_mark_that_cannot_be_read_owns_nothing_and_is_reported() {
     for mark in [
         "x",
         "x:Sometimes",
@@ -236,7 +236,7 @@ fn frozen_taints_of_ours_stay_as_they_are() {
 }
 
 #[test]
-fn extra_taints_are_ours_and_go_when_they_are_extra_no_more() {
+fn extra_taints_are_ours_and_are_removed_when_they_are_not_extra() {
     let out = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
     let mut node = tainted(&["theirs:NoSchedule"], None);
     let placed = node_diff(&node, &wanted(&[], &[], &["x:NoSchedule"]), &taints(&[out]), false);

@@ -172,7 +172,7 @@ fn dampening_is_checked() {
 
 /// Edge case 38: whatever is allowed, a machine that is switched off once a night stays below `suppress`.
 #[test]
-fn no_allowed_dampening_suppresses_a_single_going_down() {
+fn no_allowed_dampening_suppresses_a_single_outage() {
     for suppress in [1, 500, 999, 1000] {
         refuses(
             json!({ "dampening": { "suppress": suppress, "reuse": 1 } }),

@@ -93,7 +93,7 @@ pub(super) fn patch(
         });
     }
     let unchanged = kept.len() == ours.len() && kept.iter().all(|(id, taint)| ours.get(id) == Some(&taint));
-    // A mark that cannot be read stays for people to look at until there is something of ours to note.
+    // A mark that cannot be read stays, so that people can see it, until there is a taint of ours to note.
     let marked = match &readable {
         Some(mark) => *mark == next,
         None => next.0.is_empty(),

@@ -16,7 +16,7 @@ fn penalty(record: &Record, at: i64) -> i64 {
 }
 
 #[test]
-fn an_outage_is_one_line_with_its_beginning_its_end_and_what_it_was() {
+fn an_outage_is_one_transition_with_its_beginning_its_end_and_its_kind() {
     let mut record = up(MONDAY, MONDAY + 100);
     outage(&mut record, MONDAY + 100, MONDAY + 5000, Lost);
     assert_eq!(kinds(&record), [(Lost, false, Some(5000))]);
@@ -60,7 +60,7 @@ fn a_suspended_machine_was_down_once_and_did_not_reboot() {
 
 /// Edge 35.
 #[test]
-fn an_upgrades_reboot_costs_nothing_and_is_no_failure() {
+fn a_reboot_for_an_upgrade_costs_nothing_and_is_no_outage() {
     for earlier in [0, 700] {
         let mut record = up(MONDAY, MONDAY + 10_000);
         record.flapping.add(earlier, MONDAY);
@@ -148,7 +148,7 @@ fn each_kind_costs_what_it_should() {
 
 /// Edge 44: two leaders for a moment, whose clocks differ a little.
 #[test]
-fn what_is_told_twice_happened_once() {
+fn an_event_that_is_applied_twice_counts_once() {
     let story = [
         (down(MONDAY + 100, Lost, false), MONDAY + 140),
         (back(MONDAY + 100, MONDAY + 900, Reboot, false), MONDAY + 901),
@@ -225,7 +225,7 @@ fn a_node_that_is_down_cannot_go_down_again() {
 
 /// The process ended between seeing the return and writing it.
 #[test]
-fn a_return_that_was_never_told_is_seen_from_the_time_it_was_up() {
+fn a_return_that_was_never_reported_is_taken_from_the_time_it_was_up() {
     let mut record = up(MONDAY, MONDAY + 140);
     apply(&mut record, &down(MONDAY + 100, Lost, false), MONDAY + 140);
     advance(&mut record, State::Down, MONDAY + 500);
@@ -250,7 +250,7 @@ fn a_return_that_was_never_told_is_seen_from_the_time_it_was_up() {
 
 /// Edges 1, 3: the Node object was made anew; the machine is known by its firmware's UUID.
 #[test]
-fn the_same_machine_registered_anew_keeps_its_history() {
+fn the_same_machine_that_registers_again_keeps_its_history() {
     let mut record = up(MONDAY, MONDAY + 5 * DAY);
     outage(&mut record, MONDAY + 5 * DAY, MONDAY + 5 * DAY + HOUR, Lost);
     let (before, now) = (record.clone(), MONDAY + 6 * DAY);
@@ -272,7 +272,7 @@ fn the_same_machine_registered_anew_keeps_its_history() {
 
 /// Edge 2.
 #[test]
-fn another_machine_of_the_name_begins_anew_and_unproven() {
+fn another_machine_of_the_name_starts_unproven_with_a_new_history() {
     let mut record = up(MONDAY, MONDAY + 20 * DAY);
     record.learned.availability = Availability::AlwaysOn;
     outage(&mut record, MONDAY + 20 * DAY, MONDAY + 20 * DAY + HOUR, Lost);
@@ -324,7 +324,7 @@ fn the_longest_reboot_is_kept_and_only_of_reboots() {
 }
 
 #[test]
-fn blindness_of_minutes_is_a_line_and_its_pieces_are_one() {
+fn blindness_of_minutes_is_a_transition_and_its_parts_are_one() {
     let mut record = up(MONDAY, MONDAY + 10_000);
     apply(&mut record, &blind(MONDAY + 100, MONDAY + 400), MONDAY + 10_000);
     assert_eq!(kinds(&record), []);
@@ -335,7 +335,7 @@ fn blindness_of_minutes_is_a_line_and_its_pieces_are_one() {
 }
 
 #[test]
-fn lines_are_in_the_order_of_their_time_and_at_most_32() {
+fn transitions_are_ordered_by_time_and_at_most_32() {
     let mut record = up(MONDAY, MONDAY + 10);
     apply(&mut record, &down(MONDAY + 20, Lost, false), MONDAY + 60);
     for hour in 1..100 {
@@ -414,7 +414,7 @@ fn a_clock_that_is_behind_still_tells_how_long_ago_it_was() {
 }
 
 #[test]
-fn liveness_is_reminded_of_the_machine_and_of_what_is_open() {
+fn the_machine_and_the_open_outage_are_restored_for_liveness() {
     let mut record = up(MONDAY, MONDAY + 140);
     let remembered = record.remembered().unwrap();
     assert_eq!((remembered.state, remembered.down_at), (State::Up, None));

@@ -155,7 +155,7 @@ fn a_server_that_fails_twice_in_its_first_days_waits_until_that_is_rare() {
 }
 
 #[test]
-fn planned_reboots_and_nights_that_were_announced_are_no_reason() {
+fn planned_outages_do_not_make_a_node_volatile() {
     let mut record = up(MONDAY, MONDAY + HOUR);
     let learning = Learning::default();
     for day in 0..20 {
@@ -194,7 +194,7 @@ fn a_volatile_node_becomes_always_on_late() {
 }
 
 #[test]
-fn a_fault_after_a_good_while_begins_the_calm_again_and_changes_nothing() {
+fn an_outage_restarts_the_calm_time_and_changes_nothing_else() {
     let mut life = Life::new(5 * MINUTE);
     let off = |now: i64| (20 * DAY..20 * DAY + 12 * HOUR).contains(&(now - MONDAY));
     life.go_on(MONDAY + 19 * DAY, |_| true, Kind::Lost);
@@ -209,7 +209,7 @@ fn a_fault_after_a_good_while_begins_the_calm_again_and_changes_nothing() {
 }
 
 #[test]
-fn time_that_nobody_watched_is_no_calm() {
+fn unwatched_time_is_no_calm_time() {
     let mut record = up(MONDAY, MONDAY + MINUTE);
     let learning = Learning::default();
     let learn = |record: &mut Record, day: i64| {

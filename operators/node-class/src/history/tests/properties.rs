@@ -19,7 +19,7 @@ fn anything(random: &mut fastrand::Rng, now: i64) -> LivenessEvent {
 }
 
 #[test]
-fn whatever_is_told_the_books_are_sound_and_can_be_stored() {
+fn after_any_events_the_record_is_valid_and_can_be_stored() {
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut record = record();

@@ -35,7 +35,7 @@ fn a_window_leaves_behind_what_is_older() {
 
 /// Edge 66, edge 4: off, or gone, for a month.
 #[test]
-fn after_a_month_without_it_a_node_has_no_good_days_left_or_no_known_ones() {
+fn after_a_month_off_a_node_has_no_uptime_and_after_a_month_without_object_nothing_known() {
     let mut off = up(MONDAY, MONDAY + 5 * DAY);
     apply(
         &mut off,

@@ -151,7 +151,7 @@ fn what_is_not_the_records_own_stays() {
 }
 
 #[test]
-fn a_process_that_reads_goes_on_as_the_one_that_wrote() {
+fn a_process_that_reads_continues_as_the_one_that_wrote() {
     let mut one = up(MONDAY, MONDAY + 3 * DAY + 1234);
     let mut other = reread(&one);
     for record in [&mut one, &mut other] {
@@ -257,7 +257,7 @@ fn what_is_newer_or_broken_is_refused_with_its_reason() {
 }
 
 #[test]
-fn broken_bytes_are_refused_or_harmless() {
+fn invalid_bytes_are_refused_or_harmless() {
     let mut random = fastrand::Rng::with_seed(8);
     let good = serde_json::to_value(written(&longest())).unwrap();
     let (mut refused, mut read) = (0, 0);

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn nothing_is_judged_before_a_grace_of_clear_sight() {
+fn nothing_is_judged_before_a_grace_of_clear_visibility() {
     let mut sim = Sim::unwatched(&["a", "b", "c"]);
     sim.off("c");
     sim.edit("c", |facts| facts.ready.status = None);
@@ -24,7 +24,7 @@ fn nothing_is_judged_before_a_grace_of_clear_sight() {
 }
 
 #[test]
-fn who_hears_nothing_after_the_start_is_blind() {
+fn without_any_renewal_after_the_start_the_visibility_is_blind() {
     let mut sim = Sim::unwatched(&["a", "b"]);
     sim.list();
     sim.off("a");
@@ -37,7 +37,7 @@ fn who_hears_nothing_after_the_start_is_blind() {
 
 /// Case 41.
 #[test]
-fn an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody() {
+fn an_api_server_that_is_away_is_a_gap_for_all_and_an_outage_for_none() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     let from = ["a", "b", "c"].map(|name| sim.renewed(name)).into_iter().max().unwrap();
     sim.api = false;
@@ -65,7 +65,7 @@ fn an_api_server_that_is_away_is_a_gap_for_all_and_a_going_down_for_nobody() {
 }
 
 #[test]
-fn silence_is_counted_anew_after_blindness() {
+fn silence_is_counted_from_the_end_of_blindness() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("c");
     sim.run(14);
@@ -133,7 +133,7 @@ fn a_single_node_is_never_seen_to_go_down() {
 }
 
 #[test]
-fn a_stopped_process_is_blind_and_takes_nobody_for_dead() {
+fn a_stopped_process_is_blind_and_takes_no_node_for_down() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.running = false;
     sim.run(300);
@@ -191,7 +191,7 @@ fn a_watch_that_is_known_to_be_broken_is_blindness_at_once() {
 }
 
 #[test]
-fn a_new_node_has_no_share_in_blindness_before_it_came() {
+fn blindness_before_a_node_was_added_is_no_gap_of_it() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.api = false;
     sim.run(60);
@@ -226,7 +226,7 @@ fn a_trace_with_a_gap_is_no_trace() {
 }
 
 #[test]
-fn a_return_during_blindness_is_told_when_sight_is_clear() {
+fn a_return_during_blindness_is_reported_when_visibility_is_clear() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("c");
     sim.run(100);
@@ -245,7 +245,7 @@ fn a_return_during_blindness_is_told_when_sight_is_clear() {
 }
 
 #[test]
-fn silence_against_a_true_ready_condition_is_counted_anew_as_well() {
+fn silence_against_a_true_ready_condition_is_counted_from_the_end_of_blindness_too() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.controller = false;
     sim.off("c");

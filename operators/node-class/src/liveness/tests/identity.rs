@@ -34,7 +34,7 @@ fn a_node_that_is_deleted_and_added_again_is_the_same_machine() {
 
 /// A cloud controller deletes the Node of a machine that is off; its kubelet registers anew when it boots.
 #[test]
-fn a_machine_that_boots_and_registers_anew_has_not_been_down() {
+fn a_machine_that_boots_and_registers_again_was_not_down() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("b");
     sim.run(10);
@@ -71,7 +71,7 @@ fn a_node_that_was_down_before_it_was_deleted_returns_from_that() {
 
 /// Case 2.
 #[test]
-fn another_machine_of_the_same_name_begins_anew() {
+fn another_machine_of_the_same_name_gets_a_new_history() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("b");
     sim.run(60);
@@ -128,7 +128,7 @@ fn a_new_installation_on_the_same_machine_is_a_reinstall() {
 
 /// Case 4.
 #[test]
-fn a_node_without_an_object_is_gone_and_never_down_and_forgotten_in_the_end() {
+fn a_node_without_an_object_is_gone_and_never_down_and_is_dropped_after_a_week() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     sim.off("b");
     delete(&mut sim, "b");

@@ -12,7 +12,7 @@ fn home() -> Sim {
 
 /// Cases 38 and 49: together within seconds, which is what a desktop does.
 #[test]
-fn desktops_that_go_off_at_night_are_believed() {
+fn desktops_that_go_off_at_night_are_down() {
     let mut sim = home();
     for name in &HOME[3..] {
         sim.announce(name);
@@ -38,7 +38,7 @@ fn desktops_that_go_off_at_night_are_believed() {
 
 /// Case 40.
 #[test]
-fn most_steady_nodes_at_once_are_not_believed_until_it_is_stable() {
+fn most_steady_nodes_at_once_are_held_back_until_it_is_stable() {
     let mut sim = home();
     sim.off("mini1");
     sim.off("mini2");
@@ -62,7 +62,7 @@ fn most_steady_nodes_at_once_are_not_believed_until_it_is_stable() {
 }
 
 #[test]
-fn what_was_withheld_is_dropped_when_it_is_over() {
+fn an_event_that_was_held_back_is_dropped_if_it_is_over() {
     let mut sim = home();
     sim.off("mini1");
     sim.off("mini2");
@@ -79,7 +79,7 @@ fn what_was_withheld_is_dropped_when_it_is_over() {
 }
 
 #[test]
-fn a_boot_during_the_guard_is_told_as_one() {
+fn a_boot_during_the_guard_is_reported_as_a_boot() {
     let mut sim = home();
     sim.off("mini1");
     sim.off("mini2");
@@ -108,7 +108,7 @@ fn a_node_whose_silence_is_not_yet_long_enough_counts_as_well() {
 }
 
 #[test]
-fn many_returns_at_once_are_withheld_too() {
+fn many_returns_at_once_are_held_back_too() {
     let mut sim = home();
     sim.off("mini1");
     sim.run(100);
@@ -142,7 +142,7 @@ fn a_host_is_one_failure_domain() {
 }
 
 #[test]
-fn some_nodes_of_many_hosts_are_too_much() {
+fn some_nodes_of_many_hosts_at_once_are_held_back() {
     let names = ["a1", "a2", "b1", "b2", "c1", "c2"];
     let mut sim = Sim::with(&names);
     sim.hosts(&[("a", &["a1", "a2"]), ("b", &["b1", "b2"]), ("c", &["c1", "c2"])]);
@@ -190,7 +190,7 @@ fn without_steady_nodes_only_all_hosts_at_once_count() {
 
 /// It goes down and up so often that nothing is ever stable.
 #[test]
-fn a_node_that_flaps_does_not_hold_up_the_others_for_ever() {
+fn a_node_that_flaps_does_not_hold_back_the_others_forever() {
     let mut sim = home();
     for name in ["mini1", "mini2", "mini3"] {
         sim.off(name);
@@ -216,7 +216,7 @@ fn a_node_that_flaps_does_not_hold_up_the_others_for_ever() {
 
 /// It showed a new boot and was silent again: that belongs to its outage.
 #[test]
-fn a_boot_without_a_return_is_not_told_on_its_own() {
+fn a_boot_without_a_return_is_no_event_of_its_own() {
     let mut sim = home();
     sim.off("mini1");
     sim.off("mini2");

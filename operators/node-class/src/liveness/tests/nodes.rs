@@ -19,7 +19,7 @@ fn silence_makes_a_node_down_since_its_last_renewal_once_ready_agrees() {
 
 /// Case 28.
 #[test]
-fn twenty_five_seconds_of_silence_are_nothing() {
+fn twenty_five_seconds_of_silence_cause_no_event() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.off("b");
     sim.run(25);
@@ -44,7 +44,7 @@ fn silence_against_a_true_ready_condition_must_last_twice_as_long() {
 
 /// Case 30: the node's clock has jumped back, so that the cluster takes it for dead.
 #[test]
-fn a_moving_lease_is_life_whatever_ready_says() {
+fn a_renewed_lease_means_up_whatever_ready_says() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.nodes.get_mut("b").unwrap().skew = -7_200;
     sim.run(20);
@@ -91,7 +91,7 @@ fn a_return_in_the_same_boot_was_a_suspend() {
 }
 
 #[test]
-fn a_node_is_up_with_its_first_renewal_although_what_it_was_is_told_later() {
+fn a_node_is_up_with_its_first_renewal_although_the_return_is_reported_later() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.off("b");
     sim.run(120);
@@ -138,7 +138,7 @@ fn a_boot_is_a_reboot_within_ten_minutes_and_as_it_went_after() {
 
 /// The Node says so only after a suspend was told.
 #[test]
-fn a_boot_that_is_posted_late_corrects_what_was_told() {
+fn a_boot_that_is_posted_late_corrects_the_event() {
     for (off, kind) in [(120, Kind::Reboot), (900, Kind::Lost)] {
         let mut sim = Sim::with(&["a", "b"]);
         sim.off("b");
@@ -166,7 +166,7 @@ fn a_boot_that_is_posted_late_corrects_what_was_told() {
 
 /// Case 34.
 #[test]
-fn a_restart_of_the_kubelet_is_nothing() {
+fn a_restart_of_the_kubelet_causes_no_event() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.off("b");
     sim.run(28);
@@ -179,7 +179,7 @@ fn a_restart_of_the_kubelet_is_nothing() {
 }
 
 #[test]
-fn a_boot_too_quick_to_be_noticed_is_told_alone() {
+fn a_boot_too_quick_to_be_noticed_is_one_event() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.off("b");
     let gone = sim.renewed("b");
@@ -207,7 +207,7 @@ fn a_quick_boot_is_dated_by_the_pause_of_the_lease_when_the_node_is_posted_after
 
 /// The status of a booting kubelet comes before its first renewal, at the very moment at which it would count as down.
 #[test]
-fn a_new_boot_is_a_sign_of_life() {
+fn a_new_boot_counts_as_a_renewal() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.off("b");
     let gone = sim.nodes["b"].renewed;
@@ -371,7 +371,7 @@ fn a_jump_of_our_wall_clock_moves_stamps_and_no_duration() {
 }
 
 #[test]
-fn the_same_version_again_and_a_first_sight_are_no_sign_of_life() {
+fn an_unchanged_version_and_a_first_observation_are_no_renewal() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.off("b");
     let gone = sim.renewed("b");

@@ -43,7 +43,7 @@ fn no_sequence_of_blindness_and_silence_makes_a_steady_node_down() {
 
 /// Machines go on and off at random, in any numbers: what is told of each makes a story, and it ends with the truth.
 #[test]
-fn what_is_told_of_a_node_goes_down_and_back_in_turn_and_ends_with_the_truth() {
+fn events_of_a_node_alternate_between_down_and_back_and_end_with_its_state() {
     let names = ["a", "b", "c", "d", "e", "f"];
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);

@@ -51,7 +51,7 @@ fn a_node_that_was_ready_all_along_has_no_gap() {
 }
 
 #[test]
-fn recall_may_come_before_or_after_the_lists() {
+fn restoring_may_come_before_or_after_the_lists() {
     let mut sim = Sim::with(&["a", "b"]);
     let (_, remembered) = away(&mut sim, 600, |sim| {
         sim.edit("b", |facts| facts.machine.boot_id = "second".to_owned());
@@ -77,7 +77,7 @@ fn recall_may_come_before_or_after_the_lists() {
 
 /// Case 42: Ready is Unknown since three hours.
 #[test]
-fn a_node_that_went_while_nobody_watched_is_down_since_ready_changed() {
+fn a_node_that_went_down_in_unwatched_time_is_down_since_ready_changed() {
     let mut sim = Sim::with(&["a", "b"]);
     let mut went = 0;
     let (known_until, remembered) = away(&mut sim, 21_600, |sim| {
@@ -96,7 +96,7 @@ fn a_node_that_went_while_nobody_watched_is_down_since_ready_changed() {
 }
 
 #[test]
-fn a_node_that_is_silent_although_nobody_says_so_is_down_since_it_was_first_looked_at() {
+fn a_silent_node_whose_ready_is_true_is_down_since_it_was_first_observed() {
     let mut sim = Sim::with(&["a", "b"]);
     let (known_until, remembered) = away(&mut sim, 3_600, |sim| {
         sim.controller = false;
@@ -131,7 +131,7 @@ fn a_new_boot_after_a_restart_is_a_reboot_of_unknown_length() {
 }
 
 #[test]
-fn a_node_that_was_away_and_is_ready_again_has_a_gap_until_then() {
+fn a_node_that_was_away_and_is_ready_now_has_a_gap_until_then() {
     let mut sim = Sim::with(&["a", "b"]);
     let (known_until, remembered) = away(&mut sim, 21_600, |sim| {
         sim.off("b");
@@ -149,7 +149,7 @@ fn a_node_that_was_away_and_is_ready_again_has_a_gap_until_then() {
 }
 
 #[test]
-fn a_node_that_was_down_and_still_is_stays_so_without_a_word() {
+fn a_node_that_was_down_and_still_is_causes_no_event() {
     let mut sim = Sim::with(&["a", "b"]);
     sim.edit("b", |facts| facts.unschedulable = true);
     sim.announce("b");
@@ -219,7 +219,7 @@ fn a_node_that_was_back_in_between_is_down_again() {
 }
 
 #[test]
-fn another_machine_after_a_restart_begins_anew() {
+fn another_machine_after_a_restart_gets_a_new_history() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     let (_, remembered) = away(&mut sim, 600, |sim| {
         sim.edit("b", |facts| facts.machine.system_uuid = "other".to_owned());
@@ -243,7 +243,7 @@ fn a_remembered_node_that_is_not_listed_is_gone() {
 
 /// Case 6.
 #[test]
-fn what_is_off_at_the_first_installation_is_down_since_ready_says_so() {
+fn a_node_that_is_off_at_the_first_installation_is_down_since_ready_changed() {
     let mut sim = Sim::unwatched(&["a", "b"]);
     sim.running = false;
     sim.off("b");
@@ -278,7 +278,7 @@ fn a_new_leader_settles_before_it_judges() {
 }
 
 #[test]
-fn most_steady_nodes_silent_after_a_restart_are_not_believed_at_once() {
+fn most_steady_nodes_silent_after_a_restart_are_held_back_first() {
     let mut sim = Sim::with(&["a", "b", "c"]);
     let (_, remembered) = away(&mut sim, 600, |sim| {
         sim.off("b");
@@ -294,7 +294,7 @@ fn most_steady_nodes_silent_after_a_restart_are_not_believed_at_once() {
 
 /// Case 32: after a power cut our own clock may begin in 1970.
 #[test]
-fn nothing_is_told_of_a_time_before_what_is_remembered() {
+fn no_event_is_older_than_what_is_remembered() {
     let mut sim = Sim::with(&["a", "b"]);
     let (known_until, remembered) = away(&mut sim, 600, |sim| sim.off("b"));
     sim.skew = -START;

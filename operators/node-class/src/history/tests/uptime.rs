@@ -23,7 +23,7 @@ fn up_is_up_and_known_down_is_known_and_the_rest_is_neither() {
 }
 
 #[test]
-fn the_time_before_the_first_look_counts_for_nothing() {
+fn the_time_before_the_first_call_does_not_count() {
     let mut record = record();
     assert_eq!(record.remembered(), None);
     advance(&mut record, State::Up, MONDAY);
@@ -61,7 +61,7 @@ fn a_call_that_spans_days_is_the_same_as_many_small_ones() {
 
 /// Edge 32.
 #[test]
-fn a_clock_that_went_backwards_accounts_for_nothing_until_it_is_back() {
+fn a_clock_that_went_backwards_adds_nothing_until_it_is_back() {
     let mut record = up(MONDAY, MONDAY + 1000);
     for now in [0, MONDAY - 5, MONDAY + 500, MONDAY + 1000] {
         advance(&mut record, State::Up, now);
@@ -112,7 +112,7 @@ fn a_return_that_is_noticed_late_counts_from_its_beginning() {
 }
 
 #[test]
-fn the_last_seconds_before_a_return_were_down_even_if_they_were_accounted_as_up() {
+fn the_last_seconds_before_a_return_count_as_down_even_if_they_were_added_as_up() {
     let mut record = up(MONDAY, MONDAY + 140);
     apply(&mut record, &down(MONDAY + 100, Kind::Lost, false), MONDAY + 140);
     advance(&mut record, State::Down, MONDAY + 1000);
@@ -126,7 +126,7 @@ fn the_last_seconds_before_a_return_were_down_even_if_they_were_accounted_as_up(
 }
 
 #[test]
-fn a_reboot_that_nobody_noticed_is_taken_off_the_time_up() {
+fn a_reboot_that_was_not_noticed_is_subtracted_from_the_uptime() {
     let mut record = up(MONDAY, MONDAY + 1000);
     apply(
         &mut record,
@@ -227,7 +227,7 @@ fn a_correction_reaches_back_to_yesterday_and_no_further() {
 }
 
 #[test]
-fn hours_and_days_age_out_even_if_nothing_is_accounted_in_between() {
+fn hours_and_days_expire_even_if_nothing_was_added_in_between() {
     let mut record = up(MONDAY, MONDAY + 10 * DAY);
     advance(&mut record, State::Unknown, MONDAY + 25 * DAY);
     assert_eq!(record.windows(timestamp(MONDAY + 25 * DAY)).day.per_mille, None);
