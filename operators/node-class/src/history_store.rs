@@ -1,41 +1,18 @@
 //! What is stored of all nodes. Histories are the largest objects here, and after a month each has 10 kB: the watch keeps of them
 //! only which there are, and what is in them is read page by page when a process starts and when it begins to lead.
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::crd::{NodeHistory, NodeHistoryStatus};
-use crate::planner::Entry;
+use crate::planner::{Entry, Stored};
 use crate::reconcile::Context;
-
-/// Records by node.
-pub type Stored = BTreeMap<String, Box<Entry>>;
-
-/// What a watch reads of a NodeHistory.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = NodeHistory)]
-#[serde(default)]
-pub struct SlimHistory {
-    /// Standard metadata.
-    pub metadata: ObjectMeta,
-    /// What of the status matters.
-    pub status: Option<Box<SlimHistoryStatus>>,
-}
-
-/// What a watch reads of a NodeHistory's status.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimHistoryStatus {
-    /// Since when conditions are as they are.
-    pub conditions: Vec<Condition>,
-}
 
 /// A NodeHistory of any version of the operator.
 #[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
@@ -54,23 +31,6 @@ fn stored(history: RawHistory) -> (String, Box<Entry>) {
         Err(error) => Entry::stored(Err(error.to_string())),
     };
     (history.metadata.name.unwrap_or_default(), entry)
-}
-
-/// For the watch's slimming step. Reason and message are told anew at each write.
-pub fn slim(history: &mut SlimHistory) {
-    history.metadata = ObjectMeta {
-        name: history.metadata.name.take(),
-        uid: history.metadata.uid.take(),
-        resource_version: history.metadata.resource_version.take(),
-        generation: history.metadata.generation,
-        ..ObjectMeta::default()
-    };
-    if let Some(status) = &mut history.status {
-        status.conditions.shrink_to_fit();
-        for condition in &mut status.conditions {
-            (condition.reason, condition.message) = (String::new(), String::new());
-        }
-    }
 }
 
 /// Histories per page.
@@ -130,22 +90,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    #[test]
-    fn of_a_history_only_its_identity_and_the_times_of_its_conditions_are_kept() {
-        let condition = json!({ "type": "Ready", "status": "True", "reason": "Recorded", "message": "long",
-            "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1 });
-        let mut history: SlimHistory = serde_json::from_value(json!({
-            "metadata": { "name": "a", "uid": "u", "resourceVersion": "7", "generation": 1, "labels": { "a": "b" } },
-            "spec": {}, "status": { "state": "Up", "days": "AAAA", "conditions": [condition] },
-        }))
-        .unwrap();
-        slim(&mut history);
-        let kept = json!({ "metadata": { "name": "a", "uid": "u", "resourceVersion": "7", "generation": 1 },
-            "status": { "conditions": [{ "type": "Ready", "status": "True", "reason": "", "message": "",
-                "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1 }] } });
-        assert_eq!(serde_json::to_value(&history).unwrap(), kept);
-    }
 
     const PATH: &str = "/apis/nodes.hearth.home.arpa/v1alpha1/nodehistories";
 

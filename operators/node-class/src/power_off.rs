@@ -1,4 +1,4 @@
-//! OffRequest off well: what happens between "I want to switch it off" and its return.
+//! Switching a host off safely: what happens between "I want to switch it off" and its return.
 //!
 //! All that a request needs is in the NodeHost: the annotation, `status.off` and `status.lastHandledOff`. So an operator
 //! that starts in the middle goes on. Pods are evicted, never deleted: what a disruption budget keeps stays, and is told.

@@ -10,10 +10,11 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use crate::args::Release;
+use crate::class::is_out_of_service;
 use crate::crd::{CORDONED, OUT_OF_SERVICE, OWNED_TAINTS};
 use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
-use crate::planner::NodePlan;
-use crate::reconcile::node_patch::{apply, patch_current, pending_write};
+use crate::planner::{NodePlan, pending_write};
+use crate::reconcile::node_patch::{apply, patch_current};
 
 /// Does it and says what it did, a line for each node that had something of ours. Fails if a node could not be freed, after
 /// the others have been.
@@ -85,7 +86,7 @@ fn described(facts: &NodeFacts) -> Option<Vec<String>> {
         ),
     );
     if let Some(mark) = facts.annotations.get(OWNED_TAINTS) {
-        let stays = mark.contains(OUT_OF_SERVICE) && facts.ready.status != Some(true);
+        let stays = is_out_of_service(facts) && facts.ready.status != Some(true);
         lines.push(format!("taints {mark}"));
         if stays {
             lines.push(format!(
@@ -107,14 +108,16 @@ async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
     let Some(pending) = pending_write(facts, &node_plan) else {
         return Ok(());
     };
-    let facts = match &pending.diff.apply {
+    let (facts, pending) = match &pending.diff.apply {
         Some((labels, annotations)) => {
             let freed = apply(api, facts, labels, annotations).await;
-            freed.context("taking labels and annotations off")?
+            let facts = freed.context("removing labels and annotations")?;
+            let pending = pending_write(&facts, &node_plan);
+            (facts, pending)
         }
-        None => facts.clone(),
+        None => (facts.clone(), Some(pending)),
     };
-    Ok(patch_current(api, facts, &node_plan, |_, _| ()).await?)
+    Ok(patch_current(api, facts, pending, &node_plan, |_, _| ()).await?)
 }
 
 /// The out-of-service taint of a node that is down stays, with its mark: what it released must not come back there.

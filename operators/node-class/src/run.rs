@@ -18,12 +18,12 @@ use tokio::task::JoinSet;
 
 use crate::args::{Feature, Settings};
 use crate::clock::Clock;
-use crate::control_loop::{self, Feeds};
+use crate::control_loop;
 use crate::crd::{NodeClass, NodeHost};
-use crate::facts::{MANAGER, SlimLease, SlimNode, reduce};
-use crate::history_store::{SlimHistory, slim};
+use crate::facts::{MANAGER, SlimHistory, SlimLease, SlimNode, reduce, slim_history};
 use crate::metrics::Metrics;
-use crate::planner::{Observed, Plan, Planner};
+use crate::observe::Feeds;
+use crate::planner::{Observed, Planner};
 use crate::reconcile::{self, Context, Triggers};
 use crate::workloads::{self, SlimPod, SlimVolume};
 use crate::{address_probe, daemonset_watch};
@@ -51,7 +51,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         planner: Mutex::new(Planner::new(&settings, clock.now())),
         observed: Mutex::new(Observed::default()),
-        plan: Mutex::new(Arc::new(Plan::default())),
+        plan: Arc::default(),
         clock,
         nodes: nodes.clone(),
         hosts: hosts.clone(),
@@ -65,7 +65,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         },
         wake: Notify::new(),
     });
-    metrics.show(&ctx);
+    metrics.show(Arc::clone(&ctx.plan), process.leadership.clone());
     let feeds = Arc::new(Feeds::default());
     let mut tasks = JoinSet::new();
     leases(&mut tasks, &process, &ctx, &feeds);
@@ -124,7 +124,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The loop that thinks may be silent for this long before the process counts as stuck.
+/// The control loop may be silent for this long before the process counts as stuck.
 const STUCK: Duration = Duration::from_mins(1);
 
 fn config() -> watcher::Config {
@@ -187,7 +187,7 @@ fn told_histories(
 ) -> impl Stream<Item = Update<SlimHistory>> + Send + use<> {
     let gate = process.health.gate("nodehistories read");
     let (ctx, feeds) = (Arc::clone(ctx), Arc::clone(feeds));
-    let updates = watch(Api::<SlimHistory>::all(process.client.clone()), config(), slim);
+    let updates = watch(Api::<SlimHistory>::all(process.client.clone()), config(), slim_history);
     updates.inspect(move |update| feeds.history(&ctx, update, &gate))
 }
 

@@ -21,6 +21,7 @@ mod writes;
 pub use matching::matches;
 pub use resolve::{control_plane_refusal, resolve};
 pub use validate::validate;
+pub(crate) use writes::{OwnedTaints, UNREADABLE, is_out_of_service};
 pub use writes::{node_diff, yielded};
 
 /// What matters of a node for its classes, beside its own facts.

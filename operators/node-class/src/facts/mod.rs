@@ -12,8 +12,8 @@ mod slim;
 
 pub use intern::{Text, Texts, intern, texts};
 pub use slim::{
-    SlimCapacity, SlimCondition, SlimLease, SlimLeaseSpec, SlimNode, SlimNodeInfo, SlimNodeSpec, SlimNodeStatus,
-    reduce, slim,
+    SlimCapacity, SlimCondition, SlimHistory, SlimHistoryStatus, SlimLease, SlimLeaseSpec, SlimNode, SlimNodeInfo,
+    SlimNodeSpec, SlimNodeStatus, reduce, slim, slim_history,
 };
 
 /// Field manager of everything that this operator writes.

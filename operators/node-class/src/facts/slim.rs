@@ -1,12 +1,13 @@
-//! What watches read of a Node and of its lease, and how it is reduced. A Node has 10 to 20 kB, of which a few hundred bytes matter.
+//! What watches read of a Node, its lease and its history, and how it is reduced. A Node has 10 to 20 kB, of which a few hundred bytes matter.
 use std::sync::Arc;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Taint};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{Managers, NodeFacts};
+use crate::crd::NodeHistory;
 
 /// What a watch reads of a Node.
 #[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
@@ -160,4 +161,40 @@ pub struct SlimLease {
 pub struct SlimLeaseSpec {
     /// When the kubelet renewed it, by the node's own clock: for the clock's offset, never to judge freshness.
     pub renew_time: Option<MicroTime>,
+}
+
+/// What a watch reads of a NodeHistory.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = NodeHistory)]
+#[serde(default)]
+pub struct SlimHistory {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What of the status matters.
+    pub status: Option<Box<SlimHistoryStatus>>,
+}
+
+/// What a watch reads of a NodeHistory's status.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct SlimHistoryStatus {
+    /// Since when conditions are as they are.
+    pub conditions: Vec<Condition>,
+}
+
+/// For the watch's slimming step. Reason and message are told anew at each write.
+pub fn slim_history(history: &mut SlimHistory) {
+    history.metadata = ObjectMeta {
+        name: history.metadata.name.take(),
+        uid: history.metadata.uid.take(),
+        resource_version: history.metadata.resource_version.take(),
+        generation: history.metadata.generation,
+        ..ObjectMeta::default()
+    };
+    if let Some(status) = &mut history.status {
+        status.conditions.shrink_to_fit();
+        for condition in &mut status.conditions {
+            (condition.reason, condition.message) = (String::new(), String::new());
+        }
+    }
 }

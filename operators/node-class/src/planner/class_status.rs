@@ -3,13 +3,10 @@ use std::collections::BTreeMap;
 
 use hearth_reconciler::conditions::Conditions;
 
+use super::Planner;
 use super::nodes::View;
-use super::{Observed, Plan, Planner};
-use crate::class::lockout::lockout;
-use crate::class::{Subject, matches, validate};
-use crate::clock::Now;
+use super::types::{Plan, Step};
 use crate::crd::{NodeClass, NodeClassStatus, RECONCILE_AT};
-use crate::facts::NodeFacts;
 
 /// Present while another class or somebody else has a key that the class wants.
 pub(super) const CONFLICT: &str = "Conflict";
@@ -21,53 +18,16 @@ const SHOWN: usize = 20;
 /// Node names in the status are cut here.
 const NAMES: usize = 50;
 
-/// What forbids using a class: reason and message.
-pub(super) fn obstacle(observed: &Observed, class: &NodeClass) -> Option<(&'static str, String)> {
-    if let Some(text) = validate(class) {
-        return Some(("InvalidClass", text));
-    }
-    let sets = observed.daemon_sets.as_ref()?;
-    let own = observed.own_tolerations.as_ref().map_or(&[][..], |own| own.as_slice());
-    if observed.own_tolerations.is_none() || class.spec.taints.is_empty() {
-        return None;
-    }
-    // Hosts and availability are not needed to see whom a taint would lock out: all nodes that it could match count.
-    let all: Vec<&NodeFacts> = observed.nodes.values().map(|node| &**node).collect();
-    let could: Vec<&NodeFacts> = all.iter().copied().filter(|node| could_match(class, node)).collect();
-    lockout(class, &could, &all, sets, own).map(|text| ("WouldLockOut", text))
-}
-
-fn could_match(class: &NodeClass, node: &NodeFacts) -> bool {
-    let mut class = class.clone();
-    class.spec.matches.availability = None;
-    class.spec.matches.hosts.clear();
-    class.spec.matches.form_factors.clear();
-    let subject = Subject {
-        node,
-        host: None,
-        form_factor: None,
-        availability: crate::crd::Availability::Unproven,
-        may_exclude: false,
-    };
-    matches(&class, &subject)
-}
-
 impl Planner {
-    pub(super) fn view_classes(observed: &Observed, views: &BTreeMap<String, View>, plan: &mut Plan, now: Now) {
-        for class in &observed.classes {
+    pub(super) fn view_classes(step: &Step<'_>, views: &BTreeMap<String, View>, plan: &mut Plan) {
+        for class in &step.observed.classes {
             let name = class.metadata.name.clone().unwrap_or_default();
-            let status = Self::view_class(observed, class, &name, views, now);
+            let status = Self::view_class(step, class, &name, views);
             plan.classes.insert(name, status);
         }
     }
 
-    fn view_class(
-        observed: &Observed,
-        class: &NodeClass,
-        name: &str,
-        views: &BTreeMap<String, View>,
-        now: Now,
-    ) -> NodeClassStatus {
+    fn view_class(step: &Step<'_>, class: &NodeClass, name: &str, views: &BTreeMap<String, View>) -> NodeClassStatus {
         let old = class.status.clone().unwrap_or_default();
         let generation = class.metadata.generation;
         let has = |view: &View| view.node_plan.wanted.classes.iter().any(|class| class == name);
@@ -98,13 +58,13 @@ impl Planner {
         let mut of = Conditions {
             list: &mut status.conditions,
             generation,
-            now: now.wall,
+            now: step.now.wall,
         };
         flag(&mut of, CONFLICT, "KeysTaken", &conflicts);
         flag(&mut of, CONTENDED, "TakenAway", &contended);
         if class.spec.suspend {
             of.ready("Suspended", "suspended: its nodes keep what they have");
-        } else if let Some((reason, text)) = obstacle(observed, class) {
+        } else if let Some((reason, text)) = step.unusable.get(name) {
             let text = format!("{text}. Until then its nodes keep what they have");
             of.stalled(reason, &text);
         } else if nodes.is_empty() {
@@ -158,7 +118,7 @@ fn conflicts(name: &str, views: &BTreeMap<String, View>) -> Vec<String> {
                 ));
             }
         }
-        let all = view.diff.refused.iter().chain(&view.node_plan.wanted.refused);
+        let all = view.refused.iter().chain(&view.node_plan.wanted.refused);
         let of = all.filter(|refused| refused.class.as_deref() == Some(name));
         refused.extend(of.map(|refused| format!("{node}: {}: {}", refused.key, refused.why)));
     }

@@ -5,14 +5,14 @@ use hearth_reconciler::conditions::Conditions;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::Planner;
 use super::class_status::{flag, handled};
-use super::{Observed, Plan, Planner};
-use crate::clock::Now;
+use super::types::{Plan, Step};
 use crate::crd::history::Kind;
 use crate::crd::host::{HostNode, HostState, OffPhase};
 use crate::crd::{Availability, NodeHost, NodeHostStatus};
-use crate::host::{Claims, expected_off, window_problem};
-use crate::liveness::{Domains, LivenessStatus, State, Visibility};
+use crate::host::{expected_off, window_problem};
+use crate::liveness::{LivenessStatus, State, Visibility};
 
 /// Present while this host's going off would end etcd's quorum, whatever else is up.
 pub(super) const QUORUM_AT_RISK: &str = "QuorumAtRisk";
@@ -20,14 +20,13 @@ pub(super) const QUORUM_AT_RISK: &str = "QuorumAtRisk";
 pub(super) const ONLY_HERE: &str = "OnlyHere";
 
 impl Planner {
-    pub(super) fn view_hosts(
-        &self,
-        observed: &Observed,
-        claims: &Claims,
-        domains: &Domains,
-        plan: &mut Plan,
-        now: Now,
-    ) {
+    pub(super) fn view_hosts(&self, step: &Step<'_>, plan: &mut Plan) {
+        let Step {
+            observed,
+            claims,
+            domains,
+            ..
+        } = *step;
         let mut on: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
         for (node, host) in domains.host.iter().filter(|(node, _)| claims.host.contains_key(*node)) {
             on.entry(host).or_default().push(node);
@@ -35,24 +34,18 @@ impl Planner {
         for host in &observed.hosts {
             let name = host.metadata.name.clone().unwrap_or_default();
             let nodes = on.remove(name.as_str()).unwrap_or_default();
-            let status = self.view_host(observed, claims, &nodes, plan, host, &name, now);
+            let status = self.view_host(step, &nodes, plan, host, &name);
             plan.hosts.insert(name, status);
         }
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one step of the plan, with what the steps before it found"
-    )]
     fn view_host(
         &self,
-        observed: &Observed,
-        claims: &Claims,
+        step: &Step<'_>,
         nodes: &[&String],
-        plan: &Plan,
+        plan: &mut Plan,
         host: &NodeHost,
         name: &str,
-        now: Now,
     ) -> NodeHostStatus {
         let old = host.status.clone().unwrap_or_default();
         let nodes: Vec<(&String, LivenessStatus)> = nodes.iter().map(|node| (*node, self.liveness(node))).collect();
@@ -62,11 +55,13 @@ impl Planner {
             .filter(|s| s.state != State::Gone)
             .collect();
         let state = state(&present);
-        let windows = expected_off(&host.spec.expected_off, &self.zone, now.wall);
-        let off = old.off.as_ref().is_some_and(|off| off.phase != OffPhase::Refused);
+        let windows = expected_off(&host.spec.expected_off, &self.zone, step.now.wall);
+        let next = self.off_request(step, plan, host, state);
+        plan.again = [plan.again, next.again].into_iter().flatten().min();
+        let off = next.off.as_ref().is_some_and(|off| off.phase != OffPhase::Refused);
         let worst = nodes
             .iter()
-            .map(|(node, _)| self.availability(observed, claims, node))
+            .map(|(node, _)| self.availability(step.observed, step.claims, node))
             .max_by_key(|a| rank(*a));
         // Once it is empty, what it would have to leave behind is no obstacle any more.
         let emptied = old.off.as_ref().is_some_and(|off| off.phase == OffPhase::Drained);
@@ -87,28 +82,19 @@ impl Planner {
                 })
                 .collect(),
             may_go_off: Some(may.clone()),
-            off: old.off,
-            last_handled_off: old.last_handled_off,
+            off: next.off,
+            last_handled_off: next.handled.or(old.last_handled_off),
             power: None,
             conditions: old.conditions,
         };
-        Self::conditions(observed, claims, plan, host, name, &mut status, now);
+        Self::conditions(step, plan, host, name, &mut status);
         status
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one step of the plan, with what the steps before it found"
-    )]
-    fn conditions(
-        observed: &Observed,
-        claims: &Claims,
-        plan: &Plan,
-        host: &NodeHost,
-        name: &str,
-        status: &mut NodeHostStatus,
-        now: Now,
-    ) {
+    fn conditions(step: &Step<'_>, plan: &Plan, host: &NodeHost, name: &str, status: &mut NodeHostStatus) {
+        let Step {
+            observed, claims, now, ..
+        } = *step;
         let risk = plan.impact.quorum_hosts.contains(name).then(|| {
             let quorum = &plan.impact.quorum;
             format!(
@@ -233,7 +219,7 @@ fn evidence(nodes: &[(&String, LivenessStatus)], state: HostState) -> String {
 }
 
 /// How well we see, in a word and in words; for logs and metrics.
-pub fn visibility(visibility: &Visibility) -> (&'static str, String) {
+pub fn describe_visibility(visibility: &Visibility) -> (&'static str, String) {
     match visibility {
         Visibility::Settling => ("settling", "watching for a while before anything is judged".to_owned()),
         Visibility::Blind => ("blind", "no lease changes, so nothing is known".to_owned()),

@@ -5,7 +5,10 @@ mod host_status;
 mod node_metrics;
 mod node_state;
 mod nodes;
+mod off_request;
+mod pending_write;
 mod types;
+mod unusable_classes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,18 +18,20 @@ use jiff::tz::TimeZone;
 
 use crate::args::{Feature, Learning, Settings, Timing};
 use crate::class::contention::Contention;
+use crate::class::is_out_of_service;
 use crate::clock::Now;
-use crate::crd::{Availability, NodeHistoryStatus, NodeHost};
+use crate::crd::{Availability, NodeHistoryStatus};
 use crate::facts::NodeFacts;
 use crate::failover;
-use crate::history_store::Stored;
 use crate::host::Claims;
 use crate::liveness::{Domains, LivenessStatus, LivenessTracker, NodeEvent, State, Visibility};
 
-pub use host_status::visibility;
-pub use node_state::Entry;
-pub use nodes::due;
-pub use types::{Finding, NodeMetrics, NodePlan, Observed, Plan};
+use types::{Step, find_host};
+use unusable_classes::unusable;
+
+pub use host_status::describe_visibility;
+pub use pending_write::{Cordon, PendingWrite, pending_write};
+pub use types::{Entry, Finding, NodeMetrics, NodePlan, Observed, Plan, Stored};
 
 /// The operator's memory.
 #[derive(Debug)]
@@ -150,7 +155,7 @@ impl Planner {
     /// Somebody deleted what is stored of a node: what it did is not remembered any more, and what it was learned to be neither. But
     /// a node with our out-of-service taint keeps the grounds for it.
     pub fn forget(&mut self, node: &str, facts: Option<&NodeFacts>) {
-        if facts.is_some_and(nodes::is_out_of_service) {
+        if facts.is_some_and(is_out_of_service) {
             return;
         }
         self.entries.remove(node);
@@ -219,23 +224,27 @@ impl Planner {
             self.clear_since.get_or_insert(now.mono);
         }
         let mut plan = Plan::default();
-        self.account(observed, &events, clear, now, &mut plan);
+        let step = Step {
+            observed,
+            claims: &claims,
+            domains: &domains,
+            unusable: &unusable(observed),
+            clear,
+            now,
+        };
+        self.account(&step, &events, &mut plan);
 
-        let members = self.members(observed, &claims, &domains);
-        plan.impact = crate::impact::assess(&members, observed.workloads.as_deref(), clear);
-        drop(members);
+        plan.impact = crate::impact::assess(&self.members(&step), observed.workloads.as_deref(), clear);
         let only_add = !(clear && self.long_clear(now) && observed.complete);
         let still = matches!(visibility, Visibility::Blind | Visibility::Guarded(_));
-        let views = self.plan_nodes(observed, &claims, &domains, &mut plan, only_add, still, now);
-        Self::view_classes(observed, &views, &mut plan, now);
+        let views = self.plan_nodes(&step, &mut plan, only_add, still);
+        Self::view_classes(&step, &views, &mut plan);
         if clear {
-            self.view_hosts(observed, &claims, &domains, &mut plan, now);
-        }
-        if clear {
+            self.view_hosts(&step, &mut plan);
             self.findings(observed, &mut plan);
+            self.store(&step, &plan);
         }
-        self.store(observed, &claims, &plan, clear, now);
-        self.node_metrics(observed, &claims, &mut plan, now);
+        self.node_metrics(&step, &mut plan);
         plan.visibility = Some(visibility);
         plan
     }
@@ -301,13 +310,6 @@ impl Planner {
         entry.hold = reason;
         news
     }
-}
-
-pub(crate) fn find_host<'a>(observed: &'a Observed, name: &str) -> Option<&'a NodeHost> {
-    // Asked for several times for each node.
-    let of = |host: &Arc<NodeHost>| host.metadata.name.as_deref().cmp(&Some(name));
-    let at = observed.hosts.binary_search_by(of).ok()?;
-    Some(&*observed.hosts[at])
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Finding, NodeMetrics, Observed, Plan, Planner, find_host};
-use crate::clock::Now;
+use super::Planner;
+use super::types::{Finding, NodeMetrics, Observed, Plan, Step, find_host};
 use crate::facts::NodeFacts;
-use crate::host::Claims;
 use crate::liveness::State;
 
 /// From this offset on a clock counts as wrong, in seconds; a lease's own way here takes less than one.
@@ -46,7 +45,10 @@ impl Planner {
         }
     }
 
-    pub(super) fn node_metrics(&self, observed: &Observed, claims: &Claims, plan: &mut Plan, now: Now) {
+    pub(super) fn node_metrics(&self, step: &Step<'_>, plan: &mut Plan) {
+        let Step {
+            observed, claims, now, ..
+        } = *step;
         let node_metrics = |(name, node): (&String, &Arc<NodeFacts>)| {
             let entry = self.entries.get(name)?;
             let liveness = self.liveness(name);

@@ -4,49 +4,12 @@ use std::time::Duration;
 
 use hearth_reconciler::conditions;
 
-use super::{Observed, Plan, Planner, Waiting};
-use crate::clock::Now;
+use super::types::{Entry, Plan, Shown, Step};
+use super::{Planner, Waiting};
+use crate::crd::NodeHistoryStatus;
 use crate::crd::history::Machine;
-use crate::crd::{Availability, NodeHistoryStatus};
 use crate::history::Record;
-use crate::host::Claims;
 use crate::liveness::{LivenessEvent, NodeEvent, State};
-
-/// What is remembered of a node between two plans.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub(crate) record: Record,
-    /// The state that the record accounts for since it was advanced last; none until first judged.
-    pub(crate) state: Option<State>,
-    /// Something happened that is not stored yet.
-    pub(crate) dirty: bool,
-    /// When it was stored last.
-    pub(crate) stored: Option<Duration>,
-    /// What was stored last, but for times that move by themselves.
-    pub(crate) shown: Option<Shown>,
-    /// The stored history is of a newer format or broken: nothing is written for it.
-    pub(crate) unreadable: Option<String>,
-    pub(crate) flapping: bool,
-    pub(crate) dampening: Option<crate::crd::class::Dampening>,
-    /// Why the failover waits, told once.
-    pub(crate) hold: Option<&'static str>,
-    /// What was told of the out-of-service taint and is not seen on the node yet.
-    pub(crate) told: Option<&'static str>,
-    /// When it was first seen Ready again while our out-of-service taint is there.
-    pub(crate) ready_since: Option<Duration>,
-}
-
-/// What of a history makes it worth storing when it differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shown {
-    pub(crate) state: State,
-    pub(crate) host: Option<String>,
-    pub(crate) classes: Vec<String>,
-    pub(crate) learned: Availability,
-    pub(crate) flapping: bool,
-    /// The types of the findings.
-    pub(crate) findings: Vec<String>,
-}
 
 impl Shown {
     /// As it is stored; none if nothing is.
@@ -71,14 +34,10 @@ impl Shown {
 
 impl Planner {
     /// The records take over what happened and how long it lasted.
-    pub(super) fn account(
-        &mut self,
-        observed: &Observed,
-        events: &[NodeEvent],
-        clear: bool,
-        now: Now,
-        plan: &mut Plan,
-    ) {
+    pub(super) fn account(&mut self, step: &Step<'_>, events: &[NodeEvent], plan: &mut Plan) {
+        let Step {
+            observed, clear, now, ..
+        } = *step;
         for (name, node) in &observed.nodes {
             self.entries
                 .entry(name.clone())
@@ -138,10 +97,10 @@ impl Planner {
 
     /// What is to be stored now: what happened at once, the rest at the checkpoint. Spread by name, so that not all nodes
     /// are written in the same second.
-    pub(super) fn store(&mut self, observed: &Observed, claims: &Claims, plan: &Plan, clear: bool, now: Now) {
-        if !clear {
-            return;
-        }
+    pub(super) fn store(&mut self, step: &Step<'_>, plan: &Plan) {
+        let Step {
+            observed, claims, now, ..
+        } = *step;
         for (name, entry) in &mut self.entries {
             if entry.unreadable.is_some() || entry.state.is_none() {
                 continue;

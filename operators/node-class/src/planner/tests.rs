@@ -9,9 +9,8 @@ use hearth_reconciler::cli;
 
 use super::*;
 use crate::args::{Cli, Command};
-use crate::crd::{CORDONED, NodeClass, NodeHistory};
+use crate::crd::{CORDONED, NodeClass, NodeHistory, NodeHost};
 use crate::facts::{NodeFacts, SlimNode, slim};
-use crate::reconcile::node_patch::pending_write;
 
 mod power_off;
 mod restart;

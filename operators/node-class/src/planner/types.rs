@@ -1,5 +1,5 @@
 //! What goes into a plan and what comes out of it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +7,16 @@ use k8s_openapi::api::core::v1::{Taint, Toleration};
 
 use crate::class::Wanted;
 use crate::class::lockout::DaemonSetFacts;
+use crate::clock::Now;
+use crate::crd::class::Dampening;
 use crate::crd::history::Windows;
 use crate::crd::host::FormFactor;
 use crate::crd::{Availability, NodeClass, NodeClassStatus, NodeHost, NodeHostStatus};
 use crate::facts::NodeFacts;
+use crate::history::Record;
+use crate::host::Claims;
 use crate::impact::{Impact, Workloads};
-use crate::liveness::{State, Visibility};
+use crate::liveness::{Domains, State, Visibility};
 
 /// What is known from outside at one moment. Clones are cheap.
 #[derive(Clone, Debug, Default)]
@@ -33,9 +37,26 @@ pub struct Observed {
     pub answers: BTreeMap<String, bool>,
     /// Pods still terminating and volumes still attached on nodes that are back with our out-of-service taint.
     pub leftovers: BTreeMap<String, usize>,
+    /// By host that is being emptied: the pods that are still there, each with the reason; as of the last check.
+    pub pods_left: BTreeMap<String, Vec<String>>,
     /// Whether each of the watches is complete and works: only then may anything be taken away.
     pub complete: bool,
 }
+
+/// What the parts of one plan share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'a> {
+    pub(super) observed: &'a Observed,
+    pub(super) claims: &'a Claims,
+    pub(super) domains: &'a Domains,
+    pub(super) unusable: &'a Unusable,
+    /// Liveness is seen clearly.
+    pub(super) clear: bool,
+    pub(super) now: Now,
+}
+
+/// The classes that must not be used, by name, with reason and message.
+pub(super) type Unusable = BTreeMap<String, (&'static str, String)>;
 
 /// What a node should have.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,12 +75,14 @@ pub struct NodePlan {
     pub still: bool,
 }
 
-/// What the operator thinks.
+/// What should be, and what is reported.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// By node. A plan that has not changed is that of the cluster plan before.
     pub nodes: BTreeMap<String, Arc<NodePlan>>,
-    /// By host: the status but for what is not ours to say here (`power`) or is decided while acting (`off`).
+    /// The nodes to which something has to be written.
+    pub pending: BTreeSet<String>,
+    /// By host: the status, but for what others report (`power`).
     pub hosts: BTreeMap<String, NodeHostStatus>,
     /// By class.
     pub classes: BTreeMap<String, NodeClassStatus>,
@@ -71,9 +94,50 @@ pub struct Plan {
     pub events: Vec<(String, &'static str, String)>,
     /// What switching hosts off would mean.
     pub impact: Impact,
+    /// When to plan again at the latest.
+    pub again: Option<Duration>,
     /// How well we see.
     pub visibility: Option<Visibility>,
 }
+
+/// What is remembered of a node between two plans.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub(crate) record: Record,
+    /// The state that the record accounts for since it was advanced last; none until first judged.
+    pub(crate) state: Option<State>,
+    /// Something happened that is not stored yet.
+    pub(crate) dirty: bool,
+    /// When it was stored last.
+    pub(crate) stored: Option<Duration>,
+    /// What was stored last, but for times that move by themselves.
+    pub(crate) shown: Option<Shown>,
+    /// The stored history is of a newer format or broken: nothing is written for it.
+    pub(crate) unreadable: Option<String>,
+    pub(crate) flapping: bool,
+    pub(crate) dampening: Option<Dampening>,
+    /// Why the failover waits, told once.
+    pub(crate) hold: Option<&'static str>,
+    /// What was told of the out-of-service taint and is not seen on the node yet.
+    pub(crate) told: Option<&'static str>,
+    /// When it was first seen Ready again while our out-of-service taint is there.
+    pub(crate) ready_since: Option<Duration>,
+}
+
+/// What of a history makes it worth storing when it differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) state: State,
+    pub(crate) host: Option<String>,
+    pub(crate) classes: Vec<String>,
+    pub(crate) learned: Availability,
+    pub(crate) flapping: bool,
+    /// The types of the findings.
+    pub(crate) findings: Vec<String>,
+}
+
+/// What is remembered of each node.
+pub type Stored = BTreeMap<String, Box<Entry>>;
 
 /// A condition that is true: its type, reason and message.
 pub type Finding = (&'static str, &'static str, String);
@@ -107,4 +171,11 @@ pub struct NodeMetrics {
     pub cordoned: bool,
     /// How many keys somebody keeps taking away.
     pub contended: usize,
+}
+
+pub(crate) fn find_host<'a>(observed: &'a Observed, name: &str) -> Option<&'a NodeHost> {
+    // Asked for several times for each node.
+    let of = |host: &Arc<NodeHost>| host.metadata.name.as_deref().cmp(&Some(name));
+    let at = observed.hosts.binary_search_by(of).ok()?;
+    Some(&*observed.hosts[at])
 }

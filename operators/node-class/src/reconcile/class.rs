@@ -10,7 +10,7 @@ use super::Context;
 use crate::crd::NodeClass;
 use crate::facts::MANAGER;
 
-/// NodeDiff the status if it differs.
+/// Writes the status if it differs.
 pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let plan = ctx.plan();
     let Some(status) = plan.classes.get(&class.name_any()) else {

@@ -12,9 +12,9 @@ use kube::{Api, ResourceExt};
 use super::Context;
 use crate::crd::{NodeHistory, NodeHistorySpec};
 use crate::facts::MANAGER;
-use crate::history_store::SlimHistory;
+use crate::facts::SlimHistory;
 
-/// NodeDiff what is to be stored of a node, if anything is.
+/// Writes what is to be stored of a node, if anything is.
 pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let name = history.name_any();
     let Some((serial, mut status)) = ctx.planner().to_store(&name) else {

@@ -17,8 +17,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::crd::{NodeClass, NodeHost};
-use crate::facts::SlimNode;
-use crate::history_store::SlimHistory;
+use crate::facts::{SlimHistory, SlimNode};
 use crate::metrics::Metrics;
 use crate::planner::{Observed, Plan, Planner};
 
@@ -46,7 +45,7 @@ pub struct Context {
     pub wake: Notify,
     pub(crate) planner: Mutex<Planner>,
     pub(crate) observed: Mutex<Observed>,
-    pub(crate) plan: Mutex<Arc<Plan>>,
+    pub(crate) plan: Arc<Mutex<Arc<Plan>>>,
 }
 
 /// Asks for reconciles, by kind.

@@ -1,4 +1,4 @@
-//! NodeDiff a node's labels, annotations, taints and cordon.
+//! Writes a node's labels, annotations, taints and cordon.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
-use super::node_patch::{PendingWrite, apply, patch_current, pending_write};
+use super::node_patch::{apply, patch_current};
 use super::{Context, history};
-use crate::class::NodeDiff;
-use crate::crd::{OUT_OF_SERVICE, OWNED_TAINTS};
+use crate::class::{NodeDiff, is_out_of_service};
 use crate::facts::{NodeFacts, SlimNode};
+use crate::planner::{PendingWrite, pending_write};
 
 /// How often leftovers are looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -42,8 +42,8 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     };
     let facts = node.versioned();
     let api = Api::<SlimNode>::all(ctx.process.client.clone());
-    let fresh = match &pending.diff.apply {
-        None => facts,
+    let (facts, pending) = match &pending.diff.apply {
+        None => (facts, Some(pending)),
         Some((labels, annotations)) => {
             let fresh = match apply(&api, &facts, labels, annotations).await {
                 Ok(fresh) => fresh,
@@ -61,10 +61,14 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
             wrote(&ctx, &facts, pending.diff.apply.clone(), None);
             ctx.metrics.write("labels");
             tracing::info!(node = name, ?labels, ?annotations, "labels and annotations applied");
-            fresh
+            let pending = pending_write(&fresh, node_plan);
+            (fresh, pending)
         }
     };
-    patch_current(&api, fresh, node_plan, |facts, pending| note(&ctx, facts, pending)).await?;
+    patch_current(&api, facts, pending, node_plan, |facts, pending| {
+        note(&ctx, facts, pending)
+    })
+    .await?;
     Ok(next)
 }
 
@@ -119,11 +123,7 @@ fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Opti
 /// While our out-of-service taint is on a node that is back: what of the time before is still there.
 /// True while it has to be looked at again.
 async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, RequestError> {
-    let marked = facts
-        .annotations
-        .get(OWNED_TAINTS)
-        .is_some_and(|mark| mark.contains(OUT_OF_SERVICE));
-    if !marked || facts.ready.status != Some(true) {
+    if !is_out_of_service(facts) || facts.ready.status != Some(true) {
         ctx.observed().leftovers.remove(&facts.name);
         return Ok(false);
     }

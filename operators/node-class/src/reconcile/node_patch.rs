@@ -1,4 +1,4 @@
-//! What has to be written to a node, and how: for the operator's own work and for its release.
+//! How a node is written to: for the operator's own work and for its release.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,46 +7,9 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::class::NodeDiff;
 use crate::crd::{CORDONED, OWNED_TAINTS};
 use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
-use crate::planner::{NodePlan, due};
-
-/// What has to be written to a node; nothing, if it is as it should be.
-#[derive(Debug, PartialEq)]
-pub(crate) struct PendingWrite {
-    /// Labels, annotations, taints.
-    pub diff: NodeDiff,
-    /// Cordon for this request, or lift our cordon.
-    pub cordon: Option<Cordon>,
-}
-
-/// A change of a node's cordon.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Cordon {
-    /// For the request of this text.
-    For(String),
-    /// Take our own away.
-    Lift,
-}
-
-/// Compares a node with its plan.
-pub(crate) fn pending_write(node: &NodeFacts, node_plan: &NodePlan) -> Option<PendingWrite> {
-    if node_plan.still {
-        return None;
-    }
-    let diff = due(node, node_plan);
-    let mark = node.annotations.get(CORDONED);
-    let cordon = match (&node_plan.cordon, mark) {
-        // Cordoned by somebody already: that is as good, and not ours to lift.
-        (Some(_), None) if node.unschedulable => None,
-        (Some(request), None) => Some(Cordon::For(request.clone())),
-        (None, Some(_)) if !node_plan.only_add => Some(Cordon::Lift),
-        _ => None,
-    };
-    let nothing = diff.apply.is_none() && diff.taints.is_none() && cordon.is_none();
-    (!nothing).then_some(PendingWrite { diff, cordon })
-}
+use crate::planner::{Cordon, NodePlan, PendingWrite, pending_write};
 
 /// The whole set of our labels and annotations, by server-side apply without force. Fails with a conflict where others manage
 /// a key with another value.
@@ -102,22 +65,22 @@ async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, pending: &PendingWrite) -
 /// How often a write is tried anew in one pass, because somebody wrote to the node at the same time.
 const TRIES: usize = 5;
 
-/// Taints and cordon, on exactly the version that was looked at; when somebody was quicker, on the next one.
+/// Taints and cordon, on exactly the version that was read; when somebody was quicker, on the next one, for which `pending` is
+/// computed again.
 pub(crate) async fn patch_current(
     api: &Api<SlimNode>,
     mut facts: NodeFacts,
+    mut pending: Option<PendingWrite>,
     node_plan: &NodePlan,
     mut written: impl FnMut(&NodeFacts, &PendingWrite),
 ) -> Result<(), RequestError> {
     for left in (0..TRIES).rev() {
-        let Some(pending) = pending_write(&facts, node_plan)
-            .filter(|pending| pending.diff.taints.is_some() || pending.cordon.is_some())
-        else {
+        let Some(write) = pending.filter(PendingWrite::patches) else {
             return Ok(());
         };
-        match patch(api, &facts, &pending).await {
+        match patch(api, &facts, &write).await {
             Ok(()) => {
-                written(&facts, &pending);
+                written(&facts, &write);
                 return Ok(());
             }
             Err(kube::Error::Api(answer)) if answer.is_conflict() && left > 0 => {
@@ -129,6 +92,7 @@ pub(crate) async fn patch_current(
                     .map_err(RequestError::when("reading the node again"))?;
                 slim(&mut node);
                 facts = NodeFacts::of(&node);
+                pending = pending_write(&facts, node_plan);
             }
             Err(error) => return Err(RequestError::when("writing taints or the cordon")(error)),
         }

@@ -2,9 +2,15 @@
 //! list, of which the API server keeps no owners.
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::Taint;
+
 use super::super::keys;
 use crate::crd;
 use crate::facts::NodeFacts;
+
+/// Why nothing is done to a node's taints.
+pub(crate) const UNREADABLE: &str = "the annotation nodes.hearth.home.arpa/owned-taints cannot be read, so that it is not known \
+                                     which taints are ours";
 
 /// Key and effect: what a taint is known by.
 pub(crate) type Id = (String, String);
@@ -26,6 +32,20 @@ impl OwnedTaints {
         read.map(Self)
     }
 
+    /// The taints on a node that are ours: marked with this value. None are while the mark cannot be read.
+    pub(crate) fn on(node: &NodeFacts) -> Vec<&Taint> {
+        let mark = Self::of(node).unwrap_or_default();
+        node.taints.iter().filter(|taint| mark.owns(taint)).collect()
+    }
+
+    /// Whether a taint is marked, with this value.
+    pub(super) fn owns(&self, taint: &Taint) -> bool {
+        let id = (taint.key.clone(), taint.effect.clone());
+        // No value and an empty one are the same to the API.
+        let value = taint.value.as_deref().unwrap_or_default();
+        self.0.get(&id).is_some_and(|marked| marked == value)
+    }
+
     /// As it is written; none if it is empty.
     pub(crate) fn text(&self) -> Option<String> {
         let entries: Vec<String> = self
@@ -38,6 +58,13 @@ impl OwnedTaints {
             .collect();
         (!entries.is_empty()).then(|| entries.join(","))
     }
+}
+
+/// Whether our out-of-service taint is on a node.
+pub(crate) fn is_out_of_service(node: &NodeFacts) -> bool {
+    OwnedTaints::on(node)
+        .iter()
+        .any(|taint| taint.key == crd::OUT_OF_SERVICE)
 }
 
 fn entry(text: &str) -> Option<(Id, String)> {

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Taint;
 use super::super::resolve::taint_key;
 use super::super::talos::List;
 use super::super::{Refused, Wanted};
-use super::owned_taints::{Id, OwnedTaints};
+use super::owned_taints::{Id, OwnedTaints, UNREADABLE};
 use crate::crd;
 use crate::facts::NodeFacts;
 
@@ -18,19 +18,18 @@ pub(super) fn patch(
     only_add: bool,
     refused: &mut Vec<Refused>,
 ) -> Option<(Vec<Taint>, Option<String>)> {
-    let readable = OwnedTaints::of(node);
-    if readable.is_none() {
-        let why = "the mark cannot be read, so that none of the taints counts as ours; remove the annotation, and taints that \
-                   are not wanted any more";
-        refused.push(Refused {
+    let Some(mark) = OwnedTaints::of(node) else {
+        // Each class that wants a taint says so in its status.
+        let of_classes = wanted.taints.iter().map(|(_, class)| class.clone());
+        refused.extend(of_classes.chain([None]).map(|class| Refused {
             key: format!("annotation {}", crd::OWNED_TAINTS),
-            class: None,
-            why: why.into(),
-        });
-    }
-    let mark = readable.clone().unwrap_or_default();
+            class,
+            why: format!("{UNREADABLE}; remove it, and taints that are not wanted any more"),
+        }));
+        return None;
+    };
     let talos = List::Taints.keys(node, refused);
-    let is_ours = |taint: &&Taint| mark.0.get(&id(taint)).is_some_and(|marked| marked == value(taint));
+    let is_ours = |taint: &&Taint| mark.owns(taint);
     let ours: BTreeMap<Id, &Taint> = node
         .taints
         .iter()
@@ -88,17 +87,12 @@ pub(super) fn patch(
         }
     }
     if only_add {
-        mark.0.into_iter().for_each(|(id, value)| {
-            next.0.entry(id).or_insert(value);
+        mark.0.iter().for_each(|(id, value)| {
+            next.0.entry(id.clone()).or_insert_with(|| value.clone());
         });
     }
     let unchanged = kept.len() == ours.len() && kept.iter().all(|(id, taint)| ours.get(id) == Some(&taint));
-    // A mark that cannot be read stays, so that people can see it, until there is a taint of ours to note.
-    let marked = match &readable {
-        Some(mark) => *mark == next,
-        None => next.0.is_empty(),
-    };
-    (!unchanged || !marked).then(|| {
+    (!unchanged || mark != next).then(|| {
         (
             theirs.into_iter().cloned().chain(kept.into_values()).collect(),
             next.text(),

@@ -1,5 +1,8 @@
 //! A host that goes off, and what is put on its nodes for that.
+use kube::ResourceExt;
+
 use super::*;
+use crate::crd::host::OffPhase;
 use crate::crd::{OUT_OF_SERVICE, OWNED_TAINTS};
 
 #[test]
@@ -21,11 +24,7 @@ fn a_request_to_go_off_cordons_and_its_end_lifts_our_cordon_only() {
     let (plan, _) = home.pass(4);
     let cordon =
         |name: &str| pending_write(&home.observed.nodes[name], &plan.nodes[name]).and_then(|pending| pending.cordon);
-    assert_eq!(
-        cordon("gamer-1"),
-        Some(crate::reconcile::node_patch::Cordon::Lift),
-        "ours is lifted"
-    );
+    assert_eq!(cordon("gamer-1"), Some(Cordon::Lift), "ours is lifted");
     assert_eq!(cordon("mini-1"), None, "a person's stays");
 }
 
@@ -72,4 +71,80 @@ fn the_out_of_service_taint_is_told_once_when_it_comes_and_once_when_it_goes() {
         ["OutOfServiceRemoved"],
         "the write takes two minutes: {told:?}"
     );
+}
+
+fn gamer(home: &mut Home, change: impl FnOnce(&mut NodeHost)) {
+    let mut gamer = NodeHost::clone(&home.observed.hosts[0]);
+    change(&mut gamer);
+    home.observed.hosts[0] = Arc::new(gamer);
+}
+
+/// The host's reconciler writes the planned status.
+fn write_status(home: &mut Home, plan: &Plan) {
+    let status = plan.hosts["gamer"].clone();
+    gamer(home, |gamer| gamer.status = Some(status));
+}
+
+#[test]
+fn the_planner_decides_what_becomes_of_a_request_by_the_pods_that_are_left() {
+    let mut home = Home::new();
+    home.lead();
+    home.pass(200);
+    gamer(&mut home, |gamer| {
+        gamer
+            .annotations_mut()
+            .insert(crate::crd::OFF.to_owned(), "tonight".to_owned());
+    });
+    let mut phase = |home: &mut Home, left: Option<&[&str]>| {
+        let left = left.map(|left| left.iter().map(|pod| (*pod).to_owned()).collect::<Vec<_>>());
+        home.observed.pods_left.clear();
+        home.observed
+            .pods_left
+            .extend(left.map(|left| ("gamer".to_owned(), left)));
+        let (plan, _) = home.pass(2);
+        write_status(home, &plan);
+        let off = plan.hosts["gamer"].off.clone();
+        (off.map(|off| (off.phase, off.waiting)), plan.again.is_some())
+    };
+    let nothing = Vec::<String>::new();
+    assert_eq!(
+        phase(&mut home, None),
+        (Some((OffPhase::Draining, nothing.clone())), true),
+        "nobody has looked at its pods yet"
+    );
+    let waiting = vec!["home/web: is ending".to_owned()];
+    assert_eq!(
+        phase(&mut home, Some(&["home/web: is ending"])),
+        (Some((OffPhase::Draining, waiting)), true)
+    );
+    assert_eq!(phase(&mut home, Some(&[])).0, Some((OffPhase::Drained, nothing)));
+    gamer(&mut home, |gamer| gamer.annotations_mut().clear());
+    assert_eq!(phase(&mut home, Some(&[])), (None, false), "it is withdrawn");
+    assert_eq!(
+        home.observed.hosts[0]
+            .status
+            .as_ref()
+            .unwrap()
+            .last_handled_off
+            .as_deref(),
+        Some("tonight")
+    );
+}
+
+#[test]
+fn while_the_mark_of_our_taints_cannot_be_read_failover_is_held_and_says_so_once() {
+    let mut home = Home::new();
+    home.lead();
+    home.observed.classes = vec![class(
+        "quick",
+        &json!({ "match": { "hosts": ["gamer"] }, "failover": { "evidence": ["PowerOff"], "after": "1s" } }),
+    )];
+    home.node(facts(
+        "gamer-1",
+        &json!({ "metadata": { "annotations": { OWNED_TAINTS: "?" } } }),
+    ));
+    let told = home.told(300);
+    let held: Vec<_> = told.iter().filter(|(_, reason, _)| *reason == "FailoverHeld").collect();
+    assert_eq!(held.len(), 1, "{told:?}");
+    assert!(held[0].2.contains("cannot be read"), "{held:?}");
 }

@@ -1,10 +1,11 @@
-//! NodeDiff against a scripted API server.
+//! Writes against a scripted API server.
 use hearth_reconciler::testing::script::{Script, refusal};
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::class::Wanted;
+use crate::crd::OWNED_TAINTS;
 use crate::crd::class::{ClassTaint, Effect};
 use crate::facts::slim;
 use crate::planner::NodePlan;
@@ -63,7 +64,9 @@ async fn a_taint_that_somebody_adds_meanwhile_is_kept() {
         .start();
     let api = Api::<SlimNode>::all(client);
     let mut written = 0;
-    patch_current(&api, facts(node("7", &json!([]))), &node_plan(), |_, _| written += 1)
+    let first = facts(node("7", &json!([])));
+    let pending = pending_write(&first, &node_plan());
+    patch_current(&api, first, pending, &node_plan(), |_, _| written += 1)
         .await
         .unwrap();
     assert_eq!(written, 1);
