@@ -28,7 +28,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "clones with one system UUID",
         &[
             "host::claims::tests::clones_with_one_uuid_are_distinguished_by_name",
-            "planner::tests::clones_of_one_machine_are_named_on_both",
+            "planner::tests::nodes_with_the_same_system_uuid_are_reported_on_both",
         ],
     ),
     (
@@ -91,7 +91,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "class deleted while the operator is down",
         &[
             "class::tests::labels::the_first_pass_takes_nothing_away_and_changes_nothing",
-            "planner::tests::nothing_is_taken_away_before_everything_is_known_for_a_while",
+            "planner::tests::nothing_is_removed_before_everything_has_been_known_for_a_while",
         ],
     ),
     (
@@ -269,7 +269,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         "API server away for ten minutes",
         &[
             "liveness::tests::blindness::an_api_server_that_is_away_is_a_gap_for_all_and_an_outage_for_none",
-            "power_off::tests::while_nobody_sees_nothing_changes",
+            "power_off::tests::while_liveness_is_not_visible_nothing_changes",
         ],
     ),
     (
@@ -317,8 +317,8 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         47,
         "evictions frozen",
         &[
-            "impact::tests::power_off::where_evictions_stand_still_already_that_is_said",
-            "impact::tests::disruption::what_mends_is_as_few_volatile_nodes_as_it_takes_those_that_go_first",
+            "impact::tests::power_off::evictions_that_have_stopped_already_are_reported",
+            "impact::tests::disruption::the_fix_excludes_as_few_volatile_nodes_as_needed_those_that_go_first",
         ],
     ),
     (
@@ -348,7 +348,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
         52,
         "etcd member on a volatile host",
         &[
-            "impact::tests::power_off::a_desktop_with_a_member_of_three_may_go_and_it_is_said_what_remains",
+            "impact::tests::power_off::a_host_with_one_of_three_members_may_go_off_and_the_remaining_members_are_reported",
             "failover::tests::ladder::a_control_plane_node_needs_another_member_to_spare",
         ],
     ),
@@ -360,7 +360,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         54,
         "etcd unknown",
-        &["impact::tests::power_off::without_role_labels_etcd_is_not_judged_and_that_is_said"],
+        &["impact::tests::power_off::without_role_labels_etcd_is_not_judged_and_that_is_reported"],
     ),
     (
         55,
@@ -416,7 +416,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         64,
         "PodDisruptionBudget blocks",
-        &["power_off::tests::when_the_deadline_has_passed_evictions_end_and_the_rest_is_told"],
+        &["power_off::tests::when_the_deadline_has_passed_evictions_end_and_the_rest_is_reported"],
     ),
     (
         65,

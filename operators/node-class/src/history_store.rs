@@ -35,7 +35,7 @@ fn stored(history: RawHistory) -> (String, Box<Entry>) {
 
 /// Histories per page.
 const PAGE: u32 = 25;
-/// A page comes within this, or it is tried again from the beginning.
+/// A page arrives within this time, or reading starts again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads what is stored, beside everything else: liveness is judged meanwhile.
@@ -44,13 +44,13 @@ pub(crate) struct Reading(JoinSet<anyhow::Result<Stored>>);
 
 impl Reading {
     /// Begins to read, if that has not begun. What is stored, once all of it is read; until then ask again, every few seconds
-    /// or when something has stirred.
+    /// or when something has changed.
     pub(crate) fn ask(&mut self, ctx: &Arc<Context>) -> Option<Stored> {
         match self.0.try_join_next() {
             Some(Ok(Ok(stored))) => return Some(stored),
             Some(Ok(Err(error))) => tracing::warn!(
                 error = format!("{error:#}"),
-                "cannot read the histories; it is tried again"
+                "cannot read the histories; it is repeated"
             ),
             Some(Err(error)) => tracing::error!(%error, "reading the histories"),
             None => {}

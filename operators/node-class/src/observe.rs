@@ -1,4 +1,4 @@
-//! What the watches bring: kept for the next plan, and told to the liveness tracker at once.
+//! What the watches bring: kept for the next plan, and passed to the liveness tracker at once.
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,7 +1,7 @@
 //! Switching a host off safely: what happens between "I want to switch it off" and its return.
 //!
 //! All that a request needs is in the NodeHost: the annotation, `status.off` and `status.lastHandledOff`. So an operator
-//! that starts in the middle goes on. Pods are evicted, never deleted: what a disruption budget keeps stays, and is told.
+//! that starts in the middle continues. Pods are evicted, never deleted: what a disruption budget keeps stays, and is reported.
 //!
 //! ```text
 //! asked ─┬─ may not ──► Refused ──┐ may           ┌─► Drained ──┐
@@ -21,11 +21,11 @@ use crate::crd::host::{Answer, HostState, OffPhase, OffRequest};
 
 /// How many lines the status bears (`OffRequest::waiting`).
 const LINES: usize = 20;
-/// How often an emptied host is looked at for pods that came or went meanwhile.
+/// How often an emptied host is checked for pods that came or went meanwhile.
 const WATCH: Duration = Duration::from_mins(1);
-/// How often evictions are tried again. A refused one may be asked again after about 10 s (the API's Retry-After).
+/// How often evictions are tried again. A refused one may be repeated after about 10 s (the API's Retry-After).
 const RETRY: Duration = Duration::from_secs(10);
-/// When to look for the first time after the cordon.
+/// When to check for the first time after the cordon.
 const SOON: Duration = Duration::from_secs(1);
 
 /// What the decision needs.
@@ -43,7 +43,7 @@ pub struct Case<'a> {
     pub was_off: bool,
     /// Whether it may go off once it is emptied ([`crate::impact::Impact::emptied`]).
     pub may: Answer,
-    /// Pods that still run there and have to go, in words with the reason; none if they were not looked at.
+    /// Pods that still run there and have to go, in words with the reason; none if they were not listed.
     pub left: Option<&'a [String]>,
     /// How long evictions are tried.
     pub deadline: Duration,
@@ -51,7 +51,7 @@ pub struct Case<'a> {
     pub forced: bool,
 }
 
-/// What to do. Nothing of it is a step that must be taken exactly once: the same case gives the same answer again.
+/// What to do. Nothing of it is a step that must be taken exactly once: the same case gives the same answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Next {
     /// The nodes shall be cordoned (by us). Neither this nor `uncordon`: cordons stay as they are.
@@ -64,7 +64,7 @@ pub struct Next {
     pub off: Option<OffRequest>,
     /// The new value of the request that is handled; none if it stays as it is.
     pub handled: Option<String>,
-    /// When to look again.
+    /// When to decide again.
     pub again: Option<Duration>,
 }
 
@@ -85,7 +85,7 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
     match (case.asked, case.off) {
         (None, Some(off)) => ended(Some(off.request.clone())),
         (Some(asked), Some(off)) if back(off) && asked == off.request => ended(Some(asked.to_owned())),
-        // Asked anew after it came back: another request, from the beginning.
+        // A new request after it came back: another request, from the beginning.
         (Some(asked), Some(off)) if back(off) => begun(case, asked, now),
         (Some(asked), Some(off)) => under_way(case, asked, off, now),
         (Some(asked), None) if case.handled != Some(asked) => begun(case, asked, now),
@@ -154,7 +154,7 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
         Some(_) if over => OffPhase::Incomplete,
         Some(_) => OffPhase::Draining,
         None if unseen => OffPhase::Incomplete,
-        // Nobody looked: that it was empty is not refuted, and that it was not neither.
+        // The pods were not listed: the phase is neither confirmed nor refuted.
         None if anew => OffPhase::Draining,
         None => off.phase,
     };
@@ -211,7 +211,7 @@ fn refusal(off: OffRequest) -> Next {
     }
 }
 
-/// It is off. Cordons stay until it is back: what boots must not fill up before it is looked at.
+/// It is off. Cordons stay until it is back: a node that boots must not fill up before the request is closed.
 fn switched_off(off: OffRequest) -> Next {
     Next {
         off: Some(off),

@@ -158,7 +158,7 @@ fn observe_nodes<S: Stream<Item = Update<SlimNode>> + Send>(
     })
 }
 
-/// A watch of one of our own kinds; any change of it is planned for.
+/// A watch of one of our own CRDs; any change of it causes a plan.
 fn told<K>(
     process: &Process,
     ctx: &Arc<Context>,

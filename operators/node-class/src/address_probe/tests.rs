@@ -15,7 +15,7 @@ fn an_address_without_a_port_means_ssh() {
 }
 
 #[tokio::test]
-async fn accepting_and_refusing_are_answers() {
+async fn accepted_and_refused_connections_are_answers() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     assert!(answers_at(&address).await);

@@ -3,7 +3,7 @@
 //! The taint makes Kubernetes delete the node's pods by force and detach its volumes. If the machine is on after all, two
 //! writers may meet on one volume. So only two things count as proof: power that is said to be off (`power`), and a
 //! clean shutdown of which every step was seen, after a time in which no reboot was ever unfinished. Silence, an answer
-//! that does not come, or all nodes of a host at once going silent (a switch that failed looks the same) prove nothing.
+//! that does not come, or all nodes of a host going silent at once (a switch that failed looks the same) prove nothing.
 mod format;
 mod power;
 #[cfg(test)]

@@ -32,7 +32,7 @@ async fn all_pages_are_read() {
 }
 
 #[tokio::test]
-async fn what_a_newer_operator_wrote_is_left_alone_and_holds_up_no_other() {
+async fn a_history_of_a_newer_operator_is_left_alone_and_delays_no_other() {
     let mut newer = page(&["a", "b", "c"], "");
     newer["items"][0]["status"]["learned"] = json!("Nightly");
     newer["items"][1]["status"] = Value::Null;
@@ -44,7 +44,7 @@ async fn what_a_newer_operator_wrote_is_left_alone_and_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn half_of_what_is_stored_is_nothing() {
+async fn an_incomplete_read_yields_nothing() {
     let (client, server) = Script::new()
         .expect("GET", format!("{PATH}?&limit={PAGE}"), 200, page(&["a"], "more"))
         .refuse("GET", format!("{PATH}?&limit={PAGE}&continue=more"), 410, "Expired")

@@ -24,7 +24,7 @@ pub(super) struct Assessment<'a> {
     only: Option<BTreeMap<&'a str, Vec<&'a str>>>,
 }
 
-/// Nodes that could take pods. Taints are not looked at: pods that may go elsewhere tolerate them or not, each its own way.
+/// Nodes that could take pods. Taints are not considered: pods that may go elsewhere tolerate them or not, each its own way.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shelter {
     ready: usize,
@@ -184,19 +184,19 @@ impl<'a> Assessment<'a> {
                 ),
                 _ => "Kubernetes evicts nothing while no node is ready".to_owned(),
             };
-            let mended = fix(self.members, &gone, zone).map(|nodes| {
+            let fixed = fix(self.members, &gone, zone).map(|nodes| {
                 let nodes = list(nodes.iter().map(String::as_str));
                 format!("have {nodes} not counted (excludeFromDisruptionCount of a NodeClass)")
             });
-            let or = mended.as_ref().map(|mended| format!(", or {mended}"));
+            let or = fixed.as_ref().map(|fixed| format!(", or {fixed}"));
             now.against.push(format!(
                 "its pods would not move: {why}. Empty it first (annotation {OFF}){}",
                 or.unwrap_or_default()
             ));
-            let to_mend = mended.map(|mended| format!(". To mend that, {mended}"));
+            let to_fix = fixed.map(|fixed| format!(". To fix that, {fixed}"));
             emptied.notes.push(format!(
                 "while it is off, pods of a lost node would not move: {why}{}",
-                to_mend.unwrap_or_default()
+                to_fix.unwrap_or_default()
             ));
         }
     }
@@ -247,7 +247,7 @@ fn in_words((region, zone): &Name) -> String {
     }
 }
 
-/// Workloads and volumes that are on one host only. What is on a node that is down helps nobody, neither does one that
+/// Workloads and volumes that are on one host only. What is on a node that is down does not count, nor what is on one that
 /// does not exist.
 fn only<'a>(members: &[Member<'a>], workloads: &'a Workloads) -> BTreeMap<&'a str, Vec<&'a str>> {
     let hosts: BTreeMap<&str, &str> = members

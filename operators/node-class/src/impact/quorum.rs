@@ -30,7 +30,7 @@ pub(super) enum Effect {
     Fine,
     /// As many stay as are needed, and none more.
     Bare(usize),
-    /// So many are known to stay, which is too few; more may be up, nobody knows.
+    /// So many are known to stay, which is too few; more may be up.
     Unsure(usize),
     /// So many stay: too few.
     Lost(usize),

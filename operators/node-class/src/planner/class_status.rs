@@ -83,12 +83,12 @@ impl Planner {
     }
 }
 
-/// The annotation that asks for a look, as it is echoed.
+/// The value of the annotation that asks for a reconcile, for the status.
 pub(super) fn handled(annotations: Option<&BTreeMap<String, String>>) -> Option<String> {
     annotations.and_then(|annotations| annotations.get(RECONCILE_AT).cloned())
 }
 
-/// A condition that is there while there is something to tell.
+/// A condition that is present while there is something to report.
 pub(super) fn flag(of: &mut Conditions<'_>, type_: &str, reason: &str, lines: &[String]) {
     if lines.is_empty() {
         return of.list.retain(|condition| condition.type_ != type_);

@@ -186,7 +186,7 @@ fn state(nodes: &[&LivenessStatus]) -> HostState {
     }
 }
 
-/// Since when it is so: as told before, or since the last of its nodes changed.
+/// Since when it is so: as in the old status, or since the last of its nodes changed.
 fn since(old: &NodeHostStatus, state: HostState, nodes: &[&LivenessStatus]) -> Option<Time> {
     if old.state == Some(state) && old.since.is_some() {
         return old.since.clone();

@@ -48,7 +48,7 @@ pub struct Planner {
     node_plans: BTreeMap<String, Arc<NodePlan>>,
     /// Hosts and steadiness as of the last plan.
     domains: Arc<Domains>,
-    /// What happened and is not in the records yet, with when it was told. A standby keeps it for when it takes over.
+    /// What happened and is not in the records yet, with the time of the event. A standby keeps it for when it takes over.
     pending: VecDeque<(Duration, NodeEvent)>,
     /// Histories that are to be stored.
     outbox: BTreeMap<String, Waiting>,
@@ -127,7 +127,7 @@ impl Planner {
     }
 
     /// Another leads: what is stored from now on is theirs. What happens is remembered for a while, in case the leader goes
-    /// down together with what it should have told.
+    /// down together with what it should have stored.
     pub fn stand_by(&mut self, now: Now) {
         self.entries.clear();
         self.outbox.clear();
@@ -143,7 +143,7 @@ impl Planner {
         }
     }
 
-    /// Looks whether nodes are alive. True if something happened or the visibility changed, so that it has to be planned for.
+    /// Judges whether nodes are alive. True if something happened or the visibility changed, so that a plan is needed.
     pub fn look(&mut self, now: Now) -> bool {
         let before = self.tracker.visibility();
         let events = self.tracker.step(&self.domains, now);
@@ -202,7 +202,7 @@ impl Planner {
         theirs.1.dedup();
     }
 
-    /// Whether it has to be looked what of the time before a failover is still on the node.
+    /// Whether pods and volumes of the time before a failover have to be looked for on the node.
     pub fn watches_leftovers(&self, node: &str) -> bool {
         self.entries.get(node).is_some_and(|entry| entry.ready_since.is_some())
     }

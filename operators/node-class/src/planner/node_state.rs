@@ -57,7 +57,7 @@ impl Planner {
             // Accounted as what it was before; what happened puts the past right.
             let remembered = entry.record.remembered();
             let stored = remembered.as_ref().map(|remembered| remembered.state);
-            // Of a node that is not there nobody knows what it did meanwhile.
+            // Nothing is known of what a node without an object did meanwhile.
             let there = observed.nodes.contains_key(name);
             let stored = stored.filter(|state| there && matches!(state, State::Up | State::Down));
             let before = entry.state.or(stored).unwrap_or(current);
@@ -83,7 +83,7 @@ impl Planner {
             if clear {
                 let absent = |state| matches!(state, State::Gone | State::Missing);
                 if absent(current) || absent(before) {
-                    // Nothing tells of an object that comes or goes: from now on it is so.
+                    // No event reports an object that comes or goes: the new state holds from now on.
                     entry.record.advance(current, now.wall);
                 }
                 entry.state = Some(current);
@@ -109,7 +109,7 @@ impl Planner {
             let shown = Shown {
                 state: entry.state.unwrap_or(State::Unknown),
                 host: claims.host.get(name).cloned(),
-                // A node that is gone keeps what it had.
+                // A removed node keeps what it had.
                 classes: match (node_plan, &entry.shown) {
                     (Some(node_plan), _) => node_plan.wanted.classes.clone(),
                     (None, Some(shown)) => shown.classes.clone(),
@@ -190,11 +190,11 @@ fn spread(name: &str, interval: Duration, now: Duration) -> Duration {
     let sum = name
         .bytes()
         .fold(17_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    // A checkpoint soon after a start tells nothing new: the first comes in the second half at the earliest.
+    // A checkpoint soon after a start stores nothing new: the first comes in the second half at the earliest.
     now.saturating_sub(interval.mul_f64(f64::from(sum % 1000) / 2000.0))
 }
 
-/// The event that tells a node's user what happened.
+/// The event on the Node for what happened.
 fn event(what: &LivenessEvent) -> Option<(&'static str, String)> {
     Some(match what {
         LivenessEvent::Down {

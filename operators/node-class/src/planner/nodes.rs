@@ -99,7 +99,7 @@ impl Planner {
         views
     }
 
-    /// The taints of failover that the node should have, and what is to be told of it.
+    /// The taints of failover that the node should have, and the events about it.
     fn failover(
         &mut self,
         step: &Step<'_>,
@@ -146,7 +146,7 @@ impl Planner {
         let out = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
         let mut tell = |reason, text| plan.events.push((node.name.clone(), reason, text));
         let decision = failover::decide(&case, &self.timing, now.wall);
-        // It is decided anew until the write is seen.
+        // The decision is the same until the write is seen.
         let told = match decision {
             Decision::Place(..) => Some("OutOfServiceApplied"),
             Decision::Remove(_) => Some("OutOfServiceRemoved"),

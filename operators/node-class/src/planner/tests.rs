@@ -15,8 +15,8 @@ use crate::facts::{NodeFacts, SlimNode, slim};
 mod power_off;
 mod restart;
 
-/// A small home: nodes that renew their leases every ten seconds, and the operator's planner.
-struct Home {
+/// A small cluster: nodes that renew their leases every ten seconds, and the operator's planner.
+struct TestCluster {
     planner: Planner,
     observed: Observed,
     alive: BTreeSet<String>,
@@ -79,11 +79,11 @@ fn volatile() -> Arc<NodeClass> {
     class("volatile", &spec)
 }
 
-impl Home {
+impl TestCluster {
     /// gamer with two nodes, and three mini PCs, of which one is declared.
     fn new() -> Self {
         let names = ["gamer-1", "gamer-2", "mini-1", "mini-2", "mini-3"];
-        let mut home = Self {
+        let mut cluster = Self {
             planner: Planner::new(&settings(), now(0)),
             observed: Observed {
                 hosts: vec![
@@ -98,10 +98,10 @@ impl Home {
             second: 0,
         };
         for name in names {
-            home.node(facts(name, &json!({})));
+            cluster.node(facts(name, &json!({})));
         }
-        home.planner.tracker.watching(true, now(0));
-        home
+        cluster.planner.tracker.watching(true, now(0));
+        cluster
     }
 
     fn node(&mut self, facts: NodeFacts) {
@@ -181,49 +181,49 @@ fn now(second: u64) -> Now {
 
 #[test]
 fn a_declared_class_works_before_anything_is_judged() {
-    let mut home = Home::new();
-    home.lead();
-    let (plan, _) = home.pass(2);
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    let (plan, _) = cluster.pass(2);
     assert_eq!(plan.visibility, Some(Visibility::Settling));
     let node_plan = &plan.nodes["gamer-1"];
     assert_eq!(node_plan.wanted.classes, ["volatile"]);
     let host = node_plan.wanted.labels.get("nodes.hearth.home.arpa/host");
     assert_eq!(host.map(|(value, _)| &**value), Some("gamer"));
     assert!(node_plan.only_add && !node_plan.still);
-    assert_eq!(home.writes(&plan).len(), 5, "every node gets its host's name");
+    assert_eq!(cluster.writes(&plan).len(), 5, "every node gets its host's name");
     assert!(plan.hosts.is_empty(), "hosts are not judged yet");
     assert_eq!(plan.classes["volatile"].matched, Some(2));
 }
 
 #[test]
-fn nothing_is_taken_away_before_everything_is_known_for_a_while() {
-    let mut home = Home::new();
-    home.lead();
-    home.observed.classes.clear();
-    let (plan, _) = home.pass(60);
+fn nothing_is_removed_before_everything_has_been_known_for_a_while() {
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    cluster.observed.classes.clear();
+    let (plan, _) = cluster.pass(60);
     assert_eq!(plan.visibility, Some(Visibility::Clear));
     assert!(plan.nodes["gamer-1"].only_add, "clear, but not for long");
-    let settled = |home: &Home, later: u64| home.planner.settled(now(home.second + later));
+    let settled = |cluster: &TestCluster, later: u64| cluster.planner.settled(now(cluster.second + later));
     assert!(
-        !settled(&home, 0) && settled(&home, 60),
+        !settled(&cluster, 0) && settled(&cluster, 60),
         "when it is long, nothing else happens"
     );
-    let (plan, _) = home.pass(120);
+    let (plan, _) = cluster.pass(120);
     assert!(!plan.nodes["gamer-1"].only_add);
-    assert!(!settled(&home, 60), "it has been plan about");
-    home.observed.complete = false;
-    let (plan, _) = home.pass(10);
+    assert!(!settled(&cluster, 60), "a plan has been made since");
+    cluster.observed.complete = false;
+    let (plan, _) = cluster.pass(10);
     assert!(plan.nodes["gamer-1"].only_add, "a watch is being listed again");
 }
 
 #[test]
-fn a_host_that_goes_off_is_told_and_stored_once() {
-    let mut home = Home::new();
-    home.lead();
-    let (plan, _) = home.pass(300);
+fn a_host_that_goes_off_is_reported_and_stored_once() {
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    let (plan, _) = cluster.pass(300);
     assert_eq!(plan.hosts["gamer"].state, Some(crate::crd::host::HostState::On));
-    home.not_ready(&["gamer-1", "gamer-2"]);
-    let (plan, stored) = home.pass(120);
+    cluster.not_ready(&["gamer-1", "gamer-2"]);
+    let (plan, stored) = cluster.pass(120);
     let gamer = &plan.hosts["gamer"];
     assert_eq!(gamer.state, Some(crate::crd::host::HostState::Off));
     assert!(
@@ -239,17 +239,17 @@ fn a_host_that_goes_off_is_told_and_stored_once() {
 
 #[test]
 fn while_it_is_guarded_nothing_is_planned_to_be_written() {
-    let mut home = Home::new();
-    home.lead();
-    home.pass(300);
-    home.not_ready(&["mini-1", "mini-2", "mini-3", "gamer-1"]);
-    let (plan, stored) = home.pass(60);
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    cluster.pass(300);
+    cluster.not_ready(&["mini-1", "mini-2", "mini-3", "gamer-1"]);
+    let (plan, stored) = cluster.pass(60);
     assert!(
         matches!(plan.visibility, Some(Visibility::Guarded(_))),
         "{:?}",
         plan.visibility
     );
-    assert_eq!(home.writes(&plan), Vec::<String>::new());
+    assert_eq!(cluster.writes(&plan), Vec::<String>::new());
     assert_eq!(
         (stored, plan.hosts.len()),
         (0, 0),
@@ -259,10 +259,10 @@ fn while_it_is_guarded_nothing_is_planned_to_be_written() {
 
 #[test]
 fn a_quiet_hour_is_stored_at_checkpoints_only() {
-    let mut home = Home::new();
-    home.lead();
-    home.pass(120);
-    let (_, stored) = home.pass(3600);
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    cluster.pass(120);
+    let (_, stored) = cluster.pass(3600);
     assert!(
         (5..=2 * 5).contains(&stored),
         "two checkpoints for each of five nodes at most: {stored}"
@@ -271,14 +271,14 @@ fn a_quiet_hour_is_stored_at_checkpoints_only() {
 
 #[test]
 fn what_happened_while_another_led_is_recorded_on_taking_over() {
-    let mut home = Home::new();
-    home.pass(300);
-    home.not_ready(&["gamer-1"]);
-    home.pass(60);
-    home.lead();
-    let (_, stored) = home.pass(4);
+    let mut cluster = TestCluster::new();
+    cluster.pass(300);
+    cluster.not_ready(&["gamer-1"]);
+    cluster.pass(60);
+    cluster.lead();
+    let (_, stored) = cluster.pass(4);
     assert!(stored > 0);
-    let record = &home.planner.entries["gamer-1"].record;
+    let record = &cluster.planner.entries["gamer-1"].record;
     let remembered = record.remembered().unwrap();
     assert_eq!(
         (remembered.state, remembered.down_at),
@@ -288,22 +288,22 @@ fn what_happened_while_another_led_is_recorded_on_taking_over() {
 
 #[test]
 fn a_history_that_cannot_be_read_is_left_alone() {
-    let mut home = Home::new();
+    let mut cluster = TestCluster::new();
     let status = json!({ "format": 99 });
     let meta = json!({ "name": "gamer-1" });
     let history = json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeHistory", "metadata": meta, "spec": {}, "status": status });
     let history: NodeHistory = serde_json::from_value(history).unwrap();
-    home.planner.load(stored(&history));
-    home.not_ready(&["gamer-1"]);
-    home.pass(200);
-    assert!(home.planner.entries["gamer-1"].unreadable.is_some());
-    let plan = home.planner.plan(&home.observed, now(home.second));
+    cluster.planner.load(stored(&history));
+    cluster.not_ready(&["gamer-1"]);
+    cluster.pass(200);
+    assert!(cluster.planner.entries["gamer-1"].unreadable.is_some());
+    let plan = cluster.planner.plan(&cluster.observed, now(cluster.second));
     assert_eq!(
         plan.nodes["gamer-1"].wanted.classes,
         ["volatile"],
         "its classes work all the same"
     );
-    assert!(home.planner.to_store("gamer-1").is_none());
+    assert!(cluster.planner.to_store("gamer-1").is_none());
 }
 
 /// As a process reads it.
@@ -314,52 +314,56 @@ fn stored(history: &NodeHistory) -> Stored {
 
 #[test]
 fn what_is_newer_than_what_was_stored_is_still_to_be_stored() {
-    let mut home = Home::new();
-    home.lead();
-    home.pass(60);
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    cluster.pass(60);
     let mut again = || {
-        home.planner.entries.get_mut("mini-1").unwrap().dirty = true;
-        home.planner.plan(&home.observed, now(home.second));
-        home.planner.to_store("mini-1").unwrap().0
+        cluster.planner.entries.get_mut("mini-1").unwrap().dirty = true;
+        cluster.planner.plan(&cluster.observed, now(cluster.second));
+        cluster.planner.to_store("mini-1").unwrap().0
     };
     let (first, second) = (again(), again());
     assert_ne!(first, second);
-    home.planner.stored("mini-1", first);
-    assert!(home.planner.to_store("mini-1").is_some(), "both are of the same second");
+    cluster.planner.stored("mini-1", first);
+    assert!(
+        cluster.planner.to_store("mini-1").is_some(),
+        "both are of the same second"
+    );
 }
 
 #[test]
-fn a_history_that_somebody_deleted_begins_anew() {
-    let mut home = Home::new();
-    home.lead();
-    home.pass(300);
-    home.not_ready(&["mini-1"]);
-    home.pass(200);
-    let transitions = |home: &Home| {
+fn a_deleted_history_starts_again_empty() {
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    cluster.pass(300);
+    cluster.not_ready(&["mini-1"]);
+    cluster.pass(200);
+    let transitions = |cluster: &TestCluster| {
         let mut status = crate::crd::NodeHistoryStatus::default();
-        let record = &home.planner.entries["mini-1"].record;
+        let record = &cluster.planner.entries["mini-1"].record;
         record.write(&mut status);
         status.transitions.len()
     };
-    assert_eq!(transitions(&home), 1);
-    home.planner
-        .forget("mini-1", home.observed.nodes.get("mini-1").map(|facts| &**facts));
+    assert_eq!(transitions(&cluster), 1);
+    cluster
+        .planner
+        .forget("mini-1", cluster.observed.nodes.get("mini-1").map(|facts| &**facts));
     let mut stored = 0;
-    home.pass_and(10, |name, _| stored += usize::from(name == "mini-1"));
-    assert_eq!((transitions(&home), stored), (0, 1));
+    cluster.pass_and(10, |name, _| stored += usize::from(name == "mini-1"));
+    assert_eq!((transitions(&cluster), stored), (0, 1));
 }
 
 #[test]
-fn clones_of_one_machine_are_named_on_both() {
-    let mut home = Home::new();
-    home.lead();
+fn nodes_with_the_same_system_uuid_are_reported_on_both() {
+    let mut cluster = TestCluster::new();
+    cluster.lead();
     for name in ["mini-1", "mini-2"] {
-        home.node(facts(
+        cluster.node(facts(
             name,
             &json!({ "status": { "nodeInfo": { "systemUUID": "the-same" } } }),
         ));
     }
-    let (plan, _) = home.pass(120);
+    let (plan, _) = cluster.pass(120);
     let types = |name: &str| {
         let found = plan.findings.get(name);
         found.into_iter().flatten().map(|finding| finding.0).collect::<Vec<_>>()
@@ -373,19 +377,19 @@ fn clones_of_one_machine_are_named_on_both() {
 
 #[test]
 fn a_class_that_must_not_be_used_keeps_what_its_nodes_have() {
-    let mut home = Home::new();
-    home.lead();
+    let mut cluster = TestCluster::new();
+    cluster.lead();
     let bad =
         json!({ "match": { "availability": "Volatile", "memoryBelow": "lots" }, "labels": { "home/kind": "desktop" } });
-    home.observed.classes = vec![class("volatile", &bad)];
+    cluster.observed.classes = vec![class("volatile", &bad)];
     let managed = json!([{ "manager": "node-class", "operation": "Apply", "fieldsV1": { "f:metadata": { "f:labels": {
         "f:home/kind": {}, "f:nodes.hearth.home.arpa/host": {}, "f:nodes.hearth.home.arpa/availability": {} } } } }]);
     let labels = json!({ "home/kind": "desktop", "nodes.hearth.home.arpa/host": "gamer", "nodes.hearth.home.arpa/availability": "Volatile" });
-    home.node(facts(
+    cluster.node(facts(
         "gamer-1",
         &json!({ "metadata": { "managedFields": managed, "labels": labels } }),
     ));
-    let (plan, _) = home.pass(300);
+    let (plan, _) = cluster.pass(300);
     let status = &plan.classes["volatile"];
     let stalled = status
         .conditions
@@ -394,7 +398,7 @@ fn a_class_that_must_not_be_used_keeps_what_its_nodes_have() {
         .unwrap();
     assert_eq!(stalled.reason, "InvalidClass");
     assert!(
-        !home.writes(&plan).contains(&"gamer-1".to_owned()),
+        !cluster.writes(&plan).contains(&"gamer-1".to_owned()),
         "{:?}",
         plan.nodes["gamer-1"]
     );

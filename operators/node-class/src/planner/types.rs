@@ -33,7 +33,7 @@ pub struct Observed {
     pub daemon_sets: Option<Arc<Vec<DaemonSetFacts>>>,
     /// What the operator's own pod tolerates; none if it is not known.
     pub own_tolerations: Option<Arc<Vec<Toleration>>>,
-    /// Whether a host's own address answered at the last look.
+    /// Whether a host's own address answered at the last probe.
     pub answers: BTreeMap<String, bool>,
     /// Pods still terminating and volumes still attached on nodes that are back with our out-of-service taint.
     pub leftovers: BTreeMap<String, usize>,
@@ -67,7 +67,7 @@ pub struct NodePlan {
     pub extra: Vec<Taint>,
     /// The request for which it is to be cordoned.
     pub cordon: Option<String>,
-    /// Keys that others manage, as the API server told when we wanted to apply them, with the manager.
+    /// Keys that others manage, as the API server answered when we applied them, with the manager.
     pub theirs: Vec<(String, String)>,
     /// Nothing of ours is taken away yet.
     pub only_add: bool,
@@ -116,9 +116,9 @@ pub struct Entry {
     pub(crate) unreadable: Option<String>,
     pub(crate) flapping: bool,
     pub(crate) dampening: Option<Dampening>,
-    /// Why the failover waits, told once.
+    /// Why the failover waits; reported once.
     pub(crate) hold: Option<&'static str>,
-    /// What was told of the out-of-service taint and is not seen on the node yet.
+    /// The event about the out-of-service taint whose write is not seen on the node yet.
     pub(crate) told: Option<&'static str>,
     /// When it was first seen Ready again while our out-of-service taint is there.
     pub(crate) ready_since: Option<Duration>,

@@ -168,7 +168,7 @@ fn nothing_known_against_it_is_enough_to_begin() {
 }
 
 #[test]
-fn a_forced_request_goes_on_whatever_the_answer() {
+fn a_forced_request_continues_whatever_the_answer() {
     for (request, goes) in [
         ("force", true),
         ("tonight!", true),
@@ -194,7 +194,7 @@ fn an_answer_that_turns_to_no_stops_it_and_lifts_the_cordon() {
 
 /// Edge case 64.
 #[test]
-fn when_the_deadline_has_passed_evictions_end_and_the_rest_is_told() {
+fn when_the_deadline_has_passed_evictions_end_and_the_rest_is_reported() {
     let blocked = "Pod home/db-0: the disruption budget home/db allows none now";
     let mut sim = sim()
         .draining("a")
@@ -217,7 +217,7 @@ fn when_the_deadline_has_passed_evictions_end_and_the_rest_is_told() {
 }
 
 #[test]
-fn pods_that_cannot_be_looked_at_are_waited_for_until_the_deadline() {
+fn pods_that_cannot_be_listed_are_waited_for_until_the_deadline() {
     let mut sim = sim().draining("a").with(|sim| sim.left = None);
     let next = sim.step(10);
     assert!(!next.evict && next.cordon);
@@ -233,7 +233,7 @@ fn pods_that_cannot_be_looked_at_are_waited_for_until_the_deadline() {
 }
 
 #[test]
-fn an_empty_host_that_is_not_looked_at_stays_empty() {
+fn an_empty_host_whose_pods_are_not_listed_stays_empty() {
     let mut sim = sim().draining("a").empty();
     sim.step(10);
     let mut sim = sim.with(|sim| sim.left = None);
@@ -255,7 +255,7 @@ fn pods_that_come_to_an_empty_host_have_to_go_again() {
 }
 
 #[test]
-fn a_request_that_is_taken_back_leaves_nothing_behind() {
+fn a_withdrawn_request_leaves_nothing_behind() {
     for state in [HostState::On, HostState::Partial, HostState::Off] {
         let mut sim = sim().draining("a").is(state).with(|sim| sim.asked = None);
         let next = sim.step(10);
@@ -270,7 +270,7 @@ fn a_request_that_is_taken_back_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_changed_request_goes_on_with_a_new_deadline() {
+fn a_changed_request_continues_with_a_new_deadline() {
     let mut sim = sim().draining("a");
     sim.step(DEADLINE);
     assert_eq!(sim.phase(), Some(OffPhase::Incomplete));
@@ -286,7 +286,7 @@ fn a_changed_request_goes_on_with_a_new_deadline() {
 }
 
 #[test]
-fn a_changed_request_may_bear_the_value_of_one_that_has_ended() {
+fn a_changed_request_may_have_the_value_of_one_that_has_ended() {
     let mut sim = sim()
         .with(|sim| sim.handled = Some("a".to_owned()))
         .draining("b")
@@ -325,14 +325,14 @@ fn a_host_that_is_partly_off_is_not_off() {
 }
 
 #[test]
-fn a_return_that_nobody_watched_ends_the_request_as_well() {
+fn a_return_that_was_not_observed_ends_the_request_as_well() {
     let mut sim = sim().draining("a").with(|sim| sim.was_off = true);
     assert!(sim.step(10).uncordon);
     assert_eq!(sim.handled.as_deref(), Some("a"));
 }
 
 #[test]
-fn a_new_request_after_the_return_begins_anew() {
+fn a_new_request_after_the_return_starts_from_the_beginning() {
     let mut sim = sim().draining("a").is(HostState::Off);
     sim.step(10);
     let mut sim = sim.is(HostState::On).asked("b");
@@ -346,7 +346,7 @@ fn a_new_request_after_the_return_begins_anew() {
 
 /// Edge case 41.
 #[test]
-fn while_nobody_sees_nothing_changes() {
+fn while_liveness_is_not_visible_nothing_changes() {
     let starts = [
         sim(),
         sim().asked("a"),
@@ -364,7 +364,7 @@ fn while_nobody_sees_nothing_changes() {
 }
 
 #[test]
-fn a_cordon_of_ours_that_nobody_asks_for_is_lifted() {
+fn our_cordon_without_a_request_is_lifted() {
     let mut lost = sim().draining("a").with(|sim| {
         sim.asked = None;
         sim.off = None;
@@ -385,7 +385,7 @@ fn a_clock_that_went_back_restarts_the_deadline_once() {
 }
 
 #[test]
-fn at_most_twenty_lines_are_told() {
+fn at_most_twenty_lines_are_shown() {
     let pods = |n: usize| Some((0..n).map(|i| format!("Pod home/p{i}")).collect::<Vec<_>>());
     let mut twenty = sim().with(|sim| sim.left = pods(20)).draining("a");
     twenty.step(1);

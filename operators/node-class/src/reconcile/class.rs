@@ -1,4 +1,4 @@
-//! Reports what the planner thinks of a NodeClass.
+//! Writes the planned status of a NodeClass.
 use std::sync::Arc;
 
 use hearth_reconciler::error::RequestError;
@@ -16,7 +16,7 @@ pub async fn reconcile(class: Arc<NodeClass>, ctx: Arc<Context>) -> Result<Actio
     let Some(status) = plan.classes.get(&class.name_any()) else {
         return Ok(Action::await_change());
     };
-    // A planned for an older spec says nothing of this one; the next comes at once.
+    // A plan for an older spec says nothing about this one; the next follows at once.
     if status.observed_generation == class.metadata.generation {
         let api = Api::<NodeClass>::all(ctx.process.client.clone());
         patch_status(&api, MANAGER, &*class, status)

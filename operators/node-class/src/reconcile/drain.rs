@@ -64,7 +64,7 @@ fn has_to_go(pod: &Pod) -> bool {
 }
 
 /// Asks for the eviction of each pod that is not ending yet, and notes what was answered. An answer that only one pod got
-/// holds up no other: the client must not try again what is refused.
+/// delays no other: the client must not repeat what is refused.
 pub async fn evict(client: &Client, left: &mut [Left]) {
     for pod in left.iter_mut().filter(|pod| !pod.ending) {
         let api = Api::<Pod>::namespaced(client.clone(), &pod.namespace);

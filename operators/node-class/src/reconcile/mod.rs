@@ -25,7 +25,7 @@ use crate::planner::{Observed, Plan, Planner};
 pub struct Context {
     /// The process: client, events, leadership.
     pub process: Process,
-    /// The same, for evictions: what a budget refuses must not be tried again for minutes, while other pods wait.
+    /// The same, for evictions: what a budget refuses must not be repeated for minutes, while other pods wait.
     pub evictions: Client,
     /// The operator's metrics.
     pub metrics: Metrics,

@@ -66,7 +66,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
         }
     };
     patch_current(&api, facts, pending, node_plan, |facts, pending| {
-        note(&ctx, facts, pending)
+        note(&ctx, facts, pending);
     })
     .await?;
     Ok(next)
@@ -109,7 +109,7 @@ fn note(ctx: &Context, facts: &NodeFacts, pending: &PendingWrite) {
     }
 }
 
-/// What of ours somebody had taken away is counted, so that nobody is fought.
+/// Counts what of ours somebody had removed, so that we do not fight over it.
 fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Option<Taints>) {
     let diff = NodeDiff {
         apply,
@@ -121,7 +121,7 @@ fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Opti
 }
 
 /// While our out-of-service taint is on a node that is back: what of the time before is still there.
-/// True while it has to be looked at again.
+/// True while it has to be checked again.
 async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, RequestError> {
     if !is_out_of_service(facts) || facts.ready.status != Some(true) {
         ctx.observed().leftovers.remove(&facts.name);

@@ -35,7 +35,7 @@ pub(crate) async fn apply(
     Ok(NodeFacts::of(&node))
 }
 
-/// One patch on exactly the version that was looked at: the list of taints can only be written as a whole.
+/// One patch on exactly the version that was compared: the list of taints can only be written as a whole.
 async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, pending: &PendingWrite) -> kube::Result<()> {
     let mut annotations = serde_json::Map::new();
     let mut spec = serde_json::Map::new();
@@ -62,7 +62,7 @@ async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, pending: &PendingWrite) -
     api.patch(&facts.name, &params, &Patch::Merge(&body)).await.map(drop)
 }
 
-/// How often a write is tried anew in one pass, because somebody wrote to the node at the same time.
+/// How often a write is repeated in one pass, because somebody wrote to the node at the same time.
 const TRIES: usize = 5;
 
 /// Taints and cordon, on exactly the version that was read; when somebody was quicker, on the next one, for which `pending` is

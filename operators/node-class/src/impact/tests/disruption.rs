@@ -61,7 +61,7 @@ fn a_large_zone_is_only_slower_and_never_frozen_by_its_share() {
 }
 
 #[test]
-fn a_zone_without_a_ready_node_is_evicted_while_another_zone_lives() {
+fn a_zone_without_a_ready_node_is_evicted_while_another_zone_has_one() {
     let nodes = [
         node("a1").zone("a").off(),
         node("a2").zone("a").off(),
@@ -77,7 +77,7 @@ fn a_zone_without_a_ready_node_is_evicted_while_another_zone_lives() {
 }
 
 #[test]
-fn a_zone_that_can_die_without_harm_has_all_its_nodes_as_headroom() {
+fn a_zone_whose_loss_stops_nothing_has_all_its_nodes_as_headroom() {
     let nodes = [node("a1").zone("a"), node("a2").zone("a"), node("b1").zone("b")];
     let zones = assessed(&nodes).zones;
     assert_eq!(zones[0].headroom, 2);
@@ -122,7 +122,7 @@ fn a_zone_of_excluded_nodes_only_is_forgotten_as_upstream_does() {
 }
 
 #[test]
-fn what_mends_is_as_few_volatile_nodes_as_it_takes_those_that_go_first() {
+fn the_fix_excludes_as_few_volatile_nodes_as_needed_those_that_go_first() {
     let zone = (String::new(), String::new());
     let off = without(home(), &["gamer", "nixos"]);
     let mends = |nodes: &[One], gone: &[&str]| fix(&members(nodes), &gone.iter().copied().collect(), &zone);
@@ -139,7 +139,7 @@ fn what_mends_is_as_few_volatile_nodes_as_it_takes_those_that_go_first() {
 }
 
 #[test]
-fn nothing_mends_a_zone_in_which_every_node_is_volatile() {
+fn nothing_fixes_a_zone_in_which_every_node_is_volatile() {
     let nodes: Vec<_> = home().into_iter().map(One::volatile).collect();
     let off = without(nodes, &["gamer", "nixos"]);
     let zone = (String::new(), String::new());
@@ -148,7 +148,7 @@ fn nothing_mends_a_zone_in_which_every_node_is_volatile() {
 
 /// Whatever is proposed holds when it is followed, and nothing smaller would do.
 #[test]
-fn what_mends_does_mend() {
+fn the_fix_works() {
     let mut random = fastrand::Rng::with_seed(7);
     let (mut mended, mut hopeless) = (0, 0);
     for _ in 0..3000 {

@@ -2,7 +2,7 @@
 use super::*;
 
 #[test]
-fn a_desktop_with_a_member_of_three_may_go_and_it_is_said_what_remains() {
+fn a_host_with_one_of_three_members_may_go_off_and_the_remaining_members_are_reported() {
     let impact = assessed(&home());
     assert_eq!(
         says(&impact.hosts["gamer"]),
@@ -39,7 +39,7 @@ fn the_second_desktop_would_stop_evictions_unless_it_is_emptied_or_not_counted()
             Answer::Yes,
             vec![
                 "while it is off, pods of a lost node would not move: Kubernetes evicts nothing while more than 3 of 7 \
-                 nodes are not ready; it would be 4. To mend that, have talos06 not counted \
+                 nodes are not ready; it would be 4. To fix that, have talos06 not counted \
                  (excludeFromDisruptionCount of a NodeClass)"
             ]
         )
@@ -50,7 +50,7 @@ fn the_second_desktop_would_stop_evictions_unless_it_is_emptied_or_not_counted()
 
 /// Edge case 47, and an excluded host in a zone that stands still.
 #[test]
-fn where_evictions_stand_still_already_that_is_said() {
+fn evictions_that_have_stopped_already_are_reported() {
     let mut nodes = without(home(), &["gamer", "nixos"]);
     nodes.push(node("laptop").volatile().excluded());
     let may = assessed(&nodes).may_go_off("laptop", false);
@@ -148,7 +148,7 @@ fn a_member_on_the_host_of_unknown_state_may_be_up_and_counts_as_lost() {
 
 /// Edge case 54.
 #[test]
-fn without_role_labels_etcd_is_not_judged_and_that_is_said() {
+fn without_role_labels_etcd_is_not_judged_and_that_is_reported() {
     let nodes = [node("a"), node("b"), node("c")];
     let impact = assessed(&nodes);
     assert_eq!(impact.quorum, Quorum::default());
@@ -234,7 +234,7 @@ fn a_host_of_unknown_state_is_not_judged() {
 }
 
 #[test]
-fn while_nobody_sees_every_answer_is_unknown() {
+fn while_liveness_is_not_visible_every_answer_is_unknown() {
     let nodes = without(home(), &["gamer"]);
     let impact = assess(&members(&nodes), None, false);
     assert_eq!(impact.hosts.len(), 5);
@@ -254,7 +254,7 @@ fn a_host_without_nodes_is_not_judged() {
 }
 
 #[test]
-fn what_runs_only_here_is_told_and_stops_nobody() {
+fn what_runs_only_here_is_reported_and_is_no_obstacle() {
     let all = workloads(&[
         ("Deployment home/web", &["talos06"]),
         ("Deployment home/both", &["talos06", "talos07"]),
@@ -284,7 +284,7 @@ fn what_runs_only_here_is_told_and_stops_nobody() {
 }
 
 #[test]
-fn what_is_also_on_a_node_that_is_off_or_gone_lives_only_here() {
+fn a_workload_that_is_also_on_a_removed_or_switched_off_node_runs_only_here() {
     let all = workloads(&[("Deployment home/web", &["talos06", "talos08", "deleted"])]);
     let nodes = without(home(), &["gamer"]);
     let impact = assess(&members(&nodes), Some(&all), true);
@@ -318,7 +318,7 @@ fn many_names_are_cut() {
 }
 
 #[test]
-fn unwatched_workloads_are_said_to_be_so_and_nothing_else_is() {
+fn workloads_that_are_not_watched_are_reported_as_such() {
     let nodes = home();
     let impact = assess(&members(&nodes), None, true);
     assert_eq!(
@@ -329,7 +329,7 @@ fn unwatched_workloads_are_said_to_be_so_and_nothing_else_is() {
 }
 
 #[test]
-fn the_weightiest_reason_comes_first() {
+fn the_most_important_reason_comes_first() {
     let nodes = without(home(), &["nixos", "talos01"]);
     let all = workloads(&[("Deployment home/web", &["talos08"])]);
     let impact = assess(&members(&nodes), Some(&all), true);

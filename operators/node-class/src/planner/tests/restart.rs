@@ -10,9 +10,9 @@ fn history(name: &str, status: &NodeHistoryStatus) -> NodeHistory {
 }
 
 /// What would be stored of a node.
-fn written(home: &Home, name: &str) -> NodeHistoryStatus {
+fn written(cluster: &TestCluster, name: &str) -> NodeHistoryStatus {
     let mut status = NodeHistoryStatus::default();
-    let record = &home.planner.entries[name].record;
+    let record = &cluster.planner.entries[name].record;
     record.write(&mut status);
     status
 }
@@ -21,14 +21,14 @@ fn written(home: &Home, name: &str) -> NodeHistoryStatus {
 #[test]
 fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
     for back in [false, true] {
-        let mut first = Home::new();
+        let mut first = TestCluster::new();
         first.lead();
         first.pass(300);
         first.not_ready(&["gamer-1"]);
         first.pass(100);
         let history = history("gamer-1", &written(&first, "gamer-1"));
 
-        let mut second = Home::new();
+        let mut second = TestCluster::new();
         second.second = 410;
         second.planner = Planner::new(&settings(), now(410));
         let nodes: Vec<NodeFacts> = first
@@ -71,10 +71,10 @@ fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
 /// Nobody watched how it went, and nobody knows what its machine did since.
 #[test]
 fn a_node_that_was_deleted_before_a_restart_is_gone_and_no_restart_writes_it_again() {
-    let mut home = Home::new();
-    home.lead();
-    home.pass(300);
-    let mut status = written(&home, "mini-2");
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    cluster.pass(300);
+    let mut status = written(&cluster, "mini-2");
     assert_eq!(status.state.as_deref(), Some("Up"));
     let known = |status: &NodeHistoryStatus| {
         Record::read(status)
@@ -85,7 +85,7 @@ fn a_node_that_was_deleted_before_a_restart_is_gone_and_no_restart_writes_it_aga
     };
     let before = known(&status);
     for (start, expected) in [(600, 1), (900, 0), (1200, 0)] {
-        let mut next = Home::new();
+        let mut next = TestCluster::new();
         next.second = start;
         next.planner = Planner::new(&settings(), now(start));
         next.observed.nodes.remove("mini-2");
@@ -113,21 +113,21 @@ fn a_node_that_was_deleted_before_a_restart_is_gone_and_no_restart_writes_it_aga
 
 #[test]
 fn a_node_that_is_deleted_is_gone_at_once_and_up_when_it_is_back() {
-    let mut home = Home::new();
-    home.lead();
-    home.pass(300);
-    let node = home.observed.nodes.remove("mini-2").unwrap();
-    home.alive.remove("mini-2");
-    home.planner.tracker.node_gone("mini-2", now(home.second));
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    cluster.pass(300);
+    let node = cluster.observed.nodes.remove("mini-2").unwrap();
+    cluster.alive.remove("mini-2");
+    cluster.planner.tracker.node_gone("mini-2", now(cluster.second));
     let mut seen = Vec::new();
-    home.pass_and(120, |name, status| {
+    cluster.pass_and(120, |name, status| {
         seen.extend((name == "mini-2").then(|| status.state.clone().unwrap()));
     });
     assert_eq!(seen, ["Gone"]);
     seen.clear();
-    home.alive.insert("mini-2".to_owned());
-    home.node(NodeFacts::clone(&node));
-    home.pass_and(120, |name, status| {
+    cluster.alive.insert("mini-2".to_owned());
+    cluster.node(NodeFacts::clone(&node));
+    cluster.pass_and(120, |name, status| {
         seen.extend((name == "mini-2").then(|| status.state.clone().unwrap()));
     });
     assert_eq!(seen.last().map(String::as_str), Some("Up"), "{seen:?}");

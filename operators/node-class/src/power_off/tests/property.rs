@@ -3,7 +3,7 @@ use super::*;
 
 /// Anything may happen in any order, the operator's restart after every step included: it keeps nothing but the status.
 #[test]
-fn no_order_of_events_breaks_the_rules() {
+fn no_order_of_events_breaks_the_invariants() {
     let mut random = fastrand::Rng::with_seed(2);
     let (mut ends, mut refusals, mut evictions) = (0, 0, 0);
     for _ in 0..2000 {

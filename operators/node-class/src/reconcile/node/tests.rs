@@ -84,7 +84,7 @@ fn a_still_plan_writes_nothing() {
 }
 
 #[test]
-fn a_refused_apply_names_whose_the_keys_are() {
+fn a_refused_apply_names_the_managers_of_the_keys() {
     let details = json!({ "causes": [
         { "reason": "FieldManagerConflict", "field": ".metadata.annotations.home/note", "message": "conflict with \"kubectl\" using v1" },
         { "reason": "Other", "field": ".metadata.labels.x", "message": "" } ] });
