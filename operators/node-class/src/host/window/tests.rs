@@ -189,8 +189,8 @@ fn problems_name_the_field_and_what_is_possible() {
         ("H 0 * * *", "1h", None, "no cron schedule"),
         ("0 0 * * *", "0s", None, "more than nothing"),
         ("0 0 * * *", "7d1s", None, "at most 7d"),
-        ("0 0 * * *", "1", None, "no duration"),
-        ("0 0 * * *", "-1h", None, "no duration"),
+        ("0 0 * * *", "1", None, "not a duration"),
+        ("0 0 * * *", "-1h", None, "not a duration"),
         ("0 0 * * *", "1h", Some("Middle/Earth"), "no time zone"),
     ] {
         let why = window_problem(&window(schedule, duration, zone)).unwrap_or_default();
