@@ -53,7 +53,7 @@ const REGIONS: [(&str, &str, &str); 38] = [
     ("us-west-2", "Z1H1FL5HABSF5", "Z18D5FSROUN65G"),
 ];
 
-/// Region and zone of VPC endpoints (AWS tells them per endpoint, `DescribeVpcEndpoints`; external-dns has the same);
+/// Region and zone of VPC endpoints (AWS gives them per endpoint, `DescribeVpcEndpoints`; external-dns has the same);
 /// sorted by region.
 const VPC_ENDPOINTS: [(&str, &str); 29] = [
     ("af-south-1", "Z09302161J80N9A7UTP7U"),

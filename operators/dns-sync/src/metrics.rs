@@ -157,7 +157,7 @@ impl Metrics {
             .set(i64::from(complete));
     }
 
-    /// All gauges of zones go: another replica leads now.
+    /// All gauges of zones end: another replica leads now.
     pub fn clear_zones(&self) {
         self.records.clear();
         self.parked.clear();
@@ -262,7 +262,7 @@ impl ZoneMetrics {
         }
     }
 
-    /// The zone has gone or is suspended: its gauges go.
+    /// The zone was removed or is suspended: its gauges end.
     pub fn forget(&self, domain: &str) {
         for state in STATES {
             self.all.records.remove(&RecordsLabels {

@@ -1,10 +1,10 @@
-//! The zone's record sets as the provider last told them, written through after every accepted change.
+//! Record sets: those of a zone as the provider last listed them, and changes of them. Every accepted change is applied.
 use std::collections::BTreeMap;
 
 use crate::name::Name;
 use crate::record_data::RecordType;
 
-/// What tells record sets apart: Route 53 allows several of one name and type under different identifiers.
+/// The identity of a record set: Route 53 allows several of one name and type under different identifiers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SetKey {
     /// The record's name.
@@ -190,7 +190,7 @@ impl RecordSets {
         self.names.is_empty()
     }
 
-    /// Adds one set that the provider told.
+    /// Adds one set that the provider listed.
     pub fn insert(&mut self, key: SetKey, set: RecordSet) {
         let at = self.names.entry(key.name).or_default();
         // Sorted, so that what we wrote and what the provider lists compare equal whatever their order.
@@ -207,7 +207,7 @@ impl RecordSets {
         }
     }
 
-    /// Notes a set of a type that is not managed here.
+    /// Remembers that there is a set of a type that is not managed here.
     pub fn insert_other(&mut self, name: Name) {
         self.names.entry(name).or_default().other_types = true;
     }
@@ -223,7 +223,7 @@ impl RecordSets {
         differs
     }
 
-    /// Writes an accepted change through.
+    /// Applies an accepted change.
     pub fn apply(&mut self, change: &RecordChange) {
         match change.action {
             Action::Create => self.insert(change.key.clone(), change.set.clone()),

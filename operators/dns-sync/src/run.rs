@@ -21,7 +21,7 @@ use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
 use crate::object_cache::{ObjectCache, Scope};
 use crate::provider::route53::account::Accounts;
-use crate::reconcile::{self, Context, MANAGER};
+use crate::reconcile::{self, Configs, Context, MANAGER};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
 use crate::source::ingress::SlimIngress;
@@ -50,7 +50,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (zones, zone_writer) = reflector::store::<DNSZone>();
     let context = Arc::new(Context {
         process: process.clone(),
-        cluster_name: args.cluster_name,
+        configs: Configs::new(args.cluster_name, Arc::clone(&reach)),
         object_cache: Arc::new(ObjectCache::new(scopes, metrics.clone())),
         reach,
         accounts: Accounts::new(rate),

@@ -11,7 +11,7 @@ pub use zone::{DNSZone, DNSZoneSpec, DNSZoneStatus};
 
 /// The API group; labels and annotations of ours are `<group>/<name>`.
 pub const GROUP: &str = "dns.hearth.home.arpa";
-/// Set to anything new to ask for a look now; echoed in `status.lastHandledReconcileAt`.
+/// Set to a new value to request a list of the zone now; echoed in `status.lastHandledReconcileAt`.
 pub const RECONCILE_AT: &str = "dns.hearth.home.arpa/reconcile-at";
 /// On a DNSZone: releases the parked deletes whose hash (`status.parked.hash`) this names.
 pub const CONFIRM_DELETES: &str = "dns.hearth.home.arpa/confirm-deletes";

@@ -1,4 +1,5 @@
 //! The reconcilers of DNSZone and DNSRecord, and what they share.
+mod configs;
 pub mod notify;
 pub mod record;
 pub mod unmatched_names;
@@ -15,6 +16,8 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
+pub use configs::Configs;
+
 use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
 use crate::object_cache::ObjectCache;
@@ -29,8 +32,8 @@ pub const MANAGER: &str = "dns-sync";
 pub struct Context {
     /// The process: client, events, leadership. Credentials are in its namespace.
     pub process: Process,
-    /// The cluster's name.
-    pub cluster_name: String,
+    /// The parsed specs of the DNSZones.
+    pub configs: Configs,
     /// What this installation watches.
     pub reach: Arc<Reach>,
     /// The objects.
@@ -43,9 +46,9 @@ pub struct Context {
     pub zones: Store<DNSZone>,
     /// The credentials that zones refer to.
     pub secrets: Secrets<DNSZone>,
-    /// Zones at work, by DNSZone.
+    /// The workers, by DNSZone.
     pub(crate) workers: Mutex<HashMap<String, WorkerHandle>>,
-    /// Told when the set of zones at work changes.
+    /// Notified when the set of workers changes.
     pub(crate) zones_changed: tokio::sync::Notify,
     /// Asks for a reconcile of a DNSZone.
     pub(crate) zone_trigger: Trigger<DNSZone>,
@@ -53,22 +56,22 @@ pub struct Context {
     pub(crate) record_trigger: Trigger<DNSRecord>,
 }
 
-/// A zone at work.
+/// A running worker.
 pub(crate) struct WorkerHandle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) instructions: watch::Sender<Instructions>,
     pub(crate) task: tokio::task::JoinHandle<()>,
     /// The term for which it was started.
     pub(crate) term: Term,
-    /// What cannot be changed while it works: another value needs another actor.
+    /// What cannot be changed while it runs: another value needs another worker.
     pub(crate) identity: Identity,
     pub(crate) found: crate::provider::route53::Found,
-    /// The last value of the annotation that asks for a look.
+    /// The last value of the annotation that requests a list of the zone.
     pub(crate) asked: Option<String>,
     pub(crate) domain: String,
 }
 
-/// What an actor is bound to.
+/// What a worker is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) uid: String,
@@ -88,12 +91,13 @@ impl Context {
         self.workers.lock()
     }
 
-    /// A DNSZone has gone: its work ends, and nothing at the provider is touched.
+    /// A DNSZone was removed: its worker ends, and nothing at the provider is touched.
     pub fn forget(&self, zone: &str) {
         let gone = self.workers().remove(zone);
         if let Some(handle) = gone {
             self.metrics.zone(zone).forget(&handle.domain);
         }
+        self.configs.forget(zone);
         self.secrets.retain(&ObjectRef::new(zone), &[]);
         for other in self.zones.state() {
             self.zone_trigger.reconcile(ObjectRef::from_obj(&*other));
@@ -101,7 +105,7 @@ impl Context {
         self.call_records();
     }
 
-    /// The other DNSZones are looked at again.
+    /// The other DNSZones are reconciled.
     pub(crate) fn call_zones_but(&self, zone: &DNSZone) {
         for other in self
             .zones
@@ -113,7 +117,7 @@ impl Context {
         }
     }
 
-    /// Every DNSRecord is looked at again: the set of zones has changed.
+    /// Every DNSRecord is reconciled: the set of zones has changed.
     pub(crate) fn call_records(&self) {
         self.zones_changed.notify_one();
         for facts in self.object_cache.all() {

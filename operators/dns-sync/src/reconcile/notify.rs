@@ -1,4 +1,4 @@
-//! What objects are told: events on Services and Ingresses, calls of the DNSRecord reconciler.
+//! Reports changes of objects: Events on Services and Ingresses, reconciles of DNSRecords.
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
@@ -18,7 +18,7 @@ use crate::source::{ObjectKey, SourceKind};
 use crate::zone::plan::types::RecordVerdict;
 use crate::zone::worker::{Notifier, Shared};
 
-/// The audience of one zone's actor.
+/// Reports what changes in one zone.
 pub(crate) struct ObjectNotifier {
     pub(crate) zone: Arc<str>,
     pub(crate) shared: Weak<Shared>,
@@ -36,7 +36,7 @@ impl Notifier for ObjectNotifier {
     }
 
     fn zone_listed(&self) {
-        // Records of other zones too: a record is answered when every zone that may take it has looked.
+        // Records of other zones too: a record is answered when every zone that may take it is listed.
         for facts in self
             .object_cache
             .all()
@@ -77,7 +77,7 @@ impl Notifier for ObjectNotifier {
     }
 }
 
-/// The one thing to warn of: why something is not published comes before what is only to be told.
+/// The one thing to warn of: why something is not published comes before mere notes.
 fn warning(verdicts: &[(SetKey, RecordVerdict)], defects: &[Defect]) -> Option<(&'static str, String)> {
     let told = |defect: &Defect| (defect.reason, defect.message.clone());
     let fault = defects.iter().find(|defect| !defect.is_note()).map(told);
@@ -86,7 +86,7 @@ fn warning(verdicts: &[(SetKey, RecordVerdict)], defects: &[Defect]) -> Option<(
         .or_else(|| defects.first().map(told))
 }
 
-/// What is wrong for a person to mend: reason and message. Waiting is not wrong.
+/// What a person must fix: reason and message. Waiting is not wrong.
 pub(crate) fn problem(key: &SetKey, verdict: &RecordVerdict) -> Option<(&'static str, String)> {
     match verdict {
         RecordVerdict::Published | RecordVerdict::Pending | RecordVerdict::Held(_) => None,

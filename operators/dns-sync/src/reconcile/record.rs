@@ -1,4 +1,4 @@
-//! DNSRecord: reports what became of it in each zone. The work itself is the zones'.
+//! DNSRecord: reports what became of it in each zone. The zones' workers publish it.
 use std::sync::Arc;
 
 use hearth_reconciler::error::RequestError;
@@ -27,7 +27,7 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
         &record.name_any(),
     );
     let results = gather(&key, record.metadata.generation, &context);
-    // What an earlier process or term has reported stays true until every zone has looked and planned.
+    // What an earlier process or term has reported stays true until every zone is listed and planned.
     let decided = decided(&record, &results, &takers(&context));
     if !decided && is_current(&record) {
         return Ok(Action::await_change());
@@ -42,12 +42,12 @@ pub async fn reconcile(record: Arc<DNSRecord>, context: Arc<Context>) -> Result<
     Ok(Action::await_change())
 }
 
-/// What one zone says of a record.
+/// What one zone knows of a record.
 #[derive(Debug, Default, PartialEq)]
 struct ZoneResult {
     zone: String,
     listed: bool,
-    /// The present wish has been planned.
+    /// What the record wants now has been planned.
     decided: bool,
     names: Vec<String>,
     verdicts: Vec<(crate::records::SetKey, RecordVerdict)>,
@@ -67,7 +67,7 @@ fn gather(key: &ObjectKey, generation: Option<i64>, context: &Context) -> Vec<Zo
     results
 }
 
-/// What one zone says of a record; `None`: nothing.
+/// What one zone knows of a record; `None`: nothing.
 fn of_zone(
     zone: &str,
     listed: bool,
@@ -85,7 +85,7 @@ fn of_zone(
         (verdicts, defects)
     };
     if names.is_empty() && defects.is_empty() {
-        // A zone that is at a long call has not taken the record over yet: its silence is no answer.
+        // During a long call a zone does not take the record over: that it knows nothing of it is no answer.
         let wanted = wanted(facts?, &state.config.view());
         let wishes = wanted.endpoints.iter().map(|endpoint| &endpoint.name);
         let names: Vec<String> = wishes
@@ -109,7 +109,7 @@ fn of_zone(
     })
 }
 
-/// The DNSZones that take DNSRecords, and whether each has looked at its zone or cannot.
+/// The DNSZones that take DNSRecords, and whether each has listed its zone or cannot.
 fn takers(context: &Context) -> Vec<(String, bool)> {
     let workers = context.workers();
     let answers = |zone: &DNSZone| {
@@ -124,8 +124,8 @@ fn takers(context: &Context) -> Vec<(String, bool)> {
         .collect()
 }
 
-/// Whether there is an answer: each zone that speaks of the record has planned it, and each zone that did so before (or,
-/// when none does now, each that takes DNSRecords at all: its old zone may have been replaced) has looked or cannot.
+/// Whether there is an answer: each zone that takes the record has planned it, and each zone that took it before (or,
+/// when none does now, each that takes DNSRecords at all: its old zone may have been replaced) is listed or cannot be.
 fn decided(record: &DNSRecord, results: &[ZoneResult], takers: &[(String, bool)]) -> bool {
     let status = record.status.iter();
     let named: Vec<&str> = status
@@ -136,7 +136,7 @@ fn decided(record: &DNSRecord, results: &[ZoneResult], takers: &[(String, bool)]
     results.iter().all(|result| result.decided) && takers.iter().all(|(zone, answers)| *answers || !awaited(zone))
 }
 
-/// Whether the status speaks of the present spec.
+/// Whether the status is about the present spec.
 fn is_current(record: &DNSRecord) -> bool {
     record.status.as_ref().is_some_and(|status| {
         Some(status.observed_generation) == record.metadata.generation && !status.conditions.is_empty()
@@ -165,11 +165,11 @@ fn describe(
 fn outcome(zones: &[RecordZoneStatus], results: &[ZoneResult], decided: bool, unserved: Option<&str>) -> Outcome {
     let first = |state: &str| zones.iter().find(|zone| zone.state == state);
     if zones.is_empty() && !decided {
-        let message = "a DNSZone that could take this record has not looked at its zone yet";
+        let message = "a DNSZone that could take this record has not listed its zone yet";
         Outcome::Waiting("WaitingForZone", message.to_owned(), None)
     } else if zones.is_empty() {
         let message = unserved.map_or_else(
-            || "no DNSZone takes this record: none that is at work contains its name, has spec.sources.records and admits its namespace, labels and type".to_owned(),
+            || "no DNSZone takes this record: none that is running contains its name, has spec.sources.records and admits its namespace, labels and type".to_owned(),
             |why| format!("no DNSZone takes this record: {why}, or set spec.zone to the DNSZone above"),
         );
         Outcome::Stalled("NoZone", message)

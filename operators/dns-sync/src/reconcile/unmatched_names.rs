@@ -21,7 +21,7 @@ use crate::zone::config::Config;
 /// Changes are gathered so long: a name outside every zone is in no hurry, and at the start zones are still coming.
 const GATHER: Duration = Duration::from_secs(3);
 
-/// Tells names outside every zone for as long as the process lasts; only the leader speaks.
+/// Reports names outside every zone for as long as the process runs; only the leader does.
 pub async fn watch(context: Arc<Context>) {
     let mut notices = context.object_cache.listen();
     let (mut all, mut some) = (false, BTreeSet::<ObjectKey>::new());
@@ -51,7 +51,7 @@ pub async fn watch(context: Arc<Context>) {
     }
 }
 
-/// The zones at work.
+/// The configurations of the zones with workers.
 pub(super) fn zone_configs(context: &Context) -> Vec<Arc<Config>> {
     let workers = context.workers();
     let configs = workers
@@ -70,7 +70,7 @@ fn notify(context: &Context, zones: &[Arc<Config>], facts: &Facts) {
     }
 }
 
-/// All that is to be told of an object, in one event: of several each would be news again and again.
+/// All that is to be reported of an object, in one event: several would replace each other again and again.
 fn note(zones: &[Arc<Config>], facts: &Facts) -> Option<String> {
     let outside = outside(zones, facts);
     let outside = (!outside.is_empty()).then(|| {
@@ -176,7 +176,7 @@ mod tests {
             namespaces: Vec::new(),
         });
         let config = |one: &(&str, &str)| {
-            let mut config = Config::new(one.0, "Z1", &spec(one), "home", &reach).unwrap();
+            let mut config = Config::new(one.0, &spec(one), "home", &reach).unwrap();
             let others = specs.iter().filter(|other| *other != one);
             config.nested = others
                 .filter_map(|other| Nested::of(&spec(one), other.0, &spec(other)))
@@ -236,14 +236,14 @@ mod tests {
     fn a_name_that_any_zone_publishes_or_will_publish_is_not_reported() {
         let a = service("a.lab.example.org");
         for specs in [
-            // The zone below takes the object; it may be at work or not.
+            // The nested zone takes the object; it may have a worker or not.
             &[("example.org", ALL), ("lab.example.org", ALL)][..],
             // It has no Services at all and so leaves them to the zone above.
             &[
                 ("example.org", ALL),
                 ("lab.example.org", "{records: {namespaces: [other]}}"),
             ],
-            // No zone above takes the object either: nobody expects its name.
+            // No zone above takes the object either: its name is expected nowhere.
             &[("example.org", OTHERS), ("lab.example.org", OTHERS)],
             &[("lab.example.org", OTHERS)],
         ] {

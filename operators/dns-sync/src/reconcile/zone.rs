@@ -1,4 +1,4 @@
-//! DNSZone: finds the hosted zone, keeps its actor at work with the present configuration, reports.
+//! DNSZone: finds the hosted zone, keeps a worker for it with the present configuration, reports its status.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::notify::ObjectNotifier;
 use super::{Context, Identity, MANAGER, WorkerHandle};
-use crate::crd::zone::{DNSZoneStatus, Route53};
+use crate::crd::zone::DNSZoneStatus;
 use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
 use crate::provider::ProviderError;
 use crate::provider::route53::account::SecretData;
@@ -30,16 +30,16 @@ use status::{StatusWriter, denied_message, export_conditions, was_ready};
 
 pub(super) use status::is_stalled;
 
-/// After an error that only a person mends, and that no watch would tell us of.
+/// After an error that only a person fixes, and whose fix no watch would show.
 const RECHECK_AFTER: Duration = Duration::from_mins(5);
-/// While the provider cannot be reached: the line is back sooner than anybody tells us.
+/// While the provider cannot be reached: no watch would show that it is back.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
 
-/// What stands in the way of working.
+/// Why a zone cannot have a worker.
 enum Obstacle {
-    /// It will go by itself or by something that is watched.
+    /// It ends by itself or by something that is watched.
     Waiting(&'static str, String),
-    /// A person must mend the spec or the account.
+    /// A person must fix the spec or the account.
     Stalled(&'static str, String),
 }
 
@@ -53,7 +53,7 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
     }
     if zone.spec.suspend {
         stop(&zone, &context, &mut writer);
-        let message = "spec.suspend is set; nothing is looked at or written";
+        let message = "spec.suspend is set; nothing is listed or written";
         writer.conditions().ready("Suspended", message);
         writer.unknown("Suspended", message);
     } else {
@@ -64,12 +64,12 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
                 return Ok(Action::await_change());
             }
             Err(Obstacle::Waiting(reason, message)) => {
-                // Whoever is still at work has credentials or a spec that hold no longer. Who deletes the Secret means that
-                // the work shall end, and it would not be there after a restart either.
+                // A worker that still runs has outdated credentials or an outdated spec. Whoever deletes the Secret means that
+                // it ends, and after a restart there would be none either.
                 let stopped = stop(&zone, &context, &mut writer);
                 let outage = matches!(reason, "Unreachable" | "Throttled" | "Busy");
                 if outage && was_ready(&zone) {
-                    // Ready stays through an outage: nothing that was published has gone.
+                    // Ready stays during an outage: what was published stays published.
                     writer.conditions().set("Reachable", false, reason, &message);
                 } else {
                     writer.conditions().reconciling(reason, &message);
@@ -98,7 +98,7 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
     Ok(action)
 }
 
-/// Ends the zone's work, if there is any; what is at the provider stays. The next actor begins with a look.
+/// Ends the zone's worker, if there is one; what is at the provider stays. The next worker begins with a list.
 fn stop(zone: &DNSZone, context: &Context, writer: &mut StatusWriter) -> bool {
     let name = zone.name_any();
     let Some(handle) = context.workers().remove(&name) else {
@@ -114,7 +114,7 @@ fn stop(zone: &DNSZone, context: &Context, writer: &mut StatusWriter) -> bool {
     true
 }
 
-/// Sees to it that the zone's actor works with the present spec and credentials.
+/// Makes sure that the zone has a worker with the present spec and credentials.
 async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) -> Result<(), Obstacle> {
     let name = zone.name_any();
     let Some(route53) = &zone.spec.route53 else {
@@ -125,7 +125,7 @@ async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) ->
     };
     // The spec is checked before the provider is asked.
     let stalled = |(reason, message)| Obstacle::Stalled(reason, message);
-    Config::new(&name, "", &zone.spec, &context.cluster_name, &context.reach).map_err(stalled)?;
+    let config = context.configs.get(zone).map_err(stalled)?;
 
     let secret = match &route53.credentials_secret_ref {
         None => {
@@ -150,24 +150,24 @@ async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) ->
     if let Some(zone_id) = running {
         // The older one may have begun later: both were made at once, or it was suspended.
         check_exclusive(zone, context, &zone_id)?;
-        update_worker(zone, context, &name);
+        update_worker(zone, context, &config);
         return Ok(());
     }
-    start(zone, context, status, route53, identity, secret.as_ref(), &term).await
+    start(zone, context, status, &config, identity, secret.as_ref(), &term).await
 }
 
-/// Finds the hosted zone and sets an actor to work on it.
+/// Finds the hosted zone and starts a worker for it.
 async fn start(
     zone: &DNSZone,
     context: &Arc<Context>,
     status: &DNSZoneStatus,
-    route53: &Route53,
+    config: &Config,
     identity: Identity,
     secret: Option<&SecretVersion>,
     term: &Term,
 ) -> Result<(), Obstacle> {
     let name = zone.name_any();
-    let stalled = |(reason, message)| Obstacle::Stalled(reason, message);
+    let route53 = &identity.route53;
     let metrics = context.metrics.zone(&name);
     let data = secret.map(|(_, data)| SecretData(data));
     let account = context
@@ -175,12 +175,9 @@ async fn start(
         .get(route53, data)
         .await
         .map_err(|invalid| Obstacle::Waiting("CredentialsInvalid", format!("{}; {UNTIL_THEN}", invalid.0)))?;
-    let domain = Config::new(&name, "", &zone.spec, &context.cluster_name, &context.reach)
-        .map_err(stalled)?
-        .domain;
     let found = account
         .find(
-            &domain,
+            &config.domain,
             route53.zone_id.as_deref(),
             route53.visibility,
             &metrics.provider(),
@@ -190,10 +187,13 @@ async fn start(
         .map_err(unreachable_zone)?
         .map_err(|message| Obstacle::Stalled("HostedZoneNotFound", message))?;
     check_exclusive(zone, context, &found.zone_id)?;
-    let config = configure(zone, context, &found.zone_id).map_err(stalled)?;
+    let config = configure(config, zone, context, &found.zone_id);
     let mut state = ZoneState::new(config.clone(), Guard::resume(&status.recent_deletes));
-    state.park_all = status.parked.is_some();
-    state.used.clone_from(&status.last_handled_confirmation);
+    state.deletes.park_all = status.parked.is_some();
+    state
+        .deletes
+        .used_confirmation
+        .clone_from(&status.last_handled_confirmation);
     // A zone in which nothing has been ours yet: the cluster may be a rebuilt one, whose objects are still to come, or
     // the zone has been given another owner.
     if status.records.is_none_or(|records| records.owned == 0) || status.awaited > 0 {
@@ -234,7 +234,7 @@ async fn start(
         domain: zone.spec.domain.clone(),
     };
     context.workers().insert(name.clone(), handle);
-    // The DNSZone may have gone while the provider was asked.
+    // The DNSZone may have been removed while the provider was asked.
     if context
         .zones
         .get(&ObjectRef::from_obj(zone))
@@ -245,7 +245,7 @@ async fn start(
     }
     context.accounts.retain_used();
     context.zones_changed.notify_one();
-    // Others may have to yield, or take relative names no longer.
+    // Other zones may lose names to this one, or may not take relative names any more.
     context.call_zones_but(zone);
     Ok(())
 }
@@ -288,7 +288,7 @@ fn unreachable_zone(error: ProviderError) -> Obstacle {
             reason,
             "the hosted zone does not exist in this account; correct spec.route53.zoneID".to_owned(),
         ),
-        other => Obstacle::Waiting(reason, format!("{other}; it is tried again")),
+        other => Obstacle::Waiting(reason, format!("{other}; it is retried")),
     }
 }
 
@@ -312,7 +312,7 @@ fn older_zone(zone: &DNSZone, context: &Context, zone_id: &str) -> Option<String
     first_older(zone, others.iter().map(AsRef::as_ref), zone_id, found)
 }
 
-/// `found`: the hosted zones of the DNSZones that are at work. Their status says so only later.
+/// `found`: the hosted zones of the DNSZones with workers. Their status has them only later.
 fn first_older<'a>(
     zone: &DNSZone,
     others: impl Iterator<Item = &'a DNSZone>,
@@ -345,14 +345,10 @@ fn first_older<'a>(
         .next()
 }
 
-fn configure(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<Config, (&'static str, String)> {
-    let mut config = Config::new(
-        &zone.name_any(),
-        zone_id,
-        &zone.spec,
-        &context.cluster_name,
-        &context.reach,
-    )?;
+/// The zone's configuration with what depends on its hosted zone, on its annotations and on other DNSZones.
+fn configure(config: &Config, zone: &DNSZone, context: &Context, zone_id: &str) -> Config {
+    let mut config = config.clone();
+    zone_id.clone_into(&mut config.zone_id);
     let takers = context.zones.state();
     config.sole_for_records = takers
         .iter()
@@ -365,16 +361,16 @@ fn configure(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<Config,
         .collect();
     config.nested.sort_by(|a, b| a.zone.cmp(&b.zone));
     config.confirmed = zone.annotations().get(CONFIRM_DELETES).cloned();
-    Ok(config)
+    config
 }
 
-/// Passes the present spec and requests on to the running actor.
-fn update_worker(zone: &DNSZone, context: &Context, name: &str) {
+/// Passes the present spec and requests on to the running worker.
+fn update_worker(zone: &DNSZone, context: &Context, config: &Config) {
     let mut workers = context.workers();
-    let Some(handle) = workers.get_mut(name) else { return };
-    let Ok(config) = configure(zone, context, &handle.found.zone_id) else {
+    let Some(handle) = workers.get_mut(&*config.zone) else {
         return;
     };
+    let config = configure(config, zone, context, &handle.found.zone_id);
     let asked = zone.annotations().get(RECONCILE_AT).cloned();
     let look = asked.is_some() && asked != handle.asked;
     handle.asked = asked;
@@ -388,7 +384,7 @@ fn update_worker(zone: &DNSZone, context: &Context, name: &str) {
     });
     drop(workers);
     if below {
-        // Why a record that no zone takes is not taken may be another reason now.
+        // The reason why no zone takes a record may have changed.
         context.call_records();
     } else if other {
         context.zones_changed.notify_one();

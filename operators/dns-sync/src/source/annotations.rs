@@ -32,7 +32,7 @@ pub struct Annotations {
     pub targets: Box<[Box<str>]>,
     /// Seconds to live.
     pub ttl: Option<u32>,
-    /// Tells sets of one name and type apart.
+    /// Distinguishes sets of one name and type.
     pub set_identifier: Option<Box<str>>,
     /// The set's share of the answers.
     pub weight: Option<u8>,

@@ -54,12 +54,12 @@ pub(super) fn assemble(
             });
         }
     }
-    // A fault in annotations is told where it has an effect. A name that cannot be read might belong anywhere.
-    let told = object
+    // A defect of annotations is reported where it has an effect. A name that cannot be read might belong anywhere.
+    let reported = object
         .defects
         .iter()
         .filter(|defect| concerned || defect.reason == "InvalidHostname");
-    defects.extend(told.cloned());
+    defects.extend(reported.cloned());
     defects.sort_unstable();
     defects.dedup();
     wanted.defects = defects;

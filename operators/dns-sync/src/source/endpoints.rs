@@ -1,4 +1,4 @@
-//! What an object wants of a zone: the vocabulary between sources and plan.
+//! What an object wants of a zone: the types between sources and planner.
 use crate::{name::Name, record_data::RecordType};
 
 /// One record set that an object wants.
@@ -9,7 +9,7 @@ pub struct Endpoint {
     /// The record's type. An object's host name target is CNAME here even if [`AliasMode`] makes A and AAAA of it; a
     /// `DNSRecord` that asks for an alias has the type that it says, A or AAAA.
     pub record_type: RecordType,
-    /// Tells sets of one name and type apart.
+    /// Distinguishes sets of one name and type.
     pub set_identifier: Option<Box<str>>,
     /// The set's share of the answers; there exactly if there is a set identifier.
     pub weight: Option<u8>,
@@ -50,7 +50,7 @@ pub struct Held {
 /// Something in an object that cannot be published as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Defect {
-    /// A word for conditions and Events, for example `InvalidTarget`.
+    /// The reason of conditions and Events, for example `InvalidTarget`.
     pub reason: &'static str,
     /// What is wrong, why, and what to do; the same text for the same fault.
     pub message: String,
@@ -59,7 +59,7 @@ pub struct Defect {
 }
 
 impl Defect {
-    /// The object is published all the same; the defect is only to be told.
+    /// The object is published all the same; the defect is only reported.
     pub fn is_note(&self) -> bool {
         matches!(
             self.reason,
@@ -102,7 +102,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Nothing at all, not even a complaint.
+    /// Nothing at all, not even a defect.
     pub fn is_empty(&self) -> bool {
         let Self {
             endpoints,

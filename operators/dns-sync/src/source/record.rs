@@ -29,7 +29,7 @@ pub struct RecordFacts {
     pub zone: Option<Box<str>>,
     /// Whether it is an alias.
     pub alias: AliasMode,
-    /// Tells sets of one name and type apart.
+    /// Distinguishes sets of one name and type.
     pub set_identifier: Option<Box<str>>,
     /// The set's share of the answers.
     pub weight: Option<u8>,

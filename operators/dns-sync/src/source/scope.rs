@@ -90,7 +90,7 @@ pub struct Reach {
     pub namespaces: Vec<String>,
 }
 
-/// Which sources have been listed completely in this process' life.
+/// Which sources have been listed completely since the process began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Complete {
     /// Services.

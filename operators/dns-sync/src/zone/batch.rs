@@ -54,7 +54,7 @@ fn weight(group: &Group) -> (usize, usize) {
         })
 }
 
-/// The groups that the provider's messages speak of, by position. Route 53 quotes names as `name='foo.example.org.'`
+/// The groups that the provider's messages name, by position. Route 53 quotes names as `name='foo.example.org.'`
 /// or bare, with octal escapes; owner records count for their group.
 pub fn blamed(groups: &[Group], messages: &[String]) -> Vec<usize> {
     let mut words: HashSet<String> = HashSet::new();

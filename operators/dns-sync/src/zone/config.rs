@@ -14,6 +14,9 @@ use crate::source::scope::{Complete, Nested, Reach, ZoneView, enabled_sources};
 use crate::source::template::Template;
 use crate::source::{ObjectKey, SourceKind};
 
+/// Why a spec cannot be used, for the user: reason and message.
+pub type Invalid = (&'static str, String);
+
 /// What one zone's work needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -21,11 +24,11 @@ pub struct Config {
     pub zone: Arc<str>,
     /// The apex.
     pub domain: Name,
-    /// The hosted zone's id.
+    /// The hosted zone's id; empty until it is known.
     pub zone_id: String,
     /// The spec that the rest was made of.
     pub spec: DNSZoneSpec,
-    /// Who we are in owner records.
+    /// Our owner id in owner records.
     pub owner_id: String,
     /// Owner records' names.
     pub affix: Affix,
@@ -33,13 +36,13 @@ pub struct Config {
     pub filter: NameFilter,
     /// The types that may be managed.
     pub record_types: Vec<RecordType>,
-    /// Between two looks at the whole zone.
+    /// Between two lists of the zone.
     pub drift_interval: Duration,
     /// How long changes are gathered.
     pub batch_window: Duration,
     /// The delete guard.
     pub limits: Limits,
-    /// How long a record without address stays; `None`: for ever.
+    /// How long a record without address is kept; `None`: for ever.
     pub empty_after: Option<Duration>,
     /// No other zone takes DNSRecords, so relative names mean this one.
     pub sole_for_records: bool,
@@ -67,14 +70,8 @@ fn templates(sources: &Sources) -> impl Iterator<Item = (&'static str, &str)> {
 }
 
 impl Config {
-    /// Parses what the schema cannot check. The error is for the user: `(reason, message)`.
-    pub fn new(
-        zone: &str,
-        zone_id: &str,
-        spec: &DNSZoneSpec,
-        cluster_name: &str,
-        reach: &Arc<Reach>,
-    ) -> Result<Self, (&'static str, String)> {
+    /// Parses what the schema cannot check.
+    pub fn new(zone: &str, spec: &DNSZoneSpec, cluster_name: &str, reach: &Arc<Reach>) -> Result<Self, Invalid> {
         let domain = Name::parse(&spec.domain).map_err(|error| ("InvalidDomain", format!("spec.domain: {error}")))?;
         for (source, template) in templates(&spec.sources) {
             Template::parse(template).map_err(|error| {
@@ -118,7 +115,7 @@ impl Config {
         Ok(Self {
             zone: zone.into(),
             domain,
-            zone_id: zone_id.to_owned(),
+            zone_id: String::new(),
             owner_id: spec.owner_id.clone().unwrap_or_else(|| cluster_name.to_owned()),
             affix: Affix::new(spec.registry.as_ref()),
             filter,

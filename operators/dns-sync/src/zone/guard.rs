@@ -60,8 +60,8 @@ impl Guard {
             return true;
         }
         let recent = self.within(now, limits);
-        // Records at the window's start: those that are left and those that went. New ones make the base larger only
-        // by being there, which errs to the side of the user's own growth.
+        // Records at the window's start: those that are left and those that were deleted. New ones count in the base, too:
+        // a zone that grows may lose more.
         let base = owned as u64 + recent;
         let total = recent + deletes as u64;
         total <= u64::from(limits.min_records) || total * 100 <= base * u64::from(limits.max_percent)
@@ -130,7 +130,7 @@ mod tests {
         window: Duration::from_hours(1),
     };
 
-    /// Deletes one per second until the guard says no; how many went.
+    /// Deletes one per second until the guard refuses; how many were deleted.
     fn trickle(records: usize, limits: &Limits) -> usize {
         let mut guard = Guard::default();
         for recent in 0..records {

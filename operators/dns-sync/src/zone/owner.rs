@@ -10,7 +10,7 @@ use crate::records::{Content, RecordSet, RecordSets, Routing, SetKey};
 pub enum Owner {
     /// Marked as ours.
     Ours(Mark),
-    /// Marked as somebody else's, with their name.
+    /// Marked with another owner id.
     Other(Box<str>),
     /// Not marked.
     Nobody,
@@ -27,12 +27,12 @@ pub struct Mark {
     pub resource: Option<Box<str>>,
 }
 
-/// What is needed to tell owners.
+/// What is needed to recognize owners.
 #[derive(Clone, Copy, Debug)]
 pub struct Marks<'a> {
     /// How owner records are named.
     pub affix: &'a Affix,
-    /// Who we are.
+    /// Our owner id.
     pub owner_id: &'a str,
     /// The zone's apex.
     pub apex: &'a Name,
@@ -47,7 +47,7 @@ impl Marks<'_> {
                 continue;
             };
             // The mark may be the present one of another set. Then an old form says nothing of this one, and of two
-            // sets with the same present form (`*` and its replacement) nobody can tell which one is meant.
+            // sets with the same present form (`*` and its replacement) it is not known which one is meant.
             if self.marks_another(records, &candidate.name, key) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What should be done at one name. Pure: wishes, the zone's image and the rules in, changes and verdicts out.
+//! What is to be done at one name. Pure: claims, record sets and rules in, changes and verdicts out.
 use std::cmp::Ordering;
 
 use super::owner::{Owner, heritage};
@@ -24,13 +24,13 @@ pub struct NamePlan {
     pub writes: Vec<RecordChange>,
     /// Removals that nothing replaces, each with the changes it takes.
     pub deletes: Vec<(SetKey, Vec<RecordChange>)>,
-    /// Removals that need a person's word, likewise.
+    /// Removals that need a confirmation, likewise.
     pub unwatched: Vec<(SetKey, Vec<RecordChange>)>,
-    /// Removals that wait for the object that the record was made for, or a person's word, likewise.
+    /// Removals that wait for the object that the record was made for, or a confirmation, likewise.
     pub never_seen: Vec<(SetKey, Vec<RecordChange>)>,
     /// Sets that are kept for objects which have never been here, whatever the policy.
     pub awaited: usize,
-    /// Sets that seem unwanted, but it cannot be told yet.
+    /// Sets that seem unwanted, but it is not known yet.
     pub unlisted: Vec<SetKey>,
     /// By claim and set.
     pub verdicts: Vec<(ObjectKey, SetKey, RecordVerdict)>,
@@ -166,7 +166,7 @@ fn present(name: &Name, records: &RecordSets, rules: &Rules) -> Vec<Present> {
     .collect()
 }
 
-/// Decides on the sets that nobody wants.
+/// Decides on the sets that no object wants.
 fn remove(
     present: &[Present],
     not_deleted: &[SetKey],

@@ -1,4 +1,4 @@
-//! One zone at work: gathers what changed, decides, sends, and remembers. Runs for one term of leadership.
+//! The worker of one zone: gathers what changed, plans, and sends. Runs for one term of leadership.
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use schedule::Schedule;
 pub struct Shared {
     /// What objects want, what is at the provider, and the verdicts.
     pub state: Mutex<ZoneState>,
-    /// How it goes with the provider.
+    /// How calls of the provider end.
     pub provider_status: Mutex<ProviderStatus>,
 }
 
@@ -45,43 +45,43 @@ impl Shared {
         self.state.lock()
     }
 
-    /// The standing.
+    /// The provider's status.
     pub fn provider_status(&self) -> MutexGuard<'_, ProviderStatus> {
         self.provider_status.lock()
     }
 }
 
-/// How it goes with the provider.
+/// How calls of the provider end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderStatus {
     /// The zone has been listed and planned in this term.
     pub listed: bool,
-    /// [`Instructions::look`] as it was when the last look began.
+    /// [`Instructions::list_request`] as it was when the last list began.
     pub list_request: u64,
     /// The last call's error; `None` after a success.
     pub error: Option<ProviderError>,
 }
 
-/// Whom the actor tells that there is something to report.
+/// Gets a call when there is something to report.
 pub trait Notifier: Send + Sync + 'static {
     /// Something of the zone's status changed. Called at most once a second.
     fn zone_changed(&self);
     /// Something of these objects changed.
     fn objects_changed(&self, objects: &[ObjectKey]);
-    /// The zone has been looked at and planned for the first time in this term: what waited for it can be answered.
+    /// The zone has been listed and planned for the first time in this term: what waited for it can be answered.
     fn zone_listed(&self);
 }
 
-/// Asks the actor to do something now.
+/// What the worker is to do.
 #[derive(Clone, Debug)]
 pub struct Instructions {
     /// The configuration.
     pub config: Arc<Config>,
-    /// Grows when a look is asked for, or the credentials changed.
+    /// Grows when a list of the zone is requested.
     pub list_request: u64,
 }
 
-/// The actor.
+/// The worker.
 pub struct Worker<P, A> {
     /// What others read.
     pub shared: Arc<Shared>,
@@ -95,17 +95,17 @@ pub struct Worker<P, A> {
     pub notices: UnboundedReceiver<Notice>,
     /// Configuration and requests.
     pub instructions: watch::Receiver<Instructions>,
-    /// Status reporters.
+    /// Gets a call when there is something to report.
     pub notifier: A,
     /// The zone's series.
     pub metrics: ZoneMetrics,
 }
 
-/// How long the actor waits for sources to be listed before it begins with what is known.
+/// How long the worker waits for sources to be listed before it begins with what is known.
 const SOURCES_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest pause that a provider may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(15);
-/// More suspects than this are cheaper looked at by listing the zone.
+/// Where more names are to be read than this, listing the zone is cheaper.
 const MAX_READS: usize = 8;
 
 impl<P: Provider, A: Notifier> Worker<P, A> {
@@ -120,7 +120,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         let instructions = self.instructions.borrow_and_update().clone();
         let mut asked = instructions.list_request;
         self.fill();
-        // What was ordered between the actor's making and its beginning.
+        // What changed between the worker's creation and its start.
         self.reconfigure(&instructions.config, &mut schedule);
         loop {
             let now = self.object_cache.now();
@@ -279,7 +279,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         schedule.not_before = self.object_cache.now() + pause.mul_f64(0.7 + 0.6 * fastrand::f64()).max(asked);
         let mut provider_status = self.shared.provider_status();
         if provider_status.error.as_ref().map(ProviderError::reason) != Some(error.reason()) {
-            tracing::warn!(zone = &*self.zone(), reason = error.reason(), %error, "provider call failed; it is tried again");
+            tracing::warn!(zone = &*self.zone(), reason = error.reason(), %error, "provider call failed; it is retried");
             schedule.note_change(self.object_cache.now());
         }
         provider_status.error = Some(error);
@@ -317,7 +317,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         due
     }
 
-    /// How long nothing is to be done unless somebody calls.
+    /// How long to wait when nothing happens.
     fn next_wake(&self, schedule: &Schedule, now: Mono) -> Duration {
         let state = self.shared.state();
         let mut at = schedule.next_list.max(schedule.not_before);
@@ -338,7 +338,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
             .clamp(Duration::from_millis(1), Duration::from_mins(1))
     }
 
-    /// Tells reporters what is new: objects at once, the zone at most once a second.
+    /// Reports what is new: objects at once, the zone at most once a second.
     fn notify(&self, schedule: &mut Schedule) {
         let now = self.object_cache.now();
         let changed = self.shared.state().take_changed();
@@ -361,7 +361,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
             totals.conflicted,
             failed,
         ];
-        self.metrics.records(counts, state.parked.len());
+        self.metrics.records(counts, state.deletes.parked.len());
         drop(state);
         self.notifier.zone_changed();
     }

@@ -78,7 +78,7 @@ impl Accounts {
     }
 
     async fn connect(&self, key: &AccountKey, credentials: Option<Credentials>, role: Option<&AssumeRole>) -> Account {
-        // Route 53 limits calls by account. The account is not known without asking, but the credential tells it well
+        // Route 53 limits calls by account. The account is not known without asking, but the credential identifies it well
         // enough: the same key or role is the same account.
         let whose = match (&key.role, &key.credentials) {
             (Some((role, _)), _) => role.split(':').nth(4).unwrap_or(role).to_owned(),

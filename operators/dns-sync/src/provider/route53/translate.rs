@@ -13,7 +13,7 @@ pub(super) fn name(set: &ResourceRecordSet) -> Option<Name> {
     decode_route53(set.name()).ok()
 }
 
-/// Adds a set to the image; sets that we do not manage only as far as they matter to their neighbours.
+/// Adds a set; of sets that we do not manage only what matters to the other sets of the name.
 pub(super) fn insert(records: &mut RecordSets, set: &ResourceRecordSet) {
     let Some(name) = name(set) else { return };
     let Some(record_type) = RecordType::parse(set.r#type().as_str()) else {

@@ -134,12 +134,12 @@ fn the_list_request_is_echoed() {
 fn an_answer_needs_every_zone_that_may_have_one() {
     let takers = |a: bool, b: bool| vec![("a".to_owned(), a), ("b".to_owned(), b)];
     let says = result("a", &[RecordVerdict::Published]);
-    // New: while no zone speaks of it, each might.
+    // New: while no zone knows it, each might take it.
     assert!(!decided(&plain(&[]), &[], &takers(true, false)));
     assert!(decided(&plain(&[]), &[], &takers(true, true)));
-    // New, and one speaks: the others have nothing to do with it.
+    // New, and one zone takes it: the others have nothing to do with it.
     assert!(decided(&plain(&[]), std::slice::from_ref(&says), &takers(true, false)));
-    // It was in both before: nothing is said before both have looked again.
+    // It was in both before: nothing is reported before both are listed.
     assert!(!decided(
         &plain(&["a", "b"]),
         std::slice::from_ref(&says),
@@ -150,7 +150,7 @@ fn an_answer_needs_every_zone_that_may_have_one() {
         std::slice::from_ref(&says),
         &takers(true, false)
     ));
-    // A zone that speaks of it and has not planned it.
+    // A zone that takes it and has not planned it.
     let waits = ZoneResult {
         decided: false,
         ..result("a", &[])
@@ -175,7 +175,7 @@ fn a_record_that_a_zone_is_too_busy_to_know_is_not_decided() {
     use crate::zone::guard::Guard;
     let spec = "{domain: example.org, route53: {}, policy: Sync, sources: {records: {}}, exclude: ['x.*']}";
     let spec = serde_saphyr::from_str(spec).unwrap();
-    let config = Config::new("home", "Z1", &spec, "home", &Arc::new(Reach::default())).unwrap();
+    let config = Config::new("home", &spec, "home", &Arc::new(Reach::default())).unwrap();
     let mut state = ZoneState::new(config, Guard::default());
     let of = |state: &ZoneState, facts: &Facts| {
         of_zone(

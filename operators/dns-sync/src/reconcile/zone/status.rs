@@ -1,4 +1,4 @@
-//! The status of a DNSZone: what the actor knows, in counts, a plan and conditions.
+//! The status of a DNSZone: what its worker knows, as counts, a plan and conditions.
 use hearth_reconciler::conditions::{self, Conditions};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -23,7 +23,7 @@ pub(super) fn was_ready(zone: &DNSZone) -> bool {
     })
 }
 
-/// Whether the status says that the zone cannot be worked on before a person has mended something.
+/// Whether the status says that the zone needs a person to fix something.
 pub(in crate::reconcile) fn is_stalled(zone: &DNSZone) -> bool {
     let status = zone.status.as_ref();
     status.is_some_and(|status| conditions::get(&status.conditions, conditions::STALLED).is_some())
@@ -51,7 +51,7 @@ impl StatusWriter {
         }
     }
 
-    /// Whether nothing has been said of the present spec yet.
+    /// Whether the status is not about the present spec yet.
     pub(super) fn is_new(&self) -> bool {
         self.is_new
     }
@@ -64,14 +64,14 @@ impl StatusWriter {
         }
     }
 
-    /// While the zone is not worked on, nobody knows how it stands.
+    /// While the zone has no worker, these conditions are unknown.
     pub(super) fn unknown(&mut self, reason: &str, message: &str) {
         for type_ in ["InSync", "Reachable"] {
             self.conditions().set(type_, None::<bool>, reason, message);
         }
     }
 
-    /// The status of a zone at work.
+    /// The status of a zone with a worker.
     pub(super) fn describe(&mut self, zone: &DNSZone, context: &Context) {
         let workers = context.workers();
         let Some(handle) = workers.get(&zone.name_any()) else {
@@ -84,7 +84,7 @@ impl StatusWriter {
             self.before_first_list(zone, &provider_status);
             return;
         }
-        // Echoed when the look that was asked for has been done, so that one can wait for it.
+        // Echoed when the requested list has been done, so that one can wait for it.
         if provider_status.list_request >= handle.instructions.borrow().list_request && handle.asked.is_some() {
             self.status.last_handled_reconcile_at.clone_from(&handle.asked);
         }
@@ -95,7 +95,7 @@ impl StatusWriter {
         self.working(zone.spec.policy, &provider_status);
     }
 
-    /// What an actor has counted, and what the next one must know of it. Nothing before its first look.
+    /// What a worker has counted, and what the next one must know of it. Nothing before its first list.
     pub(super) fn update_counts(&mut self, zone: &str, shared: &Shared) {
         let (listed, away) = {
             let provider_status = shared.provider_status();
@@ -107,12 +107,12 @@ impl StatusWriter {
         let all_never_seen = {
             let state = shared.state();
             self.counts(&state, away);
-            state.parked.values().all(|why| *why == HoldReason::NeverSeen)
+            state.deletes.parked.values().all(|why| *why == HoldReason::NeverSeen)
         };
         self.parked(zone, all_never_seen);
     }
 
-    /// Before the first look of a term. What an earlier one has reported stays, but the provider may be away.
+    /// Before the first list of a term. What an earlier one has reported stays, but the provider may be unreachable.
     fn before_first_list(&mut self, zone: &DNSZone, provider_status: &ProviderStatus) {
         if was_ready(zone) {
             if provider_status.error.is_some() {
@@ -127,7 +127,7 @@ impl StatusWriter {
             Some(error) => {
                 self.conditions().reconciling(
                     error.reason(),
-                    &format!("the zone could not be listed yet: {error}; it is tried again"),
+                    &format!("the zone could not be listed yet: {error}; it is retried"),
                 );
             }
         }
@@ -140,7 +140,7 @@ impl StatusWriter {
         } else {
             state.totals()
         };
-        let parked = i64::try_from(state.parked.len()).unwrap_or(i64::MAX);
+        let parked = i64::try_from(state.deletes.parked.len()).unwrap_or(i64::MAX);
         self.status.records = Some(RecordCounts {
             desired: totals.desired,
             owned: totals.owned,
@@ -152,12 +152,18 @@ impl StatusWriter {
         });
         (self.status.plan, self.status.plan_omitted) = state.plan_lines(SHOWN);
         self.status.awaited = state.awaited();
-        self.status.last_handled_confirmation = state.used_confirmation().cloned();
-        self.status.recent_deletes = state.guard.buckets().to_vec();
+        self.status.last_handled_confirmation = state.deletes.handled_confirmation(&state.config).cloned();
+        self.status.recent_deletes = state.deletes.guard.buckets().to_vec();
         self.status.parked = (parked > 0).then(|| Parked {
-            hash: state.parked_hash(),
+            hash: state.deletes.hash(),
             count: parked,
-            records: state.parked.keys().take(SHOWN).map(ToString::to_string).collect(),
+            records: state
+                .deletes
+                .parked
+                .keys()
+                .take(SHOWN)
+                .map(ToString::to_string)
+                .collect(),
         });
     }
 
@@ -221,19 +227,15 @@ impl StatusWriter {
                 "the provider has not been asked yet",
             ),
             Some(error @ (ProviderError::Throttled(_) | ProviderError::Busy)) => {
-                self.conditions().set(
-                    "Reachable",
-                    true,
-                    error.reason(),
-                    &format!("{error}; it is tried again"),
-                );
+                self.conditions()
+                    .set("Reachable", true, error.reason(), &format!("{error}; it is retried"));
             }
             Some(error) => {
                 self.conditions().set(
                     "Reachable",
                     false,
                     error.reason(),
-                    &format!("{error}; it is tried again, and nothing is lost meanwhile"),
+                    &format!("{error}; it is retried, and nothing is lost meanwhile"),
                 );
             }
         }
@@ -294,7 +296,7 @@ impl StatusWriter {
 /// What to do about refused access.
 pub(super) fn denied_message(operation: &str, code: &str) -> String {
     format!(
-        "Route 53 denies {operation} ({code}); check the credentials and their IAM policy. It is tried again every few minutes and when the Secret changes"
+        "Route 53 denies {operation} ({code}); check the credentials and their IAM policy. It is retried every few minutes and when the Secret changes"
     )
 }
 

@@ -1,4 +1,4 @@
-//! What a DNSZone says of itself, and whether it is at work then.
+//! The status of a DNSZone, and whether its worker runs.
 use futures::StreamExt;
 use hearth_reconciler::rate_limit::Rate;
 use hearth_reconciler::secrets::Secrets;
@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::object_cache::ObjectCache;
 use crate::provider::route53::Found;
 use crate::provider::route53::account::Accounts;
+use crate::reconcile::Configs;
 use crate::records::RecordSets;
 use crate::source::scope::Reach;
 
@@ -41,7 +42,7 @@ fn the_older_of_two_zones_has_the_hosted_zone() {
     assert_eq!(older_zone(&zone("d", ""), &["c"]), None, "a suspended zone has nothing");
 }
 
-/// A zone that was at work when its Secret changed.
+/// A zone whose worker ran when its Secret changed.
 fn with_secret() -> DNSZone {
     let mut zone = zone("home", "");
     let route53 = "{credentialsSecretRef: {name: aws}, endpoint: 'http://127.0.0.1:1'}";
@@ -75,7 +76,7 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, Triggered<DNSZone>
     let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
     let (zone_trigger, called) = trigger();
     let context = Context {
-        cluster_name: "home".to_owned(),
+        configs: Configs::new("home".to_owned(), Arc::default()),
         reach: Arc::new(Reach::default()),
         object_cache: Arc::new(ObjectCache::new([], metrics.clone())),
         accounts: Accounts::new(Rate {
@@ -94,12 +95,12 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, Triggered<DNSZone>
     (Arc::new(context), called)
 }
 
-/// Sets an actor to work that has read an earlier version of the Secret, and has deleted three records since the last report.
+/// Adds a worker that has read an earlier version of the Secret, and has deleted three records since the last report.
 fn workers(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
-    let config = Config::new("home", "Z1", &zone.spec, "home", &context.reach).unwrap();
+    let config = Config::new("home", &zone.spec, "home", &context.reach).unwrap();
     let mut state = ZoneState::new(config.clone(), Guard::default());
     state.set_records(RecordSets::default(), |_| true);
-    state.guard.record(3, 1_800_000_000, &config.limits);
+    state.deletes.guard.record(3, 1_800_000_000, &config.limits);
     let shared = Arc::new(Shared::new(state));
     shared.provider_status().listed = true;
     let task = tokio::spawn(std::future::pending());
@@ -129,7 +130,7 @@ fn workers(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
     abort
 }
 
-/// What the status says after the Secret became this, and whether the actor is at work.
+/// What the status says after the Secret became this, and whether the worker runs.
 async fn after(secrets: &Value) -> (String, Value, bool) {
     let (sender, mut told) = unbounded_channel();
     let check = move |body: &Value| drop(sender.send(body["status"].clone()));
@@ -165,7 +166,7 @@ async fn a_zone_whose_secret_is_deleted_pauses_and_says_so() {
         "{conditions}"
     );
     assert!(status.to_string().contains("nothing is written or deleted until then"));
-    // The next actor's guard knows what this one has deleted.
+    // The next worker's guard knows what this one has deleted.
     assert_eq!(status["recentDeletes"][0]["count"], 3, "{status}");
 }
 

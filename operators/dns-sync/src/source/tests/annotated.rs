@@ -254,7 +254,7 @@ fn access() {
     );
 }
 
-/// A fault is told where the object publishes, not in every other zone.
+/// A defect is reported where the object publishes, not in every other zone.
 #[test]
 fn faults_of_an_object_that_is_elsewhere() {
     let facts = annotated(&[("hostname", "www.example.net"), ("ttl", "abc")]);

@@ -29,7 +29,7 @@ fn names_of_a_nested_zone_are_its_own() {
     };
     assert_wanted(&zone, &host("lab.example.org,a.lab.example.org"), &[]);
     assert_wanted(&zone, &host("collab.example.org"), &["collab.example.org A 192.0.2.1"]);
-    // The zone below does not take this source, so nobody else would publish it.
+    // The nested zone does not take this source, so no other zone would publish it.
     zone.nested[0].sources = serde_saphyr::from_str("{ingresses: {}}").unwrap();
     assert_wanted(&zone, &host("a.lab.example.org"), &["a.lab.example.org A 192.0.2.1"]);
 }

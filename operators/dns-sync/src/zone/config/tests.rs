@@ -10,7 +10,7 @@ fn config(yaml: &str) -> Result<Config, (&'static str, String)> {
         sources: SourceKind::ALL.to_vec(),
         namespaces: Vec::new(),
     });
-    Config::new("home", "Z1", &spec(yaml), "home", &reach)
+    Config::new("home", &spec(yaml), "home", &reach)
 }
 
 const ALL: Complete = Complete {

@@ -1,4 +1,4 @@
-//! One wish that won its name: what it takes to publish it, or why it cannot be.
+//! One desired set that won its name: the changes that publish it, or why it cannot be published.
 use super::resolve::Desired;
 use super::types::{OWNERSHIP_NAME_TAKEN, Present, RecordVerdict, Rules, create, delete, excludes, removal};
 use crate::crd::zone::{Policy, RegistryKind};
@@ -7,18 +7,18 @@ use crate::record_data::RecordType;
 use crate::records::{RecordChange, RecordSet, RecordSets, Routing, SetKey};
 use crate::zone::owner::{Owner, heritage, heritage_at, mark};
 
-/// What came of it.
+/// What to do for it.
 pub(super) struct SetPlan {
     pub(super) verdict: RecordVerdict,
     /// To be sent together; empty unless the verdict is Pending.
     pub(super) changes: Vec<RecordChange>,
-    /// Sets of ours that have to give way to it.
+    /// Sets of ours that it replaces.
     pub(super) displaced: Vec<SetKey>,
     /// What the policy does not permit.
     pub(super) withheld: Option<String>,
 }
 
-/// Decides on one wish.
+/// Decides on one desired set.
 pub(super) fn changes_for(desired: &Desired, present: &[Present], records: &RecordSets, rules: &Rules) -> SetPlan {
     let current = present.iter().find(|at| at.key == desired.key);
     let wanted = desired.content(current.map(|at| &at.set), rules.ttl);
@@ -90,7 +90,7 @@ fn up_to_date(
     (same && (at.is_ours() || unmarked)).then_some(RecordVerdict::Published)
 }
 
-/// A foreign record that the wish would have to overwrite or that DNS does not permit beside it.
+/// A foreign record that the set would have to overwrite or that DNS does not permit beside it.
 fn blocker(
     desired: &Desired,
     wanted: &RecordSet,
@@ -178,7 +178,7 @@ fn mark_changes(
     let new = mark(render(rules.marks.owner_id, &desired.resource), &wanted.routing);
     let leaves = |key: &SetKey| changes.iter().any(|change| change.key == *key);
     let Some(old) = records.get(&key).filter(|_| !leaves(&key)) else {
-        // Nothing may stay at the mark's own name that excludes it, or the whole batch would be refused for ever.
+        // Nothing may stay at the owner record's own name that excludes it, or the whole batch would be refused for ever.
         let clash = records.at(&key.name).sets.iter().any(|(record_type, id, set)| {
             let there = SetKey {
                 name: key.name.clone(),

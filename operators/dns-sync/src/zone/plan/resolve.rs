@@ -1,4 +1,4 @@
-//! Who gets a name that several objects want: the present holder, then the oldest object, then the first by name.
+//! Which object gets a name that several want: the present holder, then the oldest, then the first by name.
 use super::types::{ALIAS_TARGET_NOT_FOUND, Claim, Present, RecordVerdict, Rules, excludes};
 use crate::load_balancers::load_balancer_zone;
 use crate::name::Name;
@@ -31,11 +31,11 @@ enum Answer {
     },
 }
 
-/// Seconds to live of a new record for which nobody names one: external-dns' default for Route 53.
+/// TTL in seconds of a new record for which none is given: external-dns' default for Route 53.
 const DEFAULT_TTL: u32 = 300;
 
 impl Desired {
-    /// The set to write. Without a wished time to live the present one is kept, as external-dns does.
+    /// The set to write. Without a requested TTL the present one is kept, as external-dns does.
     pub(super) fn content(&self, current: Option<&RecordSet>, zone_ttl: Option<u32>) -> RecordSet {
         let current_ttl = match current.map(|set| &set.content) {
             Some(Content::Values { ttl, .. }) => Some(*ttl),
@@ -83,7 +83,7 @@ pub(super) struct Resolved {
     pub(super) losers: Vec<(ObjectKey, SetKey, RecordVerdict)>,
 }
 
-/// One wish with its rank.
+/// One desired set with what decides its rank.
 struct RankedClaim {
     holder: bool,
     created: i64,
@@ -204,7 +204,7 @@ fn held<'a>(
     })
 }
 
-/// A wish as the record sets that it means: a CNAME to a load balancer becomes aliases of both families.
+/// The record sets that an endpoint means: a CNAME to a load balancer becomes aliases of both families.
 fn expand(
     claim: &Claim,
     endpoint: &Endpoint,
@@ -281,7 +281,7 @@ fn expand(
                 return Err(RecordVerdict::Failed(
                     ALIAS_TARGET_NOT_FOUND,
                     format!(
-                        "alias target {target} has no record of a fitting type in the zone yet; it is tried again when it has"
+                        "alias target {target} has no record of a fitting type in the zone yet; it is retried when it has"
                     ),
                 ));
             }

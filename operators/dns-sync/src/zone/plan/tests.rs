@@ -20,7 +20,7 @@ mod takeover;
 /// Who we are in these tests.
 const US: &str = "home";
 
-/// What decides besides wishes and image.
+/// What decides besides claims and record sets.
 pub(crate) struct Zone {
     pub(crate) policy: Policy,
     pub(crate) registry: RegistryKind,
@@ -134,7 +134,7 @@ fn claims<const N: usize>(texts: [&str; N]) -> Vec<Claim> {
 }
 
 /// `- set`, `+ set` for writes; `x set` for deletes, `? set` for those that need a person, `… set` for those that cannot
-/// be told; `held: line` for what the policy withholds; then verdicts, `object TYPE verdict`.
+/// be decided; `held: line` for what the policy withholds; then verdicts, `object TYPE verdict`.
 fn lines(plan: &NamePlan) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let change = |mark: &str, change: &RecordChange| format!("{mark} {}", fake_zone::text(&change.key, &change.set));

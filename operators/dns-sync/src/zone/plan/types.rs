@@ -10,7 +10,7 @@ use crate::zone::owner::{Marks, Owner};
 /// The zone's rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
-    /// How owners are told.
+    /// How owners are recognized.
     pub marks: Marks<'a>,
     /// What may be written.
     pub policy: Policy,
@@ -36,11 +36,11 @@ pub enum Absence {
     NeverSeen,
     /// The source is switched off, or does not cover the object's namespace, or is not known: a person must confirm.
     Unwatched,
-    /// It cannot be told yet: the source could not be listed, or what the object names cannot be read.
+    /// It is not known yet: the source could not be listed, or what the object names cannot be read.
     Unlisted,
 }
 
-/// What became of one object's wish for one record set.
+/// What became of one record set that an object wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordVerdict {
     /// The provider has it.
@@ -63,16 +63,16 @@ pub const ALIAS_TARGET_NOT_FOUND: &str = "AliasTargetNotFound";
 pub const OWNERSHIP_NAME_TAKEN: &str = "OwnershipNameTaken";
 
 impl RecordVerdict {
-    /// Whether a change at another name of the zone may mend it.
+    /// Whether a change at another name of the zone may fix it.
     pub fn waits_for_another_name(&self) -> bool {
         matches!(self, Self::Failed(ALIAS_TARGET_NOT_FOUND | OWNERSHIP_NAME_TAKEN, _))
     }
 }
 
-/// The wishes for one name: of an object, with its place in the order of precedence.
+/// What one object wants at one name, with what decides its rank.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Who wants it.
+    /// The object.
     pub object: ObjectKey,
     /// Since when, seconds since 1970.
     pub created: i64,

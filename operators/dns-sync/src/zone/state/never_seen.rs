@@ -1,5 +1,5 @@
 //! Records that are marked as ours but were made for objects that this cluster has never had: those of a cluster that is
-//! being rebuilt, and of another one that calls itself by our owner's name. Their absence proves nothing.
+//! being rebuilt, and of another one with the same owner id. Their absence proves nothing.
 use std::collections::{BTreeSet, HashMap};
 
 use super::ZoneState;
@@ -14,18 +14,18 @@ use crate::zone::plan::types::Rules;
 /// What is known of them.
 #[derive(Debug, Default)]
 pub(super) struct NeverSeen {
-    /// Nothing shows that this cluster had the zone's objects before: the first look takes nobody's absence for granted.
+    /// Nothing shows that this cluster had the zone's objects before: no object's absence is taken for granted.
     pub(super) cautious: bool,
     /// Objects that have not come yet, with the names that are kept for them.
     holders: HashMap<ObjectKey, BTreeSet<Name>>,
-    /// Names whose marks do not say for which object they were made.
+    /// Names whose owner records do not say for which object they were made.
     nameless: BTreeSet<Name>,
-    /// Names at which a call of ours may have been carried out: what appears there is nobody else's.
+    /// Names at which a call of ours may have been carried out: what appears there is ours.
     pub(super) uncertain: BTreeSet<Name>,
 }
 
 impl NeverSeen {
-    /// Whether the object that the mark at `name` speaks of has never been here.
+    /// Whether the object that the owner record at `name` names has never been here.
     pub(super) fn keeps(&self, object: Option<&ObjectKey>, name: &Name) -> bool {
         let names = object.map_or(Some(&self.nameless), |object| self.holders.get(object));
         names.is_some_and(|names| names.contains(name))
@@ -44,7 +44,7 @@ impl NeverSeen {
         names.insert(name.clone());
     }
 
-    /// Keeps what is in the image at `names`, was not in the old one, is marked as ours, and is for no `known` object.
+    /// Keeps what is in `records` at `names`, was not in `old`, is marked as ours, and is for no `known` object.
     fn note<'a>(
         &mut self,
         rules: &Rules,
@@ -53,7 +53,7 @@ impl NeverSeen {
         names: impl Iterator<Item = (&'a Name, &'a NameSets)>,
         known: impl Fn(&ObjectKey) -> bool,
     ) {
-        // Under the others nothing that is there is changed, and to change from them is a person's word.
+        // The other policies change no existing record, and a change of the policy is a person's decision.
         if !matches!(rules.policy, Policy::UpsertOnly | Policy::Sync) || rules.registry != RegistryKind::TXT {
             return;
         }
@@ -81,13 +81,13 @@ impl NeverSeen {
 
 impl ZoneState {
     /// From the beginning on no record is deleted or given to another object only because this process has not seen the
-    /// object that it was made for. For zones without a past in this cluster.
+    /// object that it was made for. For zones that this cluster has never had records in.
     pub fn begin_cautiously(&mut self) {
         self.never_seen.cautious = true;
     }
 
-    /// Finds what has appeared at the provider since the last look, is marked as ours, and was made for an object that is
-    /// not `known`. Without an earlier look that is everything where [`ZoneState::begin_cautiously`] was called, else nothing.
+    /// Finds what has appeared at the provider since the last list, is marked as ours, and was made for an object that is
+    /// not `known`. Without an earlier list that is everything where [`ZoneState::begin_cautiously`] was called, else nothing.
     pub(super) fn find_never_seen(&mut self, records: &RecordSets, known: impl Fn(&ObjectKey) -> bool) {
         let nothing = RecordSets::default();
         let old = self.records.as_ref().or(self.never_seen.cautious.then_some(&nothing));
@@ -111,7 +111,7 @@ impl ZoneState {
         }
     }
 
-    /// Takes over what was read at the names of a refused change; true when it was not what we thought. As at a look,
+    /// Takes over what was read at the names of a refused change; true when it was not what we thought. As with a list,
     /// what has appeared and is marked as ours may be for an object that is not `known`.
     pub fn reread(&mut self, found: &[(Name, NameSets)], known: impl Fn(&ObjectKey) -> bool) -> bool {
         let mut old = RecordSets::default();

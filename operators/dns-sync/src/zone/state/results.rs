@@ -1,19 +1,21 @@
 //! What became of names: verdicts, counts, results of batches, and what the status shows of them.
-use super::{Mono, Name, ObjectKey, RecordVerdict, Refusal, SetKey, Summary, Totals, ZoneState};
+use super::names::Refusal;
+use super::{Mono, Name, NameCounts, ObjectKey, RecordVerdict, SetKey, Totals, ZoneState};
 use crate::records::{Action, RecordChange};
+use crate::source::SourceKind;
 use crate::source::endpoints::Defect;
 use crate::zone::batch::Group;
 use crate::zone::plan::NamePlan;
 
-/// Waits after a refusal: 30 s, doubled up to an hour. A change of the object or a look that finds the zone different
-/// asks again at once.
+/// Pauses after a refusal: 30 s, doubled up to an hour. A change of the object, or a list that finds the zone different,
+/// ends the pause at once.
 const FIRST_RETRY: Mono = Mono::from_secs(30);
 const LAST_RETRY: Mono = Mono::from_hours(1);
 
 impl ZoneState {
-    /// Notes a name's plan: counts, plan lines and verdicts of the objects that want it.
+    /// Keeps the outcome of planning a name: counts, plan lines, and verdicts of the objects that want it.
     pub(super) fn note(&mut self, name: &Name, plan: &NamePlan) {
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
         let by = |test: fn(&RecordVerdict) -> bool| {
             let mut sets: Vec<&SetKey> = plan
                 .verdicts
@@ -23,30 +25,25 @@ impl ZoneState {
                 .collect();
             sets.sort_unstable();
             sets.dedup();
-            count(sets.len())
+            sets.len()
         };
-        let refusal = self.refusals.get(name).map(|refusal| refusal.message.clone());
-        let summary = Summary {
-            desired: by(|verdict| !matches!(verdict, RecordVerdict::Conflict(_))),
+        let refusal = self.names.refusal(name).map(|refusal| refusal.message.clone());
+        let conflicted = plan
+            .verdicts
+            .iter()
+            .filter(|(_, _, verdict)| matches!(verdict, RecordVerdict::Conflict(_) | RecordVerdict::Foreign(_)));
+        let counts = NameCounts {
+            desired: count(by(|verdict| !matches!(verdict, RecordVerdict::Conflict(_)))),
             owned: count(plan.owned),
             foreign: count(plan.foreign),
-            pending: count(plan.withheld.len() + plan.deletes.len())
-                + by(|verdict| matches!(verdict, RecordVerdict::Pending)),
-            conflicted: count(
-                plan.verdicts
-                    .iter()
-                    .filter(|(_, _, v)| matches!(v, RecordVerdict::Conflict(_) | RecordVerdict::Foreign(_)))
-                    .count(),
+            pending: count(
+                plan.withheld.len() + plan.deletes.len() + by(|verdict| matches!(verdict, RecordVerdict::Pending)),
             ),
-            failed: by(|verdict| matches!(verdict, RecordVerdict::Failed(..))) + u32::from(refusal.is_some()),
+            conflicted: count(conflicted.count()),
+            failed: count(by(|verdict| matches!(verdict, RecordVerdict::Failed(..))) + usize::from(refusal.is_some())),
             unlisted: count(plan.unlisted.len()),
             never_seen: count(plan.awaited),
         };
-        self.totals.subtract(self.summaries.remove(name).unwrap_or_default());
-        self.totals.add(summary);
-        if summary != Summary::default() {
-            self.summaries.insert(name.clone(), summary);
-        }
         let mut lines = plan.withheld.clone();
         lines.extend(
             plan.writes
@@ -55,34 +52,26 @@ impl ZoneState {
                 .map(line),
         );
         lines.extend(plan.deletes.iter().filter_map(|(_, changes)| changes.first()).map(line));
-        if lines.is_empty() {
-            self.lines.remove(name);
-        } else {
-            self.lines.insert(name.clone(), lines);
-        }
-        if plan
-            .verdicts
-            .iter()
-            .any(|(_, _, verdict)| verdict.waits_for_another_name())
-        {
-            self.awaiting.insert(name.clone());
-        } else {
-            self.awaiting.remove(name);
-        }
-        self.judge(name, &plan.verdicts, refusal.as_deref());
+        self.names.update(name, |state| {
+            self.totals.subtract(state.counts);
+            self.totals.add(counts);
+            state.set_plan(counts, lines);
+        });
+        let mut verdicts = plan.verdicts.iter();
+        let waits = verdicts.any(|(_, _, verdict)| verdict.waits_for_another_name());
+        self.names.set_waiting(name, waits);
+        self.set_verdicts(name, &plan.verdicts, refusal.as_deref());
     }
 
-    fn judge(&mut self, name: &Name, verdicts: &[(ObjectKey, SetKey, RecordVerdict)], refusal: Option<&str>) {
-        let wanting: Vec<ObjectKey> = self
-            .claims
-            .get(name)
-            .into_iter()
-            .flatten()
-            .map(|claim| claim.object.clone())
-            .collect();
-        for object in wanting {
-            let mine = verdicts.iter().filter(|(of, _, _)| *of == object);
-            let new: Vec<(SetKey, RecordVerdict)> = mine
+    /// Gives each object that wants the name its verdicts.
+    fn set_verdicts(&mut self, name: &Name, verdicts: &[(ObjectKey, SetKey, RecordVerdict)], refusal: Option<&str>) {
+        for object in self.names.claims(name).iter().map(|claim| &claim.object) {
+            let Some(known) = self.objects.get_mut(object) else {
+                continue;
+            };
+            let new = verdicts
+                .iter()
+                .filter(|(of, _, _)| of == object)
                 .map(|(_, key, verdict)| match (verdict, refusal) {
                     (RecordVerdict::Pending, Some(message)) => {
                         (key.clone(), RecordVerdict::Failed("Refused", message.to_owned()))
@@ -90,24 +79,15 @@ impl ZoneState {
                     _ => (key.clone(), verdict.clone()),
                 })
                 // What is published needs no memory, but DNSRecords report it.
-                .filter(|(_, verdict)| {
-                    object.kind() == crate::source::SourceKind::Record || *verdict != RecordVerdict::Published
-                })
+                .filter(|(_, verdict)| object.kind() == SourceKind::Record || *verdict != RecordVerdict::Published)
                 .collect();
-            let all = self.verdicts.entry(object.clone()).or_default();
-            let old: Vec<(SetKey, RecordVerdict)> = all.iter().filter(|(key, _)| key.name == *name).cloned().collect();
-            if old != new {
-                all.retain(|(key, _)| key.name != *name);
-                all.extend(new);
+            if known.set_verdicts(name, new) {
                 self.changed.insert(object.clone());
-            }
-            if self.verdicts.get(&object).is_some_and(Vec::is_empty) {
-                self.verdicts.remove(&object);
             }
         }
     }
 
-    /// The provider took these groups: the image follows, and each name is considered once more, which must find nothing
+    /// The provider took these groups: the record sets follow, and each name is planned once more, which must find nothing
     /// to do. Returns the times of the events that are answered by it.
     pub fn accepted(&mut self, groups: &[Group], at: i64) -> Vec<Mono> {
         let Some(mut records) = self.records.take() else {
@@ -119,75 +99,82 @@ impl ZoneState {
             for change in &group.changes {
                 records.apply(change);
                 if change.action == Action::Delete {
-                    self.released.remove(&change.key);
+                    self.deletes.carried_out(&change.key);
                 }
             }
-            self.refusals.remove(&group.name);
-            self.suspected.remove(&group.name);
-            let flight = self.in_flight.remove(&group.name).unwrap_or_default();
-            answered.extend(flight.since);
-            // What a person has confirmed does not count: the guard is for what nobody has looked at.
-            deleted += flight.deletes.len();
+            let in_flight = self.names.update_progress(&group.name, |progress| {
+                (progress.refusal, progress.suspected) = (None, false);
+                progress.in_flight.take()
+            });
+            let in_flight = in_flight.flatten().unwrap_or_default();
+            answered.extend(in_flight.since);
+            // What a person has confirmed does not count: the guard is for what nobody has confirmed.
+            deleted += in_flight.deletes.len();
             self.touch(group.name.clone(), None);
         }
         self.records = Some(records);
-        self.guard.record(deleted, at, &self.config.limits);
-        for name in std::mem::take(&mut self.awaiting) {
+        self.deletes.guard.record(deleted, at, &self.config.limits);
+        for name in self.names.take_waiting() {
             self.touch(name, None);
         }
         answered
     }
 
-    /// The provider refused what was to be done at this name; it is tried again alone, later.
+    /// The provider refused what was to be done at this name. It is retried alone, later. `jitter`: from 0 to 1.
     pub fn refused(&mut self, group: &Group, message: &str, now: Mono, jitter: f64) {
         let name = &group.name;
-        self.in_flight.remove(name);
-        self.suspected.remove(name);
         let failures = self.failures(name) + 1;
-        let wait = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(7)).min(LAST_RETRY);
+        let pause = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(7)).min(LAST_RETRY);
         let refusal = Refusal {
             failures,
-            not_before: now + wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0)),
+            not_before: now + pause.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0)),
             message: message.to_owned(),
             names: group.changes.iter().map(|change| change.key.name.clone()).collect(),
         };
-        self.refusals.insert(name.clone(), refusal);
-        self.dirty.entry(name.clone()).or_insert(None);
-        let wanting = self.claims.get(name).into_iter().flatten();
-        let objects: Vec<ObjectKey> = wanting.map(|claim| claim.object.clone()).collect();
-        for object in objects {
-            let verdicts = self.verdicts.get_mut(&object).into_iter().flatten();
-            for (_, verdict) in
-                verdicts.filter(|(key, verdict)| key.name == *name && *verdict == RecordVerdict::Pending)
-            {
+        self.names.update(name, |state| {
+            state.update_progress(|progress| {
+                (progress.in_flight, progress.suspected) = (None, false);
+                progress.refusal = Some(refusal);
+            });
+            self.totals.subtract(state.counts);
+            state.counts.failed = state.counts.failed.max(1);
+            self.totals.add(state.counts);
+        });
+        self.queue.add(name.clone(), None);
+        for object in self.names.claims(name).iter().map(|claim| &claim.object) {
+            let Some(known) = self.objects.get_mut(object) else {
+                continue;
+            };
+            let verdicts = known.verdicts.iter_mut();
+            let pending = verdicts.filter(|(key, verdict)| key.name == *name && *verdict == RecordVerdict::Pending);
+            for (_, verdict) in pending {
                 *verdict = RecordVerdict::Failed("Refused", message.to_owned());
                 self.changed.insert(object.clone());
             }
         }
-        let summary = self.summaries.entry(name.clone()).or_default();
-        self.totals.subtract(*summary);
-        summary.failed = summary.failed.max(1);
-        self.totals.add(*summary);
     }
 
-    /// The call did not go through; the names wait for the next try with their events' times.
+    /// The call did not go through. The names wait for the next try with their events' times.
     pub fn postponed(&mut self, groups: &[Group]) {
         for group in groups {
-            let since = self.in_flight.remove(&group.name).and_then(|flight| flight.since);
-            let first = self.dirty.entry(group.name.clone()).or_insert(since);
-            *first = match (*first, since) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
+            let in_flight = self
+                .names
+                .update_progress(&group.name, |progress| progress.in_flight.take());
+            let since = in_flight.flatten().and_then(|in_flight| in_flight.since);
+            self.queue.add(group.name.clone(), since);
         }
     }
 
     /// Nobody knows whether the call went through.
     pub fn outcome_unknown(&mut self, groups: &[Group]) {
         for group in groups {
-            let flight = self.in_flight.get_mut(&group.name);
-            let deletes = flight.map(|flight| std::mem::take(&mut flight.deletes));
-            self.uncertain.extend(deletes.into_iter().flatten());
+            let deletes = self.names.update_progress(&group.name, |progress| {
+                progress
+                    .in_flight
+                    .as_mut()
+                    .map(|in_flight| std::mem::take(&mut in_flight.deletes))
+            });
+            self.deletes.outcome_unknown(deletes.flatten().into_iter().flatten());
             self.never_seen.uncertain.insert(group.name.clone());
         }
         self.postponed(groups);
@@ -195,12 +182,17 @@ impl ZoneState {
 
     /// These names were blamed for the refusal of a batch; from now on they go alone.
     pub fn suspect(&mut self, groups: &[Group]) {
-        self.suspected.extend(groups.iter().map(|group| group.name.clone()));
+        for group in groups {
+            self.names.update(&group.name, |state| {
+                state.update_progress(|progress| progress.suspected = true);
+            });
+        }
     }
 
-    /// Whether the name is under suspicion, so that a refusal now proves it guilty.
+    /// Whether the name was blamed for the refusal of a batch, so that another refusal proves it guilty.
     pub fn is_suspected(&self, name: &Name) -> bool {
-        self.suspected.contains(name)
+        let progress = self.names.get(name).and_then(|state| state.progress());
+        progress.is_some_and(|progress| progress.suspected)
     }
 
     /// Whether the name must not share a batch.
@@ -210,7 +202,7 @@ impl ZoneState {
 
     /// How many times in a row the provider has refused the name.
     pub fn failures(&self, name: &Name) -> u32 {
-        self.refusals.get(name).map_or(0, |refusal| refusal.failures)
+        self.names.refusal(name).map_or(0, |refusal| refusal.failures)
     }
 
     /// The counts.
@@ -218,13 +210,10 @@ impl ZoneState {
         self.totals
     }
 
-    /// The same while the provider is away: what has changed meanwhile is planned when it is back, and waits, too.
+    /// The same while the provider cannot be reached: what has changed meanwhile is planned when it is back, and waits, too.
     pub fn totals_while_unreachable(&self) -> Totals {
-        let counted = |name: &Name| {
-            let pending = self.summaries.get(name).is_some_and(|summary| summary.pending > 0);
-            pending || self.refusals.contains_key(name)
-        };
-        let unplanned = self.dirty.keys().filter(|name| !counted(name)).count();
+        let counted = |name: &&Name| self.names.counts(name).pending > 0 || self.names.refusal(name).is_some();
+        let unplanned = self.queue.names().filter(|name| !counted(name)).count();
         Totals {
             pending: self.totals.pending + i64::try_from(unplanned).unwrap_or(i64::MAX),
             ..self.totals
@@ -243,44 +232,46 @@ impl ZoneState {
 
     /// Objects with defects that keep them from being published; they count as failed too.
     pub fn defective(&self) -> usize {
-        self.defects
-            .values()
-            .filter(|defects| defects.iter().any(|defect| !defect.is_note()))
-            .count()
+        self.objects.values().filter(|object| object.is_defective()).count()
     }
 
-    /// The plan's first lines and the number of the others.
+    /// The plan's first lines, sorted by name, and the number of the others.
     pub fn plan_lines(&self, most: usize) -> (Vec<String>, i64) {
-        let shown: Vec<String> = self.lines.values().flatten().take(most).cloned().collect();
-        let all: usize = self.lines.values().map(Vec::len).sum();
-        (shown.clone(), i64::try_from(all - shown.len()).unwrap_or(i64::MAX))
+        let mut planned: Vec<(&Name, &[String])> = self
+            .names
+            .iter()
+            .filter_map(|(name, state)| Some((name, state.progress()?.lines.as_slice())))
+            .collect();
+        planned.sort_unstable();
+        let all: usize = planned.iter().map(|(_, lines)| lines.len()).sum();
+        let lines = planned.into_iter().flat_map(|(_, lines)| lines);
+        let shown: Vec<String> = lines.take(most).cloned().collect();
+        let others = i64::try_from(all - shown.len()).unwrap_or(i64::MAX);
+        (shown, others)
     }
 
-    /// What there is to say of an object in this zone.
+    /// What is known of an object in this zone: verdicts, defects and names.
     pub fn results_of(&self, object: &ObjectKey) -> (&[(SetKey, RecordVerdict)], &[Defect], &[Name]) {
-        (
-            self.verdicts.get(object).map_or(&[], Vec::as_slice),
-            self.defects.get(object).map_or(&[], Vec::as_slice),
-            self.names.get(object).map_or(&[], AsRef::as_ref),
-        )
+        self.objects
+            .get(object)
+            .map_or((&[], &[], &[]), |known| (&known.verdicts, &known.defects, &known.names))
     }
 
     /// Whether names of the object wait to be planned, and nothing is known of them yet.
     pub fn is_undecided(&self, object: &ObjectKey) -> bool {
-        let names = self.names.get(object).map_or(&[][..], AsRef::as_ref);
-        let told = self.verdicts.get(object).map_or(&[][..], Vec::as_slice);
+        let (verdicts, _, names) = self.results_of(object);
         names
             .iter()
-            .any(|name| self.dirty.contains_key(name) && !told.iter().any(|(key, _)| key.name == *name))
+            .any(|name| self.queue.contains(name) && !verdicts.iter().any(|(key, _)| key.name == *name))
     }
 
-    /// Whether what is known of the object is older than this generation of its spec: then there is nothing to say yet.
+    /// Whether what is known of the object is older than this generation of its spec: then there is nothing to report yet.
     pub fn is_behind(&self, object: &ObjectKey, generation: Option<i64>) -> bool {
-        let known = self.generations.get(object);
-        known.is_some_and(|known| generation.is_some_and(|generation| *known < generation))
+        let known = self.objects.get(object).and_then(|known| known.generation);
+        known.is_some_and(|known| generation.is_some_and(|generation| known < generation))
     }
 
-    /// The objects of which something new is to be said, once.
+    /// The objects of which something new is to be reported, once.
     pub fn take_changed(&mut self) -> Vec<ObjectKey> {
         std::mem::take(&mut self.changed).into_iter().collect()
     }

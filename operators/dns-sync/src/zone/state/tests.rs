@@ -36,7 +36,10 @@ pub(super) fn config_of(spec: &DNSZoneSpec) -> Config {
         sources: vec![SourceKind::Service, SourceKind::Record],
         namespaces: Vec::new(),
     });
-    Config::new("home", fake_zone::ZONE_ID, spec, "home", &reach).unwrap()
+    Config {
+        zone_id: fake_zone::ZONE_ID.to_owned(),
+        ..Config::new("home", spec, "home", &reach).unwrap()
+    }
 }
 
 /// A DNSRecord of namespace `n`.
@@ -93,7 +96,7 @@ impl TestZone {
         zone
     }
 
-    /// A look that is not planned yet.
+    /// A list that is not planned yet.
     pub(super) fn list(&mut self) {
         let known = &self.known;
         self.state
@@ -132,10 +135,10 @@ impl TestZone {
                 sent += 1;
             }
         }
-        panic!("it does not come to rest");
+        panic!("it does not settle");
     }
 
-    /// A look finds what is at the provider.
+    /// A list finds what is at the provider.
     #[track_caller]
     pub(super) fn relist(&mut self) -> usize {
         self.list();
@@ -162,7 +165,7 @@ impl TestZone {
     }
 
     pub(super) fn confirm(&mut self, objects: &[Facts]) {
-        let hash = self.state.parked_hash();
+        let hash = self.state.deletes.hash();
         let config = Config {
             confirmed: Some(hash),
             ..self.state.config.clone()
@@ -174,11 +177,11 @@ impl TestZone {
     #[track_caller]
     pub(super) fn recount(&self) {
         let mut totals = Totals::default();
-        self.state.summaries.values().for_each(|summary| totals.add(*summary));
+        self.state.names.iter().for_each(|(_, state)| totals.add(state.counts));
         assert_eq!(self.state.totals(), totals);
     }
 
-    /// At rest the count of what we own is that of the image.
+    /// At rest the count of what we own is that of the record sets.
     #[track_caller]
     fn recount_owned(&self) {
         self.recount();
@@ -226,8 +229,11 @@ pub(super) fn zone_of(count: usize, yaml: &str) -> (TestZone, Vec<Facts>) {
 
 /// The same zone after a restart of the operator; `facts`: what it knows when it plans first.
 pub(super) fn restarted(zone: &TestZone, facts: &[Facts], complete: Complete) -> TestZone {
-    let mut state = ZoneState::new(zone.state.config.clone(), Guard::resume(zone.state.guard.buckets()));
-    state.park_all = !zone.state.parked.is_empty();
+    let mut state = ZoneState::new(
+        zone.state.config.clone(),
+        Guard::resume(zone.state.deletes.guard.buckets()),
+    );
+    state.deletes.park_all = !zone.state.deletes.parked.is_empty();
     for one in facts {
         state.set_object(&one.object.key, Some(one), zone.now, None);
     }

@@ -1,19 +1,19 @@
-//! Record sets by what they are to us, name by name and altogether.
+//! Counts of record sets by state, of each name and of the zone.
 
-/// The counts of one name.
+/// The counts of one name. Small: there is one for each name of the zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Summary {
-    pub(super) desired: u32,
-    pub(super) owned: u32,
-    pub(super) foreign: u32,
-    pub(super) pending: u32,
-    pub(super) conflicted: u32,
-    pub(super) failed: u32,
-    pub(super) unlisted: u32,
-    pub(super) never_seen: u32,
+pub(super) struct NameCounts {
+    pub(super) desired: u16,
+    pub(super) owned: u16,
+    pub(super) foreign: u16,
+    pub(super) pending: u16,
+    pub(super) conflicted: u16,
+    pub(super) failed: u16,
+    pub(super) unlisted: u16,
+    pub(super) never_seen: u16,
 }
 
-/// Record sets by what they are to us.
+/// The counts of a zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Wanted by objects.
@@ -35,16 +35,16 @@ pub struct Totals {
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, summary: Summary) {
-        self.shift(summary, 1);
+    pub(super) fn add(&mut self, counts: NameCounts) {
+        self.shift(counts, 1);
     }
 
-    pub(super) fn subtract(&mut self, summary: Summary) {
-        self.shift(summary, -1);
+    pub(super) fn subtract(&mut self, counts: NameCounts) {
+        self.shift(counts, -1);
     }
 
-    fn shift(&mut self, summary: Summary, sign: i64) {
-        let Summary {
+    fn shift(&mut self, counts: NameCounts, sign: i64) {
+        let NameCounts {
             desired,
             owned,
             foreign,
@@ -53,7 +53,7 @@ impl Totals {
             failed,
             unlisted,
             never_seen,
-        } = summary;
+        } = counts;
         let parts = [
             (&mut self.desired, desired),
             (&mut self.owned, owned),

@@ -1,16 +1,16 @@
-//! What an actor's loop remembers between its turns, and when it tells what has become of the zone.
+//! What a worker's loop remembers between its passes, and when it reports a change of the zone.
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::name::Name;
 use crate::zone::state::Mono;
 
-/// Between two announcements of the zone's status.
+/// Between two reports of the zone's status.
 const NOTIFY_INTERVAL: Duration = Duration::from_secs(1);
-/// News wait so long for the changes under way, so that a change is told once, when it is done, and not twice.
+/// A report waits so long for changes under way, so that a change is reported once, when it is done, and not twice.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// What the loop remembers between its turns.
+/// What the loop remembers between its passes.
 #[derive(Debug)]
 pub(super) struct Schedule {
     /// The zone must be listed before anything else.
@@ -23,13 +23,13 @@ pub(super) struct Schedule {
     pub(super) not_before: Mono,
     /// When the first event of the open batch came.
     pub(super) batch_since: Option<Mono>,
-    /// When the zone's status was last announced, and since when there is news.
+    /// When the zone's status was last reported, and since when there is something to report.
     pub(super) notified: Option<Mono>,
     pub(super) changed_since: Option<Mono>,
 }
 
 impl Schedule {
-    /// At the beginning the zone must be listed, and that it is being listed is to be told.
+    /// At the beginning the zone must be listed, and that it is being listed must be reported.
     pub(super) fn first() -> Self {
         Self {
             list_due: true,
@@ -43,12 +43,12 @@ impl Schedule {
         }
     }
 
-    /// There is something to tell of the zone.
+    /// There is something to report of the zone.
     pub(super) fn note_change(&mut self, now: Mono) {
         self.changed_since.get_or_insert(now);
     }
 
-    /// When the zone's status is to be announced; `busy`: changes are under way.
+    /// When the zone's status is to be reported; `busy`: changes are under way.
     pub(super) fn notify_at(&self, busy: bool) -> Option<Mono> {
         let settled = if busy {
             self.changed_since? + SETTLE
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(
             schedule.notify_at(false),
             Some(Mono::ZERO),
-            "that it begins is told at once"
+            "that it begins is reported at once"
         );
         (schedule.notified, schedule.changed_since) = (Some(10 * SECOND), None);
         assert_eq!(schedule.notify_at(false), None);
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(
             schedule.notify_at(true),
             Some(22 * SECOND),
-            "work that drags on is told all the same"
+            "a change is reported although others are still under way"
         );
         assert_eq!(schedule.notify_at(false), Some(20 * SECOND));
         (schedule.notified, schedule.changed_since) = (Some(20 * SECOND), Some(20 * SECOND));

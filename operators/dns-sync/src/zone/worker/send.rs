@@ -1,4 +1,4 @@
-//! Sending: batches, and what is done when one is refused. One bad record never holds up the others.
+//! Sending batches, and what is done when one is refused. One bad record never delays the others.
 use super::{Group, MAX_READS, Mono, Notifier, Provider, ProviderError, Schedule, Worker};
 use crate::records::{Action, RecordChange, SetKey};
 use crate::zone::batch::{blamed, cut};
@@ -8,8 +8,8 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
     pub(super) async fn send(&mut self, schedule: &mut Schedule) {
         let at = jiff::Timestamp::now().as_second();
         let complete = self.object_cache.complete();
-        // Whatever made the sources complete has been told by now. To plan without it would take objects that came
-        // during a long call for gone.
+        // What made the sources complete is in the channel by now. To plan without it would take objects that came
+        // during a long call for removed ones.
         if let Ok(notice) = self.notices.try_recv() {
             self.notice(notice, schedule);
         }
@@ -88,7 +88,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         schedule: &mut Schedule,
     ) -> Result<(), ProviderError> {
         if let [group] = groups.as_slice() {
-            // One that was read or listed just now is at fault without another look.
+            // One that was read or listed just now is at fault without another read.
             if self.shared.state().is_suspected(&group.name) || !self.reread(group).await? {
                 self.refuse(group, &messages.join("; "));
             }
@@ -128,7 +128,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         Ok(())
     }
 
-    /// Reads again what a refused change was about. True: the zone is not what we thought, and the name is planned anew.
+    /// Reads the names of a refused change. True: the zone is not what we thought, and the name is planned anew.
     async fn reread(&mut self, group: &Group) -> Result<bool, ProviderError> {
         let mut found = Vec::new();
         for name in Self::names_of(std::slice::from_ref(group)) {
@@ -146,7 +146,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
             .state()
             .reread(&found, |object| object_cache.get(object).is_some());
         if differs {
-            tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last look; planning anew");
+            tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last list; the name is planned anew");
             self.shared.state().postponed(std::slice::from_ref(group));
         }
         Ok(differs)

@@ -1,4 +1,4 @@
-//! The actor against a provider as strict as Route 53 that counts calls and fails in every way. Time is tokio's, paused.
+//! The worker against a provider as strict as Route 53 that counts calls and fails in every way. Time is tokio's, paused.
 use std::collections::VecDeque;
 
 use futures::StreamExt;
@@ -137,7 +137,7 @@ impl Provider for FakeProvider {
     }
 }
 
-/// Notes who was told what.
+/// Keeps what was reported.
 #[derive(Clone, Default)]
 struct RecordingNotifier(Arc<Mutex<(usize, Vec<ObjectKey>)>>);
 
@@ -175,14 +175,10 @@ fn config(yaml: &str) -> Config {
         sources: vec![SourceKind::Record],
         namespaces: Vec::new(),
     });
-    Config::new(
-        "home",
-        fake_zone::ZONE_ID,
-        &serde_saphyr::from_str(&spec).unwrap(),
-        "home",
-        &reach,
-    )
-    .unwrap()
+    Config {
+        zone_id: fake_zone::ZONE_ID.to_owned(),
+        ..Config::new("home", &serde_saphyr::from_str(&spec).unwrap(), "home", &reach).unwrap()
+    }
 }
 
 const SYNC: &str = "policy: Sync, deleteGuard: {maxPercent: 100}";
@@ -193,7 +189,7 @@ fn new_object_cache() -> Arc<ObjectCache> {
 }
 
 impl Harness {
-    /// A listed cluster and an actor that has looked.
+    /// A listed cluster and a worker that has listed its zone.
     async fn begin(yaml: &str, records: &[DNSRecord], fake: FakeProvider) -> Self {
         let object_cache = new_object_cache();
         let harness = Self::around(object_cache, yaml, fake, &Leadership::always(), Guard::default()).await;
@@ -209,7 +205,7 @@ impl Harness {
         leadership: &Leadership,
         guard: Guard,
     ) -> Self {
-        // The actor's jitter; its runtime has this thread only.
+        // The worker's jitter; its runtime has this thread only.
         fastrand::seed(7);
         let config = config(yaml);
         let shared = Arc::new(Shared::new(ZoneState::new(config.clone(), guard.clone())));

@@ -118,7 +118,7 @@ fn an_alias_with_a_cname_owner_record_gets_the_current_form_with_the_next_change
         ]
     );
     assert_eq!(zone.publish("foo", &[], &here), [""; 0]);
-    // Where todays mark cannot be, the record stays as it is: as an address it would be nobody's.
+    // Where the current owner record cannot be written, the record stays as it is: as an address it would have no owner.
     let taken = records([
         alias.clone(),
         mark_at("cname-foo", US, "service/web/front", &alias),

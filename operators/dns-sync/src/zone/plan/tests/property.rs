@@ -1,4 +1,4 @@
-//! Random wishes against random zones: rules that hold whatever happens.
+//! Random claims against random zones: rules that always hold.
 use super::*;
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ fn pick<'a>(random: &mut fastrand::Rng, from: &[&'a str]) -> &'a str {
     from[random.usize(..from.len())]
 }
 
-/// A zone with records of ours, of others and of nobody that Route 53 would permit.
+/// A zone that Route 53 would permit, with records of ours, of other owners and without owner.
 fn any_image(random: &mut fastrand::Rng, affix: &Affix, apex: &Name) -> RecordSets {
     let mut records = RecordSets::default();
     for _ in 0..random.usize(..12) {

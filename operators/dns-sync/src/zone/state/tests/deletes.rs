@@ -1,4 +1,4 @@
-//! Deletes: the guard, parking, confirmation, and proof that nobody wants the record.
+//! Deletes: the guard, parking, confirmation, and proof that no object wants the record.
 use super::*;
 
 #[test]
@@ -9,18 +9,18 @@ fn sixty_percent_one_by_one_park_from_the_thirty_first_on() {
         zone.drop(facts);
         zone.settle();
     }
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (70, 30));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (70, 30));
     zone.now += Mono::from_hours(2);
     zone.relist();
     assert_eq!(
-        (zone.records().len(), zone.state.parked.len()),
+        (zone.records().len(), zone.state.deletes.parked.len()),
         (70, 30),
         "parked stays parked"
     );
     // Other deletes go on when the window has passed.
     zone.drop(&objects[99]);
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (69, 30));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (69, 30));
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn nine_records_lose_three() {
         zone.drop(facts);
         zone.settle();
     }
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (6, 6));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (6, 6));
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn a_mass_delete_parks_as_a_whole_and_the_hash_releases_exactly_it() {
     let (mut zone, objects) = zone_of(100, "policy: Sync");
     objects[..60].iter().for_each(|facts| zone.drop(facts));
     assert_eq!(zone.settle(), 0);
-    assert_eq!(zone.state.parked.len(), 60);
-    let hash = zone.state.parked_hash();
+    assert_eq!(zone.state.deletes.parked.len(), 60);
+    let hash = zone.state.deletes.hash();
     // More follow before the confirmation arrives: it was for another set.
     objects[60..95].iter().for_each(|facts| zone.drop(facts));
     zone.settle();
@@ -49,14 +49,14 @@ fn a_mass_delete_parks_as_a_whole_and_the_hash_releases_exactly_it() {
     };
     zone.configure(config, &objects[95..]);
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (100, 95));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (100, 95));
     objects[60..95].iter().for_each(|facts| zone.put(facts));
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (40, 0));
-    // What a person has looked at does not use up the window.
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (40, 0));
+    // What a person has confirmed does not use up the window.
     zone.drop(&objects[60]);
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (39, 0));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (39, 0));
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn a_confirmation_is_valid_once() {
     zone.now += Mono::from_secs(1_000_000);
     objects[..15].iter().for_each(|facts| zone.drop(facts));
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (20, 15));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (20, 15));
     let again = restarted(&zone, &objects, ALL);
-    assert_eq!((again.records().len(), again.state.parked.len()), (20, 0));
+    assert_eq!((again.records().len(), again.state.deletes.parked.len()), (20, 0));
 }
 
 #[test]
@@ -83,14 +83,14 @@ fn an_old_annotation_confirms_nothing_after_a_restart() {
     let (mut zone, objects) = zone_of(20, "policy: Sync");
     objects[..15].iter().for_each(|facts| zone.drop(facts));
     zone.settle();
-    let hash = zone.state.parked_hash();
+    let hash = zone.state.deletes.hash();
     objects[..15].iter().for_each(|facts| zone.put(facts));
     zone.settle();
     zone.state.config.confirmed = Some(hash);
     let mut again = restarted(&zone, &objects, ALL);
     objects[..15].iter().for_each(|facts| again.drop(facts));
     again.settle();
-    assert_eq!((again.records().len(), again.state.parked.len()), (20, 15));
+    assert_eq!((again.records().len(), again.state.deletes.parked.len()), (20, 15));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_confirmed_delete_that_is_wanted_again_is_not_confirmed_for_later() {
     assert_eq!(zone.records().len(), 20);
     objects[..15].iter().for_each(|facts| zone.drop(facts));
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (20, 15));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (20, 15));
 }
 
 #[test]
@@ -114,22 +114,22 @@ fn what_was_parked_stays_parked_after_a_restart() {
     let (mut zone, objects) = zone_of(30, "policy: Sync");
     objects[..25].iter().for_each(|facts| zone.drop(facts));
     zone.settle();
-    assert_eq!(zone.state.parked.len(), 25);
+    assert_eq!(zone.state.deletes.parked.len(), 25);
     // Most come back, so that the guard alone would let the others go.
     objects[..20].iter().for_each(|facts| zone.put(facts));
     zone.settle();
-    assert_eq!(zone.state.parked.len(), 5);
+    assert_eq!(zone.state.deletes.parked.len(), 5);
     zone.now += Mono::from_hours(25);
     let left: Vec<Facts> = objects[..20].iter().chain(&objects[25..]).cloned().collect();
     let again = restarted(&zone, &left, ALL);
-    assert_eq!((again.records().len(), again.state.parked.len()), (30, 5));
+    assert_eq!((again.records().len(), again.state.deletes.parked.len()), (30, 5));
     // Also where the source is listed only after the first plan, and the confirmation came meanwhile.
     let mut late = restarted(&zone, &left, Complete { records: false, ..ALL });
-    assert_eq!((late.records().len(), late.state.parked.len()), (30, 0));
+    assert_eq!((late.records().len(), late.state.deletes.parked.len()), (30, 0));
     late.complete = ALL;
     late.state.reconsider_deletes();
     late.settle();
-    assert_eq!((late.records().len(), late.state.parked.len()), (30, 5));
+    assert_eq!((late.records().len(), late.state.deletes.parked.len()), (30, 5));
     late.confirm(&left);
     late.settle();
     assert_eq!(late.records().len(), 25);
@@ -140,9 +140,9 @@ fn a_confirmation_that_came_while_the_operator_was_down_counts() {
     let (mut zone, objects) = zone_of(20, "policy: Sync");
     objects[..15].iter().for_each(|facts| zone.drop(facts));
     zone.settle();
-    zone.state.config.confirmed = Some(zone.state.parked_hash());
+    zone.state.config.confirmed = Some(zone.state.deletes.hash());
     let again = restarted(&zone, &objects[15..], ALL);
-    assert_eq!((again.records().len(), again.state.parked.len()), (5, 0));
+    assert_eq!((again.records().len(), again.state.deletes.parked.len()), (5, 0));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn parked_deletes_stay_parked_while_a_source_is_away() {
     zone.complete = ALL;
     zone.state.reconsider_deletes();
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (20, 15));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (20, 15));
 }
 
 #[test]
@@ -165,10 +165,10 @@ fn other_limits_are_another_decision() {
     let (mut zone, objects) = zone_of(20, "policy: Sync");
     objects[..10].iter().for_each(|facts| zone.drop(facts));
     zone.settle();
-    assert_eq!(zone.state.parked.len(), 10);
+    assert_eq!(zone.state.deletes.parked.len(), 10);
     zone.configure(config("policy: Sync, deleteGuard: {maxPercent: 60}"), &objects[10..]);
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (10, 0));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (10, 0));
 }
 
 #[test]
@@ -202,8 +202,8 @@ fn a_type_change_is_no_delete() {
         ));
         zone.settle();
     }
-    assert!(zone.records().iter().all(|line| line.contains("CNAME")) && zone.state.parked.is_empty());
-    assert!(zone.state.guard.buckets().is_empty());
+    assert!(zone.records().iter().all(|line| line.contains("CNAME")) && zone.state.deletes.parked.is_empty());
+    assert!(zone.state.deletes.guard.buckets().is_empty());
 }
 
 #[test]
@@ -234,11 +234,25 @@ fn a_source_switched_off_or_a_namespace_left_out_parks() {
         let (mut zone, objects) = zone_of(2, "policy: Sync");
         zone.configure(config_of(&serde_saphyr::from_str(yaml).unwrap()), &objects);
         zone.settle();
-        assert_eq!((zone.records().len(), zone.state.parked.len()), (2, 2), "{yaml}");
-        assert!(zone.state.parked.values().all(|why| *why == HoldReason::Unwatched));
+        assert_eq!(
+            (zone.records().len(), zone.state.deletes.parked.len()),
+            (2, 2),
+            "{yaml}"
+        );
+        assert!(
+            zone.state
+                .deletes
+                .parked
+                .values()
+                .all(|why| *why == HoldReason::Unwatched)
+        );
         zone.configure(config("policy: Sync"), &objects);
         zone.settle();
-        assert_eq!((zone.records().len(), zone.state.parked.len()), (2, 0), "{yaml}");
+        assert_eq!(
+            (zone.records().len(), zone.state.deletes.parked.len()),
+            (2, 0),
+            "{yaml}"
+        );
     }
 }
 
@@ -251,14 +265,14 @@ fn an_owner_record_without_an_object_is_only_deleted_after_a_confirmation() {
         records([record, mark]),
     );
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (1, 1));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (1, 1));
     let unknown = marked("crd A 192.0.2.1", "home", "crd/n/x");
     let mut zone = TestZone::with(
         ZoneState::new(config("policy: Sync"), Guard::default()),
         records(unknown),
     );
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (1, 1));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (1, 1));
 }
 
 #[test]
@@ -266,7 +280,7 @@ fn excluding_a_name_leaves_its_record_alone() {
     let (mut zone, objects) = zone_of(3, "policy: Sync");
     zone.configure(config("policy: Sync, exclude: ['r*']"), &objects);
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (3, 0));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (3, 0));
 }
 
 #[test]
@@ -280,14 +294,21 @@ fn deletes_whose_answer_was_lost_count_when_they_turn_out_to_be_done() {
     }
     zone.state.outcome_unknown(&work.groups);
     zone.relist();
-    let counted: i64 = zone.state.guard.buckets().iter().map(|bucket| bucket.count).sum();
+    let counted: i64 = zone
+        .state
+        .deletes
+        .guard
+        .buckets()
+        .iter()
+        .map(|bucket| bucket.count)
+        .sum();
     assert_eq!((counted, zone.records().len()), (3, 6));
 }
 
 #[test]
 fn a_restart_remembers_parked_deletes_of_names_that_are_planned_later() {
     let (mut zone, mut objects) = zone_of(9, "policy: Sync, deleteGuard: {minRecords: 0, maxPercent: 0}");
-    // One name that is to be changed and has a record that nobody wants any more.
+    // One name that is to be changed and has a record that no object wants any more.
     let late = record("z", "{name: z, type: AAAA, targets: ['2001:db8::1']}");
     let other = service("z", "z.example.org", Some("192.0.2.1"));
     zone.put(&late);
@@ -295,14 +316,14 @@ fn a_restart_remembers_parked_deletes_of_names_that_are_planned_later() {
     zone.settle();
     zone.drop(&late);
     zone.settle();
-    assert_eq!(zone.state.parked.len(), 1);
-    // The operator begins again, a thousand names are new, and DNSRecords cannot be listed yet.
+    assert_eq!(zone.state.deletes.parked.len(), 1);
+    // The operator restarts, a thousand names are new, and DNSRecords cannot be listed yet.
     objects.push(service("z", "z.example.org", Some("192.0.2.2")));
     objects.extend((0..1000).map(|n| service(&format!("a{n}"), &format!("a{n}.example.org"), Some("192.0.2.1"))));
     zone.state
         .set_config(config("policy: Sync, deleteGuard: {maxPercent: 100}"));
     let mut state = ZoneState::new(zone.state.config.clone(), Guard::default());
-    state.park_all = true;
+    state.deletes.park_all = true;
     for facts in &objects {
         state.set_object(&facts.object.key, Some(facts), zone.now, None);
     }
@@ -313,7 +334,7 @@ fn a_restart_remembers_parked_deletes_of_names_that_are_planned_later() {
     next.state.reconsider_deletes();
     next.settle();
     assert!(next.records().contains(&"z AAAA 2001:db8::1".to_owned()));
-    assert_eq!(next.state.parked.len(), 1);
+    assert_eq!(next.state.deletes.parked.len(), 1);
 }
 
 #[test]
@@ -328,21 +349,21 @@ fn a_confirmation_that_was_used_means_nothing_after_a_restart() {
             zone.drop(facts);
         }
         zone.settle();
-        assert_eq!((zone.records().len(), zone.state.parked.len()), (9, 9));
+        assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (9, 9));
         if zone.state.config.confirmed.is_none() {
             zone.confirm(&[]);
             zone.settle();
-            assert_eq!((zone.records().len(), zone.state.parked.len()), (0, 0));
+            assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (0, 0));
         }
     }
     let begin = |used: Option<String>| {
         let mut state = ZoneState::new(zone.state.config.clone(), Guard::default());
-        (state.park_all, state.used) = (true, used);
+        (state.deletes.park_all, state.deletes.used_confirmation) = (true, used);
         let mut next = TestZone::with(state, zone.provider.clone());
         next.settle();
-        (next.records().len(), next.state.parked.len())
+        (next.records().len(), next.state.deletes.parked.len())
     };
-    let used = zone.state.used_confirmation().cloned();
+    let used = zone.state.deletes.handled_confirmation(&zone.state.config).cloned();
     assert_eq!(used, zone.state.config.confirmed);
     assert_eq!(begin(used), (9, 9));
     assert_eq!(begin(None), (0, 0), "one that came while nobody was there counts");
@@ -363,7 +384,7 @@ fn the_guard_counts_all_that_is_ours_though_a_thousand_names_are_planned_at_once
     }
     let work = zone.state.prepare(zone.now, zone.at(), &ALL);
     assert!(work.more);
-    assert_eq!((work.groups.len(), zone.state.parked.len()), (1_480, 0));
+    assert_eq!((work.groups.len(), zone.state.deletes.parked.len()), (1_480, 0));
 }
 
 #[test]
@@ -380,5 +401,5 @@ fn the_guard_does_not_count_what_has_vanished_though_its_name_is_planned_later()
     objects[1_500..1_590].iter().for_each(|facts| zone.drop(facts));
     let work = zone.state.prepare(zone.now, zone.at(), &ALL);
     assert!(work.more);
-    assert_eq!((work.groups.len(), zone.state.parked.len()), (1_000, 90));
+    assert_eq!((work.groups.len(), zone.state.deletes.parked.len()), (1_000, 90));
 }

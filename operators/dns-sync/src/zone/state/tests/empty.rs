@@ -32,7 +32,7 @@ fn a_record_without_address_is_deleted_after_the_configured_time() {
     zone.settle();
     assert_eq!(zone.state.next_due(), Some(zone.now + Mono::from_hours(1)));
     zone.now += Mono::from_mins(50);
-    zone.put(&empty); // another event does not begin the hour anew
+    zone.put(&empty); // another event does not restart the hour
     zone.settle();
     assert_eq!(zone.records().len(), 1);
     zone.now += Mono::from_mins(10);
@@ -70,10 +70,10 @@ fn a_parked_delete_of_an_empty_name_can_be_confirmed() {
     zone.settle();
     zone.now += Mono::from_hours(1);
     zone.relist();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (9, 9));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (9, 9));
     zone.confirm(&empty);
     zone.settle();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (0, 0));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (0, 0));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_name_that_cannot_be_read_holds_all_that_was_published_for_the_object() {
     zone.put(&service("front", "fro nt!.example.org", Some("192.0.2.1")));
     zone.settle();
     assert_eq!((zone.records().len(), zone.state.totals().unlisted), (1, 1));
-    // After a restart too, when nobody remembers what it was.
+    // After a restart too, when its former address is not known.
     let mut again = restarted(
         &zone,
         &[service("front", "fro nt!.example.org", Some("192.0.2.1"))],

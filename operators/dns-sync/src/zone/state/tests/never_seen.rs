@@ -1,7 +1,7 @@
 //! Records of ours whose objects have never been in this cluster: a rebuilt cluster, another one with the same owner.
 use super::*;
 
-/// The zone of a cluster that was built anew: the provider still has everything, the cluster nothing.
+/// The zone of a cluster that was rebuilt: the provider still has everything, the cluster nothing.
 fn rebuilt(zone: &TestZone) -> TestZone {
     let mut state = ZoneState::new(zone.state.config.clone(), Guard::default());
     state.begin_cautiously();
@@ -17,7 +17,7 @@ fn a_rebuilt_cluster_keeps_what_its_objects_do_not_want_yet() {
         let (zone, objects) = zone_of(count, "policy: Sync");
         let mut next = rebuilt(&zone);
         assert_eq!(
-            (next.state.parked.len(), next.state.awaited()),
+            (next.state.deletes.parked.len(), next.state.awaited()),
             (count, i64::try_from(count).unwrap())
         );
         for facts in objects.iter().rev() {
@@ -25,7 +25,7 @@ fn a_rebuilt_cluster_keeps_what_its_objects_do_not_want_yet() {
             assert_eq!(next.settle(), 0, "nothing is written when they come");
         }
         assert_eq!(
-            (next.records(), next.state.parked.len(), next.state.awaited()),
+            (next.records(), next.state.deletes.parked.len(), next.state.awaited()),
             (zone.records(), 0, 0)
         );
         // From then on they are like any other.
@@ -43,7 +43,7 @@ fn an_object_that_was_removed_or_changed_counts_as_seen() {
     next.drop(&objects[0]);
     next.put(&record("r1", "{name: other, type: A, targets: [192.0.2.7]}"));
     next.settle();
-    assert_eq!((next.records().len(), next.state.parked.len()), (19, 18));
+    assert_eq!((next.records().len(), next.state.deletes.parked.len()), (19, 18));
     assert!(
         !next
             .records()
@@ -77,11 +77,11 @@ fn a_confirmation_deletes_records_of_objects_that_were_never_seen() {
     let rival = record("rival", "{name: r19, type: A, targets: [192.0.2.9]}");
     next.put(&rival);
     next.settle();
-    assert_eq!(next.state.parked.len(), 2);
+    assert_eq!(next.state.deletes.parked.len(), 2);
     let here: Vec<Facts> = objects[..18].iter().cloned().chain([rival]).collect();
     next.confirm(&here);
     next.settle();
-    assert_eq!((next.records().len(), next.state.parked.len()), (19, 0));
+    assert_eq!((next.records().len(), next.state.deletes.parked.len()), (19, 0));
     assert!(
         next.lines().contains(&"r19 A 192.0.2.9".to_owned()),
         "{:?}",
@@ -97,16 +97,16 @@ fn what_cannot_be_listed_yet_is_awaited_too() {
     let mut next = TestZone::with(state, zone.provider.clone());
     next.complete.records = false;
     next.settle();
-    assert_eq!((next.state.parked.len(), next.state.awaited()), (0, 5));
+    assert_eq!((next.state.deletes.parked.len(), next.state.awaited()), (0, 5));
     // Listed, and still empty.
     next.complete = ALL;
     next.state.reconsider_deletes();
     assert_eq!(next.settle(), 0);
-    assert_eq!((next.state.parked.len(), next.state.awaited()), (5, 5));
+    assert_eq!((next.state.deletes.parked.len(), next.state.awaited()), (5, 5));
     for facts in &objects {
         next.put(facts);
     }
-    assert_eq!((next.settle(), next.state.parked.len()), (0, 0));
+    assert_eq!((next.settle(), next.state.deletes.parked.len()), (0, 0));
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn records_of_another_cluster_with_our_owner_are_left_to_it() {
         zone.provider.insert(key, set);
     }
     assert_eq!(zone.relist(), 0);
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (21, 1));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (21, 1));
     zone.put(&address("theirs", "192.0.2.66"));
-    assert_eq!((zone.settle(), zone.state.parked.len()), (0, 0));
+    assert_eq!((zone.settle(), zone.state.deletes.parked.len()), (0, 0));
 }
 
 #[test]
@@ -138,14 +138,14 @@ fn what_we_may_have_written_ourselves_is_ours_to_delete() {
     zone.state.outcome_unknown(&work.groups);
     zone.drop(&late);
     zone.relist();
-    assert_eq!((zone.records().len(), zone.state.parked.len()), (20, 0));
+    assert_eq!((zone.records().len(), zone.state.deletes.parked.len()), (20, 0));
 }
 
 #[test]
 fn a_restart_alone_is_no_reason_to_keep_records_of_removed_objects() {
     let (zone, objects) = zone_of(20, "policy: Sync");
     let next = restarted(&zone, &objects[2..], ALL);
-    assert_eq!((next.records().len(), next.state.parked.len()), (18, 0));
+    assert_eq!((next.records().len(), next.state.deletes.parked.len()), (18, 0));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn another_object_does_not_take_the_name_where_nothing_may_be_deleted_either() {
     next.put(&record("rival", "{name: r0, type: A, targets: [192.0.2.9]}"));
     assert_eq!(next.settle(), 0);
     assert_eq!(next.records(), zone.records());
-    assert_eq!((next.state.parked.len(), next.state.awaited()), (0, 3));
+    assert_eq!((next.state.deletes.parked.len(), next.state.awaited()), (0, 3));
     next.put(&objects[0]);
     assert_eq!(next.settle(), 0);
     assert_eq!((next.records(), next.state.awaited()), (zone.records(), 2));
@@ -182,7 +182,11 @@ fn what_becomes_ours_by_another_owner_or_prefix_may_be_for_objects_that_were_nev
         zone.settle();
         zone.configure(config(yaml), std::slice::from_ref(&here));
         assert_eq!(zone.settle(), 0, "{yaml}");
-        assert_eq!((zone.records().len(), zone.state.parked.len()), (2, 1), "{yaml}");
+        assert_eq!(
+            (zone.records().len(), zone.state.deletes.parked.len()),
+            (2, 1),
+            "{yaml}"
+        );
         assert_eq!(zone.state.awaited(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What is told of names and objects: refusals, waiting, news.
+//! What is reported of names and objects: refusals, waiting, changes.
 use super::*;
 use crate::zone::plan::types::ALIAS_TARGET_NOT_FOUND;
 
@@ -42,7 +42,11 @@ fn a_zone_is_filled_a_thousand_names_at_a_time_and_deletes_are_judged_together()
     }
     let work = zone.state.prepare(zone.now, zone.at(), &ALL);
     assert_eq!((work.groups.len(), work.more, zone.state.backlog), (1000, true, true));
-    assert_eq!(zone.state.parked.len(), 1200, "those of names that come later too");
+    assert_eq!(
+        zone.state.deletes.parked.len(),
+        1200,
+        "those of names that come later too"
+    );
     for group in &work.groups {
         fake_zone::change(&mut zone.provider, &group.changes).unwrap();
     }
@@ -69,12 +73,15 @@ fn an_event_or_a_changed_zone_causes_a_retry_at_once() {
     assert!(zone.state.has_work(zone.now));
     refuse(&mut zone);
     zone.list();
-    assert!(!zone.state.due(&name("bad"), zone.now), "the zone is as it was");
+    assert!(
+        !zone.state.names.is_due(&name("bad"), zone.now),
+        "the zone is as it was"
+    );
     let mut changed = zone.provider.clone();
     let (key, text) = set("_owner.a.bad TXT \"x\"");
     changed.insert(key, text);
     zone.state.set_records(changed, |_| true);
-    assert!(zone.state.due(&name("bad"), zone.now));
+    assert!(zone.state.names.is_due(&name("bad"), zone.now));
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn ten_thousand_names_are_planned_quickly() {
     });
     zone.now += Duration::from_hours(1);
     timed("all park", limit, || zone.relist());
-    assert_eq!(zone.state.parked.len(), NAMES);
+    assert_eq!(zone.state.deletes.parked.len(), NAMES);
     timed("a look while all are parked", limit, || zone.relist());
     timed("all are confirmed", limit, || zone.confirm(&[]));
     let work = timed("release", limit, || {

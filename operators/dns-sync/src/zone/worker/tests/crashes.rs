@@ -1,7 +1,7 @@
 //! The process dies at any call, or the answer of any call is lost: the end is that of an undisturbed run.
 use super::*;
 
-/// A zone with everything in it: ours from before, changed, gone, another type; theirs.
+/// A zone with everything in it: records of ours that are right, changed, unwanted or of another type, and foreign ones.
 fn beginning() -> FakeProvider {
     let fake = FakeProvider::default();
     let ours = [

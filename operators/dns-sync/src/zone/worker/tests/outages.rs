@@ -1,4 +1,4 @@
-//! The provider is away, slow, or says no: nothing is lost, nothing is done twice, and it is not pestered.
+//! The provider is unreachable, slow, or denies access: nothing is lost, nothing is done twice, and retries are few.
 use super::*;
 
 async fn through(fault: Fault) -> Harness {

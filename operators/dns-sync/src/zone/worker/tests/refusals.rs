@@ -56,7 +56,7 @@ async fn a_bad_record_that_is_fixed_is_published_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_a_message_only_mentions_is_not_refused() {
-    // The message speaks of the zone itself and of the target of an alias.
+    // The message names the zone itself and the target of an alias.
     let spec = "{name: a, type: A, targets: [r0.example.org], route53: {alias: true}}";
     let mut alias = DNSRecord::new("a", serde_saphyr::from_str(spec).unwrap());
     alias.metadata.namespace = Some("n".to_owned());

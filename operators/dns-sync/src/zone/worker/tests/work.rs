@@ -180,5 +180,5 @@ async fn objects_that_arrive_during_a_list_of_the_zone_count_before_anything_is_
     harness.list(&some(9));
     harness.rest().await;
     assert_eq!((harness.calls(), harness.records().len()), (vec!["list".to_owned()], 9));
-    assert_eq!(harness.shared.state().parked.len(), 0);
+    assert_eq!(harness.shared.state().deletes.parked.len(), 0);
 }
