@@ -330,10 +330,10 @@ impl Chart<'_> {
                 .iter()
                 .map(|page| format!("docs/runbooks/{}/{page} belongs to no alert", self.name)),
         );
-        let queried: BTreeSet<String> = queries.iter().flat_map(|query| metrics_of(query)).collect();
-        ensure!(!queried.is_empty(), "found no metric in any query");
+        let read_by_queries: BTreeSet<String> = queries.iter().flat_map(|query| metrics_of(query)).collect();
+        ensure!(!read_by_queries.is_empty(), "found no metric in any query");
         wrong.extend(
-            queried
+            read_by_queries
                 .iter()
                 .filter(|name| !is_known(name, &known))
                 .map(|name| format!("metric {name} is in a query, but not in docs/observability.md")),

@@ -147,10 +147,10 @@ mod tests {
     }
 
     /// Of objects named `-…` nothing is kept.
-    fn take(cache: &mut Names, update: Update<&'static str>) -> Change<String, u8> {
+    fn take(cache: &mut Names, update: &Update<&'static str>) -> Change<String, u8> {
         let gate = Health::default().gate("x");
         let reduce = |name: &&'static str| ((*name).to_owned(), (!name.starts_with('-')).then_some(1));
-        cache.take(&update, reduce, &gate)
+        cache.take(update, reduce, &gate)
     }
 
     fn failing(reason: &'static str) -> Update<&'static str> {
@@ -167,39 +167,39 @@ mod tests {
             Event::InitApply("b"),
             Event::InitDone,
         ] {
-            take(&mut cache, Update::Event(event));
+            take(&mut cache, &Update::Event(event));
         }
         assert!(cache.is_complete());
-        take(&mut cache, Update::Event(Event::Init));
-        take(&mut cache, Update::Event(Event::InitApply("b")));
+        take(&mut cache, &Update::Event(Event::Init));
+        take(&mut cache, &Update::Event(Event::InitApply("b")));
         assert_eq!(names(&cache), ["a", "b"], "half a list proves nothing");
         assert!(!cache.is_complete());
-        let change = take(&mut cache, Update::Event(Event::InitDone));
+        let change = take(&mut cache, &Update::Event(Event::InitDone));
         assert_eq!((change, names(&cache)), (removed("a"), vec!["b"]));
     }
 
     #[test]
     fn a_list_that_broke_off_removes_nothing() {
         let mut cache = Cache::default();
-        take(&mut cache, Update::Event(Event::Apply("a")));
-        take(&mut cache, Update::Event(Event::Init));
-        take(&mut cache, failing("Unreachable"));
-        take(&mut cache, Update::Event(Event::Init));
-        take(&mut cache, Update::Event(Event::InitApply("a")));
-        let change = take(&mut cache, Update::Event(Event::InitDone));
+        take(&mut cache, &Update::Event(Event::Apply("a")));
+        take(&mut cache, &Update::Event(Event::Init));
+        take(&mut cache, &failing("Unreachable"));
+        take(&mut cache, &Update::Event(Event::Init));
+        take(&mut cache, &Update::Event(Event::InitApply("a")));
+        let change = take(&mut cache, &Update::Event(Event::InitDone));
         assert_eq!((change, names(&cache)), (Change::Removed(Vec::new()), vec!["a"]));
     }
 
     #[test]
     fn a_failing_watch_keeps_what_it_delivered_and_is_not_complete() {
         let mut cache = Cache::default();
-        take(&mut cache, Update::Event(Event::Apply("a")));
-        take(&mut cache, Update::Event(Event::InitDone));
-        take(&mut cache, failing("Forbidden"));
+        take(&mut cache, &Update::Event(Event::Apply("a")));
+        take(&mut cache, &Update::Event(Event::InitDone));
+        take(&mut cache, &failing("Forbidden"));
         assert!(!cache.is_complete() && cache.is_settled());
         assert_eq!(cache.failing().unwrap().0, "Forbidden");
         assert_eq!(names(&cache), ["a"]);
-        take(&mut cache, Update::Recovered);
+        take(&mut cache, &Update::Recovered);
         assert!(cache.is_complete());
     }
 
@@ -218,10 +218,10 @@ mod tests {
     fn only_differences_are_changes() {
         let mut cache = Cache::default();
         let updated = |name: &str| Change::Updated(name.to_owned());
-        assert_eq!(take(&mut cache, Update::Event(Event::Apply("a"))), updated("a"));
-        assert_eq!(take(&mut cache, Update::Event(Event::Apply("a"))), Change::Unchanged);
-        assert_eq!(take(&mut cache, Update::Event(Event::Apply("-b"))), Change::Unchanged);
-        assert_eq!(take(&mut cache, Update::Event(Event::Delete("a"))), removed("a"));
-        assert_eq!(take(&mut cache, Update::Event(Event::Delete("a"))), Change::Unchanged);
+        assert_eq!(take(&mut cache, &Update::Event(Event::Apply("a"))), updated("a"));
+        assert_eq!(take(&mut cache, &Update::Event(Event::Apply("a"))), Change::Unchanged);
+        assert_eq!(take(&mut cache, &Update::Event(Event::Apply("-b"))), Change::Unchanged);
+        assert_eq!(take(&mut cache, &Update::Event(Event::Delete("a"))), removed("a"));
+        assert_eq!(take(&mut cache, &Update::Event(Event::Delete("a"))), Change::Unchanged);
     }
 }
