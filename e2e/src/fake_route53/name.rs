@@ -11,7 +11,7 @@ pub type Problem = String;
 /// Parses a name as a client wrote it into the form Route 53 stores and answers, with a final dot.
 ///
 /// ```
-/// # use crate::fake_route53::name;
+/// # use hearth_e2e::fake_route53::name;
 /// assert_eq!(name::normalise("*.Example.org").unwrap(), "\\052.example.org.");
 /// assert_eq!(name::normalise("\\052.example.org.").unwrap(), "\\052.example.org.");
 /// ```
