@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use hearth_reconciler::health::Check;
+use hearth_reconciler::namespaces::{reflect_namespaces, watch_namespaces};
 use hearth_reconciler::run::run as run_controller;
 use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::start::start;
 use hearth_reconciler::trigger::{Triggered, trigger};
-use hearth_reconciler::watch::{reflect, reflect_namespaces, watch, watch_namespaces};
+use hearth_reconciler::watch::{reflect, watch};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, watcher};

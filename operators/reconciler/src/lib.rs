@@ -8,7 +8,7 @@
 //! # use std::{process::ExitCode, sync::Arc};
 //! # use clap::Parser;
 //! # use hearth_reconciler::{apply::{ApplyError, Owner, apply}, args::Args, cli::Command, outcome::{Outcome, StatusFields, begin}};
-//! # use hearth_reconciler::{run, start::{Process, start}, status::patch_status, watch::{owners, reflect_namespaces, watch_namespaces}};
+//! # use hearth_reconciler::{run, start::{Process, start}, namespaces::{owners, reflect_namespaces, watch_namespaces}, status::patch_status};
 //! # use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::Condition};
 //! # use kube::{Api, CustomResource, CustomResourceExt, ResourceExt};
 //! # use kube::runtime::{Controller, controller::Action, reflector, watcher::Config};
@@ -81,6 +81,7 @@ pub mod health;
 pub mod labels;
 pub mod lease;
 pub mod metrics;
+pub mod namespaces;
 pub mod outcome;
 pub mod rate_limit;
 pub mod run;

@@ -19,7 +19,7 @@ use crate::{
 
 /// How long reconciliations under way may take to finish when the process ends. Less than a pod's usual 30 s.
 const DRAIN: Duration = Duration::from_secs(15);
-/// A failure that is retried soon is told as an event from this many in a row on: most mend themselves.
+/// A failure that is retried soon is told as an event from this many in a row on: most fix themselves.
 const REPORT_AFTER: u32 = 3;
 
 /// Runs the controller until the process ends; `kind` (lower case) is its name in metrics and logs. Dropping the future
