@@ -51,7 +51,9 @@ impl NodeEnv {
             patch(&self.client, &ours("NodeClass", "volatile"), &volatile).await?;
         }
         for name in &self.nodes {
-            self.clean_node(name).await?;
+            // Others write nodes too: a conflict is retried on what the node has then.
+            let what = format!("what a case set by hand on {name} is removed");
+            until(&what, LATER, || async { self.clean_node(name).await.map(Some) }).await?;
         }
         remove_namespaces(&self.client).await?;
         for name in &self.nodes {
