@@ -87,8 +87,8 @@ fn of_zone(
     if names.is_empty() && defects.is_empty() {
         // During a long call a zone does not take the record over: that it knows nothing of it is no answer.
         let wanted = wanted(facts?, &state.config.view());
-        let wishes = wanted.endpoints.iter().map(|endpoint| &endpoint.name);
-        let names: Vec<String> = wishes
+        let desired = wanted.endpoints.iter().map(|endpoint| &endpoint.name);
+        let names: Vec<String> = desired
             .chain(wanted.held.iter().map(|held| &held.name))
             .map(ToString::to_string)
             .collect();

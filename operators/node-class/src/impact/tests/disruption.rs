@@ -125,17 +125,17 @@ fn a_zone_of_excluded_nodes_only_is_forgotten_as_upstream_does() {
 fn the_fix_excludes_as_few_volatile_nodes_as_needed_those_that_go_first() {
     let zone = (String::new(), String::new());
     let off = without(home(), &["gamer", "nixos"]);
-    let mends = |nodes: &[One], gone: &[&str]| fix(&members(nodes), &gone.iter().copied().collect(), &zone);
+    let fixes = |nodes: &[One], gone: &[&str]| fix(&members(nodes), &gone.iter().copied().collect(), &zone);
 
-    assert_eq!(mends(&off, &[]), Some(vec!["talos03".to_owned()]));
+    assert_eq!(fixes(&off, &[]), Some(vec!["talos03".to_owned()]));
     let half = without(home(), &["gamer"]);
-    assert_eq!(mends(&half, &["talos06", "talos07"]), Some(vec!["talos06".to_owned()]));
-    assert_eq!(mends(&home(), &[]), None, "nothing is to be mended");
-    assert_eq!(mends(&home(), &["talos03"]), None);
+    assert_eq!(fixes(&half, &["talos06", "talos07"]), Some(vec!["talos06".to_owned()]));
+    assert_eq!(fixes(&home(), &[]), None, "nothing is to be fixed");
+    assert_eq!(fixes(&home(), &["talos03"]), None);
 
     // With all three mini PCs off as well as a desktop, no label on a desktop helps.
     let steady_off = without(home(), &["talos01", "talos02", "talos05"]);
-    assert_eq!(mends(&steady_off, &["talos06", "talos07"]), None);
+    assert_eq!(fixes(&steady_off, &["talos06", "talos07"]), None);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn nothing_fixes_a_zone_in_which_every_node_is_volatile() {
 #[test]
 fn the_fix_works() {
     let mut random = fastrand::Rng::with_seed(7);
-    let (mut mended, mut hopeless) = (0, 0);
+    let (mut fixed, mut hopeless) = (0, 0);
     for _ in 0..3000 {
         let nodes: Vec<_> = (0..random.usize(3..14))
             .map(|n| {
@@ -165,17 +165,17 @@ fn the_fix_works() {
                 hopeless += 1;
                 continue;
             };
-            mended += 1;
+            fixed += 1;
             let state = |few: usize| {
                 let names: Vec<_> = names.iter().take(few).map(String::as_str).collect();
                 let zones = assessed(&excluding(nodes.clone(), &names)).zones;
                 zones.into_iter().find(|z| z.name == zone.name).unwrap().frozen
             };
-            assert!(!state(names.len()), "{names:?} do not mend {zone:?}");
+            assert!(!state(names.len()), "{names:?} do not fix {zone:?}");
             assert!(state(names.len() - 1), "{names:?} are too many for {zone:?}");
         }
     }
-    assert!(mended > 50 && hopeless > 50, "{mended} {hopeless}");
+    assert!(fixed > 50 && hopeless > 50, "{fixed} {hopeless}");
 }
 
 #[test]

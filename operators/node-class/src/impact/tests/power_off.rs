@@ -44,8 +44,8 @@ fn the_second_desktop_would_stop_evictions_unless_it_is_emptied_or_not_counted()
             ]
         )
     );
-    let mended = excluding(without(home(), &["gamer"]), &["talos06"]);
-    assert_eq!(assessed(&mended).hosts["nixos"].answer, Answer::Yes);
+    let fixed = excluding(without(home(), &["gamer"]), &["talos06"]);
+    assert_eq!(assessed(&fixed).hosts["nixos"].answer, Answer::Yes);
 }
 
 /// Edge case 47, and an excluded host in a zone that stands still.

@@ -6,13 +6,15 @@ const ELB_ZONE: &str = "Z215JYRZR1TBD5";
 
 #[test]
 fn a_load_balancer_becomes_an_alias_of_both_families() {
-    let wish = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
-    let plan = zone(Policy::Sync).plan("foo", &wish, &RecordSets::default());
+    let desired = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
+    let plan = zone(Policy::Sync).plan("foo", &desired, &RecordSets::default());
     assert_eq!(plan.writes.len(), 4);
     let (_, alias) = set(&format!("foo A {ELB} alias zone={ELB_ZONE}"));
     assert_eq!(plan.writes[0].set, alias);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &wish, &RecordSets::default()).len(),
+        zone(Policy::Sync)
+            .publish("foo", &desired, &RecordSets::default())
+            .len(),
         4
     );
     let kept = claims([&format!("service/web/front foo CNAME {ELB}")]);
@@ -31,9 +33,9 @@ fn an_alias_keeps_to_the_managed_types() {
         types: vec![RecordType::A],
         ..zone(Policy::Sync)
     };
-    let wish = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
+    let desired = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
     assert_eq!(
-        zone.publish("foo", &wish, &RecordSets::default()),
+        zone.publish("foo", &desired, &RecordSets::default()),
         [
             "_owner.a.foo mark service/web/front".to_owned(),
             format!("foo A alias {ELB}")
@@ -51,9 +53,9 @@ fn a_requested_ttl_makes_no_difference_for_an_alias() {
             "service/web/front",
         ),
     ];
-    let wish = claims([&format!("service/web/front foo CNAME {ELB} auto ttl=60")]);
+    let desired = claims([&format!("service/web/front foo CNAME {ELB} auto ttl=60")]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &records(here.into_iter().flatten())),
+        zone(Policy::Sync).lines("foo", &desired, &records(here.into_iter().flatten())),
         ["service/web/front A Published", "service/web/front AAAA Published"]
     );
 }
@@ -61,16 +63,16 @@ fn a_requested_ttl_makes_no_difference_for_an_alias() {
 #[test]
 fn an_alias_within_the_zone_follows_the_types_of_its_target() {
     let here = records([set("bar A 192.0.2.1")]);
-    let wish = claims(["ingress/web/front foo CNAME bar.example.org yes"]);
+    let desired = claims(["ingress/web/front foo CNAME bar.example.org yes"]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &wish, &here),
+        zone(Policy::Sync).publish("foo", &desired, &here),
         [
             "_owner.a.foo mark ingress/web/front",
             "bar A 192.0.2.1",
             "foo A alias bar.example.org"
         ]
     );
-    let none = zone(Policy::Sync).lines("foo", &wish, &RecordSets::default());
+    let none = zone(Policy::Sync).lines("foo", &desired, &RecordSets::default());
     assert_eq!(none, [format!("ingress/web/front CNAME {ALIAS_TARGET_NOT_FOUND}")]);
     let abroad = claims(["ingress/web/front foo CNAME bar.example.net yes"]);
     let lines = zone(Policy::Sync).lines("foo", &abroad, &here);
@@ -79,15 +81,18 @@ fn an_alias_within_the_zone_follows_the_types_of_its_target() {
 
 #[test]
 fn the_apex_may_be_an_alias() {
-    let wish = claims([&format!("service/web/front @ CNAME {ELB} auto")]);
-    assert_eq!(zone(Policy::Sync).publish("@", &wish, &RecordSets::default()).len(), 4);
+    let desired = claims([&format!("service/web/front @ CNAME {ELB} auto")]);
+    assert_eq!(
+        zone(Policy::Sync).publish("@", &desired, &RecordSets::default()).len(),
+        4
+    );
 }
 
 #[test]
 fn values_become_an_alias_and_back() {
     let here = records(marked("foo A 192.0.2.1", US, "service/web/front"));
-    let wish = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
-    assert_eq!(zone(Policy::Sync).publish("foo", &wish, &here).len(), 4);
+    let desired = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
+    assert_eq!(zone(Policy::Sync).publish("foo", &desired, &here).len(), 4);
     let alias = records(marked(
         &format!("foo A {ELB} alias zone={ELB_ZONE}"),
         US,

@@ -3,13 +3,13 @@ use super::*;
 
 #[test]
 fn the_oldest_wins_then_the_first_by_name() {
-    let wish = claims([
+    let desired = claims([
         "ingress/b/young foo A 192.0.2.1 created=9",
         "ingress/b/old foo A 192.0.2.2 created=5",
         "ingress/a/old foo A 192.0.2.3 created=5",
     ]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &RecordSets::default()),
+        zone(Policy::Sync).lines("foo", &desired, &RecordSets::default()),
         [
             "+ foo A 192.0.2.3",
             "+ _owner.a.foo mark ingress/a/old",
@@ -23,12 +23,12 @@ fn the_oldest_wins_then_the_first_by_name() {
 #[test]
 fn the_present_holder_keeps_the_name_whatever_its_targets() {
     let here = records(marked("foo A 192.0.2.9", US, "ingress/z/holder"));
-    let wish = claims([
+    let desired = claims([
         "ingress/a/old foo A 192.0.2.1 created=1",
         "ingress/z/holder foo A 192.0.2.9 created=9",
     ]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &here),
+        zone(Policy::Sync).lines("foo", &desired, &here),
         [
             "ingress/a/old A loses to ingress/z/holder",
             "ingress/z/holder A Published"
@@ -58,13 +58,13 @@ fn the_order_of_claims_does_not_matter() {
 
 #[test]
 fn a_host_name_and_addresses_of_several_objects_are_one_conflict() {
-    let wish = claims([
+    let desired = claims([
         "ingress/a/host foo CNAME x.example.net created=1",
         "dnsrecord/a/four foo A 192.0.2.1 created=2",
         "dnsrecord/a/six foo AAAA 2001:db8::1 created=3",
     ]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &RecordSets::default()),
+        zone(Policy::Sync).lines("foo", &desired, &RecordSets::default()),
         [
             "+ foo CNAME x.example.net",
             "+ _owner.cname.foo mark ingress/a/host",
@@ -77,11 +77,11 @@ fn a_host_name_and_addresses_of_several_objects_are_one_conflict() {
 
 #[test]
 fn services_share_addresses_and_the_mark_names_the_first() {
-    let wish = claims([
+    let desired = claims([
         "service/b/y foo A 192.0.2.2 ttl=60",
         "service/a/x foo A 192.0.2.1 ttl=90",
     ]);
-    let plan = zone(Policy::Sync).plan("foo", &wish, &RecordSets::default());
+    let plan = zone(Policy::Sync).plan("foo", &desired, &RecordSets::default());
     assert_eq!(
         lines(&plan),
         [
@@ -97,9 +97,9 @@ fn services_share_addresses_and_the_mark_names_the_first() {
 #[test]
 fn a_service_without_address_holds_nothing_that_another_supplies() {
     let here = records(marked("foo A 192.0.2.1|192.0.2.2", US, "service/a/x"));
-    let wish = claims(["service/a/x foo held", "service/b/y foo A 192.0.2.2"]);
+    let desired = claims(["service/a/x foo held", "service/b/y foo A 192.0.2.2"]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &wish, &here),
+        zone(Policy::Sync).publish("foo", &desired, &here),
         ["_owner.a.foo mark service/b/y", "foo A 192.0.2.2"]
     );
     let rival = claims([
@@ -117,8 +117,8 @@ fn a_service_without_address_holds_nothing_that_another_supplies() {
 fn a_holder_without_address_keeps_its_record_from_others() {
     let here = records(marked("foo A 192.0.2.1", US, "ingress/a/x"));
     for rival in ["ingress/b/y foo A 192.0.2.2", "ingress/b/y foo CNAME y.example.net"] {
-        let wish = claims(["ingress/a/x foo held created=9", rival]);
-        let plan = zone(Policy::Sync).plan("foo", &wish, &here);
+        let desired = claims(["ingress/a/x foo held created=9", rival]);
+        let plan = zone(Policy::Sync).plan("foo", &desired, &here);
         assert!(plan.writes.is_empty() && plan.deletes.is_empty());
         assert!(
             matches!(&plan.verdicts[..], [(_, _, RecordVerdict::Conflict(winner))] if winner.resource() == "ingress/a/x")
@@ -133,12 +133,12 @@ fn a_holder_without_address_keeps_its_record_from_others() {
 #[test]
 fn a_holder_whose_record_cannot_be_published_keeps_the_old_one() {
     let here = records(marked("foo A 192.0.2.1", US, "dnsrecord/a/x"));
-    let wish = claims([
+    let desired = claims([
         "dnsrecord/a/x foo A missing.example.org yes",
         "ingress/b/y foo CNAME y.example.net created=-5",
     ]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &here),
+        zone(Policy::Sync).lines("foo", &desired, &here),
         [
             format!("dnsrecord/a/x A {ALIAS_TARGET_NOT_FOUND}"),
             "ingress/b/y CNAME loses to dnsrecord/a/x".to_owned()
@@ -149,13 +149,13 @@ fn a_holder_whose_record_cannot_be_published_keeps_the_old_one() {
 #[test]
 fn nobody_takes_a_name_whose_holder_has_not_been_listed() {
     let here = records(marked("foo A 192.0.2.1", US, "ingress/a/x"));
-    let wish = claims(["service/b/y foo A 192.0.2.2"]);
+    let desired = claims(["service/b/y foo A 192.0.2.2"]);
     let unlisted = Zone {
         absence: Absence::Unlisted,
         ..zone(Policy::Sync)
     };
     assert_eq!(
-        unlisted.lines("foo", &wish, &here),
+        unlisted.lines("foo", &desired, &here),
         ["… foo.example.org A", "service/b/y A loses to ingress/a/x"]
     );
     for absence in [Absence::Proven, Absence::Unwatched] {
@@ -164,7 +164,7 @@ fn nobody_takes_a_name_whose_holder_has_not_been_listed() {
             ..zone(Policy::Sync)
         };
         assert_eq!(
-            known.publish("foo", &wish, &here),
+            known.publish("foo", &desired, &here),
             ["_owner.a.foo mark service/b/y", "foo A 192.0.2.2"]
         );
     }
@@ -173,12 +173,12 @@ fn nobody_takes_a_name_whose_holder_has_not_been_listed() {
 #[test]
 fn an_older_object_of_another_type_does_not_disturb() {
     let here = records(marked("foo A 192.0.2.1", US, "service/a/x"));
-    let wish = claims([
+    let desired = claims([
         "service/a/x foo A 192.0.2.1 created=9",
         "dnsrecord/a/t foo TXT \"hello\" created=1",
     ]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &wish, &here),
+        zone(Policy::Sync).publish("foo", &desired, &here),
         [
             "_owner.a.foo mark service/a/x",
             "_owner.txt.foo mark dnsrecord/a/t",

@@ -3,9 +3,9 @@ use super::*;
 
 #[test]
 fn a_new_name_is_made_together_with_its_owner_record() {
-    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    let desired = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &RecordSets::default()),
+        zone(Policy::Sync).lines("foo", &desired, &RecordSets::default()),
         [
             "+ foo A 192.0.2.1",
             "+ _owner.a.foo mark service/web/front",
@@ -17,8 +17,8 @@ fn a_new_name_is_made_together_with_its_owner_record() {
 #[test]
 fn a_change_deletes_the_exact_old_set_and_leaves_a_fitting_mark_alone() {
     let old = records(marked("foo A 192.0.2.1|192.0.2.2 ttl=60", US, "service/web/front"));
-    let wish = claims(["service/web/front foo A 192.0.2.3"]);
-    let plan = zone(Policy::Sync).plan("foo", &wish, &old);
+    let desired = claims(["service/web/front foo A 192.0.2.3"]);
+    let plan = zone(Policy::Sync).plan("foo", &desired, &old);
     assert_eq!(
         lines(&plan),
         [
@@ -33,15 +33,15 @@ fn a_change_deletes_the_exact_old_set_and_leaves_a_fitting_mark_alone() {
 #[test]
 fn spelling_is_no_change() {
     let here = records(marked("foo AAAA 2001:0db8:0:0:0:0:0:1", US, "service/web/front"));
-    let wish = claims(["service/web/front foo AAAA 2001:db8::1"]);
+    let desired = claims(["service/web/front foo AAAA 2001:db8::1"]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &here),
+        zone(Policy::Sync).lines("foo", &desired, &here),
         ["service/web/front AAAA Published"]
     );
     let here = records(marked("foo CNAME Target.Example.NET.", US, "service/web/front"));
-    let wish = claims(["service/web/front foo CNAME target.example.net"]);
+    let desired = claims(["service/web/front foo CNAME target.example.net"]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &here),
+        zone(Policy::Sync).lines("foo", &desired, &here),
         ["service/web/front CNAME Published"]
     );
 }
@@ -80,7 +80,7 @@ fn another_resource_alone_is_no_reason_to_write_but_is_updated_with_a_change() {
 
 #[test]
 fn what_is_not_marked_or_marked_by_another_is_never_touched() {
-    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    let desired = claims(["service/web/front foo A 192.0.2.1"]);
     for (here, owner) in [
         (records([set("foo A 198.51.100.1")]), "-"),
         (records([set("foo A 192.0.2.1")]), "-"),
@@ -92,7 +92,7 @@ fn what_is_not_marked_or_marked_by_another_is_never_touched() {
         ),
         (records([set("foo AAAA 2001:db8::1")]), "-"),
     ] {
-        let lines = zone(Policy::Sync).lines("foo", &wish, &here);
+        let lines = zone(Policy::Sync).lines("foo", &desired, &here);
         assert_eq!(lines, [format!("service/web/front A foreign {owner}")]);
         assert!(zone(Policy::Sync).lines("foo", &[], &here).is_empty());
     }
@@ -105,12 +105,12 @@ fn our_address_is_kept_up_beside_a_foreign_one_of_the_other_family() {
             .into_iter()
             .chain(marked("foo AAAA 2001:db8::1", "b", "x")),
     );
-    let wish = claims([
+    let desired = claims([
         "service/web/front foo A 192.0.2.2",
         "service/web/front foo AAAA 2001:db8::2",
     ]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &here),
+        zone(Policy::Sync).lines("foo", &desired, &here),
         [
             "- foo A 192.0.2.1",
             "+ foo A 192.0.2.2",
@@ -122,7 +122,7 @@ fn our_address_is_kept_up_beside_a_foreign_one_of_the_other_family() {
 
 #[test]
 fn a_foreign_text_where_the_mark_would_be_means_nothing_is_made() {
-    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    let desired = claims(["service/web/front foo A 192.0.2.1"]);
     let like = set("foo A 192.0.2.1");
     for (there, verdict) in [
         (mark_at("_owner.a.foo", "other", "service/a/b", &like), "foreign other"),
@@ -130,7 +130,7 @@ fn a_foreign_text_where_the_mark_would_be_means_nothing_is_made() {
         (set("_owner.a.foo TXT \"heritage=external-dns\""), "foreign -"),
         (set("_owner.a.foo CNAME x.example.net"), OWNERSHIP_NAME_TAKEN),
     ] {
-        let lines = zone(Policy::Sync).lines("foo", &wish, &records([there]));
+        let lines = zone(Policy::Sync).lines("foo", &desired, &records([there]));
         assert_eq!(lines, [format!("service/web/front A {verdict}")]);
     }
 }
@@ -139,14 +139,14 @@ fn a_foreign_text_where_the_mark_would_be_means_nothing_is_made() {
 fn an_orphaned_mark_of_ours_is_adopted() {
     let like = set("foo A 192.0.2.1");
     let here = records([mark_at("_owner.a.foo", US, "service/web/front", &like)]);
-    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    let desired = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &here),
+        zone(Policy::Sync).lines("foo", &desired, &here),
         ["+ foo A 192.0.2.1", "service/web/front A Pending"]
     );
     let here = records([mark_at("_owner.a.foo", US, "service/web/old", &like)]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &wish, &here),
+        zone(Policy::Sync).publish("foo", &desired, &here),
         ["_owner.a.foo mark service/web/front", "foo A 192.0.2.1"]
     );
 }
@@ -190,25 +190,25 @@ fn spaces_and_another_heritage_are_no_mark() {
 #[test]
 fn a_desired_record_at_the_name_of_an_owner_record_is_refused() {
     let here = records(marked("foo A 192.0.2.1", US, "service/web/front"));
-    let wish = claims(["dnsrecord/web/x _owner.a.foo TXT \"mine\""]);
+    let desired = claims(["dnsrecord/web/x _owner.a.foo TXT \"mine\""]);
     assert_eq!(
-        zone(Policy::Sync).lines("_owner.a.foo", &wish, &here),
+        zone(Policy::Sync).lines("_owner.a.foo", &desired, &here),
         [format!("dnsrecord/web/x TXT {OWNERSHIP_NAME_TAKEN}")]
     );
 }
 
 #[test]
 fn the_apex_has_a_mark_inside_the_zone() {
-    let wish = claims(["service/web/front @ A 192.0.2.1"]);
+    let desired = claims(["service/web/front @ A 192.0.2.1"]);
     assert_eq!(
-        zone(Policy::Sync).publish("@", &wish, &RecordSets::default()),
+        zone(Policy::Sync).publish("@", &desired, &RecordSets::default()),
         ["_owner.a mark service/web/front", "@ A 192.0.2.1"]
     );
     let bare = Zone {
         affix: affix("", "", ""),
         ..zone(Policy::Sync)
     };
-    let made = bare.publish("@", &wish, &RecordSets::default());
+    let made = bare.publish("@", &desired, &RecordSets::default());
     assert_eq!(made, ["_owner.a mark service/web/front", "@ A 192.0.2.1"]);
     let here = records(marked("@ A 192.0.2.1", US, "service/web/front"));
     assert_eq!(bare.plan("@", &[], &here).deletes[0].1.len(), 2);
@@ -272,9 +272,9 @@ fn no_owner_record_is_left_that_would_claim_a_later_record_of_the_name() {
     // While another type may have its mark there, the untyped one stays.
     let (record, text) = (set("foo A 192.0.2.1"), set("foo MX 10~mail.example.net"));
     let here = records([record.clone(), text, mark_at("foo", US, "service/web/front", &record)]);
-    let wish = claims(["service/web/front foo MX 10~mail.example.net"]);
+    let desired = claims(["service/web/front foo MX 10~mail.example.net"]);
     assert_eq!(
-        zone.publish("foo", &wish, &here),
+        zone.publish("foo", &desired, &here),
         [
             "foo TXT".replace(" TXT", " MX 10 mail.example.net"),
             "foo mark service/web/front".to_owned()
@@ -292,9 +292,9 @@ fn a_name_too_long_for_its_mark_is_not_made() {
         affix: affix("", "", ""),
         ..zone(Policy::Sync)
     };
-    let wish = claims([&format!("service/web/front {label} CNAME x.example.net")]);
+    let desired = claims([&format!("service/web/front {label} CNAME x.example.net")]);
     assert_eq!(
-        zone.lines(&label, &wish, &RecordSets::default()),
+        zone.lines(&label, &desired, &RecordSets::default()),
         ["service/web/front CNAME OwnershipNameInvalid"]
     );
 }
@@ -309,9 +309,9 @@ fn one_mark_never_stands_for_a_wildcard_and_its_replacement() {
     let ours = [star.clone(), mark_at("a-any", US, "service/web/star", &star)];
     let alone = records(ours.clone());
     assert_eq!(zone.plan("*", &[], &alone).deletes.len(), 1);
-    let wish = claims(["service/web/any any A 192.0.2.2"]);
+    let desired = claims(["service/web/any any A 192.0.2.2"]);
     assert_eq!(
-        zone.lines("any", &wish, &alone),
+        zone.lines("any", &desired, &alone),
         [format!("service/web/any A {OWNERSHIP_NAME_TAKEN}")]
     );
     // Somebody made `any` by hand: the mark proves nothing about either now.

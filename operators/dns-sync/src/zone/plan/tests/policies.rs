@@ -7,26 +7,29 @@ fn update_here() -> RecordSets {
 
 #[test]
 fn every_policy_on_a_new_name() {
-    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    let desired = claims(["service/web/front foo A 192.0.2.1"]);
     let observed = [
         "held: CREATE foo.example.org A: 192.0.2.1",
         "service/web/front A Held(Observe)",
     ];
     assert_eq!(
-        zone(Policy::Observe).lines("foo", &wish, &RecordSets::default()),
+        zone(Policy::Observe).lines("foo", &desired, &RecordSets::default()),
         observed
     );
     for policy in [Policy::CreateOnly, Policy::UpsertOnly, Policy::Sync] {
-        assert_eq!(zone(policy).plan("foo", &wish, &RecordSets::default()).writes.len(), 2);
+        assert_eq!(
+            zone(policy).plan("foo", &desired, &RecordSets::default()).writes.len(),
+            2
+        );
     }
 }
 
 #[test]
 fn every_policy_on_a_change() {
-    let wish = claims(["service/web/front foo A 192.0.2.2"]);
+    let desired = claims(["service/web/front foo A 192.0.2.2"]);
     for policy in [Policy::Observe, Policy::CreateOnly] {
         assert_eq!(
-            zone(policy).lines("foo", &wish, &update_here()),
+            zone(policy).lines("foo", &desired, &update_here()),
             [
                 "held: UPDATE foo.example.org A: 192.0.2.2 instead of 192.0.2.1".to_owned(),
                 format!("service/web/front A Held({policy:?})")
@@ -34,7 +37,7 @@ fn every_policy_on_a_change() {
         );
     }
     for policy in [Policy::UpsertOnly, Policy::Sync] {
-        assert_eq!(zone(policy).plan("foo", &wish, &update_here()).writes.len(), 2);
+        assert_eq!(zone(policy).plan("foo", &desired, &update_here()).writes.len(), 2);
     }
 }
 
@@ -150,9 +153,9 @@ fn what_cannot_be_published_does_not_take_down_what_it_would_replace() {
             .into_iter()
             .chain([mark_at("_owner.a.foo", "other", "service/a/b", &record)]),
     );
-    let wish = claims(["service/web/front foo A 192.0.2.1"]);
+    let desired = claims(["service/web/front foo A 192.0.2.1"]);
     assert_eq!(
-        zone(Policy::Sync).lines("foo", &wish, &here),
+        zone(Policy::Sync).lines("foo", &desired, &here),
         ["service/web/front A foreign other"]
     );
 }
@@ -184,12 +187,15 @@ fn without_marks_a_record_that_says_what_is_wanted_is_published() {
         registry: RegistryKind::None,
         ..zone(Policy::CreateOnly)
     };
-    let wish = claims(["service/web/front foo A 192.0.2.1"]);
-    assert_eq!(zone.publish("foo", &wish, &RecordSets::default()), ["foo A 192.0.2.1"]);
+    let desired = claims(["service/web/front foo A 192.0.2.1"]);
+    assert_eq!(
+        zone.publish("foo", &desired, &RecordSets::default()),
+        ["foo A 192.0.2.1"]
+    );
     let here = records([set("foo A 192.0.2.1")]);
-    assert_eq!(zone.lines("foo", &wish, &here), ["service/web/front A Published"]);
+    assert_eq!(zone.lines("foo", &desired, &here), ["service/web/front A Published"]);
     let other = records([set("foo A 192.0.2.9")]);
-    assert_eq!(zone.lines("foo", &wish, &other), ["service/web/front A foreign -"]);
+    assert_eq!(zone.lines("foo", &desired, &other), ["service/web/front A foreign -"]);
     let both = claims([
         "service/web/front foo A 192.0.2.1",
         "service/web/front foo AAAA 2001:db8::1",

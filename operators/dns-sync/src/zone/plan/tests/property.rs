@@ -115,8 +115,8 @@ fn names(records: &RecordSets, claims: &BTreeMap<Name, Vec<Claim>>) -> Vec<Name>
 fn apply_all(zone: &Zone, claims: &BTreeMap<Name, Vec<Claim>>, records: &mut RecordSets) -> usize {
     let mut changed = 0;
     for name in names(records, claims) {
-        let wishes = claims.get(&name).map_or(&[][..], Vec::as_slice);
-        let plan = plan(&name, wishes, records, &zone.rules(), |_| zone.absence);
+        let desired = claims.get(&name).map_or(&[][..], Vec::as_slice);
+        let plan = plan(&name, desired, records, &zone.rules(), |_| zone.absence);
         let before = records.clone();
         let mut group = plan.writes.clone();
         for (_, deletes) in &plan.deletes {
@@ -134,7 +134,7 @@ fn apply_all(zone: &Zone, claims: &BTreeMap<Name, Vec<Claim>>, records: &mut Rec
         only_ours(zone, &before, &group);
         fake_zone::change(records, &group).unwrap_or_else(|messages| {
             panic!(
-                "{name}: {messages:?}\n{group:#?}\n{:#?}\n{wishes:#?}",
+                "{name}: {messages:?}\n{group:#?}\n{:#?}\n{desired:#?}",
                 fake_zone::lines(&before)
             )
         });
@@ -204,11 +204,11 @@ fn every_object_gets_a_verdict_for_what_it_wants() {
         let mut random = fastrand::Rng::with_seed(seed);
         let zone = any_zone(&mut random);
         let records = any_image(&mut random, &zone.affix, &zone.apex);
-        for (name, wishes) in any_claims(&mut random) {
-            let plan = plan(&name, &wishes, &records, &zone.rules(), |_| zone.absence);
-            for wish in wishes.iter().filter(|wish| wish.endpoint.is_some()) {
+        for (name, desired) in any_claims(&mut random) {
+            let plan = plan(&name, &desired, &records, &zone.rules(), |_| zone.absence);
+            for claim in desired.iter().filter(|claim| claim.endpoint.is_some()) {
                 assert!(
-                    plan.verdicts.iter().any(|(object, _, _)| *object == wish.object),
+                    plan.verdicts.iter().any(|(object, _, _)| *object == claim.object),
                     "seed {seed}"
                 );
             }

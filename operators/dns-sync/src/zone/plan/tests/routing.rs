@@ -8,12 +8,12 @@ fn blue() -> [(SetKey, RecordSet); 2] {
 #[test]
 fn sets_of_a_name_are_independent() {
     let here = records(blue());
-    let wish = claims([
+    let desired = claims([
         "service/web/blue foo A 192.0.2.1 set=blue weight=5",
         "service/web/green foo A 192.0.2.2 set=green weight=6",
     ]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &wish, &here),
+        zone(Policy::Sync).publish("foo", &desired, &here),
         [
             "_owner.a.foo [blue] mark service/web/blue",
             "_owner.a.foo [green] mark service/web/green",
@@ -25,24 +25,24 @@ fn sets_of_a_name_are_independent() {
 
 #[test]
 fn another_identifier_is_another_set() {
-    let wish = claims(["service/web/blue foo A 192.0.2.1 set=red weight=5"]);
+    let desired = claims(["service/web/blue foo A 192.0.2.1 set=red weight=5"]);
     assert_eq!(
-        zone(Policy::Sync).publish("foo", &wish, &records(blue())),
+        zone(Policy::Sync).publish("foo", &desired, &records(blue())),
         ["_owner.a.foo [red] mark service/web/blue", "foo A [red] 192.0.2.1"]
     );
 }
 
 #[test]
 fn a_new_weight_changes_the_mark_too() {
-    let wish = claims(["service/web/blue foo A 192.0.2.1 set=blue weight=50"]);
-    let plan = zone(Policy::Sync).plan("foo", &wish, &records(blue()));
+    let desired = claims(["service/web/blue foo A 192.0.2.1 set=blue weight=50"]);
+    let plan = zone(Policy::Sync).plan("foo", &desired, &records(blue()));
     assert_eq!(plan.writes.len(), 4);
     assert!(
         plan.writes[2..]
             .iter()
             .all(|change| change.set.routing == Routing::Weighted(50))
     );
-    zone(Policy::Sync).publish("foo", &wish, &records(blue()));
+    zone(Policy::Sync).publish("foo", &desired, &records(blue()));
 }
 
 #[test]
@@ -81,19 +81,19 @@ fn a_routing_policy_that_is_not_managed_is_never_changed() {
     let latency = marked("foo A 192.0.2.1 set=eu unmanaged", US, "service/web/eu");
     let here = records(latency);
     assert!(zone(Policy::Sync).lines("foo", &[], &here).is_empty());
-    for wish in [
+    for claim in [
         "service/web/eu foo A 192.0.2.9",
         "service/web/eu foo A 192.0.2.9 set=eu weight=3",
         "service/web/eu foo CNAME x.example.net",
     ] {
-        let plan = zone(Policy::Sync).plan("foo", &claims([wish]), &here);
-        assert!(plan.writes.is_empty() && plan.deletes.is_empty(), "{wish}: {plan:?}");
+        let plan = zone(Policy::Sync).plan("foo", &claims([claim]), &here);
+        assert!(plan.writes.is_empty() && plan.deletes.is_empty(), "{claim}: {plan:?}");
         assert!(
             matches!(plan.verdicts[0].2, RecordVerdict::Failed("RoutingNotManaged", _)),
-            "{wish}"
+            "{claim}"
         );
     }
     let checked = records(marked("foo A 192.0.2.1 unmanaged", US, "service/web/eu"));
-    let wish = claims(["service/web/eu foo A 192.0.2.9"]);
-    assert!(zone(Policy::Sync).plan("foo", &wish, &checked).writes.is_empty());
+    let desired = claims(["service/web/eu foo A 192.0.2.9"]);
+    assert!(zone(Policy::Sync).plan("foo", &desired, &checked).writes.is_empty());
 }

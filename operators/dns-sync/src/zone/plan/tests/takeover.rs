@@ -60,10 +60,10 @@ fn every_form_of_owner_record_is_recognised_and_nothing_is_written() {
                 affix: affix.clone(),
                 ..zone(policy)
             };
-            let wish = claims([&format!("service/web/front {record}")]);
+            let desired = claims([&format!("service/web/front {record}")]);
             let kind = found.0.record_type.as_str();
             assert_eq!(
-                zone.lines(at, &wish, &here),
+                zone.lines(at, &desired, &here),
                 [format!("service/web/front {kind} Published")],
                 "{record} {marks:?}"
             );
@@ -86,9 +86,9 @@ fn aliases_of_every_version_plan_nothing() {
             affix: affix("", "", ""),
             ..zone(Policy::Sync)
         };
-        let wish = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
+        let desired = claims([&format!("service/web/front foo CNAME {ELB} auto")]);
         assert_eq!(
-            zone.lines("foo", &wish, &records([a, aaaa].into_iter().chain(marks))),
+            zone.lines("foo", &desired, &records([a, aaaa].into_iter().chain(marks))),
             ["service/web/front A Published", "service/web/front AAAA Published"],
             "{four}"
         );
