@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tempfile::NamedTempFile;
 
-/// How many clusters run at the same time. The tests mostly wait: three of them keep two cores busy, and the largest three
-/// clusters have 13 machines.
-const AT_ONCE: usize = 3;
+/// How many clusters run at the same time. The tests mostly wait: four of them keep two cores busy.
+const AT_ONCE: usize = 4;
 /// How often it is reported what still runs.
 const REPORT_EVERY: Duration = Duration::from_mins(2);
 
