@@ -1,5 +1,5 @@
-//! Two candidates in a discrete-event world with a bad server, bad networks and bad clocks; thousands of random hours
-//! in seconds. The oracle: never two holders at one moment, and soon one when the world is well again.
+//! Two candidates in a discrete-event simulation with a bad server, bad networks and bad clocks; thousands of random hours
+//! in seconds. The check: never two holders at one moment, and soon one when the faults have ended.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
@@ -13,7 +13,7 @@ use super::candidate::{Candidate, Failed, Rules, Step};
 type Millis = u64;
 
 #[derive(Debug, Clone, PartialEq)]
-enum Happening {
+enum SimulatedEvent {
     /// The candidate's loop turns.
     Turn,
     /// A request reaches the server.
@@ -31,7 +31,7 @@ enum Answer {
     Conflict,
 }
 
-struct Actor {
+struct Replica {
     candidate: Candidate,
     /// Own clock = true time × rate + offset.
     offset: u64,
@@ -46,7 +46,7 @@ struct Actor {
 }
 
 #[derive(Clone, Copy)]
-struct Troubles {
+struct Faults {
     lost: f64,
     slow: f64,
     stopped: f64,
@@ -54,26 +54,26 @@ struct Troubles {
     deleted: bool,
 }
 
-struct World {
+struct Simulation {
     rng: Rng,
     rules: Rules,
     now: Millis,
     events: BinaryHeap<Reverse<(Millis, u64, usize, u64)>>,
-    what: Vec<Happening>,
-    actors: [Actor; 2],
+    payloads: Vec<SimulatedEvent>,
+    replicas: [Replica; 2],
     lease: Option<Lease>,
     version: u64,
     /// The server is stopped until then; what arrived meanwhile is done then.
     stalled: Millis,
-    troubles: Troubles,
+    faults: Faults,
     terms: Vec<(Millis, usize, u64)>,
 }
 
-impl World {
-    fn new(seed: u64, rules: Rules, troubles: Troubles) -> Self {
+impl Simulation {
+    fn new(seed: u64, rules: Rules, faults: Faults) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let mut actor = |n: usize| Actor {
-            candidate: Candidate::new(format!("actor-{n}"), rules),
+        let mut replica = |n: usize| Replica {
+            candidate: Candidate::new(format!("replica-{n}"), rules),
             offset: rng.u64(0..10_000_000),
             // Oscillators differ by far less.
             rate: 1.0 + (rng.f64() - 0.5) / 500.0,
@@ -83,38 +83,38 @@ impl World {
             sent: Duration::ZERO,
             begun: None,
         };
-        let actors = [actor(0), actor(1)];
-        let mut world = Self {
+        let replicas = [replica(0), replica(1)];
+        let mut simulation = Self {
             rng,
             rules,
             now: 0,
             events: BinaryHeap::new(),
-            what: Vec::new(),
-            actors,
+            payloads: Vec::new(),
+            replicas,
             lease: None,
             version: 0,
             stalled: 0,
-            troubles,
+            faults,
             terms: Vec::new(),
         };
-        world.at(0, 0, Happening::Turn);
-        let later = world.rng.u64(0..3000);
-        world.at(later, 1, Happening::Turn);
-        world
+        simulation.at(0, 0, SimulatedEvent::Turn);
+        let later = simulation.rng.u64(0..3000);
+        simulation.at(later, 1, SimulatedEvent::Turn);
+        simulation
     }
 
-    fn at(&mut self, time: Millis, actor: usize, what: Happening) {
-        self.what.push(what);
+    fn at(&mut self, time: Millis, replica: usize, what: SimulatedEvent) {
+        self.payloads.push(what);
         self.events.push(Reverse((
             time,
-            self.what.len() as u64 - 1,
-            actor,
-            self.actors[actor].attempt,
+            self.payloads.len() as u64 - 1,
+            replica,
+            self.replicas[replica].attempt,
         )));
     }
 
-    fn clock(&self, actor: usize) -> Duration {
-        let a = &self.actors[actor];
+    fn clock(&self, replica: usize) -> Duration {
+        let a = &self.replicas[replica];
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -129,22 +129,22 @@ impl World {
     }
 
     fn delay(&mut self) -> Millis {
-        let slow = self.rng.f64() < self.troubles.slow;
+        let slow = self.rng.f64() < self.faults.slow;
         self.rng.u64(if slow { 500..20_000 } else { 1..30 })
     }
 
     /// Runs until the true time; returns how often both held.
     fn run(&mut self, end: Millis) -> usize {
         let mut both = 0;
-        while let Some(Reverse((time, index, actor, attempt))) = self.events.pop() {
+        while let Some(Reverse((time, index, replica, attempt))) = self.events.pop() {
             if time > end {
-                self.events.push(Reverse((time, index, actor, attempt)));
+                self.events.push(Reverse((time, index, replica, attempt)));
                 break;
             }
             self.now = time;
-            let what = self.what[usize::try_from(index).unwrap()].clone();
-            self.happen(actor, attempt, index, what);
-            let held = |a: usize| self.actors[a].candidate.held(self.clock(a)).is_some();
+            let what = self.payloads[usize::try_from(index).unwrap()].clone();
+            self.handle(replica, attempt, index, what);
+            let held = |a: usize| self.replicas[a].candidate.held(self.clock(a)).is_some();
             both += usize::from(held(0) && held(1));
             self.note_terms();
         }
@@ -152,81 +152,85 @@ impl World {
         both
     }
 
-    fn happen(&mut self, actor: usize, attempt: u64, index: u64, what: Happening) {
-        if let Happening::Arrive(request) = what {
+    fn handle(&mut self, replica: usize, attempt: u64, index: u64, what: SimulatedEvent) {
+        if let SimulatedEvent::Arrive(request) = what {
             if self.now < self.stalled {
-                self.events.push(Reverse((self.stalled, index, actor, attempt)));
+                self.events.push(Reverse((self.stalled, index, replica, attempt)));
                 return;
             }
             let answer = self.serve(*request);
-            if self.rng.f64() >= self.troubles.lost {
+            if self.rng.f64() >= self.faults.lost {
                 let time = self.now + self.delay();
-                self.what.push(Happening::Answer(Box::new(answer)));
+                self.payloads.push(SimulatedEvent::Answer(Box::new(answer)));
                 self.events
-                    .push(Reverse((time, self.what.len() as u64 - 1, actor, attempt)));
+                    .push(Reverse((time, self.payloads.len() as u64 - 1, replica, attempt)));
             }
             return;
         }
-        if self.actors[actor].attempt != attempt {
+        if self.replicas[replica].attempt != attempt {
             return;
         }
-        if self.now < self.actors[actor].stopped {
+        if self.now < self.replicas[replica].stopped {
             self.events
-                .push(Reverse((self.actors[actor].stopped, index, actor, attempt)));
+                .push(Reverse((self.replicas[replica].stopped, index, replica, attempt)));
             return;
         }
-        let (now, sent, writing) = (self.clock(actor), self.actors[actor].sent, self.actors[actor].writing);
-        let candidate = &mut self.actors[actor].candidate;
+        let (now, sent, writing) = (
+            self.clock(replica),
+            self.replicas[replica].sent,
+            self.replicas[replica].writing,
+        );
+        let candidate = &mut self.replicas[replica].candidate;
         match what {
-            Happening::Answer(answer) => match *answer {
+            SimulatedEvent::Answer(answer) => match *answer {
                 Answer::Read(lease) => candidate.read(Ok(lease), now),
                 Answer::Wrote(lease) => candidate.wrote(Ok(lease), sent, now),
                 Answer::Conflict => candidate.wrote(Err(Failed), sent, now),
             },
-            Happening::GiveUp if writing => candidate.wrote(Err(Failed), sent, now),
-            Happening::GiveUp => candidate.read(Err(Failed), now),
-            Happening::Turn | Happening::Arrive(_) => {}
+            SimulatedEvent::GiveUp if writing => candidate.wrote(Err(Failed), sent, now),
+            SimulatedEvent::GiveUp => candidate.read(Err(Failed), now),
+            SimulatedEvent::Turn | SimulatedEvent::Arrive(_) => {}
         }
-        self.turn(actor);
+        self.turn(replica);
     }
 
-    fn turn(&mut self, actor: usize) {
-        if self.rng.f64() < self.troubles.stopped {
-            self.actors[actor].stopped = self.now + self.rng.u64(100..40_000);
+    fn turn(&mut self, replica: usize) {
+        if self.rng.f64() < self.faults.stopped {
+            self.replicas[replica].stopped = self.now + self.rng.u64(100..40_000);
         }
-        if self.troubles.stalls && self.rng.u32(0..300) == 0 {
+        if self.faults.stalls && self.rng.u32(0..300) == 0 {
             self.stalled = self.now + self.rng.u64(1000..30_000);
         }
-        if self.troubles.deleted
-            && self.actors.iter().all(|a| a.candidate.object.is_some())
+        if self.faults.deleted
+            && self.replicas.iter().all(|a| a.candidate.object.is_some())
             && self.rng.u32(0..200) == 0
         {
             self.lease = None;
         }
-        let (now, wall) = (self.clock(actor), self.wall());
-        let step = self.actors[actor].candidate.step(now, wall);
-        self.actors[actor].attempt += 1;
+        let (now, wall) = (self.clock(replica), self.wall());
+        let step = self.replicas[replica].candidate.step(now, wall);
+        self.replicas[replica].attempt += 1;
         if let Step::Sleep(time) = step {
             let jitter = self.rng.u64(0..300);
             let time = self.now + u64::try_from(time.as_millis()).unwrap() + jitter;
-            return self.at(time, actor, Happening::Turn);
+            return self.at(time, replica, SimulatedEvent::Turn);
         }
         // Between deciding and sending, a process may stop as well.
-        let held = self.actors[actor].candidate.held(now);
+        let held = self.replicas[replica].candidate.held(now);
         let limit = held
             .map_or(self.rules.attempt, |h| h.until.saturating_sub(now))
             .min(self.rules.attempt);
-        self.actors[actor].sent = now;
-        self.actors[actor].writing = matches!(step, Step::Write(_));
+        self.replicas[replica].sent = now;
+        self.replicas[replica].writing = matches!(step, Step::Write(_));
         let (give_up, way) = (self.now + u64::try_from(limit.as_millis()).unwrap() + 1, self.delay());
-        self.at(give_up, actor, Happening::GiveUp);
-        if self.rng.f64() >= self.troubles.lost {
-            let gap = if self.rng.f64() < self.troubles.stopped {
+        self.at(give_up, replica, SimulatedEvent::GiveUp);
+        if self.rng.f64() >= self.faults.lost {
+            let gap = if self.rng.f64() < self.faults.stopped {
                 self.rng.u64(0..20_000)
             } else {
                 0
             };
-            self.at(self.now + way + gap, actor, Happening::Arrive(Box::new(step)));
+            self.at(self.now + way + gap, replica, SimulatedEvent::Arrive(Box::new(step)));
         }
     }
 
@@ -257,32 +261,35 @@ impl World {
     }
 
     fn note_terms(&mut self) {
-        for actor in 0..2 {
-            let held = self.actors[actor].candidate.held(self.clock(actor)).map(|h| h.number);
+        for replica in 0..2 {
+            let held = self.replicas[replica]
+                .candidate
+                .held(self.clock(replica))
+                .map(|h| h.number);
             if let Some(number) = held
-                && self.actors[actor].begun != held
+                && self.replicas[replica].begun != held
             {
-                self.terms.push((self.now, actor, number));
+                self.terms.push((self.now, replica, number));
             }
-            self.actors[actor].begun = held;
+            self.replicas[replica].begun = held;
         }
     }
 
     fn holders(&self) -> usize {
         (0..2)
-            .filter(|a| self.actors[*a].candidate.held(self.clock(*a)).is_some())
+            .filter(|a| self.replicas[*a].candidate.held(self.clock(*a)).is_some())
             .count()
     }
 }
 
-const CALM: Troubles = Troubles {
+const CALM: Faults = Faults {
     lost: 0.0,
     slow: 0.0,
     stopped: 0.0,
     stalls: false,
     deleted: false,
 };
-const ROUGH: Troubles = Troubles {
+const ROUGH: Faults = Faults {
     lost: 0.1,
     slow: 0.05,
     stopped: 0.02,
@@ -291,8 +298,10 @@ const ROUGH: Troubles = Troubles {
 };
 const HOUR: Millis = 3_600_000;
 
-fn both_in(seeds: std::ops::Range<u64>, rules: Rules, troubles: Troubles) -> usize {
-    seeds.map(|seed| World::new(seed, rules, troubles).run(HOUR / 4)).sum()
+fn both_in(seeds: std::ops::Range<u64>, rules: Rules, faults: Faults) -> usize {
+    seeds
+        .map(|seed| Simulation::new(seed, rules, faults).run(HOUR / 4))
+        .sum()
 }
 
 #[test]
@@ -302,7 +311,7 @@ fn never_two_holders_under_losses_stalls_stops_and_wild_clocks() {
 
 #[test]
 fn never_two_holders_when_half_of_everything_is_lost() {
-    let worst = Troubles {
+    let worst = Faults {
         lost: 0.5,
         slow: 0.3,
         stopped: 0.1,
@@ -314,7 +323,7 @@ fn never_two_holders_when_half_of_everything_is_lost() {
 #[test]
 fn never_two_holders_when_somebody_deletes_the_lease() {
     assert_eq!(
-        both_in(2000..2300, Rules::DEFAULT, Troubles { deleted: true, ..ROUGH }),
+        both_in(2000..2300, Rules::DEFAULT, Faults { deleted: true, ..ROUGH }),
         0
     );
 }
@@ -334,20 +343,20 @@ fn the_simulation_finds_two_holders_when_the_rules_are_wrong() {
 #[test]
 fn after_any_trouble_there_is_one_holder_within_twenty_seconds() {
     for seed in 0..300 {
-        let mut world = World::new(seed, Rules::DEFAULT, ROUGH);
-        world.run(HOUR / 6);
-        world.troubles = CALM;
-        world.stalled = 0;
-        for actor in &mut world.actors {
-            actor.stopped = 0;
+        let mut simulation = Simulation::new(seed, Rules::DEFAULT, ROUGH);
+        simulation.run(HOUR / 6);
+        simulation.faults = CALM;
+        simulation.stalled = 0;
+        for replica in &mut simulation.replicas {
+            replica.stopped = 0;
         }
         // A slow request of before may still arrive; 20 s count from then.
-        world.run(HOUR / 6 + 45_000);
-        assert_eq!(world.holders(), 1, "seed {seed}");
-        let terms = world.terms.len();
-        world.run(HOUR / 3);
+        simulation.run(HOUR / 6 + 45_000);
+        assert_eq!(simulation.holders(), 1, "seed {seed}");
+        let terms = simulation.terms.len();
+        simulation.run(HOUR / 3);
         assert_eq!(
-            (world.holders(), world.terms.len()),
+            (simulation.holders(), simulation.terms.len()),
             (1, terms),
             "seed {seed}: and it stays"
         );
@@ -357,16 +366,19 @@ fn after_any_trouble_there_is_one_holder_within_twenty_seconds() {
 #[test]
 fn a_standby_takes_over_within_twenty_seconds_of_a_death() {
     for seed in 0..200 {
-        let mut world = World::new(seed, Rules::DEFAULT, CALM);
-        world.run(60_000);
+        let mut simulation = Simulation::new(seed, Rules::DEFAULT, CALM);
+        simulation.run(60_000);
         let dead = (0..2)
-            .find(|a| world.actors[*a].candidate.held(world.clock(*a)).is_some())
+            .find(|a| simulation.replicas[*a].candidate.held(simulation.clock(*a)).is_some())
             .unwrap();
-        world.actors[dead].stopped = u64::MAX / 2;
-        world.run(60_000 + 20_000);
+        simulation.replicas[dead].stopped = u64::MAX / 2;
+        simulation.run(60_000 + 20_000);
         let other = 1 - dead;
         assert!(
-            world.actors[other].candidate.held(world.clock(other)).is_some(),
+            simulation.replicas[other]
+                .candidate
+                .held(simulation.clock(other))
+                .is_some(),
             "seed {seed}"
         );
     }
@@ -375,25 +387,25 @@ fn a_standby_takes_over_within_twenty_seconds_of_a_death() {
 #[test]
 fn terms_are_numbered_without_repetition_and_upwards() {
     for seed in 0..100 {
-        let mut world = World::new(seed, Rules::DEFAULT, ROUGH);
-        world.run(HOUR);
-        assert!(world.terms.len() > 3, "seed {seed}: nothing happened");
+        let mut simulation = Simulation::new(seed, Rules::DEFAULT, ROUGH);
+        simulation.run(HOUR);
+        assert!(simulation.terms.len() > 3, "seed {seed}: nothing happened");
         assert!(
-            world.terms.is_sorted_by(|a, b| a.2 < b.2),
+            simulation.terms.is_sorted_by(|a, b| a.2 < b.2),
             "seed {seed}: {:?}",
-            world.terms
+            simulation.terms
         );
     }
 }
 
 #[test]
 fn in_calm_one_holder_renews_every_two_seconds_and_keeps_the_lease() {
-    let mut world = World::new(7, Rules::DEFAULT, CALM);
-    world.run(HOUR);
-    assert_eq!(world.terms.len(), 1);
+    let mut simulation = Simulation::new(7, Rules::DEFAULT, CALM);
+    simulation.run(HOUR);
+    assert_eq!(simulation.terms.len(), 1);
     assert!(
-        (1500..=1800).contains(&world.version),
+        (1500..=1800).contains(&simulation.version),
         "{} writes in an hour",
-        world.version
+        simulation.version
     );
 }
