@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use hearth_reconciler::cache::Cache;
-use hearth_reconciler::run::{run as run_controller, run_on_trigger};
+use hearth_reconciler::run::{OnTakeover, run as run_controller};
 use hearth_reconciler::start::{Process, start};
 use hearth_reconciler::trigger::trigger;
 use hearth_reconciler::watch::{Update, reflect, reflect_quietly, watch};
@@ -85,7 +85,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let updates = watch(Api::<SlimNode>::all(process.client.clone()), config(), reduce);
     let updates = observe_nodes(updates, &process, &ctx, &feeds);
     let nodes = Controller::for_stream(reflect_quietly(updates, node_writer), nodes).reconcile_on(node_triggered);
-    let nodes = run_on_trigger(nodes, &process, "node", Arc::clone(&ctx), reconcile::node::reconcile);
+    let nodes = run_controller(
+        nodes,
+        &process,
+        "node",
+        OnTakeover::AwaitTrigger,
+        Arc::clone(&ctx),
+        reconcile::node::reconcile,
+    );
 
     let updates = told(&process, &ctx, &feeds, "nodehosts", |feeds: &Feeds| &feeds.hosts);
     let hosts = Controller::for_stream(reflect(updates, host_writer), hosts).reconcile_on(host_triggered);
@@ -93,6 +100,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         hosts,
         &process,
         "nodehost",
+        OnTakeover::ReconcileAll,
         Arc::clone(&ctx),
         reconcile::host::reconcile,
     );
@@ -103,6 +111,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         classes,
         &process,
         "nodeclass",
+        OnTakeover::ReconcileAll,
         Arc::clone(&ctx),
         reconcile::class::reconcile,
     );
@@ -110,10 +119,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let updates = told_histories(&process, &ctx, &feeds);
     let histories = Controller::for_stream(reflect_quietly(updates, history_writer), histories);
     let histories = histories.reconcile_on(history_triggered);
-    let histories = run_on_trigger(
+    let histories = run_controller(
         histories,
         &process,
         "nodehistory",
+        OnTakeover::AwaitTrigger,
         Arc::clone(&ctx),
         reconcile::history::reconcile,
     );
