@@ -33,7 +33,7 @@ enum Task {
     Cluster(cli::Args),
     /// Build operators' images as OCI archives and load them into the local cluster
     Image(image::Args),
-    /// Rewrite the generated files (crds/)
+    /// Rewrite the generated files: crds/, and the charts' copies of them
     Generate(generate::Args),
     /// Lint, render and test the charts and their alerts
     Charts(charts::Args),
