@@ -313,7 +313,7 @@ impl Chart<'_> {
                 wrong.push(format!("docs/runbooks/{}/{page} is missing", self.name));
             }
             let url = rule["annotations"]["runbook_url"].as_str().unwrap_or_default();
-            if !url.ends_with(&format!("/docs/runbooks/{}/{page}", self.name)) {
+            if url != format!("docs/runbooks/{}/{page}", self.name) {
                 wrong.push(format!("{alert}: runbook_url does not lead to its page"));
             }
             for (part, key) in [
