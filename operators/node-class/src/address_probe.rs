@@ -30,7 +30,7 @@ pub async fn run(ctx: Arc<Context>) {
                     .get(name)
                     .is_some_and(|status| status.state == Some(HostState::Off))
             };
-            let hosts = ctx.hosts.state();
+            let hosts = ctx.hosts.store.state();
             let hosts = hosts.iter().filter(|host| off(&host.name_any()));
             hosts
                 .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))

@@ -107,19 +107,6 @@ pub struct Timing {
     pub clean_off_after: Duration,
 }
 
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            grace: Duration::from_secs(40),
-            blind_after: Duration::from_secs(20),
-            settle: Duration::from_mins(1),
-            checkpoint: Duration::from_mins(30),
-            reboot_within: Duration::from_mins(10),
-            clean_off_after: Duration::from_mins(5),
-        }
-    }
-}
-
 /// Thresholds of learning.
 #[derive(clap::Args, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Learning {
@@ -132,16 +119,6 @@ pub struct Learning {
     /// How long a verdict stays at least
     #[arg(long, env = "HEARTH_LEARN_DWELL", default_value = "24h", value_parser = duration::parse)]
     pub dwell: Duration,
-}
-
-impl Default for Learning {
-    fn default() -> Self {
-        Self {
-            coverage: Duration::from_hours(72),
-            calm: Duration::from_hours(14 * 24),
-            dwell: Duration::from_hours(24),
-        }
-    }
 }
 
 /// Reads a name of the IANA database.

@@ -20,9 +20,7 @@ use crate::reconcile::Context;
 #[resource(inherit = DaemonSet)]
 #[serde(default)]
 pub struct SlimDaemonSet {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<SlimDaemonSetSpec>,
 }
 
@@ -30,7 +28,6 @@ pub struct SlimDaemonSet {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimDaemonSetSpec {
-    /// Its pods' template.
     pub template: SlimTemplate,
 }
 
@@ -38,7 +35,6 @@ pub struct SlimDaemonSetSpec {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimTemplate {
-    /// The pods' spec.
     pub spec: Option<PodSpec>,
 }
 

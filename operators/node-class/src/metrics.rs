@@ -16,8 +16,8 @@ use crate::crd::history::Share;
 use crate::crd::host::{Answer, HostState};
 use crate::crd::{NodeClassStatus, NodeHostStatus};
 use crate::impact::{Quorum, Zone};
-use crate::liveness::State;
-use crate::planner::{NodeMetrics, Plan, describe_visibility};
+use crate::liveness::{State, Visibility};
+use crate::planner::{NodeMetrics, Plan};
 
 /// The latest plan, and whether this process leads.
 type Latest = (Arc<Mutex<Arc<Plan>>>, Leadership);
@@ -169,7 +169,7 @@ const ETCD: [Row<Quorum>; 2] = [
         count(q.members)
     }),
     ("etcd_spare_members", "Members that are up beyond the quorum", |q| {
-        Some(count(q.up)? - count(q.quorum)?)
+        Some(count(q.up)? - count(q.needed)?)
     }),
 ];
 
@@ -297,10 +297,7 @@ fn encode(plan: &Plan, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::f
     gauge(encoder, ("only_on_volatile", help), only)?;
     let classes = plan.classes.iter().map(|(class, of)| (class.clone(), of));
     table(encoder, &CLASSES, "class", &classes)?;
-    let now = plan
-        .visibility
-        .as_ref()
-        .map(|visibility| describe_visibility(visibility).0);
+    let now = plan.visibility.as_ref().map(Visibility::as_str);
     let states = ["clear", "settling", "blind", "guarded"].into_iter();
     let states = states.map(|state| (vec![("state", state.to_owned())], u8::from(Some(state) == now).into()));
     let help = "How well the operator sees whether nodes are alive";

@@ -14,11 +14,8 @@ use crate::impact::Workloads;
 #[resource(inherit = Pod)]
 #[serde(default)]
 pub struct SlimPod {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<SlimPodSpec>,
-    /// What of the status matters.
     pub status: Option<SlimPodStatus>,
 }
 
@@ -26,7 +23,6 @@ pub struct SlimPod {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimPodSpec {
-    /// Where it runs.
     pub node_name: Option<String>,
 }
 
@@ -34,7 +30,6 @@ pub struct SlimPodSpec {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimPodStatus {
-    /// Pending, Running, Succeeded, Failed.
     pub phase: Option<String>,
 }
 
@@ -43,9 +38,7 @@ pub struct SlimPodStatus {
 #[resource(inherit = PersistentVolume)]
 #[serde(default)]
 pub struct SlimVolume {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<SlimVolumeSpec>,
 }
 
@@ -53,7 +46,6 @@ pub struct SlimVolume {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimVolumeSpec {
-    /// Where it can be used.
     pub node_affinity: Option<VolumeNodeAffinity>,
 }
 

@@ -19,7 +19,7 @@ mod validate;
 mod writes;
 
 pub use matching::matches;
-pub use resolve::{control_plane_refusal, resolve};
+pub use resolve::resolve;
 pub use validate::validate;
 pub(crate) use writes::{OwnedTaints, UNREADABLE, is_out_of_service};
 pub use writes::{node_diff, yielded};
@@ -27,11 +27,9 @@ pub use writes::{node_diff, yielded};
 /// What matters of a node for its classes, beside its own facts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject<'a> {
-    /// The node.
     pub node: &'a NodeFacts,
     /// The NodeHost that claims it.
     pub host: Option<&'a str>,
-    /// Of that NodeHost.
     pub form_factor: Option<FormFactor>,
     /// Declared, else learned.
     pub availability: Availability,
@@ -55,13 +53,11 @@ pub struct Wanted {
     pub taints: Vec<(ClassTaint, Option<String>)>,
     /// Keys of suspended classes: what is ours of them stays as it is.
     pub frozen_labels: BTreeSet<String>,
-    /// Likewise.
     pub frozen_annotations: BTreeSet<String>,
     /// Likewise, as key and effect.
     pub frozen_taints: BTreeSet<(String, String)>,
     /// The dampening of the class with the highest priority that has one.
     pub dampening: Option<Dampening>,
-    /// The failover likewise.
     pub failover: Option<Failover>,
     /// Two classes of one priority want different things of one key: key, winner, loser.
     pub ties: Vec<Tie>,
@@ -81,7 +77,6 @@ pub struct Tie {
     pub key: String,
     /// The class that gets it: its name comes first.
     pub winner: String,
-    /// The other.
     pub loser: String,
 }
 
@@ -105,6 +100,16 @@ pub struct Refused {
     pub class: Option<String>,
     /// Who has it or why not, and what to do, in words.
     pub why: String,
+}
+
+/// A taint as it is written. No value and an empty one are the same to the API.
+pub(crate) fn taint(key: &str, value: Option<&str>, effect: &str) -> Taint {
+    Taint {
+        key: key.to_owned(),
+        value: value.filter(|value| !value.is_empty()).map(str::to_owned),
+        effect: effect.to_owned(),
+        time_added: None,
+    }
 }
 
 #[cfg(test)]

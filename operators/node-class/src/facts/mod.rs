@@ -11,10 +11,8 @@ mod intern;
 mod slim;
 
 pub use intern::{Text, Texts, intern, texts};
-pub use slim::{
-    SlimCapacity, SlimCondition, SlimHistory, SlimHistoryStatus, SlimLease, SlimLeaseSpec, SlimNode, SlimNodeInfo,
-    SlimNodeSpec, SlimNodeStatus, reduce, slim, slim_history,
-};
+use slim::SlimCondition;
+pub use slim::{SlimHistory, SlimLease, SlimNode, reduce, slim, slim_history};
 
 /// Field manager of everything that this operator writes.
 pub const MANAGER: &str = "node-class";
@@ -22,9 +20,7 @@ pub const MANAGER: &str = "node-class";
 /// Who manages labels and annotations of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managers {
-    /// Labels that our own applies own.
     pub our_labels: BTreeSet<Text>,
-    /// Annotations that our own applies own.
     pub our_annotations: BTreeSet<Text>,
 }
 
@@ -52,9 +48,7 @@ impl Managers {
 /// The Ready condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// True, False, or none for Unknown.
     pub status: Option<bool>,
-    /// A sentence.
     pub message: String,
     /// When the status changed, by the clock of who wrote it.
     pub since: Option<Timestamp>,
@@ -63,27 +57,18 @@ pub struct Ready {
 /// What is kept of a Node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeFacts {
-    /// Its name.
     pub name: String,
-    /// The object's UID.
     pub uid: String,
     /// The object's version, for guarded writes.
     pub resource_version: String,
-    /// When the object was made.
     pub created: Option<Timestamp>,
-    /// All labels.
     pub labels: Texts,
     /// Annotations that matter: ours, and those of Talos.
     pub annotations: Texts,
-    /// Who manages labels and annotations.
     pub managers: Managers,
-    /// Taints in the API's order.
     pub taints: Vec<Taint>,
-    /// Cordoned.
     pub unschedulable: bool,
-    /// The Ready condition, if there is one.
     pub ready: Ready,
-    /// Which machine it is.
     pub machine: crd::history::Machine,
     /// As Kubernetes names it, `amd64`.
     pub architecture: String,

@@ -14,11 +14,8 @@ use crate::crd::NodeHistory;
 #[resource(inherit = Node)]
 #[serde(default)]
 pub struct SlimNode {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<Box<SlimNodeSpec>>,
-    /// What of the status matters.
     pub status: Option<Box<SlimNodeStatus>>,
     /// Who manages which label and annotation; from managedFields, which are not kept.
     #[serde(skip)]
@@ -32,9 +29,7 @@ pub struct SlimNode {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimNodeSpec {
-    /// Taints in the API's order.
     pub taints: Option<Vec<Taint>>,
-    /// Cordoned.
     pub unschedulable: Option<bool>,
 }
 
@@ -42,11 +37,8 @@ pub struct SlimNodeSpec {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimNodeStatus {
-    /// All conditions.
     pub conditions: Option<Vec<SlimCondition>>,
-    /// What the kubelet reports of its machine.
     pub node_info: Option<SlimNodeInfo>,
-    /// Resources, of which memory matters.
     pub capacity: Option<SlimCapacity>,
 }
 
@@ -54,14 +46,10 @@ pub struct SlimNodeStatus {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimCondition {
-    /// Which.
     #[serde(rename = "type")]
     pub type_: String,
-    /// True, False or Unknown.
     pub status: String,
-    /// A sentence.
     pub message: Option<String>,
-    /// When the status changed.
     pub last_transition_time: Option<Time>,
 }
 
@@ -70,25 +58,18 @@ pub struct SlimCondition {
 #[serde(default)]
 #[allow(clippy::struct_field_names, reason = "the API's names")]
 pub struct SlimNodeInfo {
-    /// A boot's id.
     #[serde(rename = "bootID")]
     pub boot_id: String,
-    /// The firmware's id.
     #[serde(rename = "systemUUID")]
     pub system_uuid: String,
-    /// The installation's id.
     #[serde(rename = "machineID")]
     pub machine_id: String,
-    /// The kernel.
     #[serde(rename = "kernelVersion")]
     pub kernel: String,
-    /// The system.
     #[serde(rename = "osImage")]
     pub os_image: String,
-    /// The kubelet.
     #[serde(rename = "kubeletVersion")]
     pub kubelet: String,
-    /// The architecture.
     pub architecture: String,
 }
 
@@ -96,7 +77,6 @@ pub struct SlimNodeInfo {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimCapacity {
-    /// Memory, as a quantity.
     pub memory: Option<String>,
 }
 
@@ -149,9 +129,7 @@ fn matters(key: &str) -> bool {
 #[resource(inherit = Lease)]
 #[serde(default)]
 pub struct SlimLease {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<SlimLeaseSpec>,
 }
 
@@ -168,9 +146,7 @@ pub struct SlimLeaseSpec {
 #[resource(inherit = NodeHistory)]
 #[serde(default)]
 pub struct SlimHistory {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the status matters.
     pub status: Option<Box<SlimHistoryStatus>>,
 }
 
@@ -178,7 +154,6 @@ pub struct SlimHistory {
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimHistoryStatus {
-    /// Since when conditions are as they are.
     pub conditions: Vec<Condition>,
 }
 

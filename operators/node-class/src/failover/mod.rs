@@ -32,17 +32,13 @@ const AFTER: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one observation")]
 pub struct Case<'a> {
-    /// The node.
     pub node: &'a NodeFacts,
-    /// Whether it is alive.
     pub liveness: &'a LivenessStatus,
     /// What its class allows, if anything (already checked).
     pub failover: Option<&'a Failover>,
-    /// What its host's power is said to be.
     pub power: Option<&'a Power>,
     /// The host's own address has answered since the node went silent.
     pub address_answers: bool,
-    /// The longest reboot of this node seen.
     pub longest_reboot: Duration,
     /// Members of etcd that are up beyond the quorum; none if it cannot be judged.
     pub spare_members: Option<usize>,
@@ -76,7 +72,6 @@ pub enum Decision {
 pub struct Hold {
     /// One word: `NoEvidence`, `TooEarly`, `QuorumAtRisk`, `PowerContradicted`, `NotSeeing`, `OthersTaint`, `NotAllowed`.
     pub reason: &'static str,
-    /// In words.
     pub message: String,
 }
 

@@ -131,7 +131,7 @@ impl<'a> Assessment<'a> {
     }
 
     fn judge_quorum(&self, reasons: &mut Reasons, here: &[&Member<'_>]) {
-        let (all, needed) = (self.quorum.members, self.quorum.quorum);
+        let (all, needed) = (self.quorum.members, self.quorum.needed);
         match effect(self.etcd, Members::of(here.iter().copied()), &self.quorum) {
             Effect::None | Effect::Fine => {}
             Effect::Bare(left) => reasons.notes.push(format!(

@@ -105,14 +105,12 @@ impl Counts {
 
 /// The zones that have counted nodes.
 pub(super) fn zones(counts: &Counts) -> Vec<Zone> {
-    let zone = |(name, count): (&Name, &Count)| Zone {
+    let zone = |name: &Name| Zone {
         name: name.clone(),
-        counted: count.counted,
-        not_ready: count.not_ready,
         frozen: counts.frozen(name),
         headroom: counts.headroom(name),
     };
-    counts.0.iter().map(zone).collect()
+    counts.0.keys().map(zone).collect()
 }
 
 /// Which nodes of a zone would have to carry `node.kubernetes.io/exclude-disruption` so that evictions go on there while

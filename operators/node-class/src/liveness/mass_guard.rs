@@ -12,17 +12,14 @@ const AT_MOST: u32 = 15;
 
 /// What the guard has to know of this moment.
 pub(super) struct Moment<'a> {
-    /// Now, on the monotonic clock.
     pub(super) mono: Duration,
     /// The latest moment that is proven to be watched, counted from a moment.
     pub(super) watched_since: &'a dyn Fn(Duration) -> Duration,
-    /// As configured.
     pub(super) grace: Duration,
     /// All judged nodes that have a Node object.
     pub(super) nodes: &'a [&'a str],
     /// Those whose silence is long, but not yet long enough.
     pub(super) suspects: &'a [&'a str],
-    /// Which nodes go together.
     pub(super) domains: &'a Domains,
 }
 

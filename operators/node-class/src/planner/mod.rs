@@ -10,11 +10,12 @@ mod pending_write;
 mod types;
 mod unusable_classes;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use kube::ResourceExt;
 
 use crate::args::{Feature, Learning, Settings, Timing};
 use crate::class::contention::Contention;
@@ -24,14 +25,13 @@ use crate::crd::{Availability, NodeHistoryStatus};
 use crate::facts::NodeFacts;
 use crate::failover;
 use crate::host::Claims;
-use crate::liveness::{Domains, LivenessStatus, LivenessTracker, NodeEvent, State, Visibility};
+use crate::liveness::{Domains, LivenessStatus, LivenessTracker, NodeEvent, Visibility};
 
 use types::{Step, find_host};
 use unusable_classes::unusable;
 
-pub use host_status::describe_visibility;
 pub use pending_write::{Cordon, PendingWrite, pending_write};
-pub use types::{Entry, Finding, NodeMetrics, NodePlan, Observed, Plan, Stored};
+pub use types::{Entry, NodeMetrics, NodePlan, Observed, Plan, Stored};
 
 /// The operator's memory.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct Planner {
     /// Hosts and steadiness as of the last plan.
     domains: Arc<Domains>,
     /// What happened and is not in the records yet, with the time of the event. A standby keeps it for when it takes over.
-    pending: VecDeque<(Duration, NodeEvent)>,
+    pending: Vec<(Duration, NodeEvent)>,
     /// Histories that are to be stored.
     outbox: BTreeMap<String, Waiting>,
     /// Of what came into the outbox last.
@@ -88,7 +88,7 @@ impl Planner {
             contention: Contention::default(),
             node_plans: BTreeMap::new(),
             domains: Arc::default(),
-            pending: VecDeque::new(),
+            pending: Vec::new(),
             outbox: BTreeMap::new(),
             serial: 0,
             theirs: BTreeMap::new(),
@@ -134,13 +134,8 @@ impl Planner {
         self.node_plans.clear();
         (self.loaded, self.clear_since) = (false, None);
         self.look(now);
-        while self
-            .pending
-            .front()
-            .is_some_and(|(told, _)| now.mono.saturating_sub(*told) > REMEMBERED)
-        {
-            self.pending.pop_front();
-        }
+        self.pending
+            .retain(|(at, _)| now.mono.saturating_sub(*at) <= REMEMBERED);
     }
 
     /// Judges whether nodes are alive. True if something happened or the visibility changed, so that a plan is needed.
@@ -217,7 +212,10 @@ impl Planner {
         let claims = Self::claims(observed);
         let domains = Arc::new(self.domains(observed, &claims));
         self.domains = Arc::clone(&domains);
-        let events: Vec<NodeEvent> = self.pending.drain(..).map(|(_, event)| event).collect();
+        let events: Vec<NodeEvent> = std::mem::take(&mut self.pending)
+            .into_iter()
+            .map(|(_, event)| event)
+            .collect();
         let visibility = self.tracker.visibility();
         let clear = visibility == Visibility::Clear;
         if clear {
@@ -230,14 +228,14 @@ impl Planner {
             domains: &domains,
             unusable: &unusable(observed),
             clear,
+            only_add: !(clear && self.long_clear(now) && observed.complete),
+            still: matches!(visibility, Visibility::Blind | Visibility::Guarded(_)),
             now,
         };
         self.account(&step, &events, &mut plan);
 
         plan.impact = crate::impact::assess(&self.members(&step), observed.workloads.as_deref(), clear);
-        let only_add = !(clear && self.long_clear(now) && observed.complete);
-        let still = matches!(visibility, Visibility::Blind | Visibility::Guarded(_));
-        let views = self.plan_nodes(&step, &mut plan, only_add, still);
+        let views = self.plan_nodes(&step, &mut plan);
         Self::view_classes(&step, &views, &mut plan);
         if clear {
             self.view_hosts(&step, &mut plan);
@@ -250,16 +248,12 @@ impl Planner {
     }
 
     fn claims(observed: &Observed) -> Claims {
-        let known: BTreeMap<String, String> = observed
-            .hosts
-            .iter()
-            .flat_map(|host| {
-                let nodes = host.status.iter().flat_map(|status| &status.nodes);
-                let name = host.metadata.name.clone().unwrap_or_default();
-                nodes.map(move |node| (node.name.clone(), name.clone()))
-            })
-            .filter(|(node, _)| !observed.nodes.contains_key(node))
-            .collect();
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for host in &observed.hosts {
+            let nodes = host.status.iter().flat_map(|status| &status.nodes);
+            let removed = nodes.filter(|node| !observed.nodes.contains_key(&node.name));
+            known.extend(removed.map(|node| (node.name.clone(), host.name_any())));
+        }
         let hosts = observed.hosts.iter().map(|host| &**host);
         crate::host::claims(hosts, observed.nodes.values().map(|node| &**node), &known)
     }
@@ -292,15 +286,7 @@ impl Planner {
     }
 
     pub(crate) fn liveness(&self, node: &str) -> LivenessStatus {
-        self.tracker.liveness(node).unwrap_or(LivenessStatus {
-            state: State::Unknown,
-            since: jiff::Timestamp::UNIX_EPOCH,
-            went: None,
-            planned: false,
-            clean_trace: false,
-            silent: Duration::ZERO,
-            clock_offset: None,
-        })
+        self.tracker.liveness(node).unwrap_or_default()
     }
 
     /// Why a failover is held back, if that is news.

@@ -10,9 +10,7 @@ use crate::facts::{NodeFacts, Text, Texts};
 /// What has to be written to a node.
 #[derive(Debug, PartialEq)]
 pub struct PendingWrite {
-    /// Labels, annotations, taints.
     pub diff: NodeDiff,
-    /// Cordon for this request, or lift our cordon.
     pub cordon: Option<Cordon>,
 }
 
@@ -21,7 +19,6 @@ pub struct PendingWrite {
 pub enum Cordon {
     /// For the request of this text.
     For(String),
-    /// Remove our own.
     Lift,
 }
 

@@ -12,9 +12,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// A pod that has to go before a node may be switched off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// Why it is still there, once that is known.
     pub why: String,

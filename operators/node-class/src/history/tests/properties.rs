@@ -14,7 +14,7 @@ fn anything(random: &mut fastrand::Rng, now: i64) -> LivenessEvent {
         8..16 => back(earlier.min(at), at, kind, planned),
         16..18 => blind(earlier.min(at), at),
         18 => LivenessEvent::Reregistered { at: timestamp(at) },
-        _ => LivenessEvent::Replaced { at: timestamp(at) },
+        _ => LivenessEvent::Replaced,
     }
 }
 
@@ -123,7 +123,7 @@ fn no_blindness_makes_a_steady_node_less_available() {
             let month = record.windows(timestamp(now)).month;
             assert!(month.per_mille.is_none_or(|share| share == 1000), "seed {seed}");
             let rates = record.rates(timestamp(now));
-            assert_eq!((rates.downs, record.penalty(timestamp(now)).value), (0, 0));
+            assert_eq!((rates.downs, record.penalty(timestamp(now))), (0, 0));
             assert_ne!(record.learned(), Availability::Volatile);
         }
     }

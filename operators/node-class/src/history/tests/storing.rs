@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::*;
 use crate::crd::NodeHistory;
 use crate::crd::history::NodeHistorySpec;
+use crate::crd::history::Penalty;
 
 /// All that can be stored, as long as it can get.
 fn longest() -> Record {

@@ -118,7 +118,7 @@ fn etcds_arithmetic() {
         let nodes: Vec<_> = (0..members).map(|n| node(&format!("n{n}")).etcd()).collect();
         let impact = assessed(&nodes);
         assert_eq!(
-            (impact.quorum.members, impact.quorum.up, impact.quorum.quorum),
+            (impact.quorum.members, impact.quorum.up, impact.quorum.needed),
             (members, members, quorum)
         );
         assert_eq!(impact.quorum.spare(), Some(may_lose));
@@ -385,7 +385,7 @@ fn a_yes_holds_when_it_is_followed() {
                 .iter()
                 .any(|one| one.host == *host && one.facts.etcd() && one.state == State::Up);
             assert!(
-                !had_member || after.quorum.up >= after.quorum.quorum,
+                !had_member || after.quorum.up >= after.quorum.needed,
                 "{host} {nodes:?}"
             );
         }

@@ -266,7 +266,7 @@ enum Told {
     Down(Timestamp, Kind, Plan),
     Back(Timestamp, Timestamp, Kind, Plan),
     Reregistered(Timestamp),
-    Replaced(Timestamp),
+    Replaced,
     Blind(Timestamp, Timestamp),
 }
 
@@ -301,7 +301,7 @@ impl From<LivenessEvent> for Told {
                 Self::Back(down_at, at, kind, plan(planned))
             }
             LivenessEvent::Reregistered { at } => Self::Reregistered(at),
-            LivenessEvent::Replaced { at } => Self::Replaced(at),
+            LivenessEvent::Replaced => Self::Replaced,
             LivenessEvent::Blind { from, until } => Self::Blind(from, until),
         }
     }

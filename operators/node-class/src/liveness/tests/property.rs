@@ -105,7 +105,7 @@ fn story(told: &[Told], whose: &str) {
                 (down, last) = (None, (down_at, at));
             }
             Told::Blind(from, until) => assert!(from < until, "{whose}: {told:#?}"),
-            Told::Reregistered(_) | Told::Replaced(_) => panic!("{whose}: {told:#?}"),
+            Told::Reregistered(_) | Told::Replaced => panic!("{whose}: {told:#?}"),
         }
     }
 }
