@@ -90,7 +90,7 @@ pub struct Timing {
     /// A lease that is silent for this long makes a node down, once the Ready condition agrees. Twice as long without
     #[arg(long, env = "HEARTH_GRACE", default_value = "40s", value_parser = duration::parse)]
     pub grace: Duration,
-    /// Silence of all leases beyond this means that nobody sees, not that all are down
+    /// Silence of all leases beyond this means that nothing can be seen, not that all are down
     #[arg(long, env = "HEARTH_BLIND_AFTER", default_value = "20s", value_parser = duration::parse)]
     pub blind_after: Duration,
     /// For so long after a start, once it sees clearly, nothing is taken off nodes

@@ -43,17 +43,17 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
             asked.nodes.remove(name);
             continue;
         }
-        // The controller retries the same by itself, after its backoff. Equal facts that arrived anew are another case: what was
+        // The controller retries the same by itself, after its backoff. Equal facts that arrived again are another case: what was
         // written there was removed again.
         let same = asked.nodes.get(name).is_some_and(|(before, then, at)| {
             before == node_plan && Arc::ptr_eq(then, facts) && now.mono.saturating_sub(*at) < ASK_AGAIN
         });
         if !same {
-            let Some(left) = room.checked_sub(1) else {
+            if room == 0 {
                 more = true;
                 continue;
-            };
-            room = left;
+            }
+            room -= 1;
             let what = (Arc::clone(node_plan), Arc::clone(facts), now.mono);
             asked.nodes.insert(name.clone(), what);
             ctx.nodes.trigger.reconcile(ObjectRef::new(name));

@@ -1,8 +1,8 @@
 //! node-class classifies nodes, learns how volatile they are, and makes it safe and quick when a desktop with nodes on it
 //! is switched off.
 //!
-//! Nodes and their leases are watched and reduced to facts (`facts`). From when leases change, `liveness` tells what
-//! happened to a node and when nobody can know; `history` keeps it and learns; `class` says what each node should
+//! Nodes and their leases are watched and reduced to facts (`facts`). From when leases change, `liveness` knows what
+//! happened to a node and when that cannot be known; `history` keeps it and learns; `class` says what each node should
 //! carry; `impact` what may go off, `power_off` how it goes well, and `failover` when a node is proven to be off. The
 //! `planner` brings it together. All of that is pure; `reconcile` carries it out.
 #![allow(

@@ -7,17 +7,18 @@ use std::sync::atomic::Ordering::Relaxed;
 use hearth_reconciler::cache::{Cache, Change};
 use hearth_reconciler::health::Check;
 use hearth_reconciler::watch::Update;
+use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 use parking_lot::Mutex;
 
+use crate::clock::Now;
 use crate::crd::{NodeClass, NodeHost};
 use crate::facts::{NodeFacts, SlimHistory, SlimLease, SlimNode};
 use crate::planner::Observed;
 use crate::reconcile::Context;
-use crate::workloads::{PodPlacement, SlimPod, SlimVolume, gather, of_pod, of_volume};
+use crate::workloads::{PodPlacement, SlimPod, gather, of_pod, of_volume};
 
-/// The watches.
 #[derive(Debug, Default)]
 pub struct Feeds {
     nodes: Mutex<Cache<String, Arc<NodeFacts>>>,
@@ -40,13 +41,19 @@ impl Feeds {
         ctx.wake.notify_one();
     }
 
+    fn changed_by<V: PartialEq>(&self, ctx: &Context, change: &Change<String, V>) {
+        if *change != Change::Unchanged {
+            self.changed(ctx);
+        }
+    }
+
     /// A Node came, changed or went. One that has not changed gets the facts that are kept already.
     pub fn node(&self, ctx: &Context, update: &mut Update<SlimNode>, gate: &Check) {
         // Every heartbeat brings a new version; only other changes cause a plan.
         let keep = |node: &SlimNode| (node.name_any(), Some(Arc::clone(&node.facts)));
         let mut nodes = self.nodes.lock();
         let change = nodes.take(update, keep, gate);
-        let now = ctx.clock.now();
+        let now = Now::read();
         let mut planner = ctx.planner();
         match &change {
             Change::Updated(name) => {
@@ -74,7 +81,7 @@ impl Feeds {
     pub fn lease(&self, ctx: &Context, update: &mut Update<SlimLease>, gate: &Check) {
         let keep = |lease: &SlimLease| (lease.name_any(), Some(()));
         let change = self.leases.lock().take(update, keep, gate);
-        let now = ctx.clock.now();
+        let now = Now::read();
         let mut planner = ctx.planner();
         if let Update::Event(Event::Apply(lease) | Event::InitApply(lease)) = update {
             let renewed = lease.spec.as_ref().and_then(|spec| Some(spec.renew_time.as_ref()?.0));
@@ -89,7 +96,7 @@ impl Feeds {
         }
     }
 
-    /// A NodeHistory came, changed or went. We write them ourselves, so that a change causes no plan. One that somebody deleted
+    /// A NodeHistory came, changed or went. We write them ourselves, so that a change causes no plan. One that was deleted
     /// is forgotten.
     pub fn history(&self, ctx: &Context, update: &mut Update<SlimHistory>, gate: &Check) {
         let change = self
@@ -127,18 +134,14 @@ impl Feeds {
     pub fn pod(&self, ctx: &Context, update: &mut Update<SlimPod>, gate: &Check) {
         let key = |pod: &SlimPod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
         let change = self.pods.lock().take(update, |pod| (key(pod), Some(of_pod(pod))), gate);
-        if change != Change::Unchanged {
-            self.changed(ctx);
-        }
+        self.changed_by(ctx, &change);
     }
 
     /// A persistent volume came, changed or went.
-    pub fn volume(&self, ctx: &Context, update: &mut Update<SlimVolume>, gate: &Check) {
-        let keep = |volume: &SlimVolume| (volume.name_any(), Some(of_volume(volume)));
+    pub fn volume(&self, ctx: &Context, update: &mut Update<PersistentVolume>, gate: &Check) {
+        let keep = |volume: &PersistentVolume| (volume.name_any(), Some(of_volume(volume)));
         let change = self.volumes.lock().take(update, keep, gate);
-        if change != Change::Unchanged {
-            self.changed(ctx);
-        }
+        self.changed_by(ctx, &change);
     }
 
     /// Whether liveness can be judged.

@@ -28,7 +28,6 @@ const RETRY: Duration = Duration::from_secs(10);
 /// When to check for the first time after the cordon.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What the decision needs.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     /// The value of the annotation that asks, if it is there.
@@ -79,7 +78,6 @@ fn forced(request: &str) -> bool {
     request == "force" || request.ends_with('!')
 }
 
-/// Decides.
 pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
     if case.state == HostState::Unknown {
         return Next {

@@ -75,11 +75,7 @@ async fn stop(client: &Client, namespace: &str, deployment: &str) -> anyhow::Res
 
 /// What of ours is on a node.
 fn described(facts: &NodeFacts) -> Option<Vec<String>> {
-    let (labels, annotations) = (&facts.managers.our_labels, &facts.managers.our_annotations);
-    let labels = labels.iter().map(|key| format!("label {key}"));
-    let mut lines: Vec<String> = labels
-        .chain(annotations.iter().map(|key| format!("annotation {key}")))
-        .collect();
+    let mut lines: Vec<String> = facts.managers.ours().collect();
     if let Some(mark) = facts.annotations.get(OWNED_TAINTS) {
         lines.push(format!("taints {mark}"));
         if is_out_of_service(facts) && facts.ready.status != Some(true) {

@@ -10,6 +10,7 @@ use hearth_reconciler::run::{run as run_controller, run_on_trigger};
 use hearth_reconciler::start::start;
 use hearth_reconciler::trigger::{Triggered, trigger};
 use hearth_reconciler::watch::{Update, reflect, reflect_quietly, watch};
+use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::runtime::reflector::store::{Writer, store};
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource};
@@ -19,14 +20,14 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::args::{Feature, Settings};
-use crate::clock::Clock;
+use crate::clock::Now;
 use crate::crd::{NodeClass, NodeHost};
 use crate::facts::{MANAGER, SlimHistory, SlimLease, SlimNode, reduce, slim_history};
 use crate::metrics::Metrics;
 use crate::observe::Feeds;
 use crate::planner::{Observed, Planner};
 use crate::reconcile::{Context, Objects, class, history, host, node};
-use crate::workloads::{self, SlimPod, SlimVolume};
+use crate::workloads::{self, SlimPod};
 use crate::{address_probe, control_loop, daemonset_watch};
 
 /// Objects per page of a list: keeps the peak of the first list small. A page of Nodes is decoded with their managedFields
@@ -36,11 +37,10 @@ const PAGE: u32 = 25;
 /// The control loop may be silent for this long before the process counts as stuck.
 const STUCK: Duration = Duration::from_mins(1);
 
-/// Runs the operator until it is told to end.
+/// Runs the operator until it is stopped.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let process = start(MANAGER, settings.shared.clone()).await?;
     let metrics = process.metrics.register(Metrics::register);
-    let clock = Clock::system();
     let (nodes, node_writer, node_triggered) = objects();
     let (hosts, host_writer, host_triggered) = objects();
     let (classes, class_writer, class_triggered) = objects();
@@ -49,10 +49,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         process: process.clone(),
         evictions: process.client_without_retries()?,
         metrics: metrics.clone(),
-        planner: Mutex::new(Planner::new(&settings, clock.now())),
+        planner: Mutex::new(Planner::new(&settings, Now::read())),
         observed: Mutex::new(Observed::default()),
         plan: Arc::default(),
-        clock,
         nodes,
         hosts,
         classes,
@@ -73,7 +72,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         // Not being allowed to see them holds nothing else up.
         let pods = Api::<SlimPod>::all(client());
         tasks.spawn(watches.feed(pods, workloads::slim, "pods listed", Feeds::pod));
-        let volumes = Api::<SlimVolume>::all(client());
+        let volumes = Api::<PersistentVolume>::all(client());
         tasks.spawn(watches.feed(volumes, |_| (), "volumes listed", Feeds::volume));
     }
     daemonset_watch::watch(&mut tasks, &process, &ctx, config());

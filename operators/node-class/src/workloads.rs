@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{PersistentVolume, Pod, VolumeNodeAffinity};
+use k8s_openapi::api::core::v1::{PersistentVolume, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
@@ -19,34 +19,16 @@ pub struct SlimPod {
     pub status: Option<SlimPodStatus>,
 }
 
-/// What a watch reads of a Pod's spec.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimPodSpec {
     pub node_name: Option<String>,
 }
 
-/// What a watch reads of a Pod's status.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimPodStatus {
     pub phase: Option<String>,
-}
-
-/// What a watch reads of a persistent volume.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = PersistentVolume)]
-#[serde(default)]
-pub struct SlimVolume {
-    pub metadata: ObjectMeta,
-    pub spec: Option<SlimVolumeSpec>,
-}
-
-/// What a watch reads of a persistent volume's spec.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimVolumeSpec {
-    pub node_affinity: Option<VolumeNodeAffinity>,
 }
 
 /// Drops annotations; labels are needed for the name of a Deployment.
@@ -62,7 +44,6 @@ pub struct PodPlacement {
     node: Option<Arc<str>>,
 }
 
-/// Reduces a pod.
 pub fn of_pod(pod: &SlimPod) -> PodPlacement {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     let ended = matches!(phase, Some("Succeeded" | "Failed"));
@@ -97,7 +78,7 @@ pub fn of_pod(pod: &SlimPod) -> PodPlacement {
 }
 
 /// The nodes that a volume is bound to by name; none if it can be used elsewhere as well.
-pub fn of_volume(volume: &SlimVolume) -> Option<BTreeSet<String>> {
+pub fn of_volume(volume: &PersistentVolume) -> Option<BTreeSet<String>> {
     let required = volume.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
     let mut nodes = BTreeSet::new();
     for term in &required.node_selector_terms {

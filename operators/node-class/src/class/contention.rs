@@ -31,7 +31,6 @@ pub struct Contention {
     nodes: BTreeMap<String, Account>,
 }
 
-/// Of one Node object.
 #[derive(Clone, Debug, Default)]
 struct Account {
     uid: String,
@@ -167,13 +166,7 @@ impl Restored {
 
 /// The keys on a node that are ours. A taint of the mark that is not there was ours, too.
 fn owned(node: &NodeFacts) -> impl Iterator<Item = String> + '_ {
-    let labels = node.managers.our_labels.iter().map(|key| format!("label {key}"));
-    let annotations = node
-        .managers
-        .our_annotations
-        .iter()
-        .map(|key| format!("annotation {key}"));
     let mark = OwnedTaints::of(node).unwrap_or_default();
     let taints = mark.0.into_keys().map(|(key, effect)| taint_key(&key, &effect));
-    labels.chain(annotations).chain(taints)
+    node.managers.ours().chain(taints)
 }

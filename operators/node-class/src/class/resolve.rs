@@ -35,7 +35,6 @@ fn control_plane_refusal(class: &NodeClass, node: &NodeFacts) -> Option<String> 
     })
 }
 
-/// A class in its place.
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     name: &'a str,
@@ -53,10 +52,9 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The merge on its way.
 struct Merge<'a, 's> {
     wanted: Wanted,
-    /// Who got a key (`label x`, `dampening` and so on), and with what value.
+    /// Who got a key (`label x`, `failover` and so on), and with what value.
     holders: BTreeMap<String, (Candidate<'a>, String)>,
     subject: &'s Subject<'s>,
 }
@@ -92,20 +90,13 @@ impl<'a> Merge<'a, '_> {
                 self.wanted.labels.insert(intern(crd::EXCLUDE_DISRUPTION), label);
             }
         }
-        if self.wins_setting(by, "dampening", spec.dampening.as_ref()) {
-            self.wanted.dampening.clone_from(&spec.dampening);
+        if let Some(failover) = &spec.failover {
+            if spec.dry_run {
+                self.would(by, "use its failover");
+            } else if self.wins(by, "failover".to_owned(), &format!("{failover:?}"), "") {
+                self.wanted.failover = Some(failover.clone());
+            }
         }
-        if self.wins_setting(by, "failover", spec.failover.as_ref()) {
-            self.wanted.failover.clone_from(&spec.failover);
-        }
-    }
-
-    fn wins_setting(&mut self, by: &Candidate<'a>, name: &str, setting: Option<&impl std::fmt::Debug>) -> bool {
-        let Some(setting) = setting else { return false };
-        if by.class.spec.dry_run {
-            self.would(by, &format!("use its {name}"));
-        }
-        !by.class.spec.dry_run && self.wins(by, name.to_owned(), &format!("{setting:?}"), "")
     }
 
     fn taints(&mut self, by: &Candidate<'a>) {

@@ -9,19 +9,15 @@ use crate::crd;
 use crate::crd::class::{Acknowledgement, Effect, NodeClass, NodeClassSpec};
 use crate::facts;
 
-/// The bounds of dampening's durations; below a minute it would forget faster than a node can flap, and beyond a week a
-/// mistake stays too long.
-const DAMPENING: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(7 * 24));
-
 /// The longest wait of a failover; who waits for longer does not need one.
-const FAILOVER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+const FAILOVER: Duration = Duration::from_hours(24);
 
 /// The longest value of an annotation.
 const ANNOTATION: usize = 1024;
 
 /// What keeps a class from being used at all, the first thing found; the text says what to do.
 pub fn validate(class: &NodeClass) -> Option<String> {
-    let checks = [selector, memory, keys, values, no_execute, dampening, failover];
+    let checks = [selector, memory, keys, values, no_execute, failover];
     checks.iter().find_map(|check| check(&class.spec))
 }
 
@@ -103,35 +99,13 @@ fn no_execute(spec: &NodeClassSpec) -> Option<String> {
     (evicts && !spec.acknowledge.contains(&Acknowledgement::NoExecute)).then(|| text.to_owned())
 }
 
-fn dampening(spec: &NodeClassSpec) -> Option<String> {
-    let params = spec.dampening.as_ref()?;
-    let half_life = within("dampening.halfLife", params.half_life.as_deref(), DAMPENING);
-    let max_suppress = within("dampening.maxSuppress", params.max_suppress.as_deref(), DAMPENING);
-    if let Some(why) = half_life.err().or(max_suppress.err()) {
-        return Some(why);
-    }
-    let (suppress, reuse) = (params.suppress.unwrap_or(2500), params.reuse.unwrap_or(750));
-    (reuse >= suppress).then(|| {
-        format!(
-            "dampening: reuse ({reuse}) must be less than suppress ({suppress}), or a node would never be calm again"
-        )
-    })
-}
-
 fn failover(spec: &NodeClassSpec) -> Option<String> {
-    let after = spec.failover.as_ref()?.after.as_deref();
-    within("failover.after", after, FAILOVER).err()
-}
-
-fn within(field: &str, text: Option<&str>, (least, most): (Duration, Duration)) -> Result<(), String> {
-    let Some(text) = text else { return Ok(()) };
-    let duration = duration::parse(text).map_err(|why| format!("{field}: {why}"))?;
-    if (least..=most).contains(&duration) {
-        return Ok(());
+    let after = spec.failover.as_ref()?.after.as_deref()?;
+    match duration::parse(after) {
+        Err(why) => Some(format!("failover.after: {why}")),
+        Ok(wait) if (Duration::from_secs(1)..=FAILOVER).contains(&wait) => None,
+        Ok(_) => Some(format!(
+            "failover.after: `{after}`: at least 1s and at most 24h is possible"
+        )),
     }
-    let hours = most.as_secs() / 3600;
-    Err(format!(
-        "{field}: `{text}`: at least {}s and at most {hours}h is possible",
-        least.as_secs()
-    ))
 }

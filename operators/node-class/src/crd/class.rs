@@ -69,8 +69,6 @@ pub struct NodeClassSpec {
     /// `node.kubernetes.io/exclude-disruption`). A zone's last nodes are never excluded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclude_from_disruption_count: bool,
-    /// When a node counts as flapping. That is shown and reported; nothing is done to the node.
-    pub dampening: Option<Dampening>,
     /// Quick failover for a node that is proven to be off.
     pub failover: Option<Failover>,
     /// Consents to what is refused otherwise.
@@ -156,25 +154,6 @@ impl Effect {
             Self::NoExecute => "NoExecute",
         }
     }
-}
-
-/// Flap dampening after RFC 2439, rescaled for machines. Each unclean outage adds 1000, each clean one 500, planned
-/// ones nothing; the sum halves every `halfLife`.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Dampening {
-    /// Default `60m`.
-    #[schemars(length(min = 2, max = 32))]
-    pub half_life: Option<String>,
-    /// The penalty from which a node counts as flapping. Default 2500.
-    #[schemars(range(min = 1001, max = 100_000))]
-    pub suppress: Option<i64>,
-    /// The penalty below which it is calm again. Default 750.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub reuse: Option<i64>,
-    /// A node is calm again after this time without a new flap, whatever the penalty. Default `4h`.
-    #[schemars(length(min = 2, max = 32))]
-    pub max_suppress: Option<String>,
 }
 
 /// When a node's pods and volumes are released by Kubernetes' out-of-service taint.

@@ -51,7 +51,7 @@ pub struct NodeHostSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub expected_off: Vec<Window>,
-    /// How its nodes are drained when somebody requests it with the annotation `nodes.hearth.home.arpa/off`.
+    /// How its nodes are drained when it is requested with the annotation `nodes.hearth.home.arpa/off`.
     pub drain: Option<Drain>,
     /// Stop: nothing is done for this host (its nodes keep what they have).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -159,7 +159,7 @@ pub struct NodeHostStatus {
     /// The value of the annotation `off` whose request has ended: the host is back, or the request was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_off: Option<String>,
-    /// The machine's power as a plug, a hypervisor or a person tells it. Written by others, through the status
+    /// The machine's power as a plug, a hypervisor or a person reports it. Written by others, through the status
     /// subresource; never by this operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<Power>,

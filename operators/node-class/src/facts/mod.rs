@@ -17,7 +17,6 @@ pub use slim::{SlimHistory, SlimLease, SlimNode, reduce, slim, slim_history};
 /// Field manager of everything that this operator writes.
 pub const MANAGER: &str = "node-class";
 
-/// Who manages labels and annotations of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managers {
     pub our_labels: BTreeSet<Text>,
@@ -25,6 +24,12 @@ pub struct Managers {
 }
 
 impl Managers {
+    /// The keys that are ours: `label x`, `annotation x`.
+    pub fn ours(&self) -> impl Iterator<Item = String> {
+        let labels = self.our_labels.iter().map(|key| format!("label {key}"));
+        labels.chain(self.our_annotations.iter().map(|key| format!("annotation {key}")))
+    }
+
     fn of(entries: &[ManagedFieldsEntry]) -> Self {
         let mut managers = Self::default();
         for entry in entries.iter().filter(|entry| entry.subresource.is_none()) {
@@ -45,7 +50,6 @@ impl Managers {
     }
 }
 
-/// The Ready condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
     pub status: Option<bool>,
@@ -70,14 +74,12 @@ pub struct NodeFacts {
     pub unschedulable: bool,
     pub ready: Ready,
     pub machine: crd::history::Machine,
-    /// As Kubernetes names it, `amd64`.
     pub architecture: String,
     /// Bytes of memory, 0 if unknown.
     pub memory: u64,
 }
 
 impl NodeFacts {
-    /// Reduces a Node.
     pub fn of(node: &SlimNode) -> Self {
         let (meta, status) = (&node.metadata, node.status.as_ref());
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();

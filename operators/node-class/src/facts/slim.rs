@@ -25,7 +25,6 @@ pub struct SlimNode {
     pub facts: Arc<NodeFacts>,
 }
 
-/// What a watch reads of a Node's spec.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimNodeSpec {
@@ -33,7 +32,6 @@ pub struct SlimNodeSpec {
     pub unschedulable: Option<bool>,
 }
 
-/// What a watch reads of a Node's status.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimNodeStatus {
@@ -42,7 +40,6 @@ pub struct SlimNodeStatus {
     pub capacity: Option<SlimCapacity>,
 }
 
-/// A condition of a Node.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimCondition {
@@ -53,7 +50,6 @@ pub struct SlimCondition {
     pub last_transition_time: Option<Time>,
 }
 
-/// What the kubelet reports of its machine.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 #[allow(clippy::struct_field_names, reason = "the API's names")]
@@ -73,7 +69,6 @@ pub struct SlimNodeInfo {
     pub architecture: String,
 }
 
-/// The resources that matter.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimCapacity {
@@ -133,7 +128,6 @@ pub struct SlimLease {
     pub spec: Option<SlimLeaseSpec>,
 }
 
-/// What a watch reads of a lease's spec.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimLeaseSpec {
@@ -150,14 +144,13 @@ pub struct SlimHistory {
     pub status: Option<Box<SlimHistoryStatus>>,
 }
 
-/// What a watch reads of a NodeHistory's status.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimHistoryStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// For the watch's slimming step. Reason and message are told anew at each write.
+/// For the watch's slimming step. Reason and message are computed again at each write.
 pub fn slim_history(history: &mut SlimHistory) {
     history.metadata = ObjectMeta {
         name: history.metadata.name.take(),

@@ -7,7 +7,6 @@ use crate::crd::Availability;
 /// More known time than this cannot be asked for: not much more is kept.
 const LONGEST_CALM: i64 = 28 * DAY;
 
-/// What was learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Learned {
     pub availability: Availability,

@@ -19,7 +19,6 @@ use self::learning::Learned;
 use self::uptime::{DAY, DAYS, HOUR, Sums, Uptime};
 use crate::args::Learning;
 use crate::crd::Availability;
-use crate::crd::class::Dampening;
 use crate::crd::history::{Machine, Rates, Share, Transition, Windows};
 use crate::liveness::{Remembered, State};
 
@@ -48,7 +47,6 @@ pub struct Record {
     current: Option<Current>,
 }
 
-/// The state of a node, and until when it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Current {
     state: State,
@@ -118,17 +116,16 @@ impl Record {
         self.learned.update(&month, &self.uptime, learning, now)
     }
 
-    /// What was learned.
     pub fn learned(&self) -> Availability {
         self.learned.availability
     }
 
-    /// Decides whether the node counts as flapping with these parameters (already checked); keeps since when.
-    pub fn update_flapping(&mut self, params: &Dampening, now: Timestamp) -> bool {
-        self.flapping.update(params, seconds(now))
+    /// Decides whether the node counts as flapping; keeps since when.
+    pub fn update_flapping(&mut self, now: Timestamp) -> bool {
+        self.flapping.update(seconds(now))
     }
 
-    /// The penalty at `now`, with the half-life of the last call of [`Record::update_flapping`], or an hour.
+    /// The flap penalty now.
     pub fn penalty(&self, now: Timestamp) -> i64 {
         self.flapping.value(seconds(now))
     }
@@ -151,7 +148,6 @@ impl Record {
         }
     }
 
-    /// How often it is off.
     pub fn rates(&self, now: Timestamp) -> Rates {
         let sums = self.month(self.latest(now));
         Rates {

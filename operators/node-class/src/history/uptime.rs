@@ -2,9 +2,7 @@
 //! seconds, so that what is noticed late can be corrected; older days are kept in minutes. Days are UTC days.
 use crate::liveness::State;
 
-/// Seconds of an hour.
 pub(super) const HOUR: i64 = 3600;
-/// Seconds of a day.
 pub(super) const DAY: i64 = 24 * HOUR;
 /// Days before today that the statistics cover.
 pub(super) const DAYS: i64 = 30;

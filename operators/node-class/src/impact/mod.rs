@@ -40,7 +40,7 @@ pub struct Zone {
 }
 
 /// etcd, as far as labels tell. A node that is off stays a member: nothing leaves etcd by being switched off. A member
-/// whose Node object is gone is not counted, as nobody can see it.
+/// whose Node object is gone is not counted, as it cannot be seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quorum {
     /// Members; 0 means that it cannot be judged (external, or no role labels).

@@ -36,7 +36,6 @@ pub(super) enum Effect {
     Lost(usize),
 }
 
-/// Members by what is known of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Members {
     up: usize,

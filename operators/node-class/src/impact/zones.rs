@@ -41,7 +41,6 @@ pub(super) fn tolerated(counted: usize) -> usize {
         .max(TOLERATED)
 }
 
-/// All zones with their counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts(BTreeMap<Name, Count>);
 
@@ -113,9 +112,9 @@ pub(super) fn zones(counts: &Counts) -> Vec<Zone> {
     counts.0.keys().map(zone).collect()
 }
 
-/// Which nodes of a zone would have to carry `node.kubernetes.io/exclude-disruption` so that evictions go on there while
+/// Which nodes of a zone would have to carry `node.kubernetes.io/exclude-disruption` so that evictions continue there while
 /// `gone` (and what is not ready anyhow) are off: as few as possible, volatile ones only, those in `gone` first. None if
-/// evictions go on as it is, or if no such label helps (the others are too many, or no steady node would remain in the
+/// evictions continue as it is, or if no such label helps (the others are too many, or no steady node would remain in the
 /// count).
 pub fn fix(members: &[Member<'_>], gone: &BTreeSet<&str>, zone: &Name) -> Option<Vec<String>> {
     let mut counts_then = Counts::of(members);

@@ -1,6 +1,6 @@
 //! The mass guard: when much changes at once, it is rather our own mistake (an API server that starts, a jumping clock)
 //! than that many machines fail in one minute.
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Domains;
@@ -23,10 +23,9 @@ pub(super) struct Moment<'a> {
     pub(super) domains: &'a Domains,
 }
 
-/// Keeps recent changes.
 #[derive(Debug, Default)]
 pub(super) struct MassGuard {
-    recent: VecDeque<(Duration, String)>,
+    recent: Vec<(Duration, String)>,
     on: Option<On>,
 }
 
@@ -45,13 +44,8 @@ impl MassGuard {
 
     /// Takes the nodes that changed in this step. True while everything is to be held back.
     pub(super) fn update(&mut self, changed: Vec<String>, moment: &Moment<'_>) -> bool {
-        while self
-            .recent
-            .front()
-            .is_some_and(|(at, _)| moment.mono.saturating_sub(*at) > TOGETHER)
-        {
-            self.recent.pop_front();
-        }
+        self.recent
+            .retain(|(at, _)| moment.mono.saturating_sub(*at) <= TOGETHER);
         let any = !changed.is_empty();
         self.recent.extend(changed.into_iter().map(|name| (moment.mono, name)));
         if let Some(on) = &mut self.on {
@@ -76,7 +70,6 @@ impl MassGuard {
     }
 }
 
-/// Nodes of one host.
 #[derive(Default)]
 struct Tally {
     all: usize,

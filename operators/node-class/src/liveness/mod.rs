@@ -59,7 +59,6 @@ impl State {
     }
 }
 
-/// What is known of one node now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LivenessStatus {
     pub state: State,
@@ -101,19 +100,14 @@ impl Visibility {
     }
 }
 
-/// Something that happened to a node; reported once, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NodeEvent {
-    pub node: String,
-    pub event: LivenessEvent,
-}
+/// Something that happened to the node of this name; reported once, in order.
+pub type NodeEvent = (String, LivenessEvent);
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LivenessEvent {
     /// It went down at this time. `kind` is `Clean` or `Lost`; it may turn out as a reboot or suspend when it is back.
     Down {
-        /// When its lease changed last.
         at: Timestamp,
         kind: Kind,
         planned: bool,

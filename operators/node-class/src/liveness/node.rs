@@ -15,7 +15,6 @@ const PAUSE: Duration = Duration::from_secs(15);
 /// How long after a pause the kubelet may take to post the new boot's id (it does so when it starts).
 const POSTED_WITHIN: Duration = Duration::from_mins(5);
 
-/// An outage.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outage {
     /// Since when it is silent.
@@ -124,7 +123,6 @@ pub(super) struct NodeLiveness {
     pub(super) restored: Option<Box<Remembered>>,
 }
 
-/// Both are known and not the same.
 pub(super) fn differ(a: &str, b: &str) -> bool {
     !a.trim().is_empty() && !b.trim().is_empty() && !a.eq_ignore_ascii_case(b)
 }

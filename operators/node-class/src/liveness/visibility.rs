@@ -22,7 +22,6 @@ pub(super) enum Clarity {
     Clear,
 }
 
-/// Keeps when we saw.
 #[derive(Debug, Default)]
 pub(super) struct VisibilityTracker {
     grace: Duration,

@@ -23,7 +23,6 @@ use crate::class::is_out_of_service;
 use crate::clock::Now;
 use crate::crd::{Availability, NodeHistoryStatus};
 use crate::facts::NodeFacts;
-use crate::failover;
 use crate::host::Claims;
 use crate::liveness::{Domains, LivenessStatus, LivenessTracker, NodeEvent, Visibility};
 
@@ -50,9 +49,9 @@ pub struct Planner {
     domains: Arc<Domains>,
     /// What happened and is not in the records yet, with the time of the event. A standby keeps it for when it takes over.
     pending: Vec<(Duration, NodeEvent)>,
-    /// Histories that are to be stored.
-    outbox: BTreeMap<String, Waiting>,
-    /// Of what came into the outbox last.
+    /// Histories that are to be stored, each with a number by which it is known.
+    outbox: BTreeMap<String, (u64, NodeHistoryStatus)>,
+    /// The number of what came into the outbox last.
     serial: u64,
     /// By node, keys that the API server refused because others manage them, and when that was.
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
@@ -60,13 +59,6 @@ pub struct Planner {
     clear_since: Option<Duration>,
     restored: bool,
     loaded: bool,
-}
-
-/// A history on its way.
-#[derive(Debug)]
-struct Waiting {
-    serial: u64,
-    status: NodeHistoryStatus,
 }
 
 /// A standby remembers what happened for this long; a leader's lease ends much sooner.
@@ -98,7 +90,7 @@ impl Planner {
         }
     }
 
-    /// Tells liveness what is stored of the time before this process. Called once, with all that is stored, before anything is
+    /// Gives liveness what is stored of the time before this process. Called once, with all that is stored, before anything is
     /// judged; also on a standby, so that it sees what happens as a leader would.
     pub fn restore(&mut self, stored: &Stored) {
         for (name, entry) in stored {
@@ -147,7 +139,7 @@ impl Planner {
         happened || self.tracker.visibility() != before
     }
 
-    /// Somebody deleted what is stored of a node: what it did is not remembered any more, and what it was learned to be neither. But
+    /// What is stored of a node was deleted: what it did is not remembered any more, and what it was learned to be neither. But
     /// a node with our out-of-service taint keeps the grounds for it.
     pub fn forget(&mut self, node: &str, facts: Option<&NodeFacts>) {
         if facts.is_some_and(is_out_of_service) {
@@ -155,7 +147,7 @@ impl Planner {
         }
         self.entries.remove(node);
         self.outbox.remove(node);
-        self.pending.retain(|(_, event)| event.node != node);
+        self.pending.retain(|(_, (name, _))| name != node);
     }
 
     /// Whether it has become time to take away what is too much: after visibility first becomes clear only adding is allowed for a while, and the end
@@ -172,20 +164,19 @@ impl Planner {
 
     /// What is to be stored of a node, with the number by which [`Planner::stored`] knows it.
     pub fn to_store(&self, node: &str) -> Option<(u64, NodeHistoryStatus)> {
-        let waiting = self.outbox.get(node)?;
-        Some((waiting.serial, waiting.status.clone()))
+        self.outbox.get(node).cloned()
     }
 
     /// It is stored; if something newer has come meanwhile, that is still to be.
     pub fn stored(&mut self, node: &str, serial: u64) {
-        if self.outbox.get(node).is_some_and(|waiting| waiting.serial == serial) {
+        if self.outbox.get(node).is_some_and(|(waiting, _)| *waiting == serial) {
             self.outbox.remove(node);
         }
     }
 
     /// The nodes whose history is to be stored, each with the number of what is waiting.
     pub fn waiting_to_store(&self) -> impl Iterator<Item = (&String, u64)> {
-        self.outbox.iter().map(|(node, waiting)| (node, waiting.serial))
+        self.outbox.iter().map(|(node, (serial, _))| (node, *serial))
     }
 
     /// The API server refused an apply, because others manage these keys. They are left to them for a while.
@@ -287,14 +278,6 @@ impl Planner {
 
     pub(crate) fn liveness(&self, node: &str) -> LivenessStatus {
         self.tracker.liveness(node).unwrap_or_default()
-    }
-
-    /// Why a failover is held back, if that is news.
-    fn hold_news(entry: &mut Entry, hold: Option<&failover::Hold>) -> bool {
-        let reason = hold.map(|hold| hold.reason);
-        let news = reason.is_some() && entry.hold != reason;
-        entry.hold = reason;
-        news
     }
 }
 

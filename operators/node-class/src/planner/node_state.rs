@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hearth_reconciler::conditions;
 
+use super::Planner;
 use super::types::{Entry, Plan, Shown, Step};
-use super::{Planner, Waiting};
 use crate::crd::NodeHistoryStatus;
 use crate::crd::history::Machine;
 use crate::history::Record;
@@ -39,8 +39,8 @@ impl Planner {
                 .or_insert_with(|| Box::new(Entry::new(Record::new(node.machine.clone()))));
         }
         let mut reported: BTreeMap<&str, Vec<&LivenessEvent>> = BTreeMap::new();
-        for event in events {
-            reported.entry(&event.node).or_default().push(&event.event);
+        for (node, event) in events {
+            reported.entry(node).or_default().push(event);
         }
         for (name, entry) in &mut self.entries {
             let reported = reported.remove(name.as_str()).unwrap_or_default();
@@ -60,7 +60,7 @@ impl Planner {
             let node = observed.nodes.get(name);
             let machine = node.map(|node| node.machine.clone()).unwrap_or_default();
             for what in reported {
-                // A standby was blind before it began to watch; whoever led then was not, and has stored it.
+                // A standby was blind before it began to watch; the leader of that time was not, and has stored it.
                 let stored = |until: &jiff::Timestamp| remembered.as_ref().is_some_and(|r| *until <= r.known_until);
                 if matches!(what, LivenessEvent::Blind { until, .. } if stored(until)) {
                     continue;
@@ -80,9 +80,7 @@ impl Planner {
                 }
                 entry.state = Some(current);
                 entry.dirty |= entry.record.learn(&self.learning, now.wall);
-                if let Some(params) = &entry.dampening {
-                    entry.flapping = entry.record.update_flapping(params, now.wall);
-                }
+                entry.flapping = entry.record.update_flapping(now.wall);
             }
         }
     }
@@ -131,8 +129,7 @@ impl Planner {
                 entry.stored = Some(step.now.mono);
             }
             self.serial += 1;
-            let serial = self.serial;
-            self.outbox.insert(name.clone(), Waiting { serial, status });
+            self.outbox.insert(name.clone(), (self.serial, status));
         }
     }
 }

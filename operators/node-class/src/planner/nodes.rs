@@ -54,15 +54,11 @@ impl Planner {
             };
             let mut wanted = resolve(&classes, &subject);
             wanted.held = self.contention.held(node, now.mono);
+            wanted.theirs = self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default();
             wanted.classes.retain(|class| !step.unusable.contains_key(class));
-            let Some(entry) = self.entries.get_mut(name) else {
-                continue;
-            };
-            entry.dampening.clone_from(&wanted.dampening);
             let extra = self.failover(step, node, spec, &wanted, plan);
             let node_plan = NodePlan {
                 cordon: cordon(spec, claims.disputed.contains_key(name), node),
-                theirs: self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default(),
                 wanted,
                 extra,
                 only_add: step.only_add,
@@ -143,9 +139,8 @@ impl Planner {
         let again = std::mem::replace(&mut entry.unseen_event, event_of) == event_of;
         match decision {
             Decision::Leave(hold) => {
-                if Self::hold_news(entry, hold.as_ref())
-                    && let Some(hold) = hold
-                {
+                let before = std::mem::replace(&mut entry.hold, hold.as_ref().map(|hold| hold.reason));
+                if let Some(hold) = hold.filter(|hold| before != Some(hold.reason)) {
                     event("FailoverHeld", hold.message);
                 }
                 there

@@ -8,7 +8,6 @@ use k8s_openapi::api::core::v1::{Taint, Toleration};
 use crate::class::Wanted;
 use crate::class::lockout::DaemonSetFacts;
 use crate::clock::Now;
-use crate::crd::class::Dampening;
 use crate::crd::history::Windows;
 use crate::crd::host::FormFactor;
 use crate::crd::{Availability, NodeClass, NodeClassStatus, NodeHost, NodeHostStatus};
@@ -67,8 +66,6 @@ pub struct NodePlan {
     pub extra: Vec<Taint>,
     /// The request for which it is to be cordoned.
     pub cordon: Option<String>,
-    /// Keys that others manage, as the API server answered when we applied them, with the manager.
-    pub theirs: Vec<(String, String)>,
     /// Nothing of ours is taken away yet.
     pub only_add: bool,
     /// Nothing is written at all: it is not clear what is so.
@@ -87,10 +84,8 @@ pub struct Plan {
     pub classes: BTreeMap<String, NodeClassStatus>,
     /// By node, where there are any: conditions of its history that are true: type, reason, message.
     pub findings: BTreeMap<String, Vec<Finding>>,
-    /// By node: what is shown of its history.
     pub node_metrics: BTreeMap<String, NodeMetrics>,
     pub events: Vec<(String, &'static str, String)>,
-    /// What switching hosts off would mean.
     pub impact: Impact,
     /// When to plan again at the latest.
     pub again: Option<Duration>,
@@ -111,7 +106,6 @@ pub struct Entry {
     /// The stored history is of a newer format or broken: nothing is written for it.
     pub(crate) unreadable: Option<String>,
     pub(crate) flapping: bool,
-    pub(crate) dampening: Option<Dampening>,
     /// Why the failover waits; reported once.
     pub(crate) hold: Option<&'static str>,
     /// The event about the out-of-service taint whose write is not seen on the node yet.
@@ -137,11 +131,9 @@ pub type Stored = BTreeMap<String, Box<Entry>>;
 /// A condition that is true: its type, reason and message.
 pub type Finding = (&'static str, &'static str, String);
 
-/// A node's figures, for metrics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeMetrics {
     pub state: State,
-    /// Its host, or its own name.
     pub host: String,
     pub form_factor: Option<FormFactor>,
     pub availability: Availability,

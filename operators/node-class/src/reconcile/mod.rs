@@ -15,7 +15,6 @@ use kube::{Client, Resource};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
 use crate::crd::{NodeClass, NodeHost};
 use crate::facts::{SlimHistory, SlimNode};
 use crate::metrics::Metrics;
@@ -33,7 +32,6 @@ pub struct Context {
     /// The process' client without retries: what a budget refuses must not be repeated for minutes, while other pods wait.
     pub evictions: Client,
     pub metrics: Metrics,
-    pub clock: Clock,
     pub nodes: Objects<SlimNode>,
     pub hosts: Objects<NodeHost>,
     pub classes: Objects<NodeClass>,
@@ -54,7 +52,6 @@ impl Context {
         self.observed.lock()
     }
 
-    /// The last plan.
     pub fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.lock())
     }

@@ -15,6 +15,7 @@ use kube::{Api, ResourceExt};
 use super::node_patch::write;
 use super::{Context, history};
 use crate::class::is_out_of_service;
+use crate::clock::Now;
 use crate::facts::{NodeFacts, SlimNode};
 use crate::planner::PendingWrite;
 
@@ -37,7 +38,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     let refused = !theirs.is_empty();
     if refused {
         // The next plan leaves them to others.
-        ctx.planner().refused(&name, theirs, ctx.clock.now());
+        ctx.planner().refused(&name, theirs, Now::read());
         ctx.wake.notify_one();
     }
     Ok(if waits || refused {
@@ -49,7 +50,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
 
 /// Logs and counts what was written; also what of ours was removed before, so that we do not fight over it.
 fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
-    let restored = ctx.planner().contention.wrote(facts, &done.diff, ctx.clock.now().mono);
+    let restored = ctx.planner().contention.wrote(facts, &done.diff, Now::read().mono);
     ctx.metrics.restored(restored);
     if let Some((labels, annotations)) = &done.diff.apply {
         ctx.metrics.write("labels");

@@ -153,7 +153,7 @@ fn the_operator_must_have_a_node_left() {
     assert!(judge(&[&b], &[]).is_some(), "cordoned");
     b.unschedulable = false;
     b.taints = tests::taints(&["other:NoSchedule"]);
-    assert!(judge(&[&b], &[]).is_some(), "tainted by somebody");
+    assert!(judge(&[&b], &[]).is_some(), "tainted by another writer");
     let other = tolerations(&json!([{ "key": "other", "operator": "Exists" }]));
     assert_eq!(judge(&[&b], &other), None, "which it tolerates");
     b.taints = tests::taints(&["other:PreferNoSchedule"]);

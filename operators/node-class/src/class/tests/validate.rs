@@ -27,7 +27,6 @@ fn a_class_as_in_the_documentation_has_no_problem() {
             { "key": "nodes.hearth.home.arpa/volatile", "effect": "NoExecute" }],
         "acknowledge": ["NoExecute"],
         "excludeFromDisruptionCount": true,
-        "dampening": { "halfLife": "60m", "suppress": 2500, "reuse": 750, "maxSuppress": "4h" },
         "failover": { "evidence": ["PowerOff"], "after": "2m" },
     }));
 }
@@ -134,34 +133,6 @@ fn amounts_of_memory_are_checked() {
         "must be less",
     );
     accepts(json!({ "match": { "memoryAtLeast": "4095Mi", "memoryBelow": "4Gi" } }));
-}
-
-#[test]
-fn dampening_is_checked() {
-    for (params, part) in [
-        (json!({ "halfLife": "soon" }), "dampening.halfLife"),
-        (json!({ "halfLife": "0s" }), "at least 60s"),
-        (json!({ "halfLife": "59s" }), "at least 60s"),
-        (json!({ "maxSuppress": "8d" }), "at most 168h"),
-        (json!({ "reuse": 2500 }), "must be less than suppress (2500)"),
-        (
-            json!({ "suppress": 2000, "reuse": 2001 }),
-            "must be less than suppress (2000)",
-        ),
-    ] {
-        refuses(json!({ "dampening": params }), part);
-    }
-    accepts(json!({ "dampening": { "halfLife": "1m", "maxSuppress": "7d", "suppress": 1001, "reuse": 1 } }));
-    accepts(json!({ "dampening": {} }));
-}
-
-/// Edge case 38: whatever is allowed, a machine that is switched off once a night stays below `suppress`: one outage costs 1000.
-#[test]
-fn no_allowed_dampening_suppresses_a_single_outage() {
-    let crd = crate::crd::crds().remove(1);
-    let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
-    let least = &schema["openAPIV3Schema"]["properties"]["spec"]["properties"]["dampening"]["properties"]["suppress"];
-    assert_eq!(least["minimum"], json!(1001.0));
 }
 
 #[test]

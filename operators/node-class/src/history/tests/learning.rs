@@ -96,7 +96,7 @@ fn a_pc_that_is_off_every_night_is_volatile_and_never_dampened() {
             |now| (now - 1 - MONDAY) % DAY < 20 * HOUR,
             Kind::Lost,
         );
-        assert!(!life.record.update_flapping(&Dampening::default(), timestamp(life.now)));
+        assert!(!life.record.update_flapping(timestamp(life.now)));
         assert!(life.record.penalty(timestamp(life.now)) <= 1000);
     }
     assert_eq!(life.results.len(), 1);

@@ -6,7 +6,7 @@ fn delete(sim: &mut Sim, name: &str) {
     sim.deleted.insert(name.to_owned());
 }
 
-/// The object is made anew.
+/// The object is created again.
 fn add_again(sim: &mut Sim, name: &str, uid: &str) {
     let created = at(sim.time);
     sim.deleted.remove(name);
@@ -32,7 +32,7 @@ fn a_node_that_is_deleted_and_added_again_is_the_same_machine() {
     assert_eq!((sim.state("b"), sim.told), (State::Up, vec![]));
 }
 
-/// A cloud controller deletes the Node of a machine that is off; its kubelet registers anew when it boots.
+/// A cloud controller deletes the Node of a machine that is off; its kubelet registers again when it boots.
 #[test]
 fn a_machine_that_boots_and_registers_again_was_not_down() {
     let mut sim = Sim::with(&["a", "b", "c"]);

@@ -111,7 +111,7 @@ fn a_silent_node_whose_ready_is_true_is_down_since_it_was_first_observed() {
     );
 }
 
-/// Case 42: at least one reboot. How long it took nobody knows, so that it takes no time.
+/// Case 42: at least one reboot. How long it took is not known, so that it takes no time.
 #[test]
 fn a_new_boot_after_a_restart_is_a_reboot_of_unknown_length() {
     let mut sim = Sim::with(&["a", "b"]);

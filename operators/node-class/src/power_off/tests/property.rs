@@ -34,7 +34,7 @@ fn no_order_of_events_breaks_the_invariants() {
             }
             let same = before.off.as_ref().map(|off| &off.request) == sim.asked.as_ref();
             if same && before.left.is_none() && before.phase() == Some(OffPhase::Drained) {
-                assert_ne!(phase, Some(OffPhase::Draining), "nobody looked");
+                assert_ne!(phase, Some(OffPhase::Draining), "the pods were not listed");
             }
             if let Some(handled) = &next.handled {
                 ends += 1;
