@@ -23,23 +23,17 @@ pub async fn run(ctx: Arc<Context>) {
         if ctx.process.leadership.term().is_none() {
             continue;
         }
-        let silent: Vec<(String, String)> = {
-            let plan = ctx.plan();
-            let off = |name: &str| {
-                plan.hosts
-                    .get(name)
-                    .is_some_and(|status| status.state == Some(HostState::Off))
-            };
-            let hosts = ctx.hosts.state();
-            let hosts = hosts.iter().filter(|host| off(&host.name_any()));
-            hosts
-                .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))
-                .collect()
+        let plan = ctx.plan();
+        let off = |name: &str| {
+            plan.hosts
+                .get(name)
+                .is_some_and(|status| status.state == Some(HostState::Off))
         };
         let mut answers = BTreeMap::new();
-        for (host, address) in silent {
-            let answered = answers_at(&with_port(&address)).await;
-            answers.insert(host, answered);
+        for host in ctx.hosts.store.state().iter().filter(|host| off(&host.name_any())) {
+            if let Some(address) = &host.spec.address {
+                answers.insert(host.name_any(), answers_at(&with_port(address)).await);
+            }
         }
         let changed = ctx.observed().answers != answers;
         ctx.observed().answers = answers;

@@ -41,7 +41,7 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
             tokio::time::sleep(rest(took)).await;
         }
         heartbeat.pass();
-        let now = ctx.clock.now();
+        let now = Now::read();
         ctx.planner().tracker.watching(feeds.sees(), now);
         let complete = feeds.complete();
         if !ctx.planner().restored() {
@@ -91,7 +91,7 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
         if ask(&ctx, &plan, &observed, &mut asked, now) {
             feeds.changed(&ctx);
         }
-        took = ctx.clock.now().mono.saturating_sub(now.mono);
+        took = Now::read().mono.saturating_sub(now.mono);
     }
 }
 

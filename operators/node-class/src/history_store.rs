@@ -33,7 +33,6 @@ fn stored(history: RawHistory) -> (String, Box<Entry>) {
     (history.metadata.name.unwrap_or_default(), entry)
 }
 
-/// Histories per page.
 const PAGE: u32 = 25;
 /// A page arrives within this time, or reading starts again.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{PersistentVolume, Pod, VolumeNodeAffinity};
+use k8s_openapi::api::core::v1::{PersistentVolume, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
@@ -14,47 +14,21 @@ use crate::impact::Workloads;
 #[resource(inherit = Pod)]
 #[serde(default)]
 pub struct SlimPod {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<SlimPodSpec>,
-    /// What of the status matters.
     pub status: Option<SlimPodStatus>,
 }
 
-/// What a watch reads of a Pod's spec.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimPodSpec {
-    /// Where it runs.
     pub node_name: Option<String>,
 }
 
-/// What a watch reads of a Pod's status.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimPodStatus {
-    /// Pending, Running, Succeeded, Failed.
     pub phase: Option<String>,
-}
-
-/// What a watch reads of a persistent volume.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = PersistentVolume)]
-#[serde(default)]
-pub struct SlimVolume {
-    /// Standard metadata.
-    pub metadata: ObjectMeta,
-    /// What of the spec matters.
-    pub spec: Option<SlimVolumeSpec>,
-}
-
-/// What a watch reads of a persistent volume's spec.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimVolumeSpec {
-    /// Where it can be used.
-    pub node_affinity: Option<VolumeNodeAffinity>,
 }
 
 /// Drops annotations; labels are needed for the name of a Deployment.
@@ -70,7 +44,6 @@ pub struct PodPlacement {
     node: Option<Arc<str>>,
 }
 
-/// Reduces a pod.
 pub fn of_pod(pod: &SlimPod) -> PodPlacement {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     let ended = matches!(phase, Some("Succeeded" | "Failed"));
@@ -105,7 +78,7 @@ pub fn of_pod(pod: &SlimPod) -> PodPlacement {
 }
 
 /// The nodes that a volume is bound to by name; none if it can be used elsewhere as well.
-pub fn of_volume(volume: &SlimVolume) -> Option<BTreeSet<String>> {
+pub fn of_volume(volume: &PersistentVolume) -> Option<BTreeSet<String>> {
     let required = volume.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
     let mut nodes = BTreeSet::new();
     for term in &required.node_selector_terms {

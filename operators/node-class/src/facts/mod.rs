@@ -11,24 +11,25 @@ mod intern;
 mod slim;
 
 pub use intern::{Text, Texts, intern, texts};
-pub use slim::{
-    SlimCapacity, SlimCondition, SlimHistory, SlimHistoryStatus, SlimLease, SlimLeaseSpec, SlimNode, SlimNodeInfo,
-    SlimNodeSpec, SlimNodeStatus, reduce, slim, slim_history,
-};
+use slim::SlimCondition;
+pub use slim::{SlimHistory, SlimLease, SlimNode, reduce, slim, slim_history};
 
 /// Field manager of everything that this operator writes.
 pub const MANAGER: &str = "node-class";
 
-/// Who manages labels and annotations of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managers {
-    /// Labels that our own applies own.
     pub our_labels: BTreeSet<Text>,
-    /// Annotations that our own applies own.
     pub our_annotations: BTreeSet<Text>,
 }
 
 impl Managers {
+    /// The keys that are ours: `label x`, `annotation x`.
+    pub fn ours(&self) -> impl Iterator<Item = String> {
+        let labels = self.our_labels.iter().map(|key| format!("label {key}"));
+        labels.chain(self.our_annotations.iter().map(|key| format!("annotation {key}")))
+    }
+
     fn of(entries: &[ManagedFieldsEntry]) -> Self {
         let mut managers = Self::default();
         for entry in entries.iter().filter(|entry| entry.subresource.is_none()) {
@@ -49,12 +50,9 @@ impl Managers {
     }
 }
 
-/// The Ready condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// True, False, or none for Unknown.
     pub status: Option<bool>,
-    /// A sentence.
     pub message: String,
     /// When the status changed, by the clock of who wrote it.
     pub since: Option<Timestamp>,
@@ -63,36 +61,25 @@ pub struct Ready {
 /// What is kept of a Node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeFacts {
-    /// Its name.
     pub name: String,
-    /// The object's UID.
     pub uid: String,
     /// The object's version, for guarded writes.
     pub resource_version: String,
-    /// When the object was made.
     pub created: Option<Timestamp>,
-    /// All labels.
     pub labels: Texts,
     /// Annotations that matter: ours, and those of Talos.
     pub annotations: Texts,
-    /// Who manages labels and annotations.
     pub managers: Managers,
-    /// Taints in the API's order.
     pub taints: Vec<Taint>,
-    /// Cordoned.
     pub unschedulable: bool,
-    /// The Ready condition, if there is one.
     pub ready: Ready,
-    /// Which machine it is.
     pub machine: crd::history::Machine,
-    /// As Kubernetes names it, `amd64`.
     pub architecture: String,
     /// Bytes of memory, 0 if unknown.
     pub memory: u64,
 }
 
 impl NodeFacts {
-    /// Reduces a Node.
     pub fn of(node: &SlimNode) -> Self {
         let (meta, status) = (&node.metadata, node.status.as_ref());
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();

@@ -43,7 +43,6 @@ impl Shelter {
     }
 }
 
-/// Reasons by their weight.
 #[derive(Clone, Debug, Default)]
 struct Reasons {
     against: Vec<String>,
@@ -101,7 +100,7 @@ impl<'a> Assessment<'a> {
         }
         if self.by_host.len() == 1 {
             // No advice where nothing could be otherwise. Emptying would do harm: pods, this operator's among them, could
-            // start nowhere until somebody lifts the cordon by hand.
+            // start nowhere until the cordon is lifted by hand.
             let all = "all nodes are on this host: the whole cluster goes off with it";
             let nowhere =
                 "all nodes are on this host: its pods have nowhere to go, so switch it off without emptying it";
@@ -117,21 +116,18 @@ impl<'a> Assessment<'a> {
         let (mut now, mut emptied) = (both.clone(), both);
         self.judge_evictions(&mut now, &mut emptied, &leaving);
         self.judge_workloads(&mut now, &mut emptied, host);
-        if self.quorum.members == 0 {
-            for reasons in [&mut now, &mut emptied] {
-                let text = "etcd cannot be judged: no node has a control-plane or etcd role label";
-                reasons.notes.push(text.to_owned());
-            }
-        }
-        if self.only.is_none() {
-            now.notes.push("workloads are not watched".to_owned());
-            emptied.notes.push("workloads are not watched".to_owned());
-        }
-        [now.answer(), emptied.answer()]
+        let no_etcd = "etcd cannot be judged: no node has a control-plane or etcd role label";
+        let no_workloads = "workloads are not watched";
+        let unknown = [(self.quorum.members == 0, no_etcd), (self.only.is_none(), no_workloads)];
+        [now, emptied].map(|mut reasons| {
+            let unknown = unknown.into_iter().filter(|(so, _)| *so);
+            reasons.notes.extend(unknown.map(|(_, text)| text.to_owned()));
+            reasons.answer()
+        })
     }
 
     fn judge_quorum(&self, reasons: &mut Reasons, here: &[&Member<'_>]) {
-        let (all, needed) = (self.quorum.members, self.quorum.quorum);
+        let (all, needed) = (self.quorum.members, self.quorum.needed);
         match effect(self.etcd, Members::of(here.iter().copied()), &self.quorum) {
             Effect::None | Effect::Fine => {}
             Effect::Bare(left) => reasons.notes.push(format!(
@@ -152,13 +148,18 @@ impl<'a> Assessment<'a> {
         if self.shelter.ready > of_here.ready {
             return;
         }
-        if self.shelter.unknown > of_here.unknown {
-            let text = "it is not known whether another node could take its pods";
-            reasons.unsure.push(text.to_owned());
+        let (list, text) = if self.shelter.unknown > of_here.unknown {
+            (
+                &mut reasons.unsure,
+                "it is not known whether another node could take its pods",
+            )
         } else {
-            let text = "no other node could take its pods: none is up, ready and not cordoned";
-            reasons.against.push(text.to_owned());
-        }
+            (
+                &mut reasons.against,
+                "no other node could take its pods: none is up, ready and not cordoned",
+            )
+        };
+        list.push(text.to_owned());
     }
 
     /// Without evictions its pods stay bound to nodes that are off. A host that is emptied first loses nothing by it, but
@@ -188,15 +189,14 @@ impl<'a> Assessment<'a> {
                 let nodes = list(nodes.iter().map(String::as_str));
                 format!("have {nodes} not counted (excludeFromDisruptionCount of a NodeClass)")
             });
-            let or = fixed.as_ref().map(|fixed| format!(", or {fixed}"));
+            let (or, to_fix) = fixed.map_or_else(Default::default, |fixed| {
+                (format!(", or {fixed}"), format!(". To fix that, {fixed}"))
+            });
             now.against.push(format!(
-                "its pods would not move: {why}. Empty it first (annotation {OFF}){}",
-                or.unwrap_or_default()
+                "its pods would not move: {why}. Empty it first (annotation {OFF}){or}"
             ));
-            let to_fix = fixed.map(|fixed| format!(". To fix that, {fixed}"));
             emptied.notes.push(format!(
-                "while it is off, pods of a lost node would not move: {why}{}",
-                to_fix.unwrap_or_default()
+                "while it is off, pods of a lost node would not move: {why}{to_fix}"
             ));
         }
     }
@@ -205,29 +205,23 @@ impl<'a> Assessment<'a> {
         let names = self.only.as_ref().and_then(|only| only.get(host));
         let all = names.into_iter().flatten().copied();
         let (volumes, workloads): (Vec<_>, Vec<_>) = all.partition(|name| name.starts_with("PersistentVolume "));
-        let verbs = |names: &[&str], one, several| if names.len() == 1 { one } else { several };
+        let workloads_here = match workloads.len() {
+            1 => "1 workload runs".to_owned(),
+            number => format!("{number} workloads run"),
+        };
+        let (volumes_here, them) = match volumes.len() {
+            1 => ("1 volume is".to_owned(), "it"),
+            number => (format!("{number} volumes are"), "them"),
+        };
         if !workloads.is_empty() {
+            let names = list(workloads.iter().copied());
             now.notes.push(format!(
-                "{} only here, down until moved or until it is back: {}",
-                verbs(
-                    &workloads,
-                    "1 workload runs".to_owned(),
-                    format!("{} workloads run", workloads.len())
-                ),
-                list(workloads.iter().copied())
+                "{workloads_here} only here, down until moved or until it is back: {names}"
             ));
         }
         if !volumes.is_empty() {
-            let line = format!(
-                "{} only here, what uses {} is down until it is back: {}",
-                verbs(
-                    &volumes,
-                    "1 volume is".to_owned(),
-                    format!("{} volumes are", volumes.len())
-                ),
-                verbs(&volumes, "it".to_owned(), "them".to_owned()),
-                list(volumes.iter().copied())
-            );
+            let names = list(volumes.iter().copied());
+            let line = format!("{volumes_here} only here, what uses {them} is down until it is back: {names}");
             now.notes.push(line.clone());
             emptied.notes.push(line);
         }

@@ -16,18 +16,15 @@ use crate::crd::host::{Answer, MayGoOff};
 use crate::facts::NodeFacts;
 use crate::liveness::State;
 
-pub use zones::{fix, may_exclude};
+pub use zones::may_exclude;
 
 /// A node as this module needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member<'a> {
-    /// Its facts (the Node object exists).
     pub node: &'a NodeFacts,
-    /// Whether it is alive.
     pub state: State,
     /// Its host (or its own name).
     pub host: &'a str,
-    /// Declared or learned.
     pub availability: Availability,
 }
 
@@ -36,11 +33,6 @@ pub struct Member<'a> {
 pub struct Zone {
     /// Region and zone label; both empty where nodes have none.
     pub name: (String, String),
-    /// Nodes that count (without the exclude label).
-    pub counted: usize,
-    /// Those of them that are not ready.
-    pub not_ready: usize,
-    /// Whether evictions stand still now.
     pub frozen: bool,
     /// How many more of the ready counted nodes may go before evictions stop; 0 when they have stopped. All of them where
     /// the zone's loss stops nothing: another zone has ready nodes, or it is large (more than 50 nodes: only slower).
@@ -48,31 +40,26 @@ pub struct Zone {
 }
 
 /// etcd, as far as labels tell. A node that is off stays a member: nothing leaves etcd by being switched off. A member
-/// whose Node object is gone is not counted, as nobody can see it.
+/// whose Node object is gone is not counted, as it cannot be seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quorum {
     /// Members; 0 means that it cannot be judged (external, or no role labels).
     pub members: usize,
-    /// Those that are up.
     pub up: usize,
-    /// Needed.
-    pub quorum: usize,
+    pub needed: usize,
 }
 
 /// What is known of workloads: for each workload or volume (`Deployment home/web`, `PersistentVolume pv-1`) the nodes on which it
 /// can be found. Complete or not at all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Workloads {
-    /// Nodes by workload.
     pub nodes: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Impact {
-    /// Zones by name.
     pub zones: Vec<Zone>,
-    /// etcd.
     pub quorum: Quorum,
     /// Workloads and volumes that are only on volatile nodes, by name.
     pub only_volatile: Vec<String>,

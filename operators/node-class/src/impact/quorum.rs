@@ -11,13 +11,13 @@ impl Quorum {
         Self {
             members: etcd.len(),
             up: etcd.iter().filter(|member| member.state == State::Up).count(),
-            quorum: if etcd.is_empty() { 0 } else { etcd.len() / 2 + 1 },
+            needed: if etcd.is_empty() { 0 } else { etcd.len() / 2 + 1 },
         }
     }
 
     /// Members that are up beyond the quorum; none if etcd cannot be judged.
     pub fn spare(&self) -> Option<usize> {
-        (self.members > 0).then(|| self.up.saturating_sub(self.quorum))
+        (self.members > 0).then(|| self.up.saturating_sub(self.needed))
     }
 }
 
@@ -36,7 +36,6 @@ pub(super) enum Effect {
     Lost(usize),
 }
 
-/// Members by what is known of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Members {
     up: usize,
@@ -61,10 +60,10 @@ pub(super) fn effect(all: Members, here: Members, quorum: &Quorum) -> Effect {
     }
     let left = all.up.saturating_sub(here.up);
     let perhaps = all.unknown.saturating_sub(here.unknown);
-    match left.checked_sub(quorum.quorum) {
+    match left.checked_sub(quorum.needed) {
         Some(0) => Effect::Bare(left),
         Some(_) => Effect::Fine,
-        None if left + perhaps >= quorum.quorum => Effect::Unsure(left),
+        None if left + perhaps >= quorum.needed => Effect::Unsure(left),
         None => Effect::Lost(left),
     }
 }
@@ -81,6 +80,6 @@ pub(super) fn hosts(members: &[Member<'_>]) -> BTreeSet<String> {
     }
     let critical = on
         .into_iter()
-        .filter(|(_, n)| *n > 0 && total.members - n < total.quorum);
+        .filter(|(_, n)| *n > 0 && total.members - n < total.needed);
     critical.map(|(host, _)| host.to_owned()).collect()
 }

@@ -123,7 +123,7 @@ impl LivenessTracker {
             let mut what = Vec::new();
             for (name, liveness) in &mut self.nodes {
                 liveness.emit(&view, &mut what);
-                events.extend(what.drain(..).map(|what| node_event(name, what)));
+                events.extend(what.drain(..).map(|what| (name.clone(), what)));
             }
         }
         let forgotten = |liveness: &NodeLiveness| {
@@ -143,7 +143,7 @@ impl LivenessTracker {
             let from = span.from.max(liveness.known);
             if liveness.present && liveness.restored.is_none() && from < span.until {
                 let (from, until) = (wall(from, now), wall(span.until, now));
-                events.push(node_event(name, LivenessEvent::Blind { from, until }));
+                events.push((name.clone(), LivenessEvent::Blind { from, until }));
             }
         }
     }
@@ -195,13 +195,6 @@ fn with<T>(
     let result = act(&mut liveness);
     nodes.insert(node.to_owned(), liveness);
     result
-}
-
-fn node_event(node: &str, what: LivenessEvent) -> NodeEvent {
-    NodeEvent {
-        node: node.to_owned(),
-        event: what,
-    }
 }
 
 /// Asks the mass guard. Quick when nothing has changed.

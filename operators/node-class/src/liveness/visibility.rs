@@ -22,8 +22,7 @@ pub(super) enum Clarity {
     Clear,
 }
 
-/// Keeps when we saw.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct VisibilityTracker {
     grace: Duration,
     blind_after: Duration,
@@ -47,14 +46,10 @@ impl VisibilityTracker {
         Self {
             grace: timing.grace,
             blind_after: timing.blind_after,
-            watching: false,
             started: mono,
             stepped: mono,
-            proof: None,
-            since: None,
             epoch: mono,
-            lost: None,
-            ended: Vec::new(),
+            ..Self::default()
         }
     }
 

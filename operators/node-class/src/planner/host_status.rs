@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use hearth_reconciler::conditions::Conditions;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 
 use super::Planner;
 use super::class_status::{flag, handled};
@@ -12,7 +13,7 @@ use crate::crd::history::Kind;
 use crate::crd::host::{HostNode, HostState, OffPhase};
 use crate::crd::{Availability, NodeHost, NodeHostStatus};
 use crate::host::{expected_off, window_problem};
-use crate::liveness::{LivenessStatus, State, Visibility};
+use crate::liveness::{LivenessStatus, State};
 
 /// Present while this host's going off would end etcd's quorum, whatever else is up.
 pub(super) const QUORUM_AT_RISK: &str = "QuorumAtRisk";
@@ -21,20 +22,14 @@ pub(super) const ONLY_HERE: &str = "OnlyHere";
 
 impl Planner {
     pub(super) fn view_hosts(&self, step: &Step<'_>, plan: &mut Plan) {
-        let Step {
-            observed,
-            claims,
-            domains,
-            ..
-        } = *step;
-        let mut on: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
-        for (node, host) in domains.host.iter().filter(|(node, _)| claims.host.contains_key(*node)) {
-            on.entry(host).or_default().push(node);
+        let mut on: BTreeMap<&str, Vec<(&String, LivenessStatus)>> = BTreeMap::new();
+        for (node, host) in &step.claims.host {
+            on.entry(host).or_default().push((node, self.liveness(node)));
         }
-        for host in &observed.hosts {
-            let name = host.metadata.name.clone().unwrap_or_default();
+        for host in &step.observed.hosts {
+            let name = host.name_any();
             let nodes = on.remove(name.as_str()).unwrap_or_default();
-            let status = self.view_host(step, &nodes, plan, host, &name);
+            let status = self.view_host(step, &nodes, plan, host);
             plan.hosts.insert(name, status);
         }
     }
@@ -42,18 +37,13 @@ impl Planner {
     fn view_host(
         &self,
         step: &Step<'_>,
-        nodes: &[&String],
+        nodes: &[(&String, LivenessStatus)],
         plan: &mut Plan,
         host: &NodeHost,
-        name: &str,
     ) -> NodeHostStatus {
-        let old = host.status.clone().unwrap_or_default();
-        let nodes: Vec<(&String, LivenessStatus)> = nodes.iter().map(|node| (*node, self.liveness(node))).collect();
-        let present: Vec<&LivenessStatus> = nodes
-            .iter()
-            .map(|(_, s)| s)
-            .filter(|s| s.state != State::Gone)
-            .collect();
+        let (name, old) = (&host.name_any(), host.status.clone().unwrap_or_default());
+        let present = nodes.iter().map(|(_, liveness)| liveness);
+        let present: Vec<_> = present.filter(|liveness| liveness.state != State::Gone).collect();
         let state = state(&present);
         let windows = expected_off(&host.spec.expected_off, &self.zone, step.now.wall);
         let next = self.off_request(step, plan, host, state);
@@ -71,7 +61,7 @@ impl Planner {
             last_handled_reconcile_at: handled(host.metadata.annotations.as_ref()),
             state: Some(state),
             since: since(&old, state, &present),
-            evidence: Some(evidence(&nodes, state)),
+            evidence: Some(evidence(nodes, state)),
             availability: host.spec.availability.map(Availability::from).or(worst),
             expected_off: windows || off,
             nodes: nodes
@@ -92,24 +82,17 @@ impl Planner {
     }
 
     fn conditions(step: &Step<'_>, plan: &Plan, host: &NodeHost, name: &str, status: &mut NodeHostStatus) {
-        let Step {
-            observed, claims, now, ..
-        } = *step;
+        let (observed, claims, now) = (step.observed, step.claims, step.now);
         let risk = plan.impact.quorum_hosts.contains(name).then(|| {
             let quorum = &plan.impact.quorum;
             format!(
                 "so many of the {} etcd members are on this host that the {} needed would not be left without it: when it goes off, the API server stops",
-                quorum.members, quorum.quorum
+                quorum.members, quorum.needed
             )
         });
         let only: Vec<String> = if status.availability == Some(Availability::Volatile) {
             let here = |node: &String| claims.host.get(node).is_some_and(|host| host == name);
-            let nodes = |line: &String| {
-                observed
-                    .workloads
-                    .as_ref()
-                    .and_then(|workloads| workloads.nodes.get(line))
-            };
+            let nodes = |line: &String| observed.workloads.as_ref()?.nodes.get(line);
             let on = |line: &&String| nodes(line).is_some_and(|nodes| nodes.iter().any(here));
             plan.impact.only_volatile.iter().filter(on).cloned().collect()
         } else {
@@ -138,7 +121,7 @@ impl Planner {
             of.ready("Suspended", "suspended: its nodes keep what they have");
         } else if !disputed.is_empty() {
             let text = format!(
-                "{}. Nobody gets such a node; take it out of one of the hosts",
+                "{}. No host gets such a node; take it out of one of the hosts",
                 disputed.join("; ")
             );
             of.stalled("NodesDisputed", &text);
@@ -215,15 +198,5 @@ fn evidence(nodes: &[(&String, LivenessStatus)], state: HostState) -> String {
         HostState::On => format!("{} of {} nodes renew their leases", nodes.len(), nodes.len()),
         HostState::Unknown => "it is not known whether its nodes are alive".to_owned(),
         HostState::Off | HostState::Partial => down.join("; "),
-    }
-}
-
-/// How well we see, in a word and in words; for logs and metrics.
-pub fn describe_visibility(visibility: &Visibility) -> (&'static str, String) {
-    match visibility {
-        Visibility::Settling => ("settling", "watching for a while before anything is judged".to_owned()),
-        Visibility::Blind => ("blind", "no lease changes, so nothing is known".to_owned()),
-        Visibility::Guarded(why) => ("guarded", why.clone()),
-        Visibility::Clear => ("clear", String::new()),
     }
 }

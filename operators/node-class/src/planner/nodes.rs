@@ -10,12 +10,12 @@ use super::types::{NodePlan, Plan, Step, find_host};
 use super::unusable_classes::usable;
 use super::{LEFT, Planner};
 use crate::args::Feature;
-use crate::class::{OwnedTaints, Refused, Subject, UNREADABLE, Wanted, is_out_of_service, resolve};
+use crate::class::{OwnedTaints, Refused, Subject, UNREADABLE, Wanted, is_out_of_service, resolve, taint};
 use crate::crd::{CORDONED, NodeClass, NodeHost, OUT_OF_SERVICE, RETURNING};
 use crate::facts::NodeFacts;
 use crate::failover::{self, Decision};
 use crate::impact::Member;
-use crate::liveness::{State, Visibility};
+use crate::liveness::State;
 
 /// What became of one node's classes: for the classes' own status.
 pub(super) struct View {
@@ -36,16 +36,8 @@ impl Planner {
         step.observed.nodes.iter().map(member).collect()
     }
 
-    pub(super) fn plan_nodes(
-        &mut self,
-        step: &Step<'_>,
-        plan: &mut Plan,
-        only_add: bool,
-        still: bool,
-    ) -> BTreeMap<String, View> {
-        let Step {
-            observed, claims, now, ..
-        } = *step;
+    pub(super) fn plan_nodes(&mut self, step: &Step<'_>, plan: &mut Plan) -> BTreeMap<String, View> {
+        let (observed, claims, now) = (step.observed, step.claims, step.now);
         let mut views = BTreeMap::new();
         let classes = usable(observed, step.unusable);
         let classes: Vec<&NodeClass> = classes.iter().map(|class| &**class).collect();
@@ -62,25 +54,21 @@ impl Planner {
             };
             let mut wanted = resolve(&classes, &subject);
             wanted.held = self.contention.held(node, now.mono);
+            wanted.theirs = self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default();
             wanted.classes.retain(|class| !step.unusable.contains_key(class));
-            let Some(entry) = self.entries.get_mut(name) else {
-                continue;
-            };
-            entry.dampening.clone_from(&wanted.dampening);
             let extra = self.failover(step, node, spec, &wanted, plan);
             let node_plan = NodePlan {
                 cordon: cordon(spec, claims.disputed.contains_key(name), node),
-                theirs: self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default(),
                 wanted,
                 extra,
-                only_add,
-                still,
+                only_add: step.only_add,
+                still: step.still,
             };
             // Plans follow each other quickly while much is written, and two plans of a thousand nodes are megabytes.
             let before = self.node_plans.get(name).filter(|before| ***before == node_plan);
             let node_plan = before.map_or_else(|| Arc::new(node_plan), Arc::clone);
             let pending = PendingWrite::of(node, &node_plan);
-            if !still && !pending.is_empty() {
+            if !step.still && !pending.is_empty() {
                 plan.pending.insert(name.clone());
             }
             let view = View {
@@ -108,11 +96,7 @@ impl Planner {
         wanted: &Wanted,
         plan: &mut Plan,
     ) -> Vec<Taint> {
-        let now = step.now;
-        let (liveness, sees) = (
-            self.liveness(&node.name),
-            self.tracker.visibility() == Visibility::Clear,
-        );
+        let (now, liveness) = (step.now, self.liveness(&node.name));
         let suspended = host.is_some_and(|host| host.spec.suspend);
         let ours = is_out_of_service(node);
         let there = kept(node);
@@ -137,42 +121,41 @@ impl Planner {
             address_answers: host.is_some_and(|host| step.observed.answers.get(&host.name_any()) == Some(&true)),
             longest_reboot: entry.record.longest_reboot(),
             spare_members: plan.impact.quorum.spare(),
-            sees,
+            sees: step.clear,
             allowed: self.features.contains(&Feature::Failover) && !suspended,
             ours,
             leftovers: step.observed.leftovers.get(&node.name).copied(),
             ready_for: entry.ready_since.map(|since| now.mono.saturating_sub(since)),
         };
-        let out = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
-        let mut tell = |reason, text| plan.events.push((node.name.clone(), reason, text));
+        let out = taint(OUT_OF_SERVICE, Some("nodeshutdown"), "NoExecute");
+        let mut event = |reason, text| plan.events.push((node.name.clone(), reason, text));
         let decision = failover::decide(&case, &self.timing, now.wall);
         // The decision is the same until the write is seen.
-        let told = match decision {
+        let event_of = match decision {
             Decision::Place(..) => Some("OutOfServiceApplied"),
             Decision::Remove(_) => Some("OutOfServiceRemoved"),
             Decision::Leave(_) | Decision::Hold => None,
         };
-        let again = std::mem::replace(&mut entry.told, told) == told;
+        let again = std::mem::replace(&mut entry.unseen_event, event_of) == event_of;
         match decision {
             Decision::Leave(hold) => {
-                if Self::hold_news(entry, hold.as_ref())
-                    && let Some(hold) = hold
-                {
-                    tell("FailoverHeld", hold.message);
+                let before = std::mem::replace(&mut entry.hold, hold.as_ref().map(|hold| hold.reason));
+                if let Some(hold) = hold.filter(|hold| before != Some(hold.reason)) {
+                    event("FailoverHeld", hold.message);
                 }
                 there
             }
             Decision::Place(_, why) => {
                 if there.is_empty() && !again {
-                    tell("OutOfServiceApplied", why);
+                    event("OutOfServiceApplied", why);
                 }
                 vec![out]
             }
-            Decision::Hold => vec![out, taint(RETURNING, "", "NoSchedule")],
+            Decision::Hold => vec![out, taint(RETURNING, None, "NoSchedule")],
             Decision::Remove(warning) => {
                 if !there.is_empty() && !again {
                     let text = warning.unwrap_or_else(|| "the node is back and cleaned up".to_owned());
-                    tell("OutOfServiceRemoved", text);
+                    event("OutOfServiceRemoved", text);
                 }
                 Vec::new()
             }
@@ -186,17 +169,8 @@ fn kept(node: &NodeFacts) -> Vec<Taint> {
     OwnedTaints::on(node)
         .into_iter()
         .filter(of_failover)
-        .map(|found| taint(&found.key, found.value.as_deref().unwrap_or_default(), &found.effect))
+        .map(|found| taint(&found.key, found.value.as_deref(), &found.effect))
         .collect()
-}
-
-fn taint(key: &str, value: &str, effect: &str) -> Taint {
-    Taint {
-        key: key.to_owned(),
-        value: (!value.is_empty()).then(|| value.to_owned()),
-        effect: effect.to_owned(),
-        time_added: None,
-    }
 }
 
 /// The request for which the node is to be cordoned. While its host is disputed or suspended nothing changes.

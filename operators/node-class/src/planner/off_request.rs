@@ -39,7 +39,6 @@ impl Planner {
             may: plan.impact.may_go_off(&name, true).answer,
             left: step.observed.pods_left.get(&name).map(Vec::as_slice),
             deadline: deadline(host),
-            forced: asked.is_some_and(power_off::forced),
         };
         power_off::decide(&case, step.now.wall)
     }

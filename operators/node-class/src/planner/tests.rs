@@ -11,6 +11,7 @@ use super::*;
 use crate::args::{Cli, Command};
 use crate::crd::{CORDONED, NodeClass, NodeHistory, NodeHost};
 use crate::facts::{NodeFacts, SlimNode, slim};
+use crate::liveness::State;
 
 mod power_off;
 mod restart;

@@ -12,9 +12,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// A pod that has to go before a node may be switched off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// Why it is still there, once that is known.
     pub why: String,
@@ -35,19 +33,16 @@ pub async fn left(client: &Client, nodes: &[String]) -> Result<Vec<Left>, Reques
     let mut left = Vec::new();
     for node in nodes {
         let on_it = ListParams::default().fields(&format!("spec.nodeName={node}"));
-        let found = pods
-            .list(&on_it)
-            .await
-            .map_err(RequestError::when("listing the pods of a node"))?;
-        left.extend(found.items.iter().filter(|pod| has_to_go(pod)).map(|pod| Left {
-            namespace: pod.namespace().unwrap_or_default(),
-            name: pod.name_any(),
-            ending: pod.metadata.deletion_timestamp.is_some(),
-            why: if pod.metadata.deletion_timestamp.is_some() {
-                "is ending".to_owned()
-            } else {
-                "runs".to_owned()
-            },
+        let found = pods.list(&on_it).await;
+        let found = found.map_err(RequestError::when("listing the pods of a node"))?;
+        left.extend(found.items.iter().filter(|pod| has_to_go(pod)).map(|pod| {
+            let ending = pod.metadata.deletion_timestamp.is_some();
+            Left {
+                namespace: pod.namespace().unwrap_or_default(),
+                name: pod.name_any(),
+                ending,
+                why: if ending { "is ending" } else { "runs" }.to_owned(),
+            }
         }));
     }
     left.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
@@ -81,7 +76,7 @@ pub async fn evict(client: &Client, left: &mut [Left]) {
                 format!("a PodDisruptionBudget does not allow it now ({budget})")
             }
             Err(kube::Error::Api(answer)) if answer.code == 500 => {
-                "more than one PodDisruptionBudget selects it, so nobody can evict it; leave one of them".to_owned()
+                "more than one PodDisruptionBudget selects it, so it cannot be evicted; leave one of them".to_owned()
             }
             Err(kube::Error::Api(answer)) => format!("cannot be evicted: {}", answer.message),
             Err(_) => "the API server did not answer".to_owned(),

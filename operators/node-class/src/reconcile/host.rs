@@ -6,7 +6,7 @@ use hearth_reconciler::error::RequestError;
 use hearth_reconciler::status::patch_status;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::controller::Action;
-use kube::runtime::events::EventType;
+use kube::runtime::events::EventType::{Normal, Warning};
 use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
@@ -83,36 +83,27 @@ async fn evict(
 }
 
 fn notify(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option<OffPhase>) {
-    let waiting = || {
-        let off = status.off.as_ref().map(|off| off.waiting.join("; "));
-        off.filter(|text| !text.is_empty())
-            .unwrap_or_else(|| "nothing".to_owned())
+    let because = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
+    let waiting = status.off.as_ref().map(|off| off.waiting.join("; "));
+    let waiting = waiting.filter(|text| !text.is_empty());
+    let incomplete = || {
+        let left = waiting.unwrap_or_else(|| "nothing".to_owned());
+        format!("the deadline has passed; still there: {left}")
     };
     let (kind, reason, text) = match phase {
-        Some(OffPhase::Refused) => {
-            let why = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
-            (EventType::Warning, "OffRefused", why.unwrap_or_default())
-        }
-        Some(OffPhase::Draining) => (
-            EventType::Normal,
-            "Draining",
-            "its nodes are cordoned and emptied".to_owned(),
-        ),
+        Some(OffPhase::Refused) => (Warning, "OffRefused", because.unwrap_or_default()),
+        Some(OffPhase::Draining) => (Normal, "Draining", "its nodes are cordoned and emptied".into()),
         Some(OffPhase::Drained) => (
-            EventType::Normal,
+            Normal,
             "MaySwitchOff",
-            "its nodes are empty; it may be switched off".to_owned(),
+            "its nodes are empty; it may be switched off".into(),
         ),
-        Some(OffPhase::Incomplete) => (
-            EventType::Warning,
-            "DrainIncomplete",
-            format!("the deadline has passed; still there: {}", waiting()),
-        ),
-        Some(OffPhase::Off) => (EventType::Normal, "HostWentOff", "it is off, as asked for".to_owned()),
+        Some(OffPhase::Incomplete) => (Warning, "DrainIncomplete", incomplete()),
+        Some(OffPhase::Off) => (Normal, "HostWentOff", "it is off, as asked for".into()),
         None => (
-            EventType::Normal,
+            Normal,
             "HostReturned",
-            "the request has ended; its nodes may be used again".to_owned(),
+            "the request has ended; its nodes may be used again".into(),
         ),
     };
     tracing::info!(host = host.name_any(), ?phase, text, "request to go off");

@@ -40,7 +40,7 @@ fn pods_count_for_their_workload() {
 
 #[test]
 fn a_volume_is_bound_only_if_every_term_names_nodes() {
-    let volume = |terms: serde_json::Value| -> SlimVolume {
+    let volume = |terms: serde_json::Value| -> PersistentVolume {
         serde_json::from_value(json!({ "metadata": { "name": "v" },
             "spec": { "nodeAffinity": { "required": { "nodeSelectorTerms": terms } } } }))
         .unwrap()
@@ -50,5 +50,5 @@ fn a_volume_is_bound_only_if_every_term_names_nodes() {
         json!({ "matchExpressions": [{ "key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a"] }] });
     assert_eq!(of_volume(&volume(json!([host("a"), host("b")]))).unwrap().len(), 2);
     assert_eq!(of_volume(&volume(json!([host("a"), zone]))), None);
-    assert_eq!(of_volume(&SlimVolume::default()), None);
+    assert_eq!(of_volume(&PersistentVolume::default()), None);
 }
