@@ -35,8 +35,8 @@ pub async fn run(ctx: Arc<Context>) {
                 answers.insert(host.name_any(), answers_at(&with_port(address)).await);
             }
         }
-        let changed = ctx.observed().answers != answers;
-        ctx.observed().answers = answers;
+        let changed = ctx.observed.lock().answers != answers;
+        ctx.observed.lock().answers = answers;
         if changed {
             ctx.wake.notify_one();
         }

@@ -37,7 +37,7 @@ pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, con
         while let Some(update) = updates.next().await {
             cache.take(&update, facts, &gate);
             if cache.is_complete() {
-                feeding.observed().daemon_sets = Some(Arc::new(cache.items().values().cloned().collect()));
+                feeding.observed.lock().daemon_sets = Some(Arc::new(cache.items().values().cloned().collect()));
                 feeding.wake.notify_one();
             }
         }
@@ -50,7 +50,7 @@ pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, con
                 Ok(pod) => {
                     let spec = pod.and_then(|pod| pod.spec);
                     let tolerations = spec.map(|spec| spec.tolerations.unwrap_or_default());
-                    ctx.observed().own_tolerations = tolerations.map(Arc::new);
+                    ctx.observed.lock().own_tolerations = tolerations.map(Arc::new);
                     return ctx.wake.notify_one();
                 }
                 Err(error) => tracing::debug!(%error, "the own pod cannot be read"),

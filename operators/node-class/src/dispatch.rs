@@ -38,7 +38,7 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
             continue;
         };
         let missing = !node_plan.still && ctx.histories.store.get(&ObjectRef::new(name)).is_none();
-        let waits = missing || plan.pending.contains(name) || ctx.planner().watches_leftovers(name);
+        let waits = missing || plan.pending.contains(name) || ctx.planner.lock().watches_leftovers(name);
         if !waits {
             asked.nodes.remove(name);
             continue;
@@ -77,7 +77,7 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
             ctx.classes.trigger.reconcile(ObjectRef::from_obj(&*class));
         }
     }
-    let (planner, mut room) = (ctx.planner(), AT_ONCE);
+    let (planner, mut room) = (ctx.planner.lock(), AT_ONCE);
     asked
         .histories
         .retain(|_, (_, at)| now.mono.saturating_sub(*at) < ASK_AGAIN);

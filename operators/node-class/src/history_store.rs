@@ -26,10 +26,8 @@ struct RawHistory {
 /// One that cannot be read, because a newer operator wrote it, holds up no other.
 fn stored(history: RawHistory) -> (String, Box<Entry>) {
     let status: Result<Option<NodeHistoryStatus>, _> = serde_json::from_value(history.status);
-    let entry = match status {
-        Ok(status) => Entry::stored(Ok(&status.unwrap_or_default())),
-        Err(error) => Entry::stored(Err(error.to_string())),
-    };
+    let status = status.map(Option::unwrap_or_default);
+    let entry = Entry::stored(status.as_ref().map_err(ToString::to_string));
     (history.metadata.name.unwrap_or_default(), entry)
 }
 

@@ -54,7 +54,7 @@ impl Feeds {
         let mut nodes = self.nodes.lock();
         let change = nodes.take(update, keep, gate);
         let now = Now::read();
-        let mut planner = ctx.planner();
+        let mut planner = ctx.planner.lock();
         match &change {
             Change::Updated(name) => {
                 if let Some(facts) = nodes.items().get(name) {
@@ -82,7 +82,7 @@ impl Feeds {
         let keep = |lease: &SlimLease| (lease.name_any(), Some(()));
         let change = self.leases.lock().take(update, keep, gate);
         let now = Now::read();
-        let mut planner = ctx.planner();
+        let mut planner = ctx.planner.lock();
         if let Update::Event(Event::Apply(lease) | Event::InitApply(lease)) = update {
             let renewed = lease.spec.as_ref().and_then(|spec| Some(spec.renew_time.as_ref()?.0));
             let [name, version] = [&lease.metadata.name, &lease.metadata.resource_version]
@@ -107,7 +107,8 @@ impl Feeds {
         if let Update::Event(Event::Delete(history)) = update {
             let name = history.name_any();
             let nodes = self.nodes.lock();
-            ctx.planner()
+            ctx.planner
+                .lock()
                 .forget(&name, nodes.items().get(&name).map(|facts| &**facts));
             self.forgotten.store(true, Relaxed);
         }
@@ -157,7 +158,7 @@ impl Feeds {
 
     /// All that is known now, for one plan.
     pub(crate) fn observe(&self, ctx: &Context, complete: bool) -> Observed {
-        let mut observed = ctx.observed();
+        let mut observed = ctx.observed.lock();
         observed.nodes.clone_from(self.nodes.lock().items());
         observed.hosts = ctx.hosts.store.state();
         let by_name = |a: &Arc<NodeHost>, b: &Arc<NodeHost>| a.metadata.name.cmp(&b.metadata.name);
@@ -165,7 +166,7 @@ impl Feeds {
         observed.classes = ctx.classes.store.state();
         observed.complete = complete;
         // Of nodes that are not coming back just now it is not known what is left on them.
-        let planner = ctx.planner();
+        let planner = ctx.planner.lock();
         observed.leftovers.retain(|node, _| planner.watches_leftovers(node));
         let (pods, volumes) = (self.pods.lock(), self.volumes.lock());
         observed.workloads = (pods.is_complete() && volumes.is_complete())

@@ -165,23 +165,12 @@ impl Ready {
 /// A quantity in bytes, fractions cut: a number with a binary (`Mi`) or decimal (`M`) suffix, as the API writes memory.
 /// None if it cannot be read.
 pub fn bytes(quantity: &str) -> Option<u64> {
-    const UNITS: [(&str, f64); 12] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("m", 0.001),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("", 1.0),
-    ];
-    let (number, unit) = UNITS
-        .iter()
-        .find_map(|(suffix, unit)| Some((quantity.strip_suffix(suffix)?, unit)))?;
+    let powers = |units: [&'static str; 5], base: f64| units.into_iter().zip((1..).map(move |power| base.powi(power)));
+    let binary = powers(["Ki", "Mi", "Gi", "Ti", "Pi"], 1024.0);
+    let decimal = powers(["k", "M", "G", "T", "P"], 1000.0);
+    // The empty suffix fits each text, so it comes last.
+    let mut units = binary.chain(decimal).chain([("m", 0.001), ("", 1.0)]);
+    let (number, unit) = units.find_map(|(suffix, unit)| Some((quantity.strip_suffix(suffix)?, unit)))?;
     let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
     let value = (number * unit).floor();
     // Beyond 2^53 the product is inexact, and no machine has that.

@@ -40,11 +40,10 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 5] = [Self::Up, Self::Down, Self::Unknown, Self::Gone, Self::Missing];
-
     /// The state of this name.
     pub fn read(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
+        let all = [Self::Up, Self::Down, Self::Unknown, Self::Gone, Self::Missing];
+        all.into_iter().find(|state| state.as_str() == name)
     }
 
     /// As it is shown.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::mass_guard::{MassGuard, Moment};
 use super::node::{NodeLiveness, Verdict, wall};
 use super::verdict::View;
-use super::visibility::{Clarity, Span, VisibilityTracker};
+use super::visibility::{Span, VisibilityTracker};
 use super::{Domains, LivenessEvent, LivenessStatus, NodeEvent, Remembered, Visibility};
 use crate::args::Timing;
 use crate::clock::Now;
@@ -172,11 +172,9 @@ impl LivenessTracker {
 
     /// How well we see.
     pub fn visibility(&self) -> Visibility {
-        match (self.visibility.clarity(), self.guard.reason()) {
-            (Clarity::Blind, _) => Visibility::Blind,
-            (Clarity::Settling, _) => Visibility::Settling,
-            (Clarity::Clear, Some(reason)) => Visibility::Guarded(reason.to_owned()),
-            (Clarity::Clear, None) => Visibility::Clear,
+        match (self.visibility.visibility(), self.guard.reason()) {
+            (Visibility::Clear, Some(reason)) => Visibility::Guarded(reason.to_owned()),
+            (visibility, _) => visibility,
         }
     }
 }

@@ -52,7 +52,7 @@ impl Planner {
         let worst = nodes
             .iter()
             .map(|(node, _)| self.availability(step.observed, step.claims, node))
-            .max_by_key(|a| rank(*a));
+            .max_by_key(|one| RANKS.iter().position(|rank| rank == one));
         // Once it is empty, what it would have to leave behind is no obstacle any more.
         let emptied = old.off.as_ref().is_some_and(|off| off.phase == OffPhase::Drained);
         let may = plan.impact.may_go_off(name, emptied);
@@ -149,13 +149,8 @@ impl Planner {
     }
 }
 
-fn rank(availability: Availability) -> u8 {
-    match availability {
-        Availability::AlwaysOn => 0,
-        Availability::Unproven => 1,
-        Availability::Volatile => 2,
-    }
-}
+/// From the most dependable on.
+const RANKS: [Availability; 3] = [Availability::AlwaysOn, Availability::Unproven, Availability::Volatile];
 
 fn state(nodes: &[&LivenessStatus]) -> HostState {
     let count = |state: State| nodes.iter().filter(|liveness| liveness.state == state).count();

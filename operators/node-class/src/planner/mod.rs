@@ -57,8 +57,10 @@ pub struct Planner {
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
     /// When this process began to lead with a clear view.
     clear_since: Option<Duration>,
-    restored: bool,
-    loaded: bool,
+    /// Whether [`Planner::restore`] was called.
+    pub(crate) restored: bool,
+    /// Whether [`Planner::load`] was called in this term.
+    pub(crate) loaded: bool,
 }
 
 /// A standby remembers what happened for this long; a leader's lease ends much sooner.
@@ -101,21 +103,11 @@ impl Planner {
         self.restored = true;
     }
 
-    /// Whether [`Planner::restore`] was called.
-    pub fn restored(&self) -> bool {
-        self.restored
-    }
-
     /// Takes over what is stored. Called when this process begins to lead, with all that was stored then.
     pub fn load(&mut self, stored: Stored) {
         self.entries = stored;
         self.clear_since = None;
         self.loaded = true;
-    }
-
-    /// Whether [`Planner::load`] was called in this term.
-    pub fn loaded(&self) -> bool {
-        self.loaded
     }
 
     /// Another leads: what is stored from now on is theirs. What happens is remembered for a while, in case the leader goes

@@ -135,7 +135,7 @@ impl TestCluster {
                         .lease(name, &self.second.to_string(), Some(now.wall), now);
                 }
             }
-            if self.planner.loaded() {
+            if self.planner.loaded {
                 self.planner.look(now);
                 let plan = self.planner.plan(&self.observed, now);
                 let waiting: Vec<String> = self.planner.waiting_to_store().map(|(name, _)| name.clone()).collect();

@@ -18,7 +18,7 @@ use crate::facts::SlimHistory;
 /// Writes what is to be stored of a node, if anything is.
 pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let name = history.name_any();
-    let Some((serial, mut status)) = ctx.planner().to_store(&name) else {
+    let Some((serial, mut status)) = ctx.planner.lock().to_store(&name) else {
         return Ok(Action::await_change());
     };
     status.observed_generation = history.metadata.generation;
@@ -33,7 +33,7 @@ pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<A
         .await
         .map_err(RequestError::when("storing the history"))?;
     ctx.metrics.write("history");
-    ctx.planner().stored(&name, serial);
+    ctx.planner.lock().stored(&name, serial);
     Ok(Action::await_change())
 }
 

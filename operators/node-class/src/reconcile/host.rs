@@ -58,15 +58,21 @@ async fn evict(
     let nodes: Vec<String> = status.nodes.iter().map(|node| node.name.clone()).collect();
     // The request may have been withdrawn since the plan was made.
     let asked = host.annotations().get(OFF);
-    let active = !host.spec.suspend && ctx.planner().has(Feature::Drain);
+    let active = !host.spec.suspend && ctx.planner.lock().has(Feature::Drain);
     let off = status.off.as_ref().filter(|off| {
         let empties = matches!(off.phase, OffPhase::Draining | OffPhase::Drained | OffPhase::Incomplete);
         active && empties && asked == Some(&off.request)
     });
     // Pods are evicted from cordoned nodes only: they would come back.
-    let cordoned = |node: &String| ctx.observed().nodes.get(node).is_none_or(|facts| facts.unschedulable);
+    let cordoned = |node: &String| {
+        ctx.observed
+            .lock()
+            .nodes
+            .get(node)
+            .is_none_or(|facts| facts.unschedulable)
+    };
     let Some(off) = off.filter(|_| nodes.iter().all(cordoned)) else {
-        ctx.observed().pods_left.remove(name);
+        ctx.observed.lock().pods_left.remove(name);
         return Ok(None);
     };
     let mut left = drain::left(&ctx.process.client, &nodes).await?;
@@ -76,7 +82,7 @@ async fn evict(
         left.retain(|pod| pod.why != "has gone");
     }
     let lines: Vec<String> = left.iter().map(Left::line).collect();
-    if ctx.observed().pods_left.insert(name.to_owned(), lines.clone()) != Some(lines) {
+    if ctx.observed.lock().pods_left.insert(name.to_owned(), lines.clone()) != Some(lines) {
         ctx.wake.notify_one();
     }
     Ok(Some(if draining { EVICT_AGAIN } else { RECHECK }))

@@ -12,7 +12,7 @@ use hearth_reconciler::start::Process;
 use hearth_reconciler::trigger::Trigger;
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::crd::{NodeClass, NodeHost};
@@ -44,14 +44,6 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn planner(&self) -> MutexGuard<'_, Planner> {
-        self.planner.lock()
-    }
-
-    pub(crate) fn observed(&self) -> MutexGuard<'_, Observed> {
-        self.observed.lock()
-    }
-
     pub fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.lock())
     }

@@ -38,7 +38,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     let refused = !theirs.is_empty();
     if refused {
         // The next plan leaves them to others.
-        ctx.planner().refused(&name, theirs, Now::read());
+        ctx.planner.lock().refused(&name, theirs, Now::read());
         ctx.wake.notify_one();
     }
     Ok(if waits || refused {
@@ -50,7 +50,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
 
 /// Logs and counts what was written; also what of ours was removed before, so that we do not fight over it.
 fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
-    let restored = ctx.planner().contention.wrote(facts, &done.diff, Now::read().mono);
+    let restored = ctx.planner.lock().contention.wrote(facts, &done.diff, Now::read().mono);
     ctx.metrics.restored(restored);
     if let Some((labels, annotations)) = &done.diff.apply {
         ctx.metrics.write("labels");
@@ -79,7 +79,7 @@ fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
 /// True while it has to be checked again.
 async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, RequestError> {
     if !is_out_of_service(facts) || facts.ready.status != Some(true) {
-        ctx.observed().leftovers.remove(&facts.name);
+        ctx.observed.lock().leftovers.remove(&facts.name);
         return Ok(false);
     }
     let on_it = ListParams::default().fields(&format!("spec.nodeName={}", facts.name));
@@ -96,7 +96,7 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Re
         .filter(|volume| volume.spec.node_name == facts.name);
     let left = pods.items.iter().map(|pod| ending(&pod.metadata)).sum::<usize>()
         + here.map(|volume| ending(&volume.metadata)).sum::<usize>();
-    ctx.observed().leftovers.insert(facts.name.clone(), left);
+    ctx.observed.lock().leftovers.insert(facts.name.clone(), left);
     ctx.wake.notify_one();
     Ok(true)
 }
