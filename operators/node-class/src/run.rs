@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use hearth_reconciler::health::Check;
-use hearth_reconciler::run::{OnTakeover, run as run_controller};
+use hearth_reconciler::run::OnTakeover::{AwaitTrigger, ReconcileAll};
+use hearth_reconciler::run::run as run_controller;
 use hearth_reconciler::start::start;
 use hearth_reconciler::trigger::{Triggered, trigger};
 use hearth_reconciler::watch::{Update, reflect, reflect_quietly, watch};
@@ -89,26 +90,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let updates = watches.watch(Api::<SlimNode>::all(client()), reduce, "nodes read", Feeds::node);
     let updates = reflect_quietly(updates, node_writer);
     let nodes = Controller::for_stream(updates, ctx.nodes.store.clone()).reconcile_on(node_triggered);
-    let nodes = run_controller(
-        nodes,
-        &process,
-        "node",
-        OnTakeover::AwaitTrigger,
-        shared(),
-        node::reconcile,
-    );
+    let nodes = run_controller(nodes, &process, "node", AwaitTrigger, shared(), node::reconcile);
 
     let updates = watches.watch(Api::<NodeHost>::all(client()), |_| (), "nodehosts read", Feeds::host);
     let updates = reflect(updates, host_writer);
     let hosts = Controller::for_stream(updates, ctx.hosts.store.clone()).reconcile_on(host_triggered);
-    let hosts = run_controller(
-        hosts,
-        &process,
-        "nodehost",
-        OnTakeover::ReconcileAll,
-        shared(),
-        host::reconcile,
-    );
+    let hosts = run_controller(hosts, &process, "nodehost", ReconcileAll, shared(), host::reconcile);
 
     let updates = watches.watch(
         Api::<NodeClass>::all(client()),
@@ -118,14 +105,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     );
     let updates = reflect(updates, class_writer);
     let classes = Controller::for_stream(updates, ctx.classes.store.clone()).reconcile_on(class_triggered);
-    let classes = run_controller(
-        classes,
-        &process,
-        "nodeclass",
-        OnTakeover::ReconcileAll,
-        shared(),
-        class::reconcile,
-    );
+    let classes = run_controller(classes, &process, "nodeclass", ReconcileAll, shared(), class::reconcile);
 
     let api = Api::<SlimHistory>::all(client());
     let updates = watches.watch(api, slim_history, "nodehistories read", Feeds::history);
@@ -135,7 +115,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         histories,
         &process,
         "nodehistory",
-        OnTakeover::AwaitTrigger,
+        AwaitTrigger,
         shared(),
         history::reconcile,
     );
