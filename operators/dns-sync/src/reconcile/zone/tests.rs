@@ -219,3 +219,21 @@ fn a_missing_hosted_zone_is_told_with_every_way_out() {
         assert!(message.contains(way), "{way}: {message}");
     }
 }
+
+/// D3: what waits for its objects waits again without help, so it must not hold up the deletes of the next process.
+#[test]
+fn only_deletes_that_a_person_has_to_judge_stay_parked_after_a_restart() {
+    let with = |reason: &str| {
+        let mut status = DNSZoneStatus::default();
+        let mut conditions = hearth_reconciler::conditions::Conditions {
+            list: &mut status.conditions,
+            generation: Some(1),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        conditions.set("DeletesParked", true, reason, "");
+        status
+    };
+    assert!(only_awaited(&with("ObjectsAwaited")));
+    assert!(!only_awaited(&with("ConfirmationNeeded")));
+    assert!(!only_awaited(&DNSZoneStatus::default()));
+}

@@ -9,7 +9,7 @@ use crate::record_data::RecordType;
 use crate::records::{NameSets, RecordSets, SetKey};
 use crate::source::ObjectKey;
 use crate::zone::config::Config;
-use crate::zone::fingerprints::Fingerprints;
+use crate::zone::fingerprints::{Fingerprints, MAX_RECORDS};
 use crate::zone::owner::{Owner, heritage};
 use crate::zone::plan::types::Rules;
 
@@ -128,10 +128,13 @@ impl ZoneState {
         self.never_seen.past = past;
     }
 
-    /// What this cluster has published, for the process that comes next.
+    /// What this cluster has published, for the process that comes next; nothing if it is too much to be kept.
     pub fn fingerprints(&self) -> Fingerprints {
         let mut all = Fingerprints::default();
-        let Some(records) = &self.records else { return all };
+        let too_many = usize::try_from(self.totals.owned).is_ok_and(|owned| owned > MAX_RECORDS);
+        let Some(records) = self.records.as_ref().filter(|_| !too_many) else {
+            return all;
+        };
         let rules = self.rules();
         for (name, at) in records.iter() {
             for (record_type, id, set) in &at.sets {

@@ -133,7 +133,7 @@ fn an_alias_with_a_cname_owner_record_gets_the_current_form_with_the_next_change
     assert_eq!(zone.lines("foo", &back, &taken), ["service/web/front A foreign -"]);
 }
 
-/// dns-07: Route 53 permits no alias to CloudFront that follows its health, whatever is asked for.
+/// dns-07: Route 53 permits no alias to `CloudFront` that follows its health, whatever is asked for.
 #[test]
 fn an_alias_to_cloudfront_never_follows_its_health() {
     let health = |target: &str, mode: &str| -> Vec<bool> {
@@ -168,8 +168,8 @@ fn an_alias_to_cloudfront_never_follows_its_health() {
 fn the_hosted_zone_of_an_unknown_target_can_be_named() {
     let target = "lb-1.xx-future-1.elb.amazonaws.com";
     for mode in ["auto", "yes"] {
-        let plain = claims([&format!("service/web/front @ CNAME {target} {mode}")]);
-        let lines = zone(Policy::Sync).lines("@", &plain, &RecordSets::default());
+        let unnamed = claims([&format!("service/web/front @ CNAME {target} {mode}")]);
+        let lines = zone(Policy::Sync).lines("@", &unnamed, &RecordSets::default());
         assert!(
             lines[0].contains("CNAMEAtApex") || lines[0].contains("InvalidTarget"),
             "{lines:?}"

@@ -227,6 +227,22 @@ fn published(zone: &TestZone, lives: &BTreeMap<&'static str, Life>, before: &Pub
     all
 }
 
+/// Who shared a record with another living object and has no address when the operator restarts is not known as a publisher
+/// any more: it keeps the record from nobody else, if that object goes meanwhile.
+fn forget_after_restart(before: &mut Published, lives: &BTreeMap<&'static str, Life>, marks: &[String]) {
+    let named = |line: &str, object: &str| {
+        let at = line.split(' ').next().unwrap_or_default();
+        let of_kind = |kind: &str| marks.contains(&format!("_owner.a.{at} mark {kind}/n/{object}"));
+        of_kind("dnsrecord") || of_kind("service")
+    };
+    for (line, publishers) in before {
+        publishers.retain(|(object, life)| {
+            let usable = |life: &Life| life.has_address && !life.suspended;
+            usable(life) && lives.get(object).is_none_or(usable) || named(line, object)
+        });
+    }
+}
+
 /// dns-01 and its like: whatever happens to objects, a record that a living one publishes stays, and nothing is left when the
 /// last one goes.
 #[test]
@@ -281,19 +297,7 @@ fn no_history_removes_a_record_of_a_living_object_or_leaves_one_behind() {
                 zone.settle();
             }
             if restarts {
-                // Who shared a record with another living object and had no address when the operator restarted is not
-                // known as a publisher any more: if that object goes, it only keeps the record from nobody else.
-                let named = |line: &str, object: &str| {
-                    let at = line.split(' ').next().unwrap_or_default();
-                    marks.contains(&format!("_owner.a.{at} mark dnsrecord/n/{object}"))
-                        || marks.contains(&format!("_owner.a.{at} mark service/n/{object}"))
-                };
-                for (line, publishers) in &mut before {
-                    publishers.retain(|(object, life)| {
-                        let usable = |life: &Life| life.has_address && !life.suspended;
-                        usable(life) && lives.get(object).is_none_or(usable) || named(line, object)
-                    });
-                }
+                forget_after_restart(&mut before, &lives, &marks);
             }
             let left_there = zone.records();
             for (line, publishers) in &before {

@@ -219,3 +219,49 @@ async fn objects_that_arrive_during_a_list_of_the_zone_count_before_anything_is_
     assert_eq!((harness.calls(), harness.records().len()), (vec!["list".to_owned()], 9));
     assert_eq!(harness.shared.state().deletes.parked.len(), 0);
 }
+
+/// dns-08: somebody changes a record back again and again. It is left alone until a person asks for another try.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_another_writer_changes_back_is_tried_again_on_request() {
+    let harness = Harness::begin(SYNC, &some(1), FakeProvider::default()).await;
+    let theirs = || {
+        let (key, set) = set("r0 A 198.51.100.9");
+        harness.fake.lock().zone.insert(key, set);
+    };
+    theirs();
+    sleep(Duration::from_mins(17)).await;
+    assert_eq!(harness.records(), ["r0 A 192.0.2.1"], "once it is corrected");
+    theirs();
+    sleep(Duration::from_mins(17)).await;
+    assert_eq!(
+        (harness.records(), harness.shared.state().contested()),
+        (vec!["r0 A 198.51.100.9".to_owned()], 1)
+    );
+    harness.request_list();
+    harness.rest().await;
+    assert_eq!(
+        (harness.records(), harness.shared.state().contested()),
+        (vec!["r0 A 192.0.2.1".to_owned()], 0)
+    );
+}
+
+/// D3: a restart remembers what was published, by the status, and takes nothing else for its own.
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_only_what_was_published_here_is_deleted() {
+    let harness = Harness::begin(SYNC, &some(5), FakeProvider::default()).await;
+    for (key, set) in fake_zone::marked("theirs A 192.0.2.66", "home", "dnsrecord/n/theirs") {
+        harness.fake.lock().zone.insert(key, set);
+    }
+    let harness = harness.restart(SYNC, &some(4)).await;
+    assert_eq!(
+        harness.records(),
+        [
+            "r0 A 192.0.2.1",
+            "r1 A 192.0.2.1",
+            "r2 A 192.0.2.1",
+            "r3 A 192.0.2.1",
+            "theirs A 192.0.2.66"
+        ]
+    );
+    assert_eq!(harness.shared.state().deletes.parked.len(), 1);
+}
