@@ -31,7 +31,7 @@ const MOST_WEIGHTED: usize = 100;
 ///
 /// From "Elastic Load Balancing endpoints and quotas", <https://docs.aws.amazon.com/general/latest/gr/elb.html>, `CloudFront`
 /// and Global Accelerator from `AliasTarget` (above); the regions that tests use.
-const AWS_ZONES: [(&str, &str); 9] = [
+const AWS_ZONES: [(&str, &str); 10] = [
     ("Z35SXDOTRQ7X7K", "us-east-1.elb.amazonaws.com."),
     ("Z26RNL4JYFTOTI", "elb.us-east-1.amazonaws.com."),
     ("Z215JYRZR1TBD5", "eu-central-1.elb.amazonaws.com."),
@@ -41,7 +41,13 @@ const AWS_ZONES: [(&str, &str); 9] = [
     ("Z1H1FL5HABSF5", "us-west-2.elb.amazonaws.com."),
     ("Z2FDTNDATAQYW2", "cloudfront.net."),
     ("Z2BJ6XQ5FK7U4H", "awsglobalaccelerator.com."),
+    // A region that no table of a client has yet.
+    ("Z0NEWREGION", "xx-future-1.elb.amazonaws.com."),
 ];
+
+/// The zone of every `CloudFront` distribution: "You can't set `EvaluateTargetHealth` to `true` when the alias target is a
+/// `CloudFront` distribution", <https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html>.
+const CLOUDFRONT: &str = "Z2FDTNDATAQYW2";
 
 /// Applies the whole batch, or leaves the zone as it was and returns every fault.
 pub fn apply(zone: &mut Zone, changes: &[Change]) -> Result<(), Vec<String>> {
@@ -262,6 +268,11 @@ fn alias_target(zone: &Zone, set: &RecordSet, alias: &Alias) -> Vec<String> {
     };
     if !found {
         faults.push(format!("{tried}, but that target was not found"));
+    }
+    if alias.evaluate_health && alias.zone == CLOUDFRONT {
+        faults.push(format!(
+            "{tried}, but EvaluateTargetHealth is not permitted for a CloudFront distribution"
+        ));
     }
     faults
 }

@@ -218,6 +218,18 @@ fn routing_policies_do_not_mix() {
 }
 
 #[test]
+fn an_alias_to_cloudfront_does_not_follow_its_health() {
+    let alias = |health: bool| {
+        let mut set = RecordSet::alias("x.example.org", "A", "Z2FDTNDATAQYW2", "d111111abcdef8.cloudfront.net");
+        set.alias.as_mut().unwrap().evaluate_health = health;
+        create(set)
+    };
+    accepted(&[alias(false)]);
+    let found = faults(&[alias(true)]);
+    assert!(found[0].contains("EvaluateTargetHealth"), "{found:?}");
+}
+
+#[test]
 fn aliases_need_a_target() {
     let alias = |zone, target| RecordSet::alias("x.example.org", "A", zone, target);
     accepted(&[create(alias("ZONE", "a.example.org"))]);

@@ -34,6 +34,9 @@ pub struct Args {
     /// The sources that may be watched
     #[arg(long, env = "HEARTH_SOURCES", value_delimiter = ',', default_value = "services,ingresses,records", value_parser = source)]
     pub sources: Vec<SourceKind>,
+    /// The region for zones that name none; EKS sets it where web identities are used
+    #[arg(long, env = "AWS_REGION")]
+    pub aws_region: Option<String>,
     /// Route 53 calls per second and account
     #[arg(long, env = "HEARTH_ROUTE53_RATE", default_value_t = DEFAULT_RATE.per_second)]
     pub route53_rate: f64,
@@ -51,6 +54,11 @@ fn source(text: &str) -> Result<SourceKind, String> {
 }
 
 impl Args {
+    /// The region for zones that name none.
+    pub fn region(&self) -> Option<&str> {
+        self.aws_region.as_deref().filter(|region| !region.is_empty())
+    }
+
     /// The limiter's rate, kept sensible.
     pub fn rate(&self) -> Rate {
         Rate {

@@ -156,6 +156,21 @@ mod tests {
         }
     }
 
+    /// dns-06: external-dns' `--exclude-domains` means a name and everything below it; here that is two patterns.
+    #[test]
+    fn a_name_and_everything_below_it_are_two_patterns() {
+        let without = filter(&[], &["cluster1.example.org", "*.cluster1.example.org"]);
+        for (name, admitted) in [
+            ("cluster1.example.org", false),
+            ("foo.cluster1.example.org", false),
+            ("a.b.cluster1.example.org", false),
+            ("mycluster1.example.org", true),
+            ("example.org", true),
+        ] {
+            assert_eq!(without.admits(&Name::parse(name).unwrap()), admitted, "{name}");
+        }
+    }
+
     #[test]
     fn a_wrong_pattern_is_named() {
         for (pattern, word) in [

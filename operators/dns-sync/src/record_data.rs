@@ -157,17 +157,36 @@ fn ipv6(text: &str) -> Result<Box<str>, String> {
         })
 }
 
+/// A host name. One without a dot is nearly always a slip (`localhost`); who means it writes a final dot. A number at the end
+/// is what is left of an address: no such top-level domain exists (RFC 3696 section 2).
 fn host(text: &str) -> Result<Box<str>, String> {
     let is_address = |text: &str| RecordType::of_target(text) != RecordType::Cname;
-    match Name::parse(text) {
-        _ if is_address(text) => Err(format!(
-            "`{text}` is an address; a host name such as host.example.org is expected"
-        )),
-        Ok(name) if is_address(name.as_str()) => {
-            Err(format!("`{text}` is an address with a final dot, not a host name"))
+    let name = match Name::parse(text) {
+        _ if is_address(text) => {
+            return Err(format!(
+                "`{text}` is an address; a host name such as host.example.org is expected"
+            ));
         }
-        Ok(name) => Ok(name.as_str().into()),
-        Err(error) => Err(error.to_string()),
+        Ok(name) if is_address(name.as_str()) => {
+            return Err(format!("`{text}` is an address with a final dot, not a host name"));
+        }
+        Ok(name) => name,
+        Err(error) => return Err(error.to_string()),
+    };
+    let last = name.labels().next_back().unwrap_or_default();
+    if last.bytes().all(|octet| octet.is_ascii_digit()) {
+        Err(format!(
+            "`{text}` ends in a number and is neither an address nor a host name such as host.example.org"
+        ))
+    } else if last.len() < name.as_str().len() {
+        Ok(name.as_str().into())
+    } else if text.ends_with('.') {
+        Ok(format!("{name}.").into())
+    } else {
+        Err(format!(
+            "`{text}` has no dot and means nothing outside its own network; write the whole name, such as \
+             {name}.example.org, or `{name}.` if there is such a top-level domain"
+        ))
     }
 }
 
@@ -180,7 +199,13 @@ fn lenient_host(text: &str) -> Option<Box<str>> {
     if text == "." {
         return Some(text.into());
     }
-    decode_route53(text).ok().map(|name| name.as_str().into())
+    let name = decode_route53(text).ok()?;
+    // As `host` writes it.
+    Some(if name.as_str().contains('.') {
+        name.as_str().into()
+    } else {
+        format!("{name}.").into()
+    })
 }
 
 /// `N` numbers of 16 bits and a host, as in MX and SRV.
@@ -267,7 +292,8 @@ fn write_caa(flags: u8, tag: &str, value: &[u8]) -> Box<str> {
     text.into()
 }
 
-/// Text in quotes keeps its strings; any other text is taken literally. Strings of more than 255 octets are split.
+/// Text in quotes keeps its strings; any other text is taken literally, unless it is what people copy from a zone file or a
+/// provider's page. Strings of more than 255 octets are split.
 fn txt_value(text: &str) -> Result<Box<str>, String> {
     let strings = if text.starts_with('"') {
         txt_strings(text).ok_or_else(|| {
@@ -276,6 +302,21 @@ fn txt_value(text: &str) -> Result<Box<str>, String> {
                  inside as \\\", or leave out the quotes altogether"
             )
         })?
+    } else if let Some(strings) = copied_strings(text) {
+        strings
+    } else if text.contains(['\n', '\r']) {
+        return Err(
+            "the text has several lines; put each part in quotes, or write all of it in one line (in YAML with `>-`)"
+                .to_owned(),
+        );
+    } else if text.starts_with(['\u{201c}', '\u{201d}', '\u{201e}']) {
+        return Err(format!(
+            "`{text}` begins with a typographic quote; write \" instead, or leave out the quotes"
+        ));
+    } else if looks_like_a_zone_file(text) {
+        return Err(format!(
+            "`{text}` looks like a whole line of a zone file; write only the text behind TXT"
+        ));
     } else {
         vec![text.as_bytes().to_vec()]
     };
@@ -287,6 +328,41 @@ fn txt_value(text: &str) -> Result<Box<str>, String> {
         ));
     }
     Ok(value)
+}
+
+/// The strings of a text without outer quotes (`one" "two`), or in the parentheses of a zone file with a comment behind
+/// them. `None`: it is neither.
+fn copied_strings(text: &str) -> Option<Vec<Vec<u8>>> {
+    if let Some(inside) = text.strip_prefix('(') {
+        let (inside, after) = inside
+            .rsplit_once(')')
+            .map(|(inside, after)| (inside, after.trim_start()))?;
+        // The comment may have a parenthesis of its own.
+        let (inside, after) = match inside.split_once(");").or_else(|| inside.split_once(") ;")) {
+            Some((inside, _)) => (inside, ""),
+            None => (inside, after),
+        };
+        let is_comment = after.is_empty() || after.starts_with(';');
+        return txt_strings(inside).filter(|_| is_comment);
+    }
+    let parts = text.split('"').collect::<Vec<_>>();
+    let between = parts.iter().skip(1).take(parts.len().saturating_sub(2));
+    // Two quotes with nothing but white space between them end one string and begin the next.
+    let mut gaps = between.filter(|part| !part.is_empty() && part.trim().is_empty());
+    gaps.next()?;
+    let closed = if text.ends_with('"') { "" } else { "\"" };
+    txt_strings(&format!("\"{text}{closed}"))
+}
+
+/// Whether the text has a type, and the value behind it in quotes.
+fn looks_like_a_zone_file(text: &str) -> bool {
+    let Some((before, after)) = text.split_once('"') else {
+        return false;
+    };
+    let mut words = before
+        .trim_end_matches(|c: char| c == '(' || c.is_whitespace())
+        .split_whitespace();
+    words.next_back() == Some("TXT") && words.next().is_some() && after.contains('"')
 }
 
 /// The strings of a TXT value as Route 53 writes it; None: not a sequence of quoted strings.

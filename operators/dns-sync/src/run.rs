@@ -34,7 +34,7 @@ const PAGE: u32 = 250;
 
 /// Runs the operator until it is told to end.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let rate = args.rate();
+    let accounts = Accounts::new(args.rate(), args.region());
     let process = start(MANAGER, args.shared).await?;
     let metrics = process.metrics.register(Metrics::register);
     metrics.init_sources(&args.sources);
@@ -54,7 +54,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         configs: Configs::new(args.cluster_name, Arc::clone(&reach)),
         object_cache: Arc::new(ObjectCache::new(scopes, metrics.clone())),
         reach,
-        accounts: Accounts::new(rate),
+        accounts,
         metrics,
         zones: zones.clone(),
         secrets: Secrets::new(process.client.clone(), zone_trigger.clone()),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::fake_route53::{RecordSet, Routing};
 use crate::objects::{apply, delete, load_balancer, object_condition, record};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::case::Case;
@@ -171,6 +171,15 @@ async fn takeover(env: &DnsEnv) -> Result<()> {
     );
     let mut zone = zone;
     zone.change(json!({"policy": "Sync"})).await?;
+    // To let the operator write is no consent to delete what it has not published.
+    zone.condition("DeletesParked", "True", "ObjectsAwaited", LATER).await?;
+    ensure!(
+        zone.writes_since(before).is_empty(),
+        "something was written without consent"
+    );
+    let parked = zone.now().await?["status"]["parked"].clone();
+    let hash = parked["hash"].as_str().context("no hash")?.to_owned();
+    zone.annotate("dns.hearth.home.arpa/confirm-deletes", &hash).await?;
     zone.removed("gone", "A", LATER).await?;
     zone.removed("a-gone", "TXT", SOON).await?;
     let writes = zone.writes_since(before);

@@ -191,7 +191,7 @@ impl<'a> Chapters<'a> {
         let took = call.at.saturating_duration_since(applied);
         let screen = &*self.screen;
         screen.say("The load balancer gives the Service photos another address, 192.0.2.110:")?;
-        screen.checked(&format!("{} ms after the API server knew, the change was at Route 53 (batchWindow lets it wait 200 ms for companions)", took.as_millis()))?;
+        screen.checked(&format!("{} ms after the API server knew, the change was at Route 53 (a single change does not wait for batchWindow)", took.as_millis()))?;
         screen.checked(&format!(
             "it took one call, which listed nothing and named exactly what it replaced:{}",
             edits(call)

@@ -39,6 +39,7 @@ use crate::record_data::RecordType;
 #[x_kube(validation = ("self.type != 'CNAME' || size(self.targets) == 1", "a CNAME has exactly one target"))]
 #[x_kube(validation = ("!has(self.route53) || !has(self.route53.weight) || has(self.route53.setIdentifier)", "route53.weight needs route53.setIdentifier"))]
 #[x_kube(validation = ("!has(self.route53) || !has(self.route53.setIdentifier) || has(self.route53.weight)", "route53.setIdentifier needs a routing policy: route53.weight"))]
+#[x_kube(validation = ("!has(self.route53) || !has(self.route53.targetHostedZone) || has(self.route53.alias) && self.route53.alias", "route53.targetHostedZone goes with route53.alias: true"))]
 #[x_kube(validation = ("!has(self.route53) || !has(self.route53.alias) || !self.route53.alias || self.type in ['A', 'AAAA'] && size(self.targets) == 1", "route53.alias goes with type A or AAAA and exactly one target"))]
 pub struct DNSRecordSpec {
     /// Relative to the zone (`vpn`, or `@` for the zone itself), or absolute with a final dot (`vpn.example.org.`).
@@ -74,7 +75,12 @@ pub struct Route53Record {
     /// The target is a record of the same zone or an AWS load balancer, answered as if it were this record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alias: bool,
-    /// Whether an alias follows its target's health. Default true.
+    /// The hosted zone of an alias' target that is neither of the same zone nor a load balancer in a known region: its
+    /// canonical hosted zone, such as Z0123456789ABCDEFGHIJ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/hostedzone/)?[A-Z0-9]{1,32}$"), length(max = 64))]
+    pub target_hosted_zone: Option<String>,
+    /// Whether an alias follows its target's health. Default true; always false for `CloudFront`, which does not permit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_target_health: Option<bool>,
     /// Tells sets of one name and type apart.

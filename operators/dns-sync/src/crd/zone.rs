@@ -130,7 +130,8 @@ pub struct Route53 {
     /// Which zone of that name is meant when there are a public and a private one. Default Public.
     #[serde(default, rename = "type")]
     pub visibility: Visibility,
-    /// Region that signs the requests. Default us-east-1, right for all of the public partition.
+    /// Region in which STS is asked for credentials, and for which requests are signed. Default: `AWS_REGION` of the pod (EKS
+    /// sets it), otherwise us-east-1. Route 53 itself has one endpoint for all regions of a partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub region: Option<String>,
@@ -267,6 +268,10 @@ pub struct IngressSource {
     /// Only objects that carry all of these annotations with these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// Leave out hosts that are only in `spec.tls`, such as the wildcard of a certificate; external-dns'
+    /// `--ignore-ingress-tls-spec`.
+    #[serde(default, rename = "ignoreTLSHosts", skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_tls_hosts: bool,
     /// Names for objects without a hostname of their own; see services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
@@ -353,10 +358,13 @@ pub struct DNSZoneStatus {
     /// Deletes that wait for a confirmation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
-    /// Records that were made for objects which this cluster has not had yet, as when it is being rebuilt. They are kept
-    /// until the objects come, or until their deletes are confirmed.
+    /// Records that are marked as ours, but of which nothing shows that this cluster has published them, as when it is being
+    /// rebuilt. They are kept until their objects come, or until their deletes are confirmed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub awaited: i64,
+    /// What this cluster has published, so that a restart can tell its own records from those of another cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// Deletes of the guard's window, so that a restart does not forget them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent_deletes: Vec<RecentDeletes>,
@@ -398,6 +406,16 @@ pub struct RecordCounts {
     pub failed: i64,
     /// Deletes that wait for a confirmation.
     pub parked: i64,
+}
+
+/// What this cluster has published.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Published {
+    /// The generation of the spec under which it was published.
+    pub generation: i64,
+    /// A fingerprint of 4 octets of each record, as base64; not kept of more than 5,000 records.
+    pub fingerprints: String,
 }
 
 /// Deletes that wait for a confirmation.

@@ -126,34 +126,45 @@ impl Affix {
         })
     }
 
-    /// The records that may have this TXT name as their new-form name for this type.
-    fn records_of(&self, txt: &str, record_type: RecordType) -> Vec<Name> {
-        let Some(rest) = txt.strip_prefix(&*with_type(&self.prefix, record_type)) else {
-            return Vec::new();
+    /// The names of all records within the zone that an owner record of this name may be for, in any form; for names with
+    /// several readings all of them.
+    pub fn readings(&self, txt: &Name, apex: &Name) -> Vec<Name> {
+        let mut found: Vec<Name> = Vec::new();
+        for record_type in RecordType::ALL {
+            found.extend(self.records_of(txt.as_str(), record_type));
+            found.extend((txt.as_str() == in_zone(apex, record_type)).then(|| apex.clone()));
+        }
+        let without_type = Self {
+            prefix: self.prefix.replace(TYPE, "").into(),
+            suffix: self.suffix.replace(TYPE, "").into(),
+            wildcard: self.wildcard.clone(),
         };
-        let suffix = with_type(&self.suffix, record_type);
+        found.extend(without_type.untyped_records_of(txt.as_str()));
+        found.retain(|name| name.is_within(apex));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The records that may have this TXT name without a type, where the affix has none.
+    fn untyped_records_of(&self, txt: &str) -> Vec<Name> {
+        let parts = Self::split(txt, &self.prefix, &self.suffix);
+        parts
+            .map(|(label, parent)| self.names_of(label, parent))
+            .unwrap_or_default()
+    }
+
+    /// The first label and the rest of the name that prefix and suffix were put around.
+    fn split<'a>(txt: &'a str, prefix: &str, suffix: &str) -> Option<(&'a str, &'a str)> {
+        let rest = txt.strip_prefix(prefix)?;
         // The label before the suffix has no dot, so the first dot is the suffix's first, or the one behind it.
         let first_dot = rest.find('.').unwrap_or(rest.len());
-        let Some(end) = first_dot.checked_sub(suffix.find('.').unwrap_or(suffix.len())) else {
-            return Vec::new();
-        };
-        let (Some(label), Some(parent)) = (
-            rest.get(..end),
-            rest.get(end..).and_then(|tail| tail.strip_prefix(&*suffix)),
-        ) else {
-            return Vec::new();
-        };
-        let label = if self.is_template() {
-            label
-        } else {
-            match label
-                .strip_prefix(record_type.lower())
-                .and_then(|label| label.strip_prefix('-'))
-            {
-                Some(label) => label,
-                None => return Vec::new(),
-            }
-        };
+        let end = first_dot.checked_sub(suffix.find('.').unwrap_or(suffix.len()))?;
+        Some((rest.get(..end)?, rest.get(end..)?.strip_prefix(suffix)?))
+    }
+
+    /// The names that the label may stand for: itself, and a wildcard.
+    fn names_of(&self, label: &str, parent: &str) -> Vec<Name> {
         let star = self
             .wildcard
             .as_deref()
@@ -164,6 +175,25 @@ impl Affix {
             .flatten()
             .filter_map(|label| decode_route53(&format!("{label}{parent}")).ok())
             .collect()
+    }
+
+    /// The records that may have this TXT name as their new-form name for this type.
+    fn records_of(&self, txt: &str, record_type: RecordType) -> Vec<Name> {
+        let (prefix, suffix) = (
+            with_type(&self.prefix, record_type),
+            with_type(&self.suffix, record_type),
+        );
+        let Some((label, parent)) = Self::split(txt, &prefix, &suffix) else {
+            return Vec::new();
+        };
+        let label = if self.is_template() {
+            Some(label)
+        } else {
+            label
+                .strip_prefix(record_type.lower())
+                .and_then(|label| label.strip_prefix('-'))
+        };
+        label.map(|label| self.names_of(label, parent)).unwrap_or_default()
     }
 
     fn is_template(&self) -> bool {

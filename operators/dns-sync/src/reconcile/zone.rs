@@ -20,13 +20,14 @@ use crate::provider::ProviderError;
 use crate::provider::route53::account::SecretData;
 use crate::source::scope::Nested;
 use crate::zone::config::Config;
+use crate::zone::fingerprints::Fingerprints;
 use crate::zone::guard::Guard;
 use crate::zone::state::ZoneState;
 use crate::zone::worker::{Instructions, Shared, Worker};
 
 mod status;
 
-use status::{StatusWriter, denied_message, export_conditions, was_ready};
+use status::{StatusWriter, denied_message, export_conditions, only_awaited, was_ready};
 
 pub(super) use status::is_stalled;
 
@@ -57,6 +58,10 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
         writer.conditions().ready("Suspended", message);
         writer.unknown("Suspended", message);
     } else {
+        if hosted_zone_is_gone(&zone, &context) {
+            // It may have been created again, with another id.
+            stop(&zone, &context, &mut writer);
+        }
         match work(&zone, &context, &writer.status).await {
             Ok(()) => writer.describe(&zone, &context),
             // What an earlier process or term has reported stays true until something new is known.
@@ -96,6 +101,13 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
         .await
         .map_err(RequestError::when("failed to write the status"))?;
     Ok(action)
+}
+
+/// Whether the provider has told the zone's worker that the hosted zone does not exist.
+fn hosted_zone_is_gone(zone: &DNSZone, context: &Context) -> bool {
+    let workers = context.workers();
+    let handle = workers.get(&zone.name_any());
+    handle.is_some_and(|handle| handle.shared.provider_status().error == Some(ProviderError::NoSuchZone))
 }
 
 /// Ends the zone's worker, if there is one; what is at the provider stays. The next worker begins with a list.
@@ -185,19 +197,20 @@ async fn start(
         .await;
     let found = found
         .map_err(unreachable_zone)?
-        .map_err(|message| Obstacle::Stalled("HostedZoneNotFound", message))?;
+        .map_err(|message| Obstacle::Stalled("HostedZoneNotFound", format!("{message}; {RECHECKED}")))?;
     check_exclusive(zone, context, &found.zone_id)?;
     let config = configure(config, zone, context, &found.zone_id);
     let mut state = ZoneState::new(config.clone(), Guard::resume(&status.recent_deletes));
-    state.deletes.park_all = status.parked.is_some();
+    // What waits for objects waits again without help.
+    state.deletes.park_all = status.parked.is_some() && !only_awaited(status);
     state
         .deletes
         .used_confirmation
         .clone_from(&status.last_handled_confirmation);
-    // A zone in which nothing has been ours yet: the cluster may be a rebuilt one, whose objects are still to come, or
-    // the zone has been given another owner.
-    if status.records.is_none_or(|records| records.owned == 0) || status.awaited > 0 {
-        state.begin_cautiously();
+    // Under other settings an object may not want what it wanted before, and nobody has seen which.
+    let past = status.published.as_ref();
+    if let Some(past) = past.filter(|past| Some(past.generation) == zone.metadata.generation) {
+        state.recall(Fingerprints::decode(&past.fingerprints));
     }
     let shared = Arc::new(Shared::new(state));
     let (instructions, receiver) = watch::channel(Instructions {
@@ -250,6 +263,10 @@ async fn start(
     Ok(())
 }
 
+/// When a zone without a hosted zone looks again.
+const RECHECKED: &str =
+    "it is looked up every 5 minutes, and at once when the annotation dns.hearth.home.arpa/reconcile-at changes";
+
 /// What a zone without credentials does.
 const UNTIL_THEN: &str = "nothing is written or deleted until then";
 
@@ -286,7 +303,11 @@ fn unreachable_zone(error: ProviderError) -> Obstacle {
         ProviderError::Denied { operation, code } => Obstacle::Waiting(reason, denied_message(operation, &code)),
         ProviderError::NoSuchZone => Obstacle::Stalled(
             reason,
-            "the hosted zone does not exist in this account; correct spec.route53.zoneID".to_owned(),
+            format!(
+                "the hosted zone does not exist in this account, and nothing is deleted from the cluster's side. Correct \
+                 spec.route53.zoneID, remove it so that the zone is found by its name, create the hosted zone, or use \
+                 the credentials of the account that has it; {RECHECKED}"
+            ),
         ),
         other => Obstacle::Waiting(reason, format!("{other}; it is retried")),
     }

@@ -108,6 +108,58 @@ fn a_wrong_value_says_what_is_expected() {
     }
 }
 
+/// dns-19: a long DKIM key as people copy it.
+#[test]
+fn copied_texts_are_the_same_key_or_are_refused() {
+    let key = "\"v=DKIM1; p=AAA\" \"BBB\"";
+    for copied in [
+        "v=DKIM1; p=AAA\" \"BBB",
+        "v=DKIM1; p=AAA\"\n\t\"BBB",
+        "v=DKIM1; p=AAA\" \"BBB\"",
+        "( \"v=DKIM1; p=AAA\" \"BBB\" )",
+        "(\"v=DKIM1; p=AAA\"\n  \"BBB\")",
+        "( \"v=DKIM1; p=AAA\"\n\t\"BBB\" )  ; ----- DKIM key mail for example.org",
+        "( \"v=DKIM1; p=AAA\" \"BBB\" ) ; DKIM key (mail)",
+        "\"v=DKIM1; p=AAA\"\n\"BBB\"",
+    ] {
+        assert_eq!(RecordType::Txt.value(copied).as_deref(), Ok(key), "{copied:?}");
+    }
+    for (copied, word) in [
+        ("v=DKIM1; p=AAA\nBBB", "several lines"),
+        ("\u{201c}v=DKIM1; p=AAA\u{201d}", "typographic"),
+        ("mail._domainkey IN TXT ( \"v=DKIM1\" )", "whole line"),
+        ("\"v=DKIM1; p=AAA\" \"BBB", "close the quotes"),
+    ] {
+        let message = RecordType::Txt.value(copied).unwrap_err();
+        assert!(message.contains(word), "{copied:?}: {message}");
+    }
+    // What only has quotes or parentheses in it is meant as it is.
+    for literal in ["say \"hi\" to \"her\"", "(a) \"b\"", "( a )", "TXT \"a\"", "a\"\"b"] {
+        let value = RecordType::Txt.value(literal).unwrap();
+        assert_eq!(txt_strings(&value).unwrap(), [literal.as_bytes()], "{literal:?}");
+    }
+}
+
+/// dns-10: what is no host name outside its own network.
+#[test]
+fn hosts_as_values_are_whole_names() {
+    for record_type in [RecordType::Cname, RecordType::Ns] {
+        for (text, word) in [
+            ("localhost", "no dot"),
+            ("192.0.2.1192.0.2.2", "ends in a number"),
+            ("1.2.3", "ends in a number"),
+            ("host.300", "ends in a number"),
+            ("a.example.org b.example.org", "' '"),
+        ] {
+            let message = record_type.value(text).unwrap_err();
+            assert!(message.contains(word), "{text}: {message}");
+        }
+        assert_eq!(record_type.value("Router.").as_deref(), Ok("router."));
+        assert_eq!(record_type.canonical("router"), record_type.canonical("Router."));
+    }
+    assert!(RecordType::Mx.value("10 mail").is_err() && RecordType::Srv.value("0 0 80 web").is_err());
+}
+
 #[test]
 fn long_texts_are_split() {
     let value = RecordType::Txt.value(&"x".repeat(600)).unwrap();

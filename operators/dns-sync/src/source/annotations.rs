@@ -38,6 +38,8 @@ pub struct Annotations {
     pub weight: Option<u8>,
     /// Whether host names become alias records.
     pub alias: AliasMode,
+    /// The hosted zone of a target that is not known here, such as a load balancer in a new region.
+    pub alias_zone: Option<Box<str>>,
     /// Which addresses of nodes were meant; only Services of type `NodePort` know it, which are not published.
     pub access: Option<Access>,
     /// Which names of an Ingress count.
@@ -81,6 +83,7 @@ impl Default for Annotations {
             alias: AliasMode::Auto {
                 evaluate_target_health: true,
             },
+            alias_zone: None,
             access: None,
             hostname_source: HostnameSource::Both,
             withheld: false,
@@ -118,6 +121,16 @@ impl Annotations {
                 Err(defect) => read.withhold(defect, &mut defects),
             }
         }
+        if let Some(text) = get("aws-target-hosted-zone") {
+            read.alias_zone = hosted_zone(text);
+            if read.alias_zone.is_none() {
+                let message = format!(
+                    "the annotation aws-target-hosted-zone is `{text}`, not a hosted zone's id such as \
+                         Z0123456789ABCDEFGHIJ; the object's records stay as they are"
+                );
+                read.withhold(Defect::new("InvalidTargetHostedZone", message), &mut defects);
+            }
+        }
         read.check_routing(&values, &mut defects);
         (read, defects)
     }
@@ -129,7 +142,7 @@ impl Annotations {
 
     /// A weight and a set identifier go together, and no other routing policy is known here.
     fn check_routing(&mut self, values: &BTreeMap<&str, &str>, defects: &mut Vec<Defect>) {
-        const KNOWN: [&str; 2] = ["aws-weight", "aws-evaluate-target-health"];
+        const KNOWN: [&str; 3] = ["aws-weight", "aws-evaluate-target-health", "aws-target-hosted-zone"];
         let unknown: Vec<&str> = values
             .keys()
             .copied()
@@ -138,8 +151,9 @@ impl Annotations {
         if !unknown.is_empty() {
             let message = format!(
                 "the annotation {} asks Route 53 for something that is not supported here, so the object's records stay \
-                 as they are; supported are aws-weight and aws-evaluate-target-health",
-                unknown.join(", ")
+                 as they are; supported are {}",
+                unknown.join(", "),
+                KNOWN.join(", ")
             );
             self.withhold(Defect::new("UnsupportedAnnotation", message), defects);
         } else if values.contains_key("aws-weight") && self.set_identifier.is_none() {
@@ -179,10 +193,9 @@ fn checked<T>(read: Result<T, Defect>, defects: &mut Vec<Defect>) -> Option<T> {
     read.map_err(|defect| defects.push(defect)).ok()
 }
 
-/// The items of a comma list; spaces mean nothing, not even inside.
-fn items(text: &str) -> impl Iterator<Item = String> {
-    text.split(',')
-        .map(|item| item.split_whitespace().collect::<String>())
+/// The items of a list, separated by commas, spaces or new lines: no name and no address has any of them.
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace())
         .filter(|item| !item.is_empty())
 }
 
@@ -192,7 +205,7 @@ fn names(text: &str, key: &str, defects: &mut Vec<Defect>) -> Option<Box<[Name]>
     let mut names = Vec::new();
     for item in items(text) {
         empty = false;
-        match Name::parse(&item) {
+        match Name::parse(item) {
             Ok(name) => names.push(name),
             Err(error) => defects.push(Defect::new("InvalidHostname", format!("annotation {key}: {error}"))),
         }
@@ -202,9 +215,14 @@ fn names(text: &str, key: &str, defects: &mut Vec<Defect>) -> Option<Box<[Name]>
     (!empty).then(|| names.into())
 }
 
+/// The target without its final dot, which says of a name without other dots that it is meant.
+fn without_final_dot(target: &str) -> &str {
+    let bare = target.trim_end_matches('.');
+    if bare.contains('.') { bare } else { target }
+}
+
 fn targets(text: &str) -> Box<[Box<str>]> {
-    let bare = items(text).map(|item| item.trim_end_matches('.').to_owned());
-    bare.filter(|item| !item.is_empty()).map(Into::into).collect()
+    items(text).map(without_final_dot).map(Into::into).collect()
 }
 
 /// Seconds, or a duration of which whole seconds count.
@@ -232,6 +250,13 @@ fn weight(text: &str) -> Result<u8, Defect> {
             format!("the annotation aws-weight is `{text}`, not a number from 0 to 255"),
         )
     })
+}
+
+/// A hosted zone's id, with or without the path that AWS writes before it.
+pub(super) fn hosted_zone(text: &str) -> Option<Box<str>> {
+    let id = text.trim_start_matches("/hostedzone/");
+    let valid = (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    valid.then(|| id.into())
 }
 
 fn access(text: &str) -> Result<Access, Defect> {

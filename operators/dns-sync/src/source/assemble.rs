@@ -51,6 +51,7 @@ pub(super) fn assemble(
             wanted.held.push(Held {
                 name: name.clone(),
                 set_identifier: object.dns.set_identifier.clone(),
+                record_type: None,
             });
         }
     }
@@ -88,7 +89,7 @@ fn records_of(
                 faulty = true;
                 defects.push(Defect::new("InvalidTarget", why));
             }
-            Ok(value) if manages(zone, record_type, &value, dns.alias) => {
+            Ok(value) if manages(zone, record_type, &value, dns.alias, dns.alias_zone.as_deref()) => {
                 values.entry(record_type).or_default().insert(value);
             }
             Ok(_) => excluded = true,
@@ -99,7 +100,7 @@ fn records_of(
         values.remove(&RecordType::Cname);
     }
     if let Some(hosts) = values.get(&RecordType::Cname)
-        && let Some(defect) = host_defect(name, hosts, dns.alias, zone)
+        && let Some(defect) = host_defect(name, hosts, dns.alias, dns.alias_zone.as_deref(), zone)
     {
         defects.push(defect);
         return false;
@@ -118,24 +119,31 @@ fn records_of(
         } else {
             AliasMode::No
         },
+        alias_zone: dns.alias_zone.clone().filter(|_| record_type == RecordType::Cname),
     }));
     none && excluded && !faulty
 }
 
 /// A host name that becomes an alias ends up as types A and AAAA.
-fn manages(zone: &ZoneView<'_>, record_type: RecordType, value: &str, mode: AliasMode) -> bool {
+fn manages(
+    zone: &ZoneView<'_>,
+    record_type: RecordType,
+    value: &str,
+    mode: AliasMode,
+    alias_zone: Option<&str>,
+) -> bool {
     let types = zone.record_types;
     types.contains(&record_type)
         || record_type == RecordType::Cname
-            && becomes_alias(value, mode)
+            && becomes_alias(value, mode, alias_zone)
             && (types.contains(&RecordType::A) || types.contains(&RecordType::Aaaa))
 }
 
 /// Whether a host name target is published as an alias.
-pub(super) fn becomes_alias(target: &str, mode: AliasMode) -> bool {
+pub(super) fn becomes_alias(target: &str, mode: AliasMode, alias_zone: Option<&str>) -> bool {
     match mode {
         AliasMode::Yes { .. } => true,
-        AliasMode::Auto { .. } => load_balancer_zone(target).is_some(),
+        AliasMode::Auto { .. } => alias_zone.is_some() || load_balancer_zone(target).is_some(),
         AliasMode::No => false,
     }
 }
@@ -145,6 +153,7 @@ pub(super) fn host_defect(
     name: &Name,
     hosts: &BTreeSet<Box<str>>,
     mode: AliasMode,
+    alias_zone: Option<&str>,
     zone: &ZoneView<'_>,
 ) -> Option<Defect> {
     let first = hosts.first()?;
@@ -166,13 +175,14 @@ pub(super) fn host_defect(
             format!("{name} would point at itself"),
         ));
     }
-    if name == zone.domain && !becomes_alias(first, mode) {
+    if name == zone.domain && !becomes_alias(first, mode, alias_zone) {
         return Some(Defect::of(
             name,
             "CNAMEAtApex",
             format!(
                 "{name} is the zone itself, where DNS allows no CNAME; ask for an alias (annotation alias: \"true\", or \
-                 route53.alias in a DNSRecord) or give an address as target"
+                 route53.alias in a DNSRecord), name the hosted zone of an AWS target that is not known here (annotation \
+                 aws-target-hosted-zone, or route53.targetHostedZone), or give an address as target"
             ),
         ));
     }

@@ -19,6 +19,8 @@ pub struct Endpoint {
     pub ttl: Option<u32>,
     /// Whether a host name becomes an alias record.
     pub alias: AliasMode,
+    /// The hosted zone of the alias' target, where a user names it.
+    pub alias_zone: Option<Box<str>>,
 }
 
 /// Whether a host name target becomes a Route 53 alias.
@@ -45,6 +47,8 @@ pub struct Held {
     pub name: Name,
     /// Which of the sets of that name; None: the simple one.
     pub set_identifier: Option<Box<str>>,
+    /// The type that would be published; None: an address or a host name.
+    pub record_type: Option<RecordType>,
 }
 
 /// Something in an object that cannot be published as it stands.

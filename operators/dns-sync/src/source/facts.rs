@@ -125,6 +125,15 @@ pub fn selected(facts: &Facts, sources: &Sources) -> bool {
             .all(|(key, value)| labels::get(&facts.object.annotations, key) == Some(value.as_str()))
 }
 
+/// Whether the zone takes names of the object at all: its sources select it, and it does not name another zone.
+pub fn selects(facts: &Facts, zone: &ZoneView<'_>) -> bool {
+    let elsewhere = match &facts.of_kind {
+        KindFacts::Record(record) => record.zone.as_deref().is_some_and(|only| only != zone.zone),
+        KindFacts::Service(_) | KindFacts::Ingress(_) => false,
+    };
+    !elsewhere && selected(facts, zone.sources)
+}
+
 fn of_class(classes: &[String], class: Option<&str>) -> bool {
     classes.is_empty() || class.is_some_and(|class| classes.iter().any(|wanted| wanted == class))
 }

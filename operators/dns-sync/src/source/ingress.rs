@@ -107,10 +107,14 @@ impl SlimLoadBalancer {
 pub struct IngressFacts {
     /// Its class.
     pub class: Option<Box<str>>,
-    /// The hosts of rules and TLS.
+    /// The hosts of rules.
     pub hosts: Box<[Name]>,
-    /// Whether there are any hosts, valid or not.
+    /// The hosts that are in TLS only.
+    pub tls_hosts: Box<[Name]>,
+    /// Whether there are any hosts of rules, valid or not.
     pub has_hosts: bool,
+    /// Whether there are any hosts of TLS, valid or not.
+    pub has_tls_hosts: bool,
     /// Where it is reached.
     pub addresses: Box<[Box<str>]>,
 }
@@ -129,24 +133,26 @@ impl IngressFacts {
             .flatten()
             .flat_map(|tls| tls.hosts.iter().flatten())
             .map(String::as_str);
-        let texts: BTreeSet<&str> = of_rules
-            .chain(of_tls)
-            .map(str::trim)
-            .filter(|host| !host.is_empty())
-            .collect();
-        let has_hosts = !texts.is_empty();
-        let mut hosts = BTreeSet::new();
         let mut defects = Vec::new();
-        for text in texts {
-            match Name::parse(text) {
-                Ok(name) => _ = hosts.insert(name),
-                Err(error) => defects.push(Defect::new("InvalidHostname", format!("host of the Ingress: {error}"))),
+        let mut read = |texts: &mut dyn Iterator<Item = &str>| {
+            let texts: BTreeSet<&str> = texts.map(str::trim).filter(|host| !host.is_empty()).collect();
+            let mut hosts = BTreeSet::new();
+            for text in &texts {
+                match Name::parse(text) {
+                    Ok(name) => _ = hosts.insert(name),
+                    Err(error) => defects.push(Defect::new("InvalidHostname", format!("host of the Ingress: {error}"))),
+                }
             }
-        }
+            (hosts, !texts.is_empty())
+        };
+        let (hosts, has_hosts) = read(&mut of_rules.into_iter());
+        let (tls_hosts, has_tls_hosts) = read(&mut of_tls.into_iter());
         let facts = Self {
             class: class.map(|class| class.as_str().into()),
+            tls_hosts: tls_hosts.into_iter().filter(|host| !hosts.contains(host)).collect(),
             hosts: hosts.into_iter().collect(),
             has_hosts,
+            has_tls_hosts,
             addresses: SlimLoadBalancer::addresses(ingress.status.as_ref())
                 .into_iter()
                 .collect(),
@@ -168,16 +174,15 @@ impl IngressFacts {
         let mut defects = Vec::new();
         let annotated = dns.hostname_source != HostnameSource::Defined;
         let defined = dns.hostname_source != HostnameSource::Annotation;
+        let source = zone.sources.ingresses.as_ref();
+        let tls = !source.is_some_and(|source| source.ignore_tls_hosts);
+        let hosts = self.hosts.iter().chain(self.tls_hosts.iter().filter(|_| tls));
         let of_annotation = dns.hostnames.iter().flatten().filter(|_| annotated);
-        for name in of_annotation.chain(self.hosts.iter().filter(|_| defined)) {
+        for name in of_annotation.chain(hosts.filter(|_| defined)) {
             claims.entry(name.clone()).or_default().extend(&targets);
         }
-        if !(annotated && dns.hostnames.is_some() || defined && self.has_hosts) {
-            let template = zone
-                .sources
-                .ingresses
-                .as_ref()
-                .and_then(|source| source.hostname_template.as_deref());
+        if !(annotated && dns.hostnames.is_some() || defined && (self.has_hosts || tls && self.has_tls_hosts)) {
+            let template = source.and_then(|source| source.hostname_template.as_deref());
             for name in template_names(template, object, &mut defects) {
                 claims.entry(name).or_default().extend(&targets);
             }

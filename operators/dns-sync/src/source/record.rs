@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    annotations::hosted_zone,
     assemble::host_defect,
     endpoints::{AliasMode, Defect, Endpoint, Held, Wanted},
     object::SourceObject,
@@ -29,6 +30,8 @@ pub struct RecordFacts {
     pub zone: Option<Box<str>>,
     /// Whether it is an alias.
     pub alias: AliasMode,
+    /// The hosted zone of the alias' target, if it is named.
+    pub alias_zone: Option<Box<str>>,
     /// Distinguishes sets of one name and type.
     pub set_identifier: Option<Box<str>>,
     /// The set's share of the answers.
@@ -59,6 +62,11 @@ impl RecordFacts {
                 "a CNAME or an alias has exactly one target",
             ));
         }
+        let alias_zone = route53.target_hosted_zone.as_deref().map(hosted_zone);
+        if alias_zone.as_ref().is_some_and(|zone| zone.is_none() || !route53.alias) {
+            let message = "route53.targetHostedZone is a hosted zone's id such as Z0123456789ABCDEFGHIJ, and goes with route53.alias";
+            defects.push(Defect::new("InvalidTargetHostedZone", message));
+        }
         let weight = route53.weight.map(u8::try_from);
         if route53.set_identifier.is_some() != route53.weight.is_some() || matches!(weight, Some(Err(_))) {
             let message = "route53.weight is a number from 0 to 255 and goes with route53.setIdentifier";
@@ -88,6 +96,7 @@ impl RecordFacts {
             } else {
                 AliasMode::No
             },
+            alias_zone: alias_zone.flatten(),
             set_identifier: route53.set_identifier.as_deref().map(Into::into),
             weight: weight.and_then(Result::ok),
             suspended: spec.suspend,
@@ -135,11 +144,13 @@ impl RecordFacts {
                 values: self.values.to_vec(),
                 ttl: self.ttl,
                 alias: self.alias,
+                alias_zone: self.alias_zone.clone(),
             });
         } else {
             wanted.held.push(Held {
                 name,
                 set_identifier: self.set_identifier.clone(),
+                record_type: Some(self.record_type),
             });
         }
         wanted
@@ -189,7 +200,7 @@ impl RecordFacts {
         }
         let hosts = || self.values.iter().cloned().collect();
         match self.record_type {
-            RecordType::Cname => host_defect(name, &hosts(), self.alias, zone),
+            RecordType::Cname => host_defect(name, &hosts(), self.alias, None, zone),
             // An alias may point at its own name: at another type or set of it.
             _ => None,
         }

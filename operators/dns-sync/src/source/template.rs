@@ -1,6 +1,7 @@
 //! Name templates: the small part of Go's `text/template` that people use to name objects.
 use hearth_reconciler::labels;
 
+use super::annotations::items;
 use super::object::SourceObject;
 use crate::name::Name;
 
@@ -58,8 +59,7 @@ impl Template {
                 ),
             }
         }
-        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-        let mut names = items
+        let mut names = items(&text)
             .map(Name::parse)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| error.to_string())?;

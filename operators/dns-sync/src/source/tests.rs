@@ -108,7 +108,10 @@ fn lines(wanted: &Wanted) -> Vec<String> {
                 .join(" "),
         );
     }
-    for Held { name, set_identifier } in held {
+    for Held {
+        name, set_identifier, ..
+    } in held
+    {
         match set_identifier {
             Some(set) => lines.push(format!("held {name} set={set}")),
             None => lines.push(format!("held {name}")),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::guard::Limits;
 use super::owner::Marks;
-use super::plan::types::{Absence, Rules};
+use super::plan::types::{Absence, NO_SETS, Rules};
 use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources};
 use crate::filter::NameFilter;
 use crate::name::Name;
@@ -179,6 +179,7 @@ impl Config {
                 affix: &self.affix,
                 owner_id: &self.owner_id,
                 apex: &self.domain,
+                unrelated: &NO_SETS,
             },
             policy: self.spec.policy,
             registry: self
@@ -190,6 +191,7 @@ impl Config {
             ttl: self.spec.ttl.and_then(|ttl| u32::try_from(ttl).ok()),
             record_types: &self.record_types,
             filter: &self.filter,
+            contested: &NO_SETS,
         }
     }
 

@@ -184,6 +184,76 @@ mod tests {
     }
 
     #[test]
+    fn deletes_of_one_twelfth_of_the_window_share_a_bucket_and_all_count() {
+        let mut guard = Guard::default();
+        for (now, deletes) in [(3_600_000, 2), (3_600_299, 3), (3_600_300, 4), (3_600_301, 0)] {
+            guard.record(deletes, now, &LIMITS);
+        }
+        let buckets: Vec<(i64, i64)> = guard.buckets().iter().map(|one| (one.at, one.count)).collect();
+        assert_eq!(buckets, [(3_600_000, 5), (3_600_300, 4)]);
+        // Nine of thirty are the most.
+        assert!(guard.admits(0, 21, 3_600_301, &LIMITS));
+        assert!(!guard.admits(1, 21, 3_600_301, &LIMITS));
+    }
+
+    #[test]
+    fn nothing_is_counted_where_nothing_was_deleted() {
+        let mut guard = Guard::default();
+        guard.record(0, 1_000_000, &LIMITS);
+        assert!(guard.buckets().is_empty());
+    }
+
+    #[test]
+    fn a_bucket_counts_until_all_of_it_has_left_the_window() {
+        let mut guard = Guard::default();
+        // The bucket begins at 3,600,000; its last delete is 299 s later.
+        guard.record(30, 3_600_299, &LIMITS);
+        let last = 3_600_000 + 3_600 + 300;
+        assert!(!guard.admits(1, 70, last, &LIMITS));
+        assert!(!guard.forget(last, &LIMITS));
+        assert!(guard.admits(1, 70, last + 1, &LIMITS));
+        assert!(guard.forget(last + 1, &LIMITS) && guard.buckets().is_empty());
+        assert!(!guard.forget(last + 1, &LIMITS), "there is nothing left to forget");
+    }
+
+    #[test]
+    fn a_later_delete_drops_buckets_that_have_left_the_window() {
+        let mut guard = Guard::default();
+        guard.record(1, 3_600_000, &LIMITS);
+        guard.record(1, 3_600_000 + 7_200, &LIMITS);
+        assert_eq!(guard.buckets().len(), 1);
+    }
+
+    #[test]
+    fn the_window_of_the_spec_is_the_one_that_counts() {
+        let of = |window: &str| {
+            let spec = DeleteGuard {
+                window: Some(window.to_owned()),
+                ..DeleteGuard::default()
+            };
+            Limits::of(Some(&spec)).window
+        };
+        assert_eq!(of("12s"), Duration::from_secs(12));
+        assert_eq!(of("11s"), Duration::from_hours(1));
+        assert_eq!(of("2h"), Duration::from_hours(2));
+        // A window shorter than twelve seconds has buckets of one second.
+        let tiny = Limits {
+            window: Duration::from_secs(5),
+            ..LIMITS
+        };
+        let mut guard = Guard::default();
+        guard.record(1, 1_000_001, &tiny);
+        assert_eq!(guard.buckets()[0].at, 1_000_001);
+        let day = Limits {
+            window: Duration::from_hours(24),
+            ..LIMITS
+        };
+        let mut guard = Guard::default();
+        guard.record(30, 1_000_000, &day);
+        assert!(!guard.admits(1, 70, 1_080_000, &day), "most of the day is left");
+    }
+
+    #[test]
     fn a_clock_set_back_forgets_nothing() {
         let mut guard = Guard::default();
         guard.record(30, 1_000_000, &LIMITS);

@@ -3,6 +3,7 @@ pub mod batch;
 pub mod config;
 #[cfg(test)]
 pub(crate) mod fake_zone;
+pub mod fingerprints;
 pub mod guard;
 pub mod owner;
 pub mod plan;

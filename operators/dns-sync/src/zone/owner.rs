@@ -1,5 +1,7 @@
 //! Whose a record set is. Every name that an owner TXT of it could have is computed and looked up; TXT names are never
 //! parsed back, because `a-team` may be the old mark of `a-team` or the new one of `team`.
+use std::collections::BTreeSet;
+
 use crate::name::Name;
 use crate::ownership::txt::{Affix, Form, Heritage, parse};
 use crate::record_data::RecordType;
@@ -36,11 +38,16 @@ pub struct Marks<'a> {
     pub owner_id: &'a str,
     /// The zone's apex.
     pub apex: &'a Name,
+    /// Sets that appeared beside an owner record which had stood alone: it says nothing of them.
+    pub unrelated: &'a BTreeSet<SetKey>,
 }
 
 impl Marks<'_> {
     /// Whose the set is, by the first owner record among all forms that external-dns ever wrote.
     pub fn owner(&self, records: &RecordSets, key: &SetKey, set: &RecordSet) -> Owner {
+        if self.unrelated.contains(key) {
+            return Owner::Nobody;
+        }
         let is_alias = matches!(set.content, Content::Alias { .. });
         for candidate in self.affix.candidates(&key.name, key.record_type, is_alias, self.apex) {
             let Some(heritage) = heritage_at(records, &candidate.name, key.set_identifier.as_deref()) else {
@@ -73,6 +80,24 @@ impl Marks<'_> {
             (*name != key.name || record_type != key.record_type)
                 && records.at(name).sets.iter().any(|(found, _, _)| *found == record_type)
         })
+    }
+
+    /// The names of the records that an owner record may be for, if none of them exists. Empty: there is such a record, or the
+    /// name is none that we give to owner records.
+    pub fn alone(&self, records: &RecordSets, mark: &SetKey) -> Vec<Name> {
+        let names = self.affix.readings(&mark.name, self.apex);
+        let exists = |name: &Name| {
+            records.at(name).sets.iter().any(|(record_type, id, set)| {
+                let key = SetKey {
+                    name: name.clone(),
+                    record_type: *record_type,
+                    set_identifier: id.clone(),
+                };
+                let is_mark = *record_type == RecordType::Txt && heritage(set).is_some();
+                *id == mark.set_identifier && !is_mark && !self.unrelated.contains(&key)
+            })
+        };
+        if names.iter().any(exists) { Vec::new() } else { names }
     }
 
     /// Owner records of ours that stand for this set and for no other. They go with it: left behind, they would make us

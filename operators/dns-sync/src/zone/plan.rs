@@ -1,5 +1,6 @@
 //! What is to be done at one name. Pure: claims, record sets and rules in, changes and verdicts out.
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use super::owner::{Owner, heritage};
 use crate::crd::zone::Policy;
@@ -9,9 +10,13 @@ use crate::records::{Action, RecordChange, RecordSets, SetKey};
 use crate::source::ObjectKey;
 
 mod changes;
+mod desired;
+mod ranked;
 mod resolve;
 pub mod types;
 
+pub use resolve::Publisher;
+use resolve::Scene;
 use types::{Absence, Claim, Present, RecordVerdict, Rules, is_managed, removal};
 
 #[cfg(test)]
@@ -40,6 +45,8 @@ pub struct NamePlan {
     pub foreign: usize,
     /// What the policy withholds, or Observe would do.
     pub withheld: Vec<String>,
+    /// Objects that publish a set whose owner record names another object. They are given to the next planning.
+    pub publishers: Vec<Publisher>,
 }
 
 impl NamePlan {
@@ -49,15 +56,17 @@ impl NamePlan {
     }
 }
 
-/// Decides what to do at `name`.
+/// Decides what to do at `name`. `absence`: whether it is certain that the object which an owner record names does not
+/// want this set any more. `publishers`: what the last planning gave.
 pub fn plan(
     name: &Name,
     claims: &[Claim],
+    publishers: &[Publisher],
     records: &RecordSets,
     rules: &Rules,
-    absence: impl Fn(Option<&str>) -> Absence,
+    absence: impl Fn(&SetKey, Option<&str>) -> Absence,
 ) -> NamePlan {
-    let present = present(name, records, rules);
+    let present = present(name, claims, records, rules, absence);
     let mut out = NamePlan {
         owned: present.iter().filter(|at| at.is_ours()).count(),
         foreign: present.iter().filter(|at| !at.is_ours() && !at.is_mark).count(),
@@ -66,30 +75,29 @@ pub fn plan(
     if !rules.filter.admits(name) {
         return out;
     }
-    let absent = absent(claims, &present, &absence);
-    let resolved = if absent.is_empty() {
-        resolve::resolve(name, claims, &present, records, rules)
-    } else {
-        for (_, at, absence) in &absent {
-            if *absence == Absence::Unlisted {
-                out.unlisted.push(at.key.clone());
-            } else if is_managed(at, rules) {
-                out.awaited += 1;
-                if rules.policy == Policy::Sync {
-                    out.never_seen.push((at.key.clone(), removal(at, records, rules)));
-                } else {
-                    out.withheld.push(format!("DELETE {}: {}", at.key, at.set.summary()));
-                }
+    let awaited: Vec<(Claim, &Present)> = present.iter().filter_map(awaited).collect();
+    let scene = Scene {
+        name,
+        present: &present,
+        publishers,
+    };
+    let resolved = resolve::resolve(scene, claims, &awaited, records, rules);
+    out.publishers = resolved.publishers;
+    for (_, at) in &awaited {
+        if resolved.living_keys.contains(&at.key) {
+            // Another object publishes it or keeps it, so nothing is to be deleted, whoever comes.
+        } else if at.absence == Absence::Unlisted {
+            out.unlisted.push(at.key.clone());
+        } else if is_managed(at, rules) {
+            out.awaited += 1;
+            if rules.policy == Policy::Sync {
+                out.never_seen.push((at.key.clone(), removal(at, records, rules)));
+            } else {
+                out.withheld.push(format!("DELETE {}: {}", at.key, at.set.summary()));
             }
         }
-        let all: Vec<Claim> = claims
-            .iter()
-            .cloned()
-            .chain(absent.into_iter().map(|(claim, ..)| claim))
-            .collect();
-        resolve::resolve(name, &all, &present, records, rules)
-    };
-    out.verdicts = resolved.losers;
+    }
+    out.verdicts = resolved.decided;
 
     let mut kept: Vec<SetKey> = resolved.held_keys;
     let mut replaced: Vec<SetKey> = Vec::new();
@@ -113,68 +121,79 @@ pub fn plan(
         }
     }
     let not_deleted: Vec<SetKey> = kept.into_iter().chain(replaced).collect();
-    remove(&present, &not_deleted, records, rules, absence, &mut out);
+    remove(&present, &not_deleted, records, rules, &mut out);
     out.writes.sort_by(deletes_first);
     out
 }
 
-/// Sets whose holder cannot be known yet: they are held for it, or another object would take the name in its absence.
-fn absent<'a>(
+/// If it is not known yet whether the set's holder wants it: a claim that holds the set for it, or another object would
+/// take the name in its absence.
+fn awaited(at: &Present) -> Option<(Claim, &Present)> {
+    let waits = !at.claimed && matches!(at.absence, Absence::Unlisted | Absence::NeverSeen);
+    let object = at.holder().filter(|_| waits).and_then(ObjectKey::from_resource)?;
+    let claim = Claim {
+        object,
+        created: i64::MIN,
+        endpoint: None,
+        set_identifier: at.key.set_identifier.clone(),
+        record_type: Some(at.key.record_type),
+    };
+    Some((claim, at))
+}
+
+fn present(
+    name: &Name,
     claims: &[Claim],
-    present: &'a [Present],
-    absence: &impl Fn(Option<&str>) -> Absence,
-) -> Vec<(Claim, &'a Present, Absence)> {
-    let holders = present.iter().filter_map(|at| Some((at, at.holder()?)));
-    holders
-        .map(|(at, holder)| (at, holder, absence(Some(holder))))
-        .filter(|(_, _, absence)| matches!(absence, Absence::Unlisted | Absence::NeverSeen))
-        .filter_map(|(at, holder, absence)| {
-            let object = ObjectKey::from_resource(holder)?;
-            let known = claims.iter().any(|claim| claim.object == object);
-            let claim = Claim {
-                object,
-                created: i64::MIN,
-                endpoint: None,
-                set_identifier: at.key.set_identifier.clone(),
+    records: &RecordSets,
+    rules: &Rules,
+    absence: impl Fn(&SetKey, Option<&str>) -> Absence,
+) -> Vec<Present> {
+    let sets = &records.at(name).sets;
+    if sets.is_empty() {
+        return Vec::new();
+    }
+    let claimed: HashSet<(&str, Option<&str>)> = claims
+        .iter()
+        .map(|claim| (claim.object.resource(), claim.set_identifier.as_deref()))
+        .collect();
+    sets.iter()
+        .map(|(record_type, id, set)| {
+            let key = SetKey {
+                name: name.clone(),
+                record_type: *record_type,
+                set_identifier: id.clone(),
             };
-            (!known).then_some((claim, at, absence))
+            let is_mark = *record_type == RecordType::Txt && heritage(set).is_some();
+            let owner = if is_mark {
+                Owner::Nobody
+            } else {
+                rules.marks.owner(records, &key, set)
+            };
+            let holder = match &owner {
+                Owner::Ours(mark) => mark.resource.as_deref(),
+                _ => None,
+            };
+            let (claimed, absence) = match &owner {
+                Owner::Ours(_) => (
+                    holder.is_some_and(|holder| claimed.contains(&(holder, id.as_deref()))),
+                    absence(&key, holder),
+                ),
+                _ => (false, Absence::Unwatched),
+            };
+            Present {
+                key,
+                set: set.clone(),
+                owner,
+                is_mark,
+                claimed,
+                absence,
+            }
         })
         .collect()
 }
 
-fn present(name: &Name, records: &RecordSets, rules: &Rules) -> Vec<Present> {
-    let sets = records.at(name).sets.iter();
-    sets.map(|(record_type, id, set)| {
-        let key = SetKey {
-            name: name.clone(),
-            record_type: *record_type,
-            set_identifier: id.clone(),
-        };
-        let is_mark = *record_type == RecordType::Txt && heritage(set).is_some();
-        let owner = if is_mark {
-            Owner::Nobody
-        } else {
-            rules.marks.owner(records, &key, set)
-        };
-        Present {
-            key,
-            set: set.clone(),
-            owner,
-            is_mark,
-        }
-    })
-    .collect()
-}
-
 /// Decides on the sets that no object wants.
-fn remove(
-    present: &[Present],
-    not_deleted: &[SetKey],
-    records: &RecordSets,
-    rules: &Rules,
-    absence: impl Fn(Option<&str>) -> Absence,
-    out: &mut NamePlan,
-) {
+fn remove(present: &[Present], not_deleted: &[SetKey], records: &RecordSets, rules: &Rules, out: &mut NamePlan) {
     for at in present.iter().filter(|at| at.is_ours()) {
         if !is_managed(at, rules) || not_deleted.contains(&at.key) {
             continue;
@@ -183,7 +202,7 @@ fn remove(
             out.withheld.push(format!("DELETE {}: {}", at.key, at.set.summary()));
             continue;
         }
-        match absence(at.holder()) {
+        match at.absence {
             Absence::Proven => out.deletes.push((at.key.clone(), removal(at, records, rules))),
             Absence::Unwatched => out.unwatched.push((at.key.clone(), removal(at, records, rules))),
             Absence::NeverSeen => {

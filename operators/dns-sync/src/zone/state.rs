@@ -6,28 +6,34 @@ use std::time::Duration;
 use super::batch::Group;
 use super::config::Config;
 use super::guard::Guard;
-use super::plan::types::RecordVerdict;
+use super::owner::Marks;
+use super::plan::types::{RecordVerdict, Rules};
 use crate::name::Name;
 use crate::records::{NameSets, RecordSets, SetKey};
 use crate::source::ObjectKey;
-use crate::source::facts::Facts;
+use crate::source::facts::{Facts, selects};
 
+mod contested;
 mod deletes;
 mod empty;
 mod names;
 mod never_seen;
 mod objects;
+mod orphans;
 mod prepare;
 mod queue;
 mod results;
+mod selection;
 mod totals;
 
+use contested::Contested;
 pub use deletes::{Deletes, HoldReason};
 use empty::{Empty, EmptyTargets};
 use names::Names;
 use never_seen::NeverSeen;
 use objects::{ObjectClaims, Objects};
 use queue::Queue;
+use selection::Selection;
 use totals::NameCounts;
 pub use totals::Totals;
 
@@ -50,8 +56,12 @@ pub struct ZoneState {
     totals: Totals,
     queue: Queue,
     empty: EmptyTargets,
-    /// Records whose objects have never been here.
+    /// Records of which nothing shows that this cluster has published them.
     never_seen: NeverSeen,
+    /// Records that another writer changes back.
+    contested: Contested,
+    /// What the settings leave out.
+    selection: Selection,
     /// Objects of which something new is to be reported.
     changed: BTreeSet<ObjectKey>,
 }
@@ -79,18 +89,34 @@ impl ZoneState {
             queue: Queue::default(),
             empty: EmptyTargets::default(),
             never_seen: NeverSeen::default(),
+            contested: Contested::default(),
+            selection: Selection::default(),
             changed: BTreeSet::new(),
         }
     }
 
-    /// Takes over what an object wants now; `None`: it was removed. `since`: when the event came, for the latency.
+    /// The rules of planning, with what is known of single records.
+    pub(super) fn rules(&self) -> Rules<'_> {
+        let rules = self.config.rules();
+        Rules {
+            marks: Marks {
+                unrelated: &self.never_seen.unrelated,
+                ..rules.marks
+            },
+            contested: &self.contested.keys,
+            ..rules
+        }
+    }
+
+    /// Takes over what an object wants now; `None`: it was removed. `since`: when the event came, for the latency; `None`:
+    /// the object is as it was, but the settings may have changed.
     pub fn set_object(&mut self, key: &ObjectKey, facts: Option<&Facts>, now: Mono, since: Option<Mono>) {
         let desired = facts.map(|facts| ObjectClaims::of(facts, &self.config.view()));
         let desired = desired.unwrap_or_default();
-        if facts.is_some() {
-            for name in self.never_seen.meet(key) {
-                self.touch(name, None);
-            }
+        let claimed = desired.claims.iter();
+        let claimed = claimed.map(|(name, claim)| (name, claim.set_identifier.as_deref()));
+        for name in self.never_seen.meet(key, claimed) {
+            self.touch(name, None);
         }
         let mut object = self.objects.take(key);
         let was_vague = object.is_vague();
@@ -104,9 +130,7 @@ impl ZoneState {
         let mut known = self.empty.take(key);
         for (name, claim) in desired.claims {
             self.touch(name.clone(), since);
-            if !names.contains(&name) {
-                names.push(name.clone());
-            }
+            names.push(name.clone());
             if claim.endpoint.is_none() && desired.empty.contains(&name) {
                 let since = known.remove(&name).unwrap_or(Empty::Since(now));
                 empty.insert(name.clone(), since);
@@ -116,13 +140,23 @@ impl ZoneState {
             }
             self.names.update(&name, |state| state.add_claim(claim));
         }
+        names.sort_unstable();
+        names.dedup();
+        match facts {
+            None => self.selection.remove(key),
+            Some(facts) => {
+                let selected = selects(facts, &self.config.view());
+                self.selection
+                    .update(key, selected, since.is_some(), &object.names, &names);
+            }
+        }
         self.empty.put(key, empty);
         let mut changed = !object.names.is_empty() && *object.names != *names;
         if !object.verdicts.is_empty() {
             // Verdicts of names that the object no longer wants are no longer its business; those of names that it still
             // wants are about what it wanted before an event.
             let mut verdicts = std::mem::take(&mut object.verdicts).into_vec();
-            verdicts.retain(|(set, _)| since.is_none() && names.contains(&set.name));
+            verdicts.retain(|(set, _)| since.is_none() && names.binary_search(&set.name).is_ok());
             object.verdicts = verdicts.into();
             changed = true;
         }
@@ -149,9 +183,10 @@ impl ZoneState {
         self.queue.add(name, since);
     }
 
-    /// Takes over a list of the whole zone; every name is planned anew. `known`: objects that the cluster has.
-    pub fn set_records(&mut self, records: RecordSets, known: impl Fn(&ObjectKey) -> bool) {
-        self.find_never_seen(&records, known);
+    /// Takes over a list of the whole zone; every name is planned anew.
+    pub fn set_records(&mut self, records: RecordSets, now: Mono) {
+        self.find_contested(&records, now);
+        self.find_never_seen(&records);
         if let Some(old) = &self.records {
             self.names
                 .retain_refusals(|refusal| refusal.names.iter().all(|name| old.at(name) == records.at(name)));

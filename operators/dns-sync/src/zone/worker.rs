@@ -131,6 +131,10 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
                     self.read_unconfirmed(&mut schedule).await;
                 }
             }
+            // What has arrived decides whether the batch waits for more.
+            if let Ok(notice) = self.notices.try_recv() {
+                self.notice(notice, &mut schedule);
+            }
             self.notify(&mut schedule);
             let now = self.object_cache.now();
             if self.batch_due(&mut schedule, now) {
@@ -139,7 +143,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
                 schedule.note_change(self.object_cache.now());
                 continue;
             }
-            let wake = self.next_wake(&schedule, now);
+            let wake = self.next_wake(&mut schedule, now);
             tokio::select! {
                 notice = self.notices.recv() => match notice {
                     Some(notice) => self.notice(notice, &mut schedule),
@@ -152,6 +156,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
                     let instructions = self.instructions.borrow_and_update().clone();
                     if instructions.list_request != asked {
                         asked = instructions.list_request;
+                        self.shared.state().forget_contested();
                         (schedule.list_due, schedule.not_before, schedule.failures) = (true, Mono::ZERO, 0);
                     }
                     self.reconfigure(&instructions.config, &mut schedule);
@@ -187,6 +192,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         while let Some(notice) = next {
             match notice {
                 Notice::Object(key, at) => {
+                    schedule.note_event(&key, at);
                     let facts = self.object_cache.get(&key);
                     state.set_object(&key, facts.as_deref(), self.object_cache.now(), Some(at));
                 }
@@ -202,13 +208,11 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
     async fn list_zone(&mut self, schedule: &mut Schedule) {
         let asked = self.instructions.borrow().list_request;
         let result = self.provider.list().await;
+        schedule.note_answer(self.object_cache.now());
         match result {
             Ok(records) => {
                 self.shared.provider_status().list_request = asked;
-                let object_cache = &self.object_cache;
-                self.shared
-                    .state()
-                    .set_records(records, |object| object_cache.get(object).is_some());
+                self.shared.state().set_records(records, self.object_cache.now());
                 schedule.unconfirmed.clear();
                 schedule.list_due = false;
                 let interval = self.shared.state().config.drift_interval;
@@ -296,7 +300,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         }
         let state = self.shared.state();
         if !state.has_work(now) {
-            schedule.batch_since = None;
+            schedule.close_batch();
             drop(state);
             self.planned(schedule);
             return false;
@@ -309,22 +313,18 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         if now < SOURCES_TIMEOUT && !self.object_cache.settled(&sources) {
             return false;
         }
-        let since = *schedule.batch_since.get_or_insert(now);
-        let due = now >= since + state.config.batch_window;
-        if due {
-            schedule.batch_since = None;
-        }
-        due
+        now >= schedule.batch_at(now, state.config.batch_window)
     }
 
     /// How long to wait when nothing happens.
-    fn next_wake(&self, schedule: &Schedule, now: Mono) -> Duration {
+    fn next_wake(&self, schedule: &mut Schedule, now: Mono) -> Duration {
         let state = self.shared.state();
         let mut at = schedule.next_list.max(schedule.not_before);
         if schedule.list_due || !schedule.unconfirmed.is_empty() {
             at = schedule.not_before;
-        } else if let Some(since) = schedule.batch_since {
-            at = at.min((since + state.config.batch_window).max(schedule.not_before));
+        } else if schedule.batch_since.is_some() {
+            let due = schedule.batch_at(now, state.config.batch_window);
+            at = at.min(due.max(schedule.not_before));
         } else if state.has_work(now) {
             at = at.min((now + Duration::from_millis(50)).max(schedule.not_before));
         }

@@ -28,6 +28,8 @@ pub struct CredentialsInvalid(pub String);
 #[derive(Debug)]
 pub struct Accounts {
     rate: Rate,
+    /// For zones that name none.
+    region: String,
     known: Mutex<HashMap<AccountKey, Account>>,
     limiters: Mutex<HashMap<String, Arc<RateLimiter>>>,
 }
@@ -42,10 +44,11 @@ struct AccountKey {
 }
 
 impl Accounts {
-    /// None yet.
-    pub fn new(rate: Rate) -> Self {
+    /// None yet. `region`: for zones that name none; STS is asked there, and in a private network perhaps only there.
+    pub fn new(rate: Rate, region: Option<&str>) -> Self {
         Self {
             rate,
+            region: region.unwrap_or("us-east-1").to_owned(),
             known: Mutex::default(),
             limiters: Mutex::default(),
         }
@@ -55,7 +58,7 @@ impl Accounts {
     pub async fn get(&self, spec: &Route53, secret: Option<SecretData<'_>>) -> Result<Account, CredentialsInvalid> {
         let credentials = secret.map(|secret| read(&secret)).transpose()?;
         let key = AccountKey {
-            region: spec.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+            region: self.region_of(spec),
             endpoint: spec.endpoint.clone(),
             role: spec
                 .assume_role
@@ -69,6 +72,10 @@ impl Accounts {
         let account = self.connect(&key, credentials, spec.assume_role.as_ref()).await;
         self.known.lock().insert(key, account.clone());
         Ok(account)
+    }
+
+    fn region_of(&self, spec: &Route53) -> String {
+        spec.region.as_ref().unwrap_or(&self.region).clone()
     }
 
     /// Forgets clients that no zone uses any more, with their credentials.
@@ -180,6 +187,23 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), k8s_openapi::ByteString(value.as_bytes().to_vec())))
             .collect()
+    }
+
+    /// dns-21: in a private network only the regional STS endpoint may be reached.
+    #[test]
+    fn the_region_of_the_environment_counts_unless_the_zone_names_one() {
+        let rate = Rate {
+            per_second: 5.0,
+            burst: 10.0,
+        };
+        let named = Route53 {
+            region: Some("eu-west-1".to_owned()),
+            ..Route53::default()
+        };
+        let here = Accounts::new(rate, Some("eu-central-1"));
+        assert_eq!(here.region_of(&Route53::default()), "eu-central-1");
+        assert_eq!(here.region_of(&named), "eu-west-1");
+        assert_eq!(Accounts::new(rate, None).region_of(&Route53::default()), "us-east-1");
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Account {
             .unwrap_or_default();
         if name != domain.as_str() {
             return Ok(Err(format!(
-                "hosted zone {zone_id} is {name}, not {domain}; correct spec.route53.zoneID or spec.domain"
+                "hosted zone {zone_id} is {name}, not {domain}; correct spec.route53.zoneID, or remove it so that the zone is \
+                 found by its name, or make a DNSZone with the other domain"
             )));
         }
         let private = zone
@@ -122,7 +123,8 @@ impl Account {
         Ok(match fitting.as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(format!(
-                "there is no {kind} hosted zone {domain} in this account; create it, or set spec.route53.zoneID or type"
+                "there is no {kind} hosted zone {domain} in this account; create it, correct spec.domain, set spec.route53.type \
+                 or zoneID, or use the credentials of the account that has it"
             )),
             several => Err(format!(
                 "there are {} {kind} hosted zones {domain}; set spec.route53.zoneID to one of {}",

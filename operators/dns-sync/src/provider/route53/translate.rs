@@ -23,7 +23,11 @@ pub(super) fn insert(records: &mut RecordSets, set: &ResourceRecordSet) {
     let content = match set.alias_target() {
         Some(target) => Content::Alias {
             zone_id: target.hosted_zone_id().into(),
-            target: target.dns_name().trim_end_matches('.').into(),
+            // In the spelling of `Name`, so that `\\052` and `*` compare equal. What is no name stays as it is.
+            target: decode_route53(target.dns_name()).map_or_else(
+                |_| target.dns_name().trim_end_matches('.').into(),
+                |name| name.as_str().into(),
+            ),
             evaluate_target_health: target.evaluate_target_health(),
         },
         None => Content::Values {
@@ -102,4 +106,41 @@ pub(super) fn change(change: &RecordChange) -> Result<SdkChange, BuildError> {
         .action(action)
         .resource_record_set(set.build()?)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// dns-04: Route 53 answers `\\052` where a wildcard was sent as the target of an alias.
+    #[test]
+    fn the_target_of_an_alias_is_read_in_the_spelling_in_which_it_is_written() {
+        let listed = |target: &str| {
+            let alias = AliasTarget::builder().hosted_zone_id("Z1").dns_name(target);
+            let set = ResourceRecordSet::builder()
+                .name("star.example.org.")
+                .r#type(RrType::A)
+                .alias_target(alias.evaluate_target_health(true).build().unwrap());
+            let mut records = RecordSets::default();
+            insert(&mut records, &set.build().unwrap());
+            let key = SetKey::simple(&Name::parse("star.example.org").unwrap(), RecordType::A);
+            records.get(&key).unwrap().clone()
+        };
+        let wanted = RecordSet {
+            content: Content::Alias {
+                zone_id: "Z1".into(),
+                target: "*.apps.example.org".into(),
+                evaluate_target_health: true,
+            },
+            routing: Routing::Simple,
+        };
+        for target in [
+            "\\052.apps.example.org.",
+            "*.Apps.example.org",
+            "\\052.apps.example.org",
+        ] {
+            assert!(listed(target).same(RecordType::A, &wanted), "{target}");
+        }
+        assert!(!listed("a.apps.example.org.").same(RecordType::A, &wanted));
+    }
 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::super::Context;
-use crate::crd::zone::{DNSZoneStatus, Parked, Policy, RecordCounts};
-use crate::crd::{CONFIRM_DELETES, DNSZone};
+use crate::crd::zone::{DNSZoneStatus, Parked, Policy, Published, RecordCounts};
+use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
 use crate::metrics::CONDITIONS;
 use crate::provider::ProviderError;
 use crate::source::SourceKind;
@@ -14,6 +14,15 @@ use crate::zone::worker::{ProviderStatus, Shared};
 
 /// Plan lines and parked records that a status shows.
 const SHOWN: usize = 20;
+
+/// The reason why deletes are parked when nothing shows that this cluster has published the records.
+const OBJECTS_AWAITED: &str = "ObjectsAwaited";
+
+/// Whether nothing but records of objects that may yet come was parked.
+pub(super) fn only_awaited(status: &DNSZoneStatus) -> bool {
+    let parked = conditions::get(&status.conditions, "DeletesParked");
+    parked.is_some_and(|parked| parked.status == "True" && parked.reason == OBJECTS_AWAITED)
+}
 
 /// Whether the status says Ready of the present spec.
 pub(super) fn was_ready(zone: &DNSZone) -> bool {
@@ -35,6 +44,8 @@ pub(super) struct StatusWriter {
     is_new: bool,
     generation: Option<i64>,
     now: Timestamp,
+    /// Records that another writer with the same owner changes back.
+    contested: usize,
 }
 
 impl StatusWriter {
@@ -48,6 +59,7 @@ impl StatusWriter {
             is_new,
             generation: zone.metadata.generation,
             now,
+            contested: 0,
         }
     }
 
@@ -104,12 +116,17 @@ impl StatusWriter {
         if !listed {
             return;
         }
-        let all_never_seen = {
+        let (all_never_seen, owner) = {
             let state = shared.state();
             self.counts(&state, away);
-            state.deletes.parked.values().all(|why| *why == HoldReason::NeverSeen)
+            self.contested = state.contested();
+            let parked = &state.deletes.parked;
+            (
+                parked.values().all(|why| *why == HoldReason::NeverSeen),
+                state.config.owner_id.clone(),
+            )
         };
-        self.parked(zone, all_never_seen);
+        self.parked(zone, all_never_seen, &owner);
     }
 
     /// Before the first list of a term. What an earlier one has reported stays, but the provider may be unreachable.
@@ -154,6 +171,13 @@ impl StatusWriter {
         self.status.awaited = state.awaited();
         self.status.last_handled_confirmation = state.deletes.handled_confirmation(&state.config).cloned();
         self.status.recent_deletes = state.deletes.guard.buckets().to_vec();
+        let fingerprints = state.fingerprints().encode();
+        self.status.published = fingerprints
+            .zip(self.generation)
+            .map(|(fingerprints, generation)| Published {
+                generation,
+                fingerprints,
+            });
         self.status.parked = (parked > 0).then(|| Parked {
             hash: state.deletes.hash(),
             count: parked,
@@ -167,7 +191,7 @@ impl StatusWriter {
         });
     }
 
-    fn parked(&mut self, zone: &str, all_never_seen: bool) {
+    fn parked(&mut self, zone: &str, all_never_seen: bool, owner: &str) {
         let Some(Parked { hash, count, .. }) = self.status.parked.clone() else {
             self.conditions()
                 .set("DeletesParked", false, "NothingParked", "no deletes wait");
@@ -178,9 +202,9 @@ impl StatusWriter {
         );
         if all_never_seen {
             let message = format!(
-                "{count} records are ours but were made for objects that this cluster has never had; they are kept until the objects come. If they will not, and no other cluster has the same owner: {confirm}"
+                "{count} records have the owner \"{owner}\", but nothing shows that this cluster has published them; they are kept until their objects come. If another cluster or program uses the same owner, give each its own: the chart's value clusterName, or spec.ownerID. If the records are not needed any more: {confirm}"
             );
-            self.conditions().set("DeletesParked", true, "ObjectsAwaited", &message);
+            self.conditions().set("DeletesParked", true, OBJECTS_AWAITED, &message);
         } else {
             let message = format!("{count} deletes wait for a person; if they are meant: {confirm}");
             self.conditions()
@@ -191,6 +215,13 @@ impl StatusWriter {
     fn in_sync(&mut self, policy: Policy) {
         let counts = self.status.records.unwrap_or_default();
         let (reason, message) = match counts {
+            _ if self.contested > 0 => (
+                "AnotherWriter",
+                format!(
+                    "{} records are changed back again and again by another cluster or program with the same owner, so they are left as they are. Give each cluster an owner of its own (the chart's value clusterName, or spec.ownerID), or different names, then set the annotation {RECONCILE_AT}",
+                    self.contested
+                ),
+            ),
             RecordCounts {
                 failed: failed @ 1.., ..
             } => (
@@ -283,7 +314,7 @@ impl StatusWriter {
             Some(ProviderError::Denied { operation, code }) => self.conditions().stalled("AccessDenied", &denied_message(operation, code)),
             Some(ProviderError::NoSuchZone) => self.conditions().stalled(
                 "HostedZoneNotFound",
-                "the hosted zone does not exist any more; nothing is deleted from the cluster's side. Restore it, or correct spec.route53.zoneID",
+                "the hosted zone does not exist any more; nothing is deleted from the cluster's side. It is looked up again",
             ),
             _ if policy == Policy::Observe => {
                 self.conditions().ready("Observing", "the policy is Observe: nothing is written; status.plan shows what would be");

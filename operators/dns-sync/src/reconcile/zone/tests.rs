@@ -79,10 +79,13 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, Triggered<DNSZone>
         configs: Configs::new("home".to_owned(), Arc::default()),
         reach: Arc::new(Reach::default()),
         object_cache: Arc::new(ObjectCache::new([], metrics.clone())),
-        accounts: Accounts::new(Rate {
-            per_second: 5.0,
-            burst: 10.0,
-        }),
+        accounts: Accounts::new(
+            Rate {
+                per_second: 5.0,
+                burst: 10.0,
+            },
+            None,
+        ),
         metrics,
         zones: reflector::store::<DNSZone>().0,
         secrets: Secrets::new(secrets_client, zone_trigger.clone()),
@@ -99,7 +102,7 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, Triggered<DNSZone>
 fn workers(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
     let config = Config::new("home", &zone.spec, "home", &context.reach).unwrap();
     let mut state = ZoneState::new(config.clone(), Guard::default());
-    state.set_records(RecordSets::default(), |_| true);
+    state.set_records(RecordSets::default(), std::time::Duration::ZERO);
     state.deletes.guard.record(3, 1_800_000_000, &config.limits);
     let shared = Arc::new(Shared::new(state));
     shared.provider_status().listed = true;
@@ -132,6 +135,11 @@ fn workers(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
 
 /// What the status says after the Secret became this, and whether the worker runs.
 async fn after(secrets: &Value) -> (String, Value, bool) {
+    after_error(secrets, None).await
+}
+
+/// The same where the worker's last call ended so.
+async fn after_error(secrets: &Value, error: Option<ProviderError>) -> (String, Value, bool) {
     let (sender, mut told) = unbounded_channel();
     let check = move |body: &Value| drop(sender.send(body["status"].clone()));
     let path = "/apis/dns.hearth.home.arpa/v1alpha1/dnszones/home/status";
@@ -142,6 +150,9 @@ async fn after(secrets: &Value) -> (String, Value, bool) {
         .get(&ObjectRef::new("home"), &ObjectRef::new("aws").within("hearth"));
     called.next().await.unwrap();
     let abort = workers(&zone, &context);
+    if let Some(handle) = context.workers().get("home") {
+        handle.shared.provider_status().error = error;
+    }
     // The answer to the report is no DNSZone, which is of no importance here.
     let _ = reconcile(Arc::clone(&zone), Arc::clone(&context)).await;
     tokio::task::yield_now().await;
@@ -176,4 +187,53 @@ async fn a_zone_whose_secret_holds_no_credentials_any_more_pauses_too() {
     let (conditions, _, works) = after(&secret).await;
     assert!(!works);
     assert!(conditions.contains("Ready=False CredentialsInvalid"), "{conditions}");
+}
+
+/// dns-05: a hosted zone that was deleted may have been created again, with another id.
+#[tokio::test]
+async fn a_hosted_zone_that_is_gone_is_looked_up_again() {
+    let data = json!({"access-key-id": "QUtJQQ==", "secret-access-key": "czM="});
+    let secret = json!([{"metadata": {"name": "aws", "resourceVersion": "1"}, "data": data}]);
+    let (_, _, works) = after_error(&secret, Some(ProviderError::Busy)).await;
+    assert!(works, "any other error is the worker's to retry");
+    let (conditions, status, works) = after_error(&secret, Some(ProviderError::NoSuchZone)).await;
+    assert!(!works);
+    // The new look-up is what fails here: nobody listens at the endpoint.
+    assert!(conditions.contains("Reachable=False Unreachable"), "{conditions}");
+    assert_eq!(status["recentDeletes"][0]["count"], 3, "{status}");
+}
+
+#[test]
+fn a_missing_hosted_zone_is_told_with_every_way_out() {
+    let Obstacle::Stalled(reason, message) = unreachable_zone(ProviderError::NoSuchZone) else {
+        panic!("it is no outage");
+    };
+    assert_eq!(reason, "HostedZoneNotFound");
+    for way in [
+        "spec.route53.zoneID",
+        "remove it",
+        "create the hosted zone",
+        "credentials",
+        "reconcile-at",
+    ] {
+        assert!(message.contains(way), "{way}: {message}");
+    }
+}
+
+/// D3: what waits for its objects waits again without help, so it must not hold up the deletes of the next process.
+#[test]
+fn only_deletes_that_a_person_has_to_judge_stay_parked_after_a_restart() {
+    let with = |reason: &str| {
+        let mut status = DNSZoneStatus::default();
+        let mut conditions = hearth_reconciler::conditions::Conditions {
+            list: &mut status.conditions,
+            generation: Some(1),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        conditions.set("DeletesParked", true, reason, "");
+        status
+    };
+    assert!(only_awaited(&with("ObjectsAwaited")));
+    assert!(!only_awaited(&with("ConfirmationNeeded")));
+    assert!(!only_awaited(&DNSZoneStatus::default()));
 }

@@ -52,7 +52,7 @@ fn either_prefix_and_the_new_one_wins() {
 
 #[test]
 fn hostname_lists() {
-    let facts = annotated(&[("hostname", " a.example.org. ,B.example.org,, a.exam ple.org")]);
+    let facts = annotated(&[("hostname", " a.example.org. ,B.example.org,, a.example.org ,")]);
     assert_wanted(
         &zone(EVERYTHING),
         &facts,
@@ -64,6 +64,41 @@ fn hostname_lists() {
         &facts,
         &["a.example.org A 192.0.2.1", "InvalidHostname"],
     );
+}
+
+/// dns-03: names and targets one under the other, or with spaces between them, never become one name that nobody wrote.
+#[test]
+fn lists_may_be_separated_by_spaces_and_new_lines() {
+    let both = ["a.example.org A 192.0.2.1", "b.example.org A 192.0.2.1"];
+    for list in [
+        "a.example.org b.example.org",
+        "a.example.org\\nb.example.org\\n",
+        "a.example.org.\\n b.example.org.",
+        "a.example.org,\\n\\tb.example.org",
+    ] {
+        let yaml = format!(
+            "metadata:\n  name: front\n  namespace: web\n  annotations:\n    external-dns.kubernetes.io/hostname: \"{list}\"\n\
+             spec: {{type: LoadBalancer}}\nstatus: {{loadBalancer: {{ingress: [{{ip: 192.0.2.1}}]}}}}\n"
+        );
+        assert_wanted(&zone(EVERYTHING), &service(&yaml), &both);
+    }
+    assert_with(
+        &[("target", "192.0.2.1 192.0.2.2")],
+        &["www.example.org A 192.0.2.1,192.0.2.2"],
+    );
+}
+
+/// dns-10: `localhost` in the status of a local cluster is not published, and the object says so.
+#[test]
+fn a_load_balancer_without_a_whole_name_is_not_published() {
+    let yaml = "metadata: {name: a, namespace: b, annotations: {external-dns.kubernetes.io/hostname: www.example.org}}\n\
+                spec: {type: LoadBalancer}\nstatus: {loadBalancer: {ingress: [{hostname: localhost}]}}\n";
+    assert_wanted(
+        &zone(EVERYTHING),
+        &service(yaml),
+        &["held www.example.org", "InvalidTarget"],
+    );
+    assert_with(&[("target", "router.")], &["www.example.org CNAME router."]);
 }
 
 #[test]
@@ -95,7 +130,7 @@ fn target_replaces_the_addresses() {
     assert_with(&[("target", "")], &["www.example.org A 192.0.2.1"]);
     assert_with(&[("target", "lb.example.net,1.2.3.4")], &["www.example.org A 1.2.3.4"]);
     assert_with(
-        &[("target", "1.2.3.4,b ad!")],
+        &[("target", "1.2.3.4,bad!")],
         &["www.example.org A 1.2.3.4", "InvalidTarget"],
     );
     assert_with(&[("target", "bad!")], &["held www.example.org", "InvalidTarget"]);
@@ -280,4 +315,35 @@ fn messages_say_what_to_do() {
             "{annotation:?}: {defects:?}"
         );
     }
+}
+
+/// dns-28: the hosted zone of a target that is not known here.
+#[test]
+fn the_hosted_zone_of_the_target() {
+    let apex = |zone: &str| {
+        annotated(&[
+            ("hostname", "example.org"),
+            ("target", "lb-1.xx-future-1.elb.amazonaws.com"),
+            ("aws-target-hosted-zone", zone),
+        ])
+    };
+    let wanted = zone(EVERYTHING).ask(&apex("/hostedzone/Z0NEWREGION"));
+    assert_eq!(wanted.endpoints[0].alias_zone.as_deref(), Some("Z0NEWREGION"));
+    assert!(wanted.defects.is_empty(), "{:?}", wanted.defects);
+    assert_wanted(
+        &zone(EVERYTHING),
+        &apex("my zone"),
+        &["held example.org", "InvalidTargetHostedZone"],
+    );
+    let known = record("{name: '@', type: A, targets: [lb.example.net], route53: {alias: true, targetHostedZone: Z1}}");
+    assert_eq!(
+        zone(EVERYTHING).ask(&known).endpoints[0].alias_zone.as_deref(),
+        Some("Z1")
+    );
+    let plain = record("{name: x, type: A, targets: ['192.0.2.1'], route53: {targetHostedZone: Z1}}");
+    assert_wanted(
+        &zone(EVERYTHING),
+        &plain,
+        &["held x.example.org", "InvalidTargetHostedZone"],
+    );
 }

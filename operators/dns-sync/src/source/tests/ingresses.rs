@@ -113,3 +113,26 @@ fn targets_and_templates() {
     );
     assert_wanted(&zone, &ignored, &["front.example.org A 192.0.2.1"]);
 }
+
+/// dns-20: the wildcard of a certificate is not to become a record.
+#[test]
+fn hosts_that_are_in_tls_only_can_be_left_out() {
+    let facts = ingress(
+        "{metadata: {name: a, namespace: b}, spec: {rules: [{host: abc.example.org}], \
+         tls: [{hosts: ['*.example.org', abc.example.org]}]}, status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}}",
+    );
+    assert_wanted(
+        &zone(EVERYTHING),
+        &facts,
+        &["*.example.org A 192.0.2.1", "abc.example.org A 192.0.2.1"],
+    );
+    let without = zone("{ingresses: {ignoreTLSHosts: true}}");
+    assert_wanted(&without, &facts, &["abc.example.org A 192.0.2.1"]);
+    // An Ingress without other hosts gets its name from the template.
+    let templated = zone("{ingresses: {ignoreTLSHosts: true, hostnameTemplate: '{{.Name}}.example.org'}}");
+    let only_tls = ingress(
+        "{metadata: {name: a, namespace: b}, spec: {tls: [{hosts: ['*.example.org']}]}, \
+         status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}}",
+    );
+    assert_wanted(&templated, &only_tls, &["a.example.org A 192.0.2.1"]);
+}

@@ -1,6 +1,9 @@
 //! One desired set that won its name: the changes that publish it, or why it cannot be published.
-use super::resolve::Desired;
-use super::types::{OWNERSHIP_NAME_TAKEN, Present, RecordVerdict, Rules, create, delete, excludes, removal};
+use super::desired::Desired;
+use super::types::{
+    Absence, OWNERSHIP_NAME_TAKEN, Present, RecordVerdict, Rules, another_writer, create, delete, excludes, is_address,
+    removal,
+};
 use crate::crd::zone::{Policy, RegistryKind};
 use crate::ownership::txt::render;
 use crate::record_data::RecordType;
@@ -10,7 +13,7 @@ use crate::zone::owner::{Owner, heritage, heritage_at, mark};
 /// What to do for it.
 pub(super) struct SetPlan {
     pub(super) verdict: RecordVerdict,
-    /// To be sent together; empty unless the verdict is Pending.
+    /// To be sent together: what the verdict Pending waits for, or an owner record that names an object which is gone.
     pub(super) changes: Vec<RecordChange>,
     /// Sets of ours that it replaces.
     pub(super) displaced: Vec<SetKey>,
@@ -34,7 +37,14 @@ pub(super) fn changes_for(desired: &Desired, present: &[Present], records: &Reco
         displaced: displaced.iter().map(|at| at.key.clone()).collect(),
         withheld: None,
     };
-    let obstacle = up_to_date(current, &wanted, desired, rules)
+    if let Some(verdict) = up_to_date(current, &wanted, desired, rules) {
+        set_plan.verdict = verdict;
+        if let Some(at) = current {
+            set_plan.changes = refreshed_mark(desired, at, records, rules);
+        }
+        return set_plan;
+    }
+    let obstacle = contested(desired, rules)
         .or_else(|| blocker(desired, &wanted, current, present, &leaving, records, rules))
         .or_else(|| unmanaged(current.into_iter().chain(displaced.iter().copied())));
     if let Some(verdict) = obstacle {
@@ -90,6 +100,27 @@ fn up_to_date(
     (same && (at.is_ours() || unmarked)).then_some(RecordVerdict::Published)
 }
 
+/// The record is right, but its owner record names an object that is gone: it shall name one that publishes the record, so
+/// that the record is kept as long as that one lives.
+fn refreshed_mark(desired: &Desired, at: &Present, records: &RecordSets, rules: &Rules) -> Vec<RecordChange> {
+    let outdated = at.is_inherited() && at.absence == Absence::Proven && at.holder().is_some();
+    let permitted = matches!(rules.policy, Policy::UpsertOnly | Policy::Sync) && rules.registry == RegistryKind::TXT;
+    let mut changes = Vec::new();
+    if outdated && permitted && at.set.routing != Routing::Unmanaged {
+        // If it cannot be written, the record is published all the same.
+        let _ = mark_changes(desired, &at.set, Some(at), records, rules, &mut changes);
+    }
+    changes
+}
+
+/// Whether another writer changes the set back again and again.
+fn contested(desired: &Desired, rules: &Rules) -> Option<RecordVerdict> {
+    rules
+        .contested
+        .contains(&desired.key)
+        .then(|| another_writer(&desired.key, rules.marks.owner_id))
+}
+
 /// A foreign record that the set would have to overwrite or that DNS does not permit beside it.
 fn blocker(
     desired: &Desired,
@@ -135,10 +166,6 @@ fn blocker(
     let alone = desired.key.record_type == RecordType::Cname;
     (alone && (records.at(&desired.key.name).other_types || present.iter().any(stays)))
         .then_some(RecordVerdict::Foreign(None))
-}
-
-fn is_address(record_type: RecordType) -> bool {
-    matches!(record_type, RecordType::A | RecordType::Aaaa | RecordType::Cname)
 }
 
 /// A set of ours that would have to be changed but is more than we could write back.

@@ -61,6 +61,7 @@ impl Zone {
                 affix: &self.affix,
                 owner_id: US,
                 apex: &self.apex,
+                unrelated: &NO_SETS,
             },
             policy: self.policy,
             registry: self.registry,
@@ -68,11 +69,12 @@ impl Zone {
             ttl: self.ttl,
             record_types: &self.types,
             filter: &self.filter,
+            contested: &NO_SETS,
         }
     }
 
     fn plan(&self, at: &str, claims: &[Claim], records: &RecordSets) -> NamePlan {
-        plan(&name(at), claims, records, &self.rules(), |_| self.absence)
+        plan(&name(at), claims, &[], records, &self.rules(), |_, _| self.absence)
     }
 
     /// The plan's lines; see [`lines`].
@@ -120,12 +122,14 @@ pub(crate) fn claim(text: &str) -> Claim {
             () if words.contains(&"yes") => AliasMode::Yes { evaluate_target_health },
             () => AliasMode::No,
         },
+        alias_zone: option("zone").map(Into::into),
     });
     Claim {
         object: ObjectKey::from_resource(words[0]).unwrap(),
         created: option("created").map_or(0, |created| created.parse().unwrap()),
         endpoint,
         set_identifier,
+        record_type: None,
     }
 }
 

@@ -1,4 +1,6 @@
 //! The terms of planning: rules and claims in, verdicts out, and what the parts of the planner share.
+use std::collections::BTreeSet;
+
 use crate::crd::zone::{Policy, RegistryKind};
 use crate::filter::NameFilter;
 use crate::record_data::RecordType;
@@ -24,17 +26,23 @@ pub struct Rules<'a> {
     pub record_types: &'a [RecordType],
     /// The names that may be managed; the others are never touched, whoever made them.
     pub filter: &'a NameFilter,
+    /// Sets that another writer changes back again and again: they are not written until it stops.
+    pub contested: &'a BTreeSet<SetKey>,
 }
+
+/// No sets.
+pub static NO_SETS: BTreeSet<SetKey> = BTreeSet::new();
 
 /// Whether it is certain that no object wants a record any more, as far as this process can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
     /// Its source was listed completely: nothing wants the record any more.
     Proven,
-    /// Its source was listed completely, but this cluster has never had the object: it may yet come (a cluster that is
-    /// being rebuilt), or it lives in another one with the same owner. A person must confirm.
+    /// Its source was listed completely, but nothing shows that this cluster has ever published the record: its object may
+    /// yet come (a cluster that is being rebuilt), or it lives in another one with the same owner. A person must confirm.
     NeverSeen,
-    /// The source is switched off, or does not cover the object's namespace, or is not known: a person must confirm.
+    /// The zone's settings are the reason: the source is switched off, or does not cover or select the object any more, or
+    /// is not known. A person must confirm.
     Unwatched,
     /// It is not known yet: the source could not be listed, or what the object names cannot be read.
     Unlisted,
@@ -59,6 +67,8 @@ pub enum RecordVerdict {
 
 /// The target of an alias is not in the zone yet.
 pub const ALIAS_TARGET_NOT_FOUND: &str = "AliasTargetNotFound";
+/// Another cluster or program writes the same name with the same owner.
+pub const ANOTHER_WRITER: &str = "AnotherWriter";
 /// Something else stands where the owner record would have to be.
 pub const OWNERSHIP_NAME_TAKEN: &str = "OwnershipNameTaken";
 
@@ -78,8 +88,26 @@ pub struct Claim {
     pub created: i64,
     /// What; `None`: the object has no address now, what stands there is held for it.
     pub endpoint: Option<Endpoint>,
-    /// The set that is held, with `endpoint: None`.
+    /// Which of the sets of the name.
     pub set_identifier: Option<Box<str>>,
+    /// With `endpoint: None`: the type that the object would publish; `None`: addresses or a host name.
+    pub record_type: Option<RecordType>,
+}
+
+impl Claim {
+    /// Whether a claim without an address may keep a set of this type that was not made for its own object.
+    pub(super) fn may_inherit(&self, key: &SetKey) -> bool {
+        let fits = match self.record_type {
+            Some(one) => one == key.record_type,
+            None => is_address(key.record_type),
+        };
+        fits && self.set_identifier == key.set_identifier
+    }
+}
+
+/// Whether the type says where a name is reached.
+pub(super) fn is_address(record_type: RecordType) -> bool {
+    matches!(record_type, RecordType::A | RecordType::Aaaa | RecordType::Cname)
 }
 
 /// One set that is at the name now.
@@ -93,12 +121,21 @@ pub struct Present {
     pub owner: Owner,
     /// It is itself an owner record.
     pub is_mark: bool,
+    /// The object that it was made for still claims it.
+    pub claimed: bool,
+    /// If it is ours: whether it is certain that this object does not want it.
+    pub absence: Absence,
 }
 
 impl Present {
     /// Whether it is marked as ours.
     pub fn is_ours(&self) -> bool {
         matches!(self.owner, Owner::Ours(_))
+    }
+
+    /// It is ours, and the object that its owner record names does not claim it: whichever object publishes it now keeps it.
+    pub fn is_inherited(&self) -> bool {
+        self.is_ours() && !self.claimed
     }
 
     /// The object of ours that it was made for, as its owner record says.
@@ -156,4 +193,16 @@ pub(super) fn delete(key: &SetKey, set: &RecordSet) -> RecordChange {
         key: key.clone(),
         set: set.clone(),
     }
+}
+
+/// What to tell the object whose name somebody else writes with our owner.
+pub(super) fn another_writer(key: &SetKey, owner: &str) -> RecordVerdict {
+    RecordVerdict::Failed(
+        ANOTHER_WRITER,
+        format!(
+            "another cluster or program with the owner \"{owner}\" writes {key} too, so it is left as it is. Give each \
+             cluster an owner of its own (the chart's value clusterName, or spec.ownerID of the DNSZone), or use another \
+             name; then set the annotation dns.hearth.home.arpa/reconcile-at on the DNSZone"
+        ),
+    )
 }

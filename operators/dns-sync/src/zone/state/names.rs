@@ -5,6 +5,7 @@ use super::Mono;
 use super::totals::NameCounts;
 use crate::name::Name;
 use crate::records::SetKey;
+use crate::zone::plan::Publisher;
 use crate::zone::plan::types::Claim;
 
 /// What is known of one name.
@@ -29,6 +30,8 @@ pub(super) struct Progress {
     pub(super) suspected: bool,
     /// Its lines of the pending plan.
     pub(super) lines: Vec<String>,
+    /// Objects that publish its sets although the owner records name others.
+    pub(super) publishers: Vec<Publisher>,
 }
 
 /// What was sent for a name.
@@ -71,18 +74,23 @@ impl NameState {
             refusal,
             suspected,
             lines,
+            publishers,
         } = &*progress;
-        if in_flight.is_some() || refusal.is_some() || *suspected || !lines.is_empty() {
+        let quiet = in_flight.is_none() && refusal.is_none() && !*suspected;
+        if !quiet || !lines.is_empty() || !publishers.is_empty() {
             self.progress = Some(progress);
         }
         result
     }
 
     /// Takes over the outcome of planning.
-    pub(super) fn set_plan(&mut self, counts: NameCounts, lines: Vec<String>) {
+    pub(super) fn set_plan(&mut self, counts: NameCounts, lines: Vec<String>, publishers: &[Publisher]) {
         self.counts = counts;
-        if self.progress.is_some() || !lines.is_empty() {
-            self.update_progress(|progress| progress.lines = lines);
+        if self.progress.is_some() || !lines.is_empty() || !publishers.is_empty() {
+            self.update_progress(|progress| {
+                progress.lines = lines;
+                progress.publishers = publishers.to_vec();
+            });
         }
     }
 
@@ -95,7 +103,9 @@ impl NameState {
 
     pub(super) fn add_claim(&mut self, claim: Claim) {
         // Nearly every name has one claim; a vector's first push would make room for four.
-        self.claims.reserve_exact(1);
+        if self.claims.is_empty() {
+            self.claims.reserve_exact(1);
+        }
         self.claims.push(claim);
     }
 }
@@ -119,6 +129,11 @@ impl Names {
 
     pub(super) fn claims(&self, name: &Name) -> &[Claim] {
         self.all.get(name).map_or(&[], |state| state.claims.as_slice())
+    }
+
+    pub(super) fn publishers(&self, name: &Name) -> &[Publisher] {
+        let progress = self.all.get(name).and_then(NameState::progress);
+        progress.map_or(&[], |progress| progress.publishers.as_slice())
     }
 
     pub(super) fn counts(&self, name: &Name) -> NameCounts {

@@ -1,5 +1,5 @@
 //! What is known of each object in one zone: what it wants, and what became of it.
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::name::Name;
 use crate::records::SetKey;
@@ -34,15 +34,17 @@ impl ObjectState {
         self.defects.iter().any(|defect| !defect.is_note())
     }
 
-    /// Takes over the verdicts of one name; true when they are new.
-    pub(super) fn set_verdicts(&mut self, name: &Name, new: Vec<(SetKey, RecordVerdict)>) -> bool {
-        let old = self.verdicts.iter().filter(|(key, _)| key.name == *name);
-        if old.eq(&new) {
+    /// Takes over the verdicts of some names, all at once; true when they are new.
+    pub(super) fn set_verdicts(&mut self, new: BTreeMap<Name, Vec<(SetKey, RecordVerdict)>>) -> bool {
+        let old = self.verdicts.iter().filter(|(key, _)| new.contains_key(&key.name));
+        if old.eq(new.values().flatten()) {
             return false;
         }
         let mut all = std::mem::take(&mut self.verdicts).into_vec();
-        all.retain(|(key, _)| key.name != *name);
-        all.extend(new);
+        all.retain(|(key, _)| !new.contains_key(&key.name));
+        all.extend(new.into_values().flatten());
+        // By name, so that those of some names can be compared with new ones.
+        all.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
         self.verdicts = all.into();
         true
     }
@@ -96,23 +98,26 @@ impl ObjectClaims {
             suspended,
             ..
         } = wanted(facts, zone);
-        let claim = |set_identifier: Option<Box<str>>, endpoint: Option<Endpoint>| Claim {
+        let claim = |set_identifier: Option<Box<str>>, record_type, endpoint: Option<Endpoint>| Claim {
             object: facts.object.key.clone(),
             created: facts.object.created,
             endpoint,
             set_identifier,
+            record_type,
         };
         let mut claims: Vec<(Name, Claim)> = Vec::with_capacity(endpoints.len() + held.len());
         for endpoint in endpoints {
             let (name, set_identifier) = (endpoint.name.clone(), endpoint.set_identifier.clone());
-            claims.push((name, claim(set_identifier, (!suspended).then_some(endpoint))));
+            let record_type = Some(endpoint.record_type);
+            claims.push((
+                name,
+                claim(set_identifier, record_type, (!suspended).then_some(endpoint)),
+            ));
         }
         // Only a missing address is a question of time; a defect or a suspension is not.
-        let faultless = |name: &Name| {
-            defects
-                .iter()
-                .all(|defect| defect.name.as_ref().is_some_and(|of| of != name))
-        };
+        let defective: BTreeSet<&Name> = defects.iter().filter_map(|defect| defect.name.as_ref()).collect();
+        let all_defective = defects.iter().any(|defect| defect.name.is_none());
+        let faultless = |name: &Name| !all_defective && !defective.contains(name);
         let empty = held
             .iter()
             .filter(|held| !suspended && faultless(&held.name))
@@ -120,11 +125,14 @@ impl ObjectClaims {
             .collect();
         claims.extend(
             held.into_iter()
-                .map(|held| (held.name, claim(held.set_identifier, None))),
+                .map(|held| (held.name, claim(held.set_identifier, held.record_type, None))),
         );
-        for name in defects.iter().filter_map(|defect| defect.name.as_ref()) {
-            if !claims.iter().any(|(claimed, _)| claimed == name) {
-                claims.push((name.clone(), claim(None, None)));
+        if defects.iter().any(|defect| defect.name.is_some()) {
+            let mut claimed: BTreeSet<Name> = claims.iter().map(|(name, _)| name.clone()).collect();
+            for name in defects.iter().filter_map(|defect| defect.name.as_ref()) {
+                if claimed.insert(name.clone()) {
+                    claims.push((name.clone(), claim(None, None, None)));
+                }
             }
         }
         Self { claims, empty, defects }

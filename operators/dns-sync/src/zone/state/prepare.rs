@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 use super::deletes::{Delete, PlannedDeletes};
 use super::names::InFlight;
 use super::objects::ObjectState;
+use super::results::News;
 use super::{Mono, Work, ZoneState};
 use crate::name::Name;
-use crate::records::RecordChange;
+use crate::records::{RecordChange, RecordSets, SetKey};
 use crate::source::ObjectKey;
+use crate::source::endpoints::AliasMode;
 use crate::source::scope::Complete;
 use crate::zone::batch::Group;
 use crate::zone::plan::plan;
@@ -33,6 +35,9 @@ impl ZoneState {
         // By how much the counts are behind what is ours, at names that are planned later.
         let mut uncounted: i64 = 0;
         let mut touched: HashSet<Name> = HashSet::new();
+        // Names that an object has left, and whose records are gone already.
+        let mut lonely: Vec<Name> = Vec::new();
+        let mut news = News::new();
         for (name, first) in due {
             let enough = work.groups.len() >= MAX_NAMES;
             let counted = i64::from(self.names.counts(&name).owned);
@@ -43,13 +48,26 @@ impl ZoneState {
                 work.more = true;
                 continue;
             }
+            // Nor where one object publishes the only set that is there: at most it is changed.
+            if enough && counted == 1 && self.is_only_changed(&name, &records) {
+                self.queue.add(name, first);
+                work.more = true;
+                continue;
+            }
             let mut found = plan(
                 &name,
                 self.names.claims(&name),
+                self.names.publishers(&name),
                 &records,
-                &self.config.rules(),
-                |resource| self.absence(&name, resource, *complete),
+                &self.rules(),
+                |key, resource| self.absence(key, resource, *complete),
             );
+            if self.names.claims(&name).is_empty() {
+                found.writes.extend(self.orphaned_marks(&name, &records, *complete));
+                if first.is_some() && found.owned == 0 {
+                    lonely.push(name.clone());
+                }
+            }
             let ours = i64::try_from(found.owned).unwrap_or(0);
             // Two names that want one owner record: the second is planned when the first has it.
             if found.writes.iter().any(|change| touched.contains(&change.key.name)) {
@@ -71,7 +89,7 @@ impl ZoneState {
                     (progress.refusal, progress.suspected) = (None, false);
                 });
             }
-            self.note(&name, &found);
+            self.note(&name, &found, &mut news);
             self.deletes.sort(&name, &mut found, &mut deletes);
             if !found.writes.is_empty() {
                 work.groups.push(Group {
@@ -82,6 +100,10 @@ impl ZoneState {
             since.extend(first.map(|first| (name, first)));
         }
         self.records = Some(records);
+        self.set_verdicts(news);
+        for name in lonely {
+            self.queue_marks_of(&name);
+        }
         self.backlog = work.more;
         // All that is ours: where a zone is filled or moves, most of it is planned only later.
         let owned = usize::try_from(self.totals.owned + uncounted).unwrap_or(0);
@@ -118,16 +140,37 @@ impl ZoneState {
         }
     }
 
-    /// Whether it is certain that nothing wants a record at this name whose owner record names `resource`.
-    fn absence(&self, name: &Name, resource: Option<&str>, complete: Complete) -> Absence {
+    /// Whether planning the name can only give a change of the set that is there, and no delete.
+    fn is_only_changed(&self, name: &Name, records: &RecordSets) -> bool {
+        let [claim] = self.names.claims(name) else {
+            return false;
+        };
+        let [(record_type, id, _)] = records.at(name).sets.as_slice() else {
+            return false;
+        };
+        let endpoint = claim.endpoint.as_ref();
+        endpoint.is_some_and(|endpoint| {
+            endpoint.record_type == *record_type && endpoint.set_identifier == *id && endpoint.alias == AliasMode::No
+        })
+    }
+
+    /// Whether it is certain that the object which an owner record names does not want this set.
+    pub(super) fn absence(&self, key: &SetKey, resource: Option<&str>, complete: Complete) -> Absence {
         let object = resource.and_then(ObjectKey::from_resource);
-        match self.config.absence(name, resource, &complete) {
-            Absence::Proven if self.never_seen.keeps(object.as_ref(), name) => Absence::NeverSeen,
+        match self.config.absence(&key.name, resource, &complete) {
+            Absence::Proven if self.contested.keys.contains(key) || self.never_seen.keeps(object.as_ref(), key) => {
+                Absence::NeverSeen
+            }
             // It exists, and what it names cannot be read: it may well mean this.
             Absence::Proven
-                if object.is_some_and(|object| self.objects.get(&object).is_some_and(ObjectState::is_vague)) =>
+                if object
+                    .as_ref()
+                    .is_some_and(|object| self.objects.get(object).is_some_and(ObjectState::is_vague)) =>
             {
                 Absence::Unlisted
+            }
+            Absence::Proven if object.is_some_and(|object| self.selection.is_cause(&object, &key.name)) => {
+                Absence::Unwatched
             }
             absence => absence,
         }

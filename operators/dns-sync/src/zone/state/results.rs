@@ -1,4 +1,6 @@
 //! What became of names: verdicts, counts, results of batches, and what the status shows of them.
+use std::collections::{BTreeMap, HashMap};
+
 use super::names::Refusal;
 use super::{Mono, Name, NameCounts, ObjectKey, RecordVerdict, SetKey, Totals, ZoneState};
 use crate::records::{Action, RecordChange};
@@ -12,9 +14,12 @@ use crate::zone::plan::NamePlan;
 const FIRST_RETRY: Mono = Mono::from_secs(30);
 const LAST_RETRY: Mono = Mono::from_hours(1);
 
+/// New verdicts, by object and name.
+pub(super) type News = HashMap<ObjectKey, BTreeMap<Name, Vec<(SetKey, RecordVerdict)>>>;
+
 impl ZoneState {
     /// Keeps the outcome of planning a name: counts, plan lines, and verdicts of the objects that want it.
-    pub(super) fn note(&mut self, name: &Name, plan: &NamePlan) {
+    pub(super) fn note(&mut self, name: &Name, plan: &NamePlan, news: &mut News) {
         let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
         let by = |test: fn(&RecordVerdict) -> bool| {
             let mut sets: Vec<&SetKey> = plan
@@ -55,34 +60,48 @@ impl ZoneState {
         self.names.update(name, |state| {
             self.totals.subtract(state.counts);
             self.totals.add(counts);
-            state.set_plan(counts, lines);
+            state.set_plan(counts, lines, &plan.publishers);
         });
         let mut verdicts = plan.verdicts.iter();
         let waits = verdicts.any(|(_, _, verdict)| verdict.waits_for_another_name());
         self.names.set_waiting(name, waits);
-        self.set_verdicts(name, &plan.verdicts, refusal.as_deref());
+        self.collect_verdicts(name, &plan.verdicts, refusal.as_deref(), news);
     }
 
-    /// Gives each object that wants the name its verdicts.
-    fn set_verdicts(&mut self, name: &Name, verdicts: &[(ObjectKey, SetKey, RecordVerdict)], refusal: Option<&str>) {
+    /// Adds the verdicts of each object that wants the name to what is new of the object.
+    fn collect_verdicts(
+        &self,
+        name: &Name,
+        verdicts: &[(ObjectKey, SetKey, RecordVerdict)],
+        refusal: Option<&str>,
+        news: &mut News,
+    ) {
         for object in self.names.claims(name).iter().map(|claim| &claim.object) {
-            let Some(known) = self.objects.get_mut(object) else {
+            if self.objects.get(object).is_some() {
+                news.entry(object.clone()).or_default().entry(name.clone()).or_default();
+            }
+        }
+        for (object, key, verdict) in verdicts {
+            let Some(new) = news.get_mut(object).and_then(|new| new.get_mut(name)) else {
                 continue;
             };
-            let new = verdicts
-                .iter()
-                .filter(|(of, _, _)| of == object)
-                .map(|(_, key, verdict)| match (verdict, refusal) {
-                    (RecordVerdict::Pending, Some(message)) => {
-                        (key.clone(), RecordVerdict::Failed("Refused", message.to_owned()))
-                    }
-                    _ => (key.clone(), verdict.clone()),
-                })
-                // What is published needs no memory, but DNSRecords report it.
-                .filter(|(_, verdict)| object.kind() == SourceKind::Record || *verdict != RecordVerdict::Published)
-                .collect();
-            if known.set_verdicts(name, new) {
-                self.changed.insert(object.clone());
+            let verdict = match (verdict, refusal) {
+                (RecordVerdict::Pending, Some(message)) => RecordVerdict::Failed("Refused", message.to_owned()),
+                _ => verdict.clone(),
+            };
+            // What is published needs no memory, but DNSRecords report it.
+            if object.kind() == SourceKind::Record || verdict != RecordVerdict::Published {
+                new.push((key.clone(), verdict));
+            }
+        }
+    }
+
+    /// Gives each object the verdicts of all names that were planned.
+    pub(super) fn set_verdicts(&mut self, news: News) {
+        for (object, new) in news {
+            let known = self.objects.get_mut(&object);
+            if known.is_some_and(|known| known.set_verdicts(new)) {
+                self.changed.insert(object);
             }
         }
     }
@@ -95,11 +114,15 @@ impl ZoneState {
         };
         let mut answered = Vec::new();
         let mut deleted = 0;
+        let mut without: Vec<SetKey> = Vec::new();
         for group in groups {
             for change in &group.changes {
                 records.apply(change);
                 if change.action == Action::Delete {
                     self.deletes.carried_out(&change.key);
+                }
+                if is_delete(change) {
+                    without.push(change.key.clone());
                 }
             }
             let in_flight = self.names.update_progress(&group.name, |progress| {
@@ -116,6 +139,9 @@ impl ZoneState {
         self.deletes.guard.record(deleted, at, &self.config.limits);
         for name in self.names.take_waiting() {
             self.touch(name, None);
+        }
+        for key in without {
+            self.queue_marks_of_set(&key);
         }
         answered
     }
@@ -220,14 +246,9 @@ impl ZoneState {
         }
     }
 
-    /// Records that are kept because their objects have not been seen in this cluster, or may not have been.
+    /// Records that are kept because nothing shows that this cluster has published them.
     pub fn awaited(&self) -> i64 {
-        let unlisted = if self.never_seen.cautious {
-            self.totals.unlisted
-        } else {
-            0
-        };
-        self.totals.never_seen + unlisted
+        self.totals.never_seen
     }
 
     /// Objects with defects that keep them from being published; they count as failed too.
@@ -275,6 +296,11 @@ impl ZoneState {
     pub fn take_changed(&mut self) -> Vec<ObjectKey> {
         std::mem::take(&mut self.changed).into_iter().collect()
     }
+}
+
+/// Whether a record goes, and perhaps leaves an owner record behind.
+fn is_delete(change: &RecordChange) -> bool {
+    change.action == Action::Delete && !is_mark(change)
 }
 
 fn is_mark(change: &RecordChange) -> bool {

@@ -1,5 +1,4 @@
 //! The state of a zone from event to batch, against a zone as strict as Route 53.
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::*;
@@ -11,10 +10,14 @@ use crate::zone::fake_zone::{self, marked, name, records, set};
 
 mod deletes;
 mod empty;
+mod history;
 mod never_seen;
 mod property;
 mod results;
+mod separated;
+mod settings;
 mod speed;
+mod two_clusters;
 
 pub(super) const ALL: Complete = Complete {
     services: true,
@@ -72,8 +75,6 @@ pub(super) struct TestZone {
     pub(super) provider: RecordSets,
     pub(super) complete: Complete,
     pub(super) now: Mono,
-    /// The objects that the cluster has.
-    pub(super) known: HashSet<ObjectKey>,
 }
 
 /// Wall clock at the beginning of the monotonic one.
@@ -90,7 +91,6 @@ impl TestZone {
             provider,
             complete: ALL,
             now: Mono::from_secs(1),
-            known: HashSet::new(),
         };
         zone.list();
         zone
@@ -98,19 +98,15 @@ impl TestZone {
 
     /// A list that is not planned yet.
     pub(super) fn list(&mut self) {
-        let known = &self.known;
-        self.state
-            .set_records(self.provider.clone(), |object| known.contains(object));
+        self.state.set_records(self.provider.clone(), self.now);
     }
 
     pub(super) fn put(&mut self, facts: &Facts) {
-        self.known.insert(facts.object.key.clone());
         self.state
             .set_object(&facts.object.key, Some(facts), self.now, Some(self.now));
     }
 
     pub(super) fn drop(&mut self, facts: &Facts) {
-        self.known.remove(&facts.object.key);
         self.state.set_object(&facts.object.key, None, self.now, Some(self.now));
     }
 
@@ -197,7 +193,7 @@ impl TestZone {
     }
 
     fn owned(&self, name: &Name, at: &NameSets) -> usize {
-        let rules = self.state.config.rules();
+        let rules = self.state.rules();
         let records = self.state.records.as_ref().unwrap();
         let ours = at.sets.iter().filter(|(record_type, id, set)| {
             let key = SetKey {
@@ -233,7 +229,9 @@ pub(super) fn restarted(zone: &TestZone, facts: &[Facts], complete: Complete) ->
         zone.state.config.clone(),
         Guard::resume(zone.state.deletes.guard.buckets()),
     );
-    state.deletes.park_all = !zone.state.deletes.parked.is_empty();
+    let mut parked = zone.state.deletes.parked.values();
+    state.deletes.park_all = parked.any(|why| *why != HoldReason::NeverSeen);
+    state.recall(zone.state.fingerprints());
     for one in facts {
         state.set_object(&one.object.key, Some(one), zone.now, None);
     }

@@ -19,6 +19,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
             let groups = work.groups.into_iter();
             (work.more, groups.partition(|group| state.goes_alone(&group.name)))
         };
+        schedule.close_batch();
         // What waits has waited for its batch window already.
         schedule.batch_since = more.then_some(Mono::ZERO);
         let (mut batches, oversized) = cut(healthy);
@@ -51,7 +52,9 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         let mut open = vec![batch];
         while let Some(groups) = open.pop() {
             let changes: Vec<RecordChange> = groups.iter().flat_map(|group| group.changes.iter().cloned()).collect();
-            let result = match self.provider.change(&changes).await {
+            let answer = self.provider.change(&changes).await;
+            schedule.note_answer(self.object_cache.now());
+            let result = match answer {
                 Ok(()) => {
                     self.accept(&groups);
                     self.succeeded(schedule);
@@ -140,11 +143,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
                 }
             }
         }
-        let object_cache = &self.object_cache;
-        let differs = self
-            .shared
-            .state()
-            .reread(&found, |object| object_cache.get(object).is_some());
+        let differs = self.shared.state().reread(&found);
         if differs {
             tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last list; the name is planned anew");
             self.shared.state().postponed(std::slice::from_ref(group));

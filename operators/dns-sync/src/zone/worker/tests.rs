@@ -19,6 +19,7 @@ use crate::source::SourceKind;
 use crate::source::facts::Facts;
 use crate::source::scope::Reach;
 use crate::zone::fake_zone::{self, set};
+use crate::zone::fingerprints::Fingerprints;
 use crate::zone::guard::Guard;
 
 mod crashes;
@@ -49,6 +50,8 @@ struct FakeAccount {
     /// Names that are refused for their content, and whether the message says so.
     bad: Vec<String>,
     silent: bool,
+    /// What an earlier process has published.
+    past: Fingerprints,
     /// The call of this number hangs, and all after it.
     stops_at: Option<usize>,
 }
@@ -167,6 +170,8 @@ struct Harness {
     instructions: watch::Sender<Instructions>,
     task: tokio::task::JoinHandle<()>,
     guard: Guard,
+    /// What the process knew of earlier ones.
+    past: Fingerprints,
 }
 
 fn config(yaml: &str) -> Config {
@@ -192,7 +197,8 @@ impl Harness {
     /// A listed cluster and a worker that has listed its zone.
     async fn begin(yaml: &str, records: &[DNSRecord], fake: FakeProvider) -> Self {
         let object_cache = new_object_cache();
-        let harness = Self::around(object_cache, yaml, fake, &Leadership::always(), Guard::default()).await;
+        let past = std::mem::take(&mut fake.lock().past);
+        let harness = Self::around(object_cache, yaml, fake, &Leadership::always(), Guard::default(), past).await;
         harness.list(records);
         harness.rest().await;
         harness
@@ -204,11 +210,14 @@ impl Harness {
         fake: FakeProvider,
         leadership: &Leadership,
         guard: Guard,
+        past: Fingerprints,
     ) -> Self {
         // The worker's jitter; its runtime has this thread only.
         fastrand::seed(7);
         let config = config(yaml);
-        let shared = Arc::new(Shared::new(ZoneState::new(config.clone(), guard.clone())));
+        let mut state = ZoneState::new(config.clone(), guard.clone());
+        state.recall(past.clone());
+        let shared = Arc::new(Shared::new(state));
         let (instructions, receiver) = watch::channel(Instructions {
             config: Arc::new(config),
             list_request: 0,
@@ -234,18 +243,31 @@ impl Harness {
             instructions,
             task,
             guard,
+            past,
         }
     }
 
-    /// The operator ends here and another process begins with the same cluster and provider.
+    /// The operator ends here and another process begins with the same cluster and provider, and with the last status.
     async fn restart(self, yaml: &str, records: &[DNSRecord]) -> Self {
         self.task.abort();
-        let _ = self.task.await;
-        let Self { fake, guard, .. } = self;
-        let next = Self::around(new_object_cache(), yaml, fake, &Leadership::always(), guard).await;
+        let past = self.reported();
+        let Self { fake, guard, task, .. } = self;
+        let _ = task.await;
+        let next = Self::around(new_object_cache(), yaml, fake, &Leadership::always(), guard, past).await;
         next.list(records);
         next.rest().await;
         next
+    }
+
+    /// What the status says that was published; what an earlier process said, while this one has not listed the zone.
+    fn reported(&self) -> Fingerprints {
+        let listed = self.shared.provider_status().listed;
+        let state = self.shared.state();
+        if listed {
+            state.fingerprints()
+        } else {
+            self.past.clone()
+        }
     }
 
     fn take(&self, update: &Update<DNSRecord>) {

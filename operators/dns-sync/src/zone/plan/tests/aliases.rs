@@ -1,5 +1,6 @@
 //! Aliases: of load balancers, and of records of the zone itself.
 use super::*;
+use crate::records::Content;
 
 const ELB: &str = "bar.eu-central-1.elb.amazonaws.com";
 const ELB_ZONE: &str = "Z215JYRZR1TBD5";
@@ -130,4 +131,65 @@ fn an_alias_with_a_cname_owner_record_gets_the_current_form_with_the_next_change
         set("a-foo TXT \"x\""),
     ]);
     assert_eq!(zone.lines("foo", &back, &taken), ["service/web/front A foreign -"]);
+}
+
+/// dns-07: Route 53 permits no alias to `CloudFront` that follows its health, whatever is asked for.
+#[test]
+fn an_alias_to_cloudfront_never_follows_its_health() {
+    let health = |target: &str, mode: &str| -> Vec<bool> {
+        let desired = claims([&format!("service/web/front @ CNAME {target} {mode}")]);
+        let plan = zone(Policy::Sync).plan("@", &desired, &RecordSets::default());
+        let contents = plan.writes.iter().filter_map(|change| match change.set.content {
+            Content::Alias {
+                evaluate_target_health, ..
+            } => Some(evaluate_target_health),
+            Content::Values { .. } => None,
+        });
+        contents.collect()
+    };
+    for mode in ["auto", "yes"] {
+        assert_eq!(health("d111111abcdef8.cloudfront.net", mode), [false, false], "{mode}");
+        assert_eq!(
+            health("lb-1.eu-central-1.elb.amazonaws.com", mode),
+            [true, true],
+            "{mode}"
+        );
+    }
+    let named = "dist.example.net";
+    assert_eq!(
+        health(named, "yes zone=Z2FDTNDATAQYW2"),
+        [false, false],
+        "by its hosted zone"
+    );
+}
+
+/// dns-28: a load balancer in a region that is not known here yet, at the apex.
+#[test]
+fn the_hosted_zone_of_an_unknown_target_can_be_named() {
+    let target = "lb-1.xx-future-1.elb.amazonaws.com";
+    for mode in ["auto", "yes"] {
+        let unnamed = claims([&format!("service/web/front @ CNAME {target} {mode}")]);
+        let lines = zone(Policy::Sync).lines("@", &unnamed, &RecordSets::default());
+        assert!(
+            lines[0].contains("CNAMEAtApex") || lines[0].contains("InvalidTarget"),
+            "{lines:?}"
+        );
+        let named = claims([&format!("service/web/front @ CNAME {target} {mode} zone=Z0NEWREGION")]);
+        let plan = zone(Policy::Sync).plan("@", &named, &RecordSets::default());
+        let zones: Vec<&str> = plan
+            .writes
+            .iter()
+            .filter_map(|change| match &change.set.content {
+                Content::Alias { zone_id, .. } => Some(&**zone_id),
+                Content::Values { .. } => None,
+            })
+            .collect();
+        assert_eq!(zones, ["Z0NEWREGION", "Z0NEWREGION"], "{mode}");
+    }
+    // Who wants no alias gets none.
+    let cname = claims([&format!("service/web/front foo CNAME {target} zone=Z0NEWREGION")]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &cname, &RecordSets::default())[0],
+        format!("+ foo CNAME {target}")
+    );
 }

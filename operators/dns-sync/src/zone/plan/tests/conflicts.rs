@@ -124,10 +124,12 @@ fn a_holder_without_address_keeps_its_record_from_others() {
             matches!(&plan.verdicts[..], [(_, _, RecordVerdict::Conflict(winner))] if winner.resource() == "ingress/a/x")
         );
     }
-    // It holds only what is its own.
-    let others = records(marked("foo A 192.0.2.1", US, "ingress/b/y"));
+    // It holds what is its own, and an address whose object is gone: it may have been renamed. A text is not its business.
     let held = claims(["ingress/a/x foo held"]);
-    assert_eq!(zone(Policy::Sync).plan("foo", &held, &others).deletes.len(), 1);
+    let others = records(marked("foo A 192.0.2.1", US, "ingress/b/y"));
+    assert!(zone(Policy::Sync).plan("foo", &held, &others).deletes.is_empty());
+    let text = records(marked("foo TXT \"hello\"", US, "dnsrecord/b/y"));
+    assert_eq!(zone(Policy::Sync).plan("foo", &held, &text).deletes.len(), 1);
 }
 
 #[test]

@@ -64,13 +64,36 @@ fn a_ttl_that_nobody_requests_is_kept() {
 }
 
 #[test]
-fn another_resource_alone_is_no_reason_to_write_but_is_updated_with_a_change() {
+fn an_owner_record_is_written_again_when_its_object_is_gone_for_certain() {
     let here = records(marked("foo A 192.0.2.1", US, "service/web/old"));
     let same = claims(["service/web/new foo A 192.0.2.1"]);
-    assert_eq!(
-        zone(Policy::Sync).lines("foo", &same, &here),
-        ["service/web/new A Published"]
-    );
+    for policy in [Policy::UpsertOnly, Policy::Sync] {
+        assert_eq!(
+            zone(policy).lines("foo", &same, &here),
+            [
+                "- _owner.a.foo mark service/web/old",
+                "+ _owner.a.foo mark service/web/new",
+                "service/web/new A Published"
+            ]
+        );
+    }
+    // Not while it may come, not where nothing may be changed, and not while it shares the record.
+    for absence in [Absence::NeverSeen, Absence::Unlisted, Absence::Unwatched] {
+        let zone = Zone {
+            absence,
+            ..zone(Policy::Sync)
+        };
+        assert_eq!(
+            zone.lines("foo", &same, &here),
+            ["service/web/new A Published"],
+            "{absence:?}"
+        );
+    }
+    for policy in [Policy::Observe, Policy::CreateOnly] {
+        assert_eq!(zone(policy).lines("foo", &same, &here), ["service/web/new A Published"]);
+    }
+    let both = claims(["service/web/new foo A 192.0.2.1", "service/web/old foo A 192.0.2.1"]);
+    assert!(zone(Policy::Sync).plan("foo", &both, &here).writes.is_empty());
     let other = claims(["service/web/new foo A 192.0.2.2"]);
     assert_eq!(
         zone(Policy::Sync).publish("foo", &other, &here),

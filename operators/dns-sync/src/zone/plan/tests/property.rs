@@ -116,7 +116,7 @@ fn apply_all(zone: &Zone, claims: &BTreeMap<Name, Vec<Claim>>, records: &mut Rec
     let mut changed = 0;
     for name in names(records, claims) {
         let desired = claims.get(&name).map_or(&[][..], Vec::as_slice);
-        let plan = plan(&name, desired, records, &zone.rules(), |_| zone.absence);
+        let plan = plan(&name, desired, &[], records, &zone.rules(), |_, _| zone.absence);
         let before = records.clone();
         let mut group = plan.writes.clone();
         for (_, deletes) in &plan.deletes {
@@ -205,7 +205,7 @@ fn every_object_gets_a_verdict_for_what_it_wants() {
         let zone = any_zone(&mut random);
         let records = any_image(&mut random, &zone.affix, &zone.apex);
         for (name, desired) in any_claims(&mut random) {
-            let plan = plan(&name, &desired, &records, &zone.rules(), |_| zone.absence);
+            let plan = plan(&name, &desired, &[], &records, &zone.rules(), |_, _| zone.absence);
             for claim in desired.iter().filter(|claim| claim.endpoint.is_some()) {
                 assert!(
                     plan.verdicts.iter().any(|(object, _, _)| *object == claim.object),

@@ -151,7 +151,15 @@ async fn nothing_is_called_after_the_term() {
     let (mut throne, leadership) = TestLeadership::empty();
     throne.give();
     let fake = FakeProvider::default();
-    let harness = Harness::around(new_object_cache(), SYNC, fake, &leadership, Guard::default()).await;
+    let harness = Harness::around(
+        new_object_cache(),
+        SYNC,
+        fake,
+        &leadership,
+        Guard::default(),
+        Fingerprints::default(),
+    )
+    .await;
     harness.list(&some(2000));
     while !harness.fake.lock().calls.iter().any(|call| call.starts_with("change")) {
         sleep(Duration::from_millis(1)).await;

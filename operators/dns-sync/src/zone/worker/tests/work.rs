@@ -21,16 +21,49 @@ async fn one_change_is_one_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_within_the_window_are_sent_together_and_soon() {
+async fn a_single_change_on_a_quiet_zone_is_sent_at_once() {
+    let harness = Harness::begin(&format!("{SYNC}, batchWindow: 5s"), &[], FakeProvider::default()).await;
+    harness.rest().await;
+    harness.calls();
+    harness.put(&record("r0", "192.0.2.1"));
+    // Several events of one object are no burst.
+    sleep(Duration::from_millis(2)).await;
+    harness.put(&record("r0", "192.0.2.2"));
+    // It takes 20 ms to be answered.
+    sleep(Duration::from_millis(30)).await;
+    assert_eq!(harness.calls(), ["change 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_that_come_during_a_call_and_soon_after_it_are_sent_together() {
     let harness = Harness::begin(SYNC, &[], FakeProvider::default()).await;
     harness.calls();
     for n in 0..5 {
         harness.put(&record(&format!("r{n}"), "192.0.2.1"));
-        sleep(Duration::from_millis(30)).await;
+        sleep(Duration::from_millis(25)).await;
     }
+    assert_eq!(harness.calls(), ["change 2"], "the first one has not waited");
+    sleep(Duration::from_millis(90)).await;
+    assert!(harness.calls().is_empty());
+    sleep(Duration::from_millis(40)).await;
+    assert_eq!(harness.calls(), ["change 8"], "the window begins with the first event");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_is_gathered_for_the_whole_window() {
+    let harness = Harness::begin(SYNC, &[], FakeProvider::default()).await;
+    harness.calls();
+    for n in 0..300 {
+        harness.put(&record(&format!("r{n}"), "192.0.2.1"));
+        if n % 100 == 0 {
+            sleep(Duration::from_millis(3)).await;
+        }
+    }
+    sleep(Duration::from_millis(170)).await;
+    harness.put(&record("late", "192.0.2.1"));
     assert!(harness.calls().is_empty());
     sleep(Duration::from_millis(100)).await;
-    assert_eq!(harness.calls(), ["change 10"], "the window begins with the first event");
+    assert_eq!(harness.calls(), ["change 602"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,6 +154,7 @@ async fn instructions_from_before_the_worker_started_count() {
         fake,
         &Leadership::always(),
         Guard::default(),
+        Fingerprints::default(),
     )
     .await;
     // The task has not run yet: nothing was awaited since.
@@ -147,10 +181,11 @@ async fn observing_only_lists() {
 #[tokio::test(start_paused = true)]
 async fn late_sources_cost_no_record() {
     let harness = Harness::begin(SYNC, &some(5), FakeProvider::default()).await;
+    let past = harness.reported();
     let Harness { fake, task, .. } = harness;
     task.abort();
     let object_cache = new_object_cache();
-    let harness = Harness::around(object_cache, SYNC, fake, &Leadership::always(), Guard::default()).await;
+    let harness = Harness::around(object_cache, SYNC, fake, &Leadership::always(), Guard::default(), past).await;
     harness.take(&Update::Event(Event::Init));
     harness.take(&Update::Event(Event::InitApply(record("r0", "192.0.2.7"))));
     sleep(Duration::from_secs(20)).await;
@@ -171,14 +206,62 @@ async fn late_sources_cost_no_record() {
 async fn objects_that_arrive_during_a_list_of_the_zone_count_before_anything_is_deleted() {
     let yaml = &format!("{SYNC}, batchWindow: 0s");
     let harness = Harness::begin(yaml, &some(9), FakeProvider::default()).await;
+    let past = harness.reported();
     let Harness { fake, task, .. } = harness;
     task.abort();
     fake.lock().calls.clear();
-    let harness = Harness::around(new_object_cache(), yaml, fake, &Leadership::always(), Guard::default()).await;
+    let always = Leadership::always();
+    let harness = Harness::around(new_object_cache(), yaml, fake, &always, Guard::default(), past).await;
     // The answer to the first call takes longer than this.
     sleep(Duration::from_millis(10)).await;
     harness.list(&some(9));
     harness.rest().await;
     assert_eq!((harness.calls(), harness.records().len()), (vec!["list".to_owned()], 9));
     assert_eq!(harness.shared.state().deletes.parked.len(), 0);
+}
+
+/// dns-08: somebody changes a record back again and again. It is left alone until a person asks for another try.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_another_writer_changes_back_is_tried_again_on_request() {
+    let harness = Harness::begin(SYNC, &some(1), FakeProvider::default()).await;
+    let theirs = || {
+        let (key, set) = set("r0 A 198.51.100.9");
+        harness.fake.lock().zone.insert(key, set);
+    };
+    theirs();
+    sleep(Duration::from_mins(17)).await;
+    assert_eq!(harness.records(), ["r0 A 192.0.2.1"], "once it is corrected");
+    theirs();
+    sleep(Duration::from_mins(17)).await;
+    assert_eq!(
+        (harness.records(), harness.shared.state().contested()),
+        (vec!["r0 A 198.51.100.9".to_owned()], 1)
+    );
+    harness.request_list();
+    harness.rest().await;
+    assert_eq!(
+        (harness.records(), harness.shared.state().contested()),
+        (vec!["r0 A 192.0.2.1".to_owned()], 0)
+    );
+}
+
+/// D3: a restart remembers what was published, by the status, and takes nothing else for its own.
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_only_what_was_published_here_is_deleted() {
+    let harness = Harness::begin(SYNC, &some(5), FakeProvider::default()).await;
+    for (key, set) in fake_zone::marked("theirs A 192.0.2.66", "home", "dnsrecord/n/theirs") {
+        harness.fake.lock().zone.insert(key, set);
+    }
+    let harness = harness.restart(SYNC, &some(4)).await;
+    assert_eq!(
+        harness.records(),
+        [
+            "r0 A 192.0.2.1",
+            "r1 A 192.0.2.1",
+            "r2 A 192.0.2.1",
+            "r3 A 192.0.2.1",
+            "theirs A 192.0.2.66"
+        ]
+    );
+    assert_eq!(harness.shared.state().deletes.parked.len(), 1);
 }
