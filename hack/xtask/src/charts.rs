@@ -18,7 +18,7 @@ use hearth_cluster::{go_tools, packages, workspace};
 use serde_json::Value;
 
 use crate::operators::OPERATORS;
-use queries::{dashboard_queries, is_known, metrics_of};
+use queries::{dashboard_queries, is_known, metrics_of, operators_of};
 use schemas::{crd_schemas, kinds_of, kubernetes_schemas};
 
 /// The oldest and the newest Kubernetes that the charts are rendered for.
@@ -272,8 +272,8 @@ impl Chart<'_> {
         Ok(())
     }
 
-    /// Every value is in the README, every alert has its tests, its texts and its runbook, and every metric in a query of an alert
-    /// or the dashboard is in docs/observability.md.
+    /// Every value is in the README, every alert has its tests, its texts and its runbook, every metric in a query of an alert
+    /// or the dashboard is in docs/observability.md, and no query selects another operator.
     fn documents(&self) -> Result<()> {
         let mut wrong = Vec::new();
         let readme = self.file("README.md")?;
@@ -333,6 +333,14 @@ impl Chart<'_> {
             runbooks
                 .iter()
                 .map(|page| format!("docs/runbooks/{}/{page} belongs to no alert", self.name)),
+        );
+        // A query that was copied from another chart would show that operator.
+        let selected: BTreeSet<&str> = queries.iter().flat_map(|query| operators_of(query)).collect();
+        wrong.extend(
+            selected
+                .iter()
+                .filter(|name| **name != self.name)
+                .map(|name| format!("a query selects operator=\"{name}\"; it must select {}", self.name)),
         );
         let read_by_queries: BTreeSet<String> = queries.iter().flat_map(|query| metrics_of(query)).collect();
         ensure!(!read_by_queries.is_empty(), "found no metric in any query");

@@ -33,6 +33,12 @@ pub(super) fn dashboard_queries(value: &Value) -> Vec<String> {
     queries
 }
 
+/// The operators whose series a query selects by name.
+pub(super) fn operators_of(query: &str) -> impl Iterator<Item = &str> {
+    let selectors = query.split("operator=\"").skip(1);
+    selectors.filter_map(|after| after.split('"').next())
+}
+
 /// Whether the word before this text is a function or an aggregation.
 fn is_called(after: &str) -> bool {
     let after = after.trim_start();
@@ -98,5 +104,12 @@ mod tests {
     fn a_dashboards_variables_are_queries_too() {
         let dashboard = json!({"panels": [{"targets": [{"expr": "up"}]}], "list": [{"query": {"query": "label_values(a_info{b=\"c\"}, d)"}}]});
         assert_eq!(dashboard_queries(&dashboard), ["a_info{b=\"c\"}", "up"]);
+    }
+
+    #[test]
+    fn the_operators_that_a_query_selects_are_found() {
+        let query = r#"up and on (job) a_info{operator="b",c="d"} or absent(a_info{operator="e"})"#;
+        assert_eq!(operators_of(query).collect::<Vec<_>>(), ["b", "e"]);
+        assert_eq!(operators_of("up{a=\"b\"}").count(), 0);
     }
 }
