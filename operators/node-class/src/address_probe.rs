@@ -9,8 +9,10 @@ use tokio::net::TcpStream;
 use crate::crd::host::HostState;
 use crate::reconcile::Context;
 
-/// How often a silent host is tried.
-const EVERY: Duration = Duration::from_secs(20);
+/// How often hosts are looked for that were not tried since they went silent.
+const TICK: Duration = Duration::from_secs(5);
+/// After so many of these all of them are tried again.
+const EVERY: u32 = 4;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Where nothing else is said: SSH.
@@ -18,9 +20,13 @@ const PORT: u16 = 22;
 
 /// Looks for as long as the process lives; only a leader needs it.
 pub async fn run(ctx: Arc<Context>) {
+    let mut ticks = 0_u32;
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(TICK).await;
+        ticks = ticks.wrapping_add(1);
         if ctx.process.leadership.term().is_none() {
+            // What was heard in an earlier term says nothing of this one.
+            ctx.observed().answers.clear();
             continue;
         }
         let silent: Vec<(String, String)> = {
@@ -36,11 +42,17 @@ pub async fn run(ctx: Arc<Context>) {
                 .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))
                 .collect()
         };
-        let mut answers = BTreeMap::new();
-        for (host, address) in silent {
-            let answered = answers_at(&with_port(&address)).await;
-            answers.insert(host, answered);
+        let known = ctx.observed().answers.clone();
+        let tried = |(host, _): &(String, String)| known.contains_key(host);
+        if silent.len() == known.len() && silent.iter().all(tried) && !ticks.is_multiple_of(EVERY) {
+            continue;
         }
+        // All at once: one that does not answer must not delay the others.
+        let answers = silent.into_iter().map(|(host, address)| async move {
+            let answered = answers_at(&with_port(&address)).await;
+            (host, answered)
+        });
+        let answers: BTreeMap<String, bool> = futures::future::join_all(answers).await.into_iter().collect();
         let changed = ctx.observed().answers != answers;
         ctx.observed().answers = answers;
         if changed {

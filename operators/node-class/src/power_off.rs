@@ -12,11 +12,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::crd::OFF;
 use crate::crd::host::{Answer, HostState, OffPhase, OffRequest};
 
 /// How many lines the status bears (`OffRequest::waiting`).
@@ -43,6 +45,10 @@ pub struct Case<'a> {
     pub was_off: bool,
     /// Whether it may go off once it is emptied ([`crate::impact::Impact::emptied`]).
     pub may: Answer,
+    /// The boots of its nodes that are up.
+    pub boots: &'a BTreeMap<String, String>,
+    /// Nodes that were cordoned and are not any more.
+    pub lifted: &'a [String],
     /// Pods that still run there and have to go, in words with the reason; none if they were not listed.
     pub left: Option<&'a [String]>,
     /// How long evictions are tried.
@@ -81,7 +87,9 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
             ..Next::default()
         };
     }
-    let back = |off: &OffRequest| case.state != HostState::Off && (case.was_off || off.phase == OffPhase::Off);
+    let back = |off: &OffRequest| {
+        case.state != HostState::Off && (case.was_off || off.phase == OffPhase::Off || rebooted(case, off))
+    };
     match (case.asked, case.off) {
         (None, Some(off)) => ended(Some(off.request.clone())),
         (Some(asked), Some(off)) if back(off) && asked == off.request => ended(Some(asked.to_owned())),
@@ -91,6 +99,14 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
         (Some(asked), None) if case.handled != Some(asked) => begun(case, asked, now),
         (_, None) => ended(None),
     }
+}
+
+/// It was switched off and on, so quickly that it was not seen off, or booted instead. While a node still runs as it did
+/// then, it is the reboot of a virtual machine.
+fn rebooted(case: &Case<'_>, off: &OffRequest) -> bool {
+    let same = |(node, boot): (&String, &String)| Some(case.boots.get(node)? == boot);
+    let mut known = off.boots.iter().filter_map(same).peekable();
+    known.peek().is_some() && known.all(|same| !same)
 }
 
 /// No request is under way.
@@ -118,6 +134,7 @@ fn begun(case: &Case<'_>, request: &str, now: Timestamp) -> Next {
         evict: !left.is_empty(),
         off: Some(OffRequest {
             waiting: lines(left),
+            boots: case.boots.clone(),
             ..off(OffPhase::Draining)
         }),
         again: Some(SOON),
@@ -145,11 +162,20 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
     if off.phase == OffPhase::Refused {
         return begun(case, asked, now);
     }
-    // A clock that went backwards starts the time again; it is then measured from the new clock's time.
-    let since = if anew || now < off.since.0 { now } else { off.since.0 };
+    // Once the cordon was lifted, nothing is known of a host that was empty: it is emptied again. And a clock that went backwards
+    // starts the time again; it is then measured from the new clock's time.
+    let lifted = !case.lifted.is_empty();
+    let restart = lifted && off.phase == OffPhase::Drained;
+    let since = if anew || restart || now < off.since.0 {
+        now
+    } else {
+        off.since.0
+    };
     let over = Duration::try_from(now.duration_since(since)).unwrap_or_default() >= case.deadline;
     let unseen = case.left.is_none() && off.phase == OffPhase::Draining && over;
     let phase = match case.left {
+        _ if lifted && over => OffPhase::Incomplete,
+        _ if lifted => OffPhase::Draining,
         Some([]) => OffPhase::Drained,
         Some(_) if over => OffPhase::Incomplete,
         Some(_) => OffPhase::Draining,
@@ -159,6 +185,7 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
         None => off.phase,
     };
     let waiting = match case.left {
+        _ if lifted => lines(&case.lifted.iter().map(|node| lifted_line(node)).collect::<Vec<_>>()),
         Some(left) => lines(left),
         None if unseen => vec!["its pods could not be looked at".to_owned()],
         None => off.waiting.clone(),
@@ -168,12 +195,13 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
         .saturating_sub(Duration::try_from(now.duration_since(since)).unwrap_or_default());
     Next {
         cordon: true,
-        evict: phase == OffPhase::Draining && case.left.is_some_and(|left| !left.is_empty()),
+        evict: !lifted && phase == OffPhase::Draining && case.left.is_some_and(|left| !left.is_empty()),
         off: Some(OffRequest {
             request: asked.to_owned(),
             since: Time(since),
             phase,
             waiting,
+            boots: if off.boots.is_empty() { case.boots } else { &off.boots }.clone(),
         }),
         again: Some(if phase == OffPhase::Draining {
             RETRY.min(rest)
@@ -200,7 +228,15 @@ fn new(request: &str, phase: OffPhase, now: Timestamp) -> OffRequest {
         since: Time(now),
         phase,
         waiting: Vec::new(),
+        boots: BTreeMap::new(),
     }
+}
+
+fn lifted_line(node: &str) -> String {
+    format!(
+        "somebody lifted the cordon of {node}, so that pods may have come back; it is set again, the more rarely the more often \
+         this happens. To take the request back, remove the annotation {OFF} of the NodeHost"
+    )
 }
 
 fn refusal(off: OffRequest) -> Next {

@@ -19,6 +19,7 @@ mod validate;
 mod writes;
 
 pub use matching::matches;
+pub(crate) use resolve::taint_key;
 pub use resolve::{control_plane_refusal, resolve};
 pub use validate::validate;
 pub(crate) use writes::{OwnedTaints, UNREADABLE, is_out_of_service};

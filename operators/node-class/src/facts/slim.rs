@@ -48,6 +48,8 @@ pub struct SlimNodeStatus {
     pub node_info: Option<SlimNodeInfo>,
     /// Resources, of which memory matters.
     pub capacity: Option<SlimCapacity>,
+    /// What of them pods may request.
+    pub allocatable: Option<SlimCapacity>,
 }
 
 /// A condition of a Node.

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::args::{Feature, Learning, Settings, Timing};
@@ -56,6 +57,8 @@ pub struct Planner {
     serial: u64,
     /// By node, keys that the API server refused because others manage them, and when that was.
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
+    /// Requests that were granted by the last plan, and since when: their status may not be written yet.
+    granted: BTreeMap<String, (String, Timestamp)>,
     /// When this process began to lead with a clear view.
     clear_since: Option<Duration>,
     restored: bool,
@@ -92,6 +95,7 @@ impl Planner {
             outbox: BTreeMap::new(),
             serial: 0,
             theirs: BTreeMap::new(),
+            granted: BTreeMap::new(),
             clear_since: None,
             restored: false,
             loaded: false,
@@ -132,6 +136,7 @@ impl Planner {
         self.entries.clear();
         self.outbox.clear();
         self.node_plans.clear();
+        self.granted.clear();
         (self.loaded, self.clear_since) = (false, None);
         self.look(now);
         while self
@@ -224,17 +229,20 @@ impl Planner {
             self.clear_since.get_or_insert(now.mono);
         }
         let mut plan = Plan::default();
+        let leaving = self.leaving(observed, now);
         let step = Step {
             observed,
             claims: &claims,
             domains: &domains,
             unusable: &unusable(observed),
+            leaving: &leaving,
             clear,
             now,
         };
         self.account(&step, &events, &mut plan);
 
-        plan.impact = crate::impact::assess(&self.members(&step), observed.workloads.as_deref(), clear);
+        plan.impact = self.impact(&step);
+        self.note_members(&step, &plan.impact);
         let only_add = !(clear && self.long_clear(now) && observed.complete);
         let still = matches!(visibility, Visibility::Blind | Visibility::Guarded(_));
         let views = self.plan_nodes(&step, &mut plan, only_add, still);

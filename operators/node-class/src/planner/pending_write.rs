@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::types::NodePlan;
+use crate::class::contention::CORDON;
 use crate::class::{NodeDiff, node_diff, yielded};
 use crate::crd::CORDONED;
 use crate::facts::{NodeFacts, Text, Texts};
@@ -33,6 +34,10 @@ impl PendingWrite {
             // Cordoned by somebody already: that is as good, and not ours to lift.
             (Some(_), None) if node.unschedulable => None,
             (Some(request), None) => Some(Cordon::For(request.clone())),
+            // Somebody lifted ours.
+            (Some(request), Some(_)) if !node.unschedulable && !node_plan.wanted.held.contains(CORDON) => {
+                Some(Cordon::For(request.clone()))
+            }
             (None, Some(_)) if !node_plan.only_add => Some(Cordon::Lift),
             _ => None,
         };

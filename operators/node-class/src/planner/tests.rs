@@ -12,6 +12,7 @@ use crate::args::{Cli, Command};
 use crate::crd::{CORDONED, NodeClass, NodeHistory, NodeHost};
 use crate::facts::{NodeFacts, SlimNode, slim};
 
+mod cases;
 mod power_off;
 mod restart;
 

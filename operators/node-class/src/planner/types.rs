@@ -15,8 +15,9 @@ use crate::crd::{Availability, NodeClass, NodeClassStatus, NodeHost, NodeHostSta
 use crate::facts::NodeFacts;
 use crate::history::Record;
 use crate::host::Claims;
-use crate::impact::{Impact, Workloads};
+use crate::impact::{Impact, Leaving};
 use crate::liveness::{Domains, State, Visibility};
+use crate::workloads::Workloads;
 
 /// What is known from outside at one moment. Clones are cheap.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +51,8 @@ pub(super) struct Step<'a> {
     pub(super) claims: &'a Claims,
     pub(super) domains: &'a Domains,
     pub(super) unusable: &'a Unusable,
+    /// Hosts that are expected to go off, or are off because of that.
+    pub(super) leaving: &'a BTreeMap<String, Leaving>,
     /// Liveness is seen clearly.
     pub(super) clear: bool,
     pub(super) now: Now,
@@ -120,6 +123,8 @@ pub struct Entry {
     pub(crate) hold: Option<&'static str>,
     /// The event about the out-of-service taint whose write is not seen on the node yet.
     pub(crate) told: Option<&'static str>,
+    /// It had a member of etcd when its Node was seen last.
+    pub(crate) etcd: bool,
     /// When it was first seen Ready again while our out-of-service taint is there.
     pub(crate) ready_since: Option<Duration>,
 }
@@ -132,6 +137,7 @@ pub(crate) struct Shown {
     pub(crate) classes: Vec<String>,
     pub(crate) learned: Availability,
     pub(crate) flapping: bool,
+    pub(crate) etcd: bool,
     /// The types of the findings.
     pub(crate) findings: Vec<String>,
 }

@@ -14,9 +14,12 @@ use kube::{Api, ResourceExt};
 
 use super::node_patch::{apply, patch_current};
 use super::{Context, history};
+use crate::args::Feature;
+use crate::class::contention::CORDON;
 use crate::class::{NodeDiff, is_out_of_service};
+use crate::crd::CORDONED;
 use crate::facts::{NodeFacts, SlimNode};
-use crate::planner::{PendingWrite, pending_write};
+use crate::planner::{Cordon, NodePlan, PendingWrite, pending_write};
 
 /// How often leftovers are looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -32,13 +35,23 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     if ctx.histories.get(&ObjectRef::new(&name)).is_none() && !node_plan.still {
         history::create(&ctx, &name).await?;
     }
-    let next = if look_for_leftovers(&ctx, &node.facts).await? {
+    // What is left on the node decides about one taint only: that it cannot be seen holds up no write.
+    let looked = look_for_leftovers(&ctx, &node.facts).await;
+    if let Some(again) = write(&ctx, &node, node_plan).await? {
+        return Ok(again);
+    }
+    Ok(if looked? {
         Action::requeue(LOOK_AGAIN)
     } else {
         Action::await_change()
-    };
+    })
+}
+
+/// Writes what differs; when to come back if it is to be tried again.
+async fn write(ctx: &Context, node: &SlimNode, node_plan: &NodePlan) -> Result<Option<Action>, RequestError> {
+    let name = node.name_any();
     let Some(pending) = pending_write(&node.facts, node_plan) else {
-        return Ok(next);
+        return Ok(None);
     };
     let facts = node.versioned();
     let api = Api::<SlimNode>::all(ctx.process.client.clone());
@@ -55,10 +68,10 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
                     // The next plan leaves them to others.
                     ctx.planner().refused(&name, theirs, ctx.clock.now());
                     ctx.wake.notify_one();
-                    return Ok(Action::requeue(LOOK_AGAIN));
+                    return Ok(Some(Action::requeue(LOOK_AGAIN)));
                 }
             };
-            wrote(&ctx, &facts, pending.diff.apply.clone(), None);
+            wrote(ctx, &facts, pending.diff.apply.clone(), None);
             ctx.metrics.write("labels");
             tracing::info!(node = name, ?labels, ?annotations, "labels and annotations applied");
             let pending = pending_write(&fresh, node_plan);
@@ -66,10 +79,10 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
         }
     };
     patch_current(&api, facts, pending, node_plan, |facts, pending| {
-        note(&ctx, facts, pending);
+        note(ctx, facts, pending);
     })
     .await?;
-    Ok(next)
+    Ok(None)
 }
 
 type Metadata = (BTreeMap<String, String>, BTreeMap<String, String>);
@@ -104,6 +117,10 @@ fn note(ctx: &Context, facts: &NodeFacts, pending: &PendingWrite) {
         tracing::info!(node = facts.name, taints = ?shown(taints), "taints written");
     }
     if let Some(cordon) = &pending.cordon {
+        if matches!(cordon, Cordon::For(_)) && facts.annotations.contains_key(CORDONED) {
+            ctx.planner().contention.restored(facts, CORDON, ctx.clock.now().mono);
+            ctx.metrics.restored(1);
+        }
         ctx.metrics.write("cordon");
         tracing::info!(node = facts.name, ?cordon, "cordon changed");
     }
@@ -123,7 +140,8 @@ fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Opti
 /// While our out-of-service taint is on a node that is back: what of the time before is still there.
 /// True while it has to be checked again.
 async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, RequestError> {
-    if !is_out_of_service(facts) || facts.ready.status != Some(true) {
+    let failover = ctx.planner().has(Feature::Failover);
+    if !failover || !is_out_of_service(facts) || facts.ready.status != Some(true) {
         ctx.observed().leftovers.remove(&facts.name);
         return Ok(false);
     }
