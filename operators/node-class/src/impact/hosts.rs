@@ -3,15 +3,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::placement::{Pods, hard};
 use super::quorum::{Effect, Layout, Votes, effect};
+use super::reasons::{Reasons, list};
 use super::zones::{Counts, Name, fix, tolerated};
 use super::{Leaving, Member, Quorum};
 use crate::crd::OFF;
 use crate::crd::host::{Answer, MayGoOff};
 use crate::liveness::State;
 use crate::workloads::{PodFacts, Role, Workloads};
-
-/// How many names a sentence bears.
-const NAMES: usize = 5;
 
 /// What all hosts share, worked out once.
 #[derive(Debug)]
@@ -67,45 +65,6 @@ impl Leave<'_> {
     /// A request for it was granted, and it is being emptied.
     fn granted(&self) -> bool {
         matches!(self.here.first().and_then(|m| m.leaving), Some(Leaving::Granted(_)))
-    }
-}
-
-/// Reasons by their weight.
-#[derive(Clone, Debug, Default)]
-struct Reasons {
-    against: Vec<String>,
-    unsure: Vec<String>,
-    notes: Vec<String>,
-    /// What cannot be judged, now or later.
-    unjudged: Vec<String>,
-    /// Of that it is likely that it stands against it.
-    likely: bool,
-}
-
-impl Reasons {
-    /// What a request gets.
-    fn request(&self) -> Answer {
-        match (self.against.is_empty() && !self.likely, self.unsure.is_empty()) {
-            (false, _) => Answer::No,
-            (true, false) => Answer::Unknown,
-            (true, true) => Answer::Yes,
-        }
-    }
-
-    fn answer(self) -> MayGoOff {
-        let answer = match (
-            self.against.is_empty(),
-            self.unsure.is_empty() && self.unjudged.is_empty(),
-        ) {
-            (false, _) => Answer::No,
-            (true, false) => Answer::Unknown,
-            (true, true) => Answer::Yes,
-        };
-        let mut because = [self.against, self.unsure, self.unjudged, self.notes].concat();
-        if because.is_empty() {
-            because.push("nothing that is known stands against it".to_owned());
-        }
-        MayGoOff { answer, because }
     }
 }
 
@@ -441,15 +400,4 @@ fn places<'a>(members: &[Member<'a>], workloads: &'a Workloads) -> Places<'a> {
         places.all.push((name, on));
     }
     places
-}
-
-/// `a, b, c and 4 more`.
-fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let more = names.len().saturating_sub(NAMES);
-    let shown = names.take(NAMES).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        format!("{shown} and {more} more")
-    } else {
-        shown
-    }
 }

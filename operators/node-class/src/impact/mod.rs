@@ -6,6 +6,7 @@
 mod hosts;
 mod placement;
 mod quorum;
+mod reasons;
 #[cfg(test)]
 mod tests;
 pub mod zones;

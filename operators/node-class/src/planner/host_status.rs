@@ -7,12 +7,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Planner;
 use super::class_status::{flag, handled};
-use super::off_request::granted;
+use super::off_request::{granted, host_state};
 use super::types::{Plan, Step};
 use crate::crd::history::Kind;
 use crate::crd::host::{HostNode, HostState, OffPhase};
 use crate::crd::{Availability, NodeHost, NodeHostStatus};
-use crate::host::{expected_off, window_problem};
+use crate::host::window_problem;
 use crate::impact::Leaving;
 use crate::liveness::{LivenessStatus, State, Visibility};
 
@@ -77,10 +77,10 @@ impl Planner {
             .map(|(_, s)| s)
             .filter(|s| s.state != State::Gone)
             .collect();
-        let state = state(&present.iter().map(|liveness| liveness.state).collect::<Vec<_>>());
+        let state = host_state(&present.iter().map(|liveness| liveness.state).collect::<Vec<_>>());
         let next = self.off_request(step, plan, host, &nodes);
         plan.again = [plan.again, next.again].into_iter().flatten().min();
-        let windows = expected_off(&host.spec.expected_off, &self.zone, step.now.wall);
+        let windows = step.windows.contains(name);
         let off = next.off.as_ref().is_some_and(granted);
         let worst = nodes
             .iter()
@@ -181,18 +181,6 @@ fn rank(availability: Availability) -> u8 {
         Availability::AlwaysOn => 0,
         Availability::Unproven => 1,
         Availability::Volatile => 2,
-    }
-}
-
-pub(super) fn state(nodes: &[State]) -> HostState {
-    let count = |state: State| nodes.iter().filter(|one| **one == state).count();
-    let up = count(State::Up) + count(State::Missing);
-    match (up, count(State::Down)) {
-        (0, 0) => HostState::Unknown,
-        (up, 0) if up == nodes.len() => HostState::On,
-        (0, down) if down == nodes.len() => HostState::Off,
-        (up, down) if up + down == nodes.len() => HostState::Partial,
-        _ => HostState::Unknown,
     }
 }
 

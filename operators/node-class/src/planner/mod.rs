@@ -229,12 +229,14 @@ impl Planner {
             self.clear_since.get_or_insert(now.mono);
         }
         let mut plan = Plan::default();
-        let leaving = self.leaving(observed, now);
+        let windows = self.windows(observed, now);
+        let leaving = self.leaving(observed, &windows);
         let step = Step {
             observed,
             claims: &claims,
             domains: &domains,
             unusable: &unusable(observed),
+            windows: &windows,
             leaving: &leaving,
             clear,
             now,

@@ -185,6 +185,7 @@ impl Entry {
             hold: None,
             told: None,
             etcd: false,
+            placed: false,
             ready_since: None,
         }
     }

@@ -129,15 +129,12 @@ impl Planner {
         views
     }
 
-    fn alive_by_host(&self, step: &Step<'_>) -> Alive {
+    fn alive_by_host<'a>(&self, step: &Step<'a>) -> Alive<'a> {
         let mut alive = Alive::new();
         for (node, host) in &step.claims.host {
             let liveness = self.liveness(node);
             if matches!(liveness.state, State::Up | State::Missing) {
-                alive
-                    .entry(host.clone())
-                    .or_default()
-                    .push((node.clone(), liveness.silent));
+                alive.entry(host).or_default().push((node, liveness.silent));
             }
         }
         alive
@@ -150,7 +147,7 @@ impl Planner {
         node: &NodeFacts,
         host: Option<&NodeHost>,
         wanted: &mut Wanted,
-        alive: &Alive,
+        alive: &Alive<'_>,
         plan: &mut Plan,
     ) -> Vec<Taint> {
         let now = step.now;
@@ -164,7 +161,7 @@ impl Planner {
         let out = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
         // The mark outlives a taint that somebody else removes.
         let absent = node.taints.iter().all(|taint| taint.key != OUT_OF_SERVICE);
-        let removed = absent && mark.as_ref().is_some_and(|mark| mark.marks(&out));
+        let marked = mark.as_ref().is_some_and(|mark| mark.marks(&out));
         let there = kept(node);
         let Some(entry) = self.entries.get_mut(&node.name) else {
             return Vec::new();
@@ -178,19 +175,20 @@ impl Planner {
             return Vec::new();
         }
         let back = liveness.state == State::Up && node.ready.status == Some(true);
+        let by_us = entry.told == Some("OutOfServiceRemoved");
+        entry.placed = ours || (entry.placed && !by_us && !back);
+        let removed = absent && (marked || entry.placed);
         entry.ready_since = (back && ours).then(|| entry.ready_since.unwrap_or(now.mono));
         let siblings = host.and_then(|host| alive.get(host.metadata.name.as_deref()?));
         let siblings = siblings.into_iter().flatten().filter(|(name, _)| *name != node.name);
-        let others = siblings
-            .min_by_key(|(_, silent)| *silent)
-            .map(|(name, silent)| (name, *silent));
+        let others = siblings.min_by_key(|(_, silent)| *silent).copied();
         let case = failover::Case {
             node,
             liveness: &liveness,
             failover: wanted.failover.as_ref(),
             power: host.and_then(|host| host.status.as_ref()?.power.as_ref()),
             address: host.map_or(Address::None, |host| address(step, host, others.is_none())),
-            alive: others.map(|(name, silent)| (name.as_str(), silent)),
+            alive: others,
             removed,
             member: match plan.impact.quorum.members {
                 0 => node.control_plane(),
@@ -247,7 +245,7 @@ impl Planner {
 }
 
 /// Nodes that are not down, by host, and how long each has been silent.
-type Alive = BTreeMap<String, Vec<(String, Duration)>>;
+type Alive<'a> = BTreeMap<&'a str, Vec<(&'a str, Duration)>>;
 
 /// What the host's address says; it is only asked when none of its nodes is alive.
 fn address(step: &Step<'_>, host: &NodeHost, silent: bool) -> Address {

@@ -1,21 +1,20 @@
 //! What becomes of the request to switch a host off. The host's reconciler carries it out.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_reconciler::duration;
 use kube::ResourceExt;
 
 use super::Planner;
-use super::host_status;
-use super::types::{Plan, Step};
+use super::types::{Observed, Plan, Step};
 use crate::args::Feature;
 use crate::clock::Now;
-use crate::crd::host::{Answer, OffPhase, OffRequest};
+use crate::crd::host::{Answer, HostState, OffPhase, OffRequest};
 use crate::crd::{CORDONED, NodeHost, OFF};
 use crate::host::expected_off;
 use crate::impact::Leaving;
 use crate::liveness::{LivenessStatus, State};
-use crate::planner::Observed;
 use crate::power_off::{self, Next};
 
 /// How long evictions are tried when the host does not say.
@@ -25,7 +24,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 impl Planner {
     /// The hosts that are expected to go off: by a request that was granted, or by the time of day. Requests come first.
-    pub(super) fn leaving(&self, observed: &Observed, now: Now) -> BTreeMap<String, Leaving> {
+    pub(super) fn leaving(&self, observed: &Observed, windows: &BTreeSet<String>) -> BTreeMap<String, Leaving> {
         let leaving = observed.hosts.iter().filter_map(|host| {
             let (name, asked) = (host.name_any(), asked(host)?);
             let off = host.status.as_ref().and_then(|status| status.off.as_ref());
@@ -35,12 +34,16 @@ impl Planner {
             since.map(|since| (name, Leaving::Granted(since)))
         });
         let mut leaving: BTreeMap<String, Leaving> = leaving.collect();
-        for host in &observed.hosts {
-            if expected_off(&host.spec.expected_off, &self.zone, now.wall) {
-                leaving.entry(host.name_any()).or_insert(Leaving::Window);
-            }
+        for host in windows {
+            leaving.entry(host.clone()).or_insert(Leaving::Window);
         }
         leaving
+    }
+
+    /// The hosts of which a window is open.
+    pub(super) fn windows(&self, observed: &Observed, now: Now) -> BTreeSet<String> {
+        let open = |host: &&Arc<NodeHost>| expected_off(&host.spec.expected_off, &self.zone, now.wall);
+        observed.hosts.iter().filter(open).map(|host| host.name_any()).collect()
     }
 
     /// The next state of a host's request.
@@ -88,7 +91,7 @@ impl Planner {
             asked,
             handled: status.and_then(|status| status.last_handled_off.as_deref()),
             off,
-            state: host_status::state(&judged.collect::<Vec<_>>()),
+            state: host_state(&judged.collect::<Vec<_>>()),
             boots: &boots.collect(),
             lifted: &lifted,
             was_off: off.is_some_and(|off| off.phase == OffPhase::Off),
@@ -110,6 +113,19 @@ fn asked(host: &NodeHost) -> Option<&str> {
 /// Its host may be off at any time.
 pub(super) fn granted(off: &OffRequest) -> bool {
     off.phase != OffPhase::Refused
+}
+
+/// What a host is by the states of its nodes.
+pub(super) fn host_state(nodes: &[State]) -> HostState {
+    let count = |state: State| nodes.iter().filter(|one| **one == state).count();
+    let up = count(State::Up) + count(State::Missing);
+    match (up, count(State::Down)) {
+        (0, 0) => HostState::Unknown,
+        (up, 0) if up == nodes.len() => HostState::On,
+        (0, down) if down == nodes.len() => HostState::Off,
+        (up, down) if up + down == nodes.len() => HostState::Partial,
+        _ => HostState::Unknown,
+    }
 }
 
 fn deadline(host: &NodeHost) -> Duration {

@@ -51,6 +51,8 @@ pub(super) struct Step<'a> {
     pub(super) claims: &'a Claims,
     pub(super) domains: &'a Domains,
     pub(super) unusable: &'a Unusable,
+    /// Hosts of which a window is open.
+    pub(super) windows: &'a BTreeSet<String>,
     /// Hosts that are expected to go off, or are off because of that.
     pub(super) leaving: &'a BTreeMap<String, Leaving>,
     /// Liveness is seen clearly.
@@ -105,6 +107,7 @@ pub struct Plan {
 
 /// What is remembered of a node between two plans.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one observation")]
 pub struct Entry {
     pub(crate) record: Record,
     /// The state that the record accounts for since it was advanced last; none until first judged.
@@ -125,6 +128,8 @@ pub struct Entry {
     pub(crate) told: Option<&'static str>,
     /// It had a member of etcd when its Node was seen last.
     pub(crate) etcd: bool,
+    /// Our out-of-service taint was on it, and we did not remove it.
+    pub(crate) placed: bool,
     /// When it was first seen Ready again while our out-of-service taint is there.
     pub(crate) ready_since: Option<Duration>,
 }

@@ -302,7 +302,7 @@ fn a_taint_that_a_person_removed_is_set_again_only_after_a_return() {
     cluster.power_off("gamer");
     let (plan, _) = cluster.pass(60);
     assert!(pending_write(&cluster.observed.nodes["gamer-1"], &plan.nodes["gamer-1"]).is_some());
-    // kubectl removes the taint, not the mark.
+    // kubectl removes the taint, and with --edit perhaps the mark; as long as this process lives, it remembers.
     let mark = format!("{OUT_OF_SERVICE}=nodeshutdown:NoExecute");
     let condition = json!([{ "type": "Ready", "status": "Unknown" }]);
     let annotations = json!({ "annotations": { OWNED_TAINTS: mark } });
@@ -310,6 +310,21 @@ fn a_taint_that_a_person_removed_is_set_again_only_after_a_return() {
         "gamer-1",
         &json!({ "metadata": annotations, "status": { "conditions": condition } }),
     );
+    let taint = json!([{ "key": OUT_OF_SERVICE, "value": "nodeshutdown", "effect": "NoExecute" }]);
+    let down = json!({ "conditions": condition });
+    cluster.node(facts(
+        "gamer-1",
+        &json!({ "metadata": annotations, "spec": { "taints": taint }, "status": down }),
+    ));
+    cluster.pass(10);
+    cluster.node(facts("gamer-1", &json!({ "status": down })));
+    let (plan, _) = cluster.pass(20);
+    assert_eq!(
+        pending_write(&cluster.observed.nodes["gamer-1"], &plan.nodes["gamer-1"]).and_then(|p| p.diff.taints),
+        None
+    );
+    cluster.planner.entries.get_mut("gamer-1").unwrap().placed = false;
+    cluster.planner.entries.get_mut("gamer-1").unwrap().hold = None;
     cluster.node(removed);
     let told = cluster.told(60);
     assert!(told.iter().any(|(node, reason, text)| node == "gamer-1"
