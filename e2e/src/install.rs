@@ -185,7 +185,10 @@ impl Installation {
     pub(crate) async fn ready(&self, replicas: usize, limit: Duration) -> Result<()> {
         until(&format!("{replicas} ready pods of {}", self.name), limit, || async {
             let pods = self.pods().await?;
-            Ok((pods.len() == replicas && pods.iter().all(is_ready)).then_some(()))
+            if pods.len() == replicas && pods.iter().all(is_ready) {
+                return Ok(Some(()));
+            }
+            bail!("{}", pods.iter().map(describe).collect::<Vec<_>>().join(", "))
         })
         .await
     }
@@ -262,6 +265,24 @@ pub(crate) fn sum_of(text: &str, name: &str, texts: &[&str]) -> f64 {
         .filter(|line| texts.iter().all(|text| line.contains(text)))
         .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
         .sum()
+}
+
+/// What of a pod says why it is not ready, or not gone.
+fn describe(pod: &Pod) -> String {
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    format!(
+        "{} on {}: {}{}{}",
+        pod.name_any(),
+        node.unwrap_or("no node"),
+        phase.unwrap_or("no phase"),
+        if is_ready(pod) { ", ready" } else { "" },
+        if pod.metadata.deletion_timestamp.is_some() {
+            ", ending"
+        } else {
+            ""
+        }
+    )
 }
 
 /// `registry/repository:tag` in its parts.

@@ -74,7 +74,7 @@ spec:
 {{- with include "hearth.imagePullSecrets" . }}
 {{- . }}
 {{ end -}}
-serviceAccountName: {{ include "hearth.serviceAccountName" . }}
+serviceAccountName: {{ include "hearth.serviceAccountName" . | quote }}
 automountServiceAccountToken: true
 enableServiceLinks: false
 {{- with .Values.podSecurityContext }}
@@ -97,7 +97,7 @@ root; optional: env: as for the Deployment. */}}
 {{- define "hearth.container" -}}
 {{- $values := .root.Values -}}
 image: {{ include "hearth.image" .root | quote }}
-imagePullPolicy: {{ $values.image.pullPolicy }}
+imagePullPolicy: {{ include "hearth.imagePullPolicy" .root }}
 env:
   - name: POD_NAME
     valueFrom:

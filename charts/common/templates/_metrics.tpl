@@ -35,7 +35,7 @@ spec:
   jobLabel: app.kubernetes.io/name
   namespaceSelector:
     matchNames:
-      - {{ include "hearth.namespace" . }}
+      - {{ include "hearth.namespace" . | quote }}
   selector:
     matchLabels:
       {{- include "hearth.selectorLabels" . | nindent 6 }}
@@ -60,7 +60,8 @@ spec:
 {{- end }}
 
 {{- /* The alerts of files/alerts.yaml. promtool tests this file, so it has no Helm templates. An
-override changes one alert by name; a name that does not exist is an error. */}}
+override changes one alert by name; a name that does not exist is an error. Runbooks are paths in the repository there; without
+a base URL an alert has no link, since one that leads nowhere is worse. */}}
 {{- define "hearth.prometheusRule" -}}
 {{- $rule := .Values.metrics.prometheusRule }}
 {{- if $rule.enabled }}
@@ -73,6 +74,8 @@ override changes one alert by name; a name that does not exist is an error. */}}
 {{- $override := get $rule.overrides .alert | default dict }}
 {{- if not $override.disabled }}
 {{- $alert := merge (pick $override "expr" "for") . }}
+{{- $runbook := ternary dict (dict "runbook_url" (printf "%s/%s" (trimSuffix "/" $rule.runbookBaseURL) .annotations.runbook_url)) (empty $rule.runbookBaseURL) }}
+{{- $_ := set $alert "annotations" (mergeOverwrite (omit .annotations "runbook_url") $runbook ($override.annotations | default dict)) }}
 {{- $_ := set $alert "labels" (mergeOverwrite (dict) .labels ($override.labels | default dict) (pick $override "severity")) }}
 {{- $rules = append $rules $alert }}
 {{- end }}

@@ -32,8 +32,8 @@ or a dict with it under "root". */}}
 {{- end }}
 
 {{- define "hearth.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "hearth.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "hearth.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "hearth.labels" -}}
@@ -50,9 +50,9 @@ root, name; optional: suffix to the name, namespaced (default true), namespace, 
 {{- $root := .root }}
 {{- $labels := mergeOverwrite (dict) (include "hearth.labels" $root | fromYaml) ($root.Values.commonLabels | default dict) (.labels | default dict) }}
 {{- $annotations := mergeOverwrite (dict) ($root.Values.commonAnnotations | default dict) (.annotations | default dict) -}}
-name: {{ default (include "hearth.fullname" $root) .name }}
+name: {{ default (include "hearth.fullname" $root) .name | quote }}
 {{- if ne .namespaced false }}
-namespace: {{ default (include "hearth.namespace" $root) .namespace }}
+namespace: {{ default (include "hearth.namespace" $root) .namespace | quote }}
 {{- end }}
 labels:
   {{- toYaml $labels | nindent 2 }}
@@ -74,6 +74,13 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{- /* A tag that each build replaces must be pulled each time. An image of `localhost` is on the node already. */}}
+{{- define "hearth.imagePullPolicy" -}}
+{{- $image := .Values.image }}
+{{- $fixed := or $image.digest (ne $image.tag "dev") (eq $image.registry "localhost") }}
+{{- default (ternary "IfNotPresent" "Always" (not (not $fixed))) $image.pullPolicy }}
+{{- end }}
+
 {{- define "hearth.imagePullSecrets" -}}
 {{- $global := (.Values.global | default dict).imagePullSecrets | default list }}
 {{- with concat $global .Values.imagePullSecrets | uniq -}}
@@ -85,6 +92,9 @@ imagePullSecrets:
 {{- /* Checks that a schema cannot express. The message says how to fix it. */}}
 {{- define "hearth.validate" -}}
 {{- $_ := required "clusterName is required: the name of this cluster, which never changes, not even when the cluster is rebuilt. Keep it in Git, for example `clusterName: home`" .Values.clusterName }}
+{{- if not (or .Values.image.registry (regexMatch "^([^/]*[.:][^/]*|localhost)/" .Values.image.repository)) }}
+{{- fail (printf "image.registry is required: no image is published yet, and %s without a registry would be a stranger's image on Docker Hub. Set it to your registry, or to localhost for an image that is loaded onto the nodes" .Values.image.repository) }}
+{{- end }}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
 {{- fail (printf "replicaCount is %d, but leaderElection.enabled is false: two replicas would undo each other's changes. Set leaderElection.enabled to true, or replicaCount to 1" (int .Values.replicaCount)) }}
 {{- end }}

@@ -3,6 +3,9 @@ makes Helm keep them (and with them all their objects) at an uninstall. Only the
 as text: Helm's YAML functions would turn integers into floats. */}}
 {{- define "hearth.crds" -}}
 {{- if .Values.crds.enabled }}
+{{- if not (.Files.Glob "files/crds/*.yaml") }}
+{{- fail "this chart has lost its CRDs (files/crds/*.yaml), so the operator would find none; package the chart from a complete checkout, or install the CRDs yourself and set crds.enabled to false" }}
+{{- end }}
 {{- range $path, $bytes := .Files.Glob "files/crds/*.yaml" }}
 {{- $text := $.Files.Get $path }}
 {{- $own := ($text | fromYaml).metadata }}

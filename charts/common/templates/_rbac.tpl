@@ -31,11 +31,11 @@ metadata:
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $kind }}
-  name: {{ $name }}
+  name: {{ $name | quote }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "hearth.serviceAccountName" $root }}
-    namespace: {{ include "hearth.namespace" $root }}
+    name: {{ include "hearth.serviceAccountName" $root | quote }}
+    namespace: {{ include "hearth.namespace" $root | quote }}
 {{- end }}
 {{- end }}
 
@@ -65,7 +65,10 @@ watchNamespaces; own: rules in the operator's namespace. The lease and events ar
 {{- end }}
 {{- $own := .own }}
 {{- if $values.leaderElection.enabled }}
-{{- $own = append $own (dict "apiGroups" (list "coordination.k8s.io") "resources" (list "leases") "verbs" (list "get" "create" "update")) }}
+{{- /* A name cannot restrict `create`. The lease has the operator's name. */}}
+{{- $leases := dict "apiGroups" (list "coordination.k8s.io") "resources" (list "leases") }}
+{{- $own = append $own (merge (dict "verbs" (list "create")) $leases) }}
+{{- $own = append $own (merge (dict "resourceNames" (list $root.Chart.Name) "verbs" (list "get" "update")) $leases) }}
 {{- end }}
 ---
 {{ include "hearth.role" (dict "root" $root "namespace" (include "hearth.namespace" $root) "rules" $own) }}

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) owners: HashMap<String, String>,
     pub(super) access: Keys,
     pub(super) rules: Vec<(u64, Rule)>,
+    /// How many calls a rule has hit, by its id.
+    pub(super) hits: HashMap<u64, usize>,
     pub(super) throttle: Option<Throttle>,
     pub(super) buckets: HashMap<String, Bucket>,
     pub(super) calls: Vec<Call>,
@@ -52,7 +54,8 @@ impl State {
             .iter_mut()
             .filter(|(_, rule)| rule.hits(operation, zone, key, edits));
         let faults = hit
-            .map(|(_, rule)| {
+            .map(|(id, rule)| {
+                *self.hits.entry(*id).or_default() += 1;
                 rule.times = rule.times.map(|times| times - 1);
                 rule.fault.clone()
             })
@@ -92,6 +95,7 @@ impl Control {
             owners: HashMap::new(),
             access: Keys::default(),
             rules: Vec::new(),
+            hits: HashMap::new(),
             throttle: None,
             buckets: HashMap::new(),
             calls: Vec::new(),
@@ -116,6 +120,11 @@ impl Control {
         let id = state.serial();
         state.rules.push((id, rule.into()));
         FaultId(id)
+    }
+
+    /// How many calls have met the fault. A call counts when all of it has arrived, before it is delayed or answered.
+    pub fn hits(&self, fault: FaultId) -> usize {
+        self.state().hits.get(&fault.0).copied().unwrap_or_default()
     }
 
     /// Takes a fault back.

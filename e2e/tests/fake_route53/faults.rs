@@ -84,10 +84,13 @@ async fn lists_can_be_short_broken_or_slow() {
             .await
             .is_err()
     );
-    control.fault(Rule::lists(Fault::DelayMs(200)).times(1));
+    let delay = control.fault(Rule::lists(Fault::DelayMs(200)).times(1));
+    assert_eq!(control.hits(delay), 0);
     let start = Instant::now();
     assert_eq!(bench.list().await.len(), 3);
     assert!(start.elapsed() >= Duration::from_millis(200));
+    assert_eq!(bench.list().await.len(), 3);
+    assert_eq!(control.hits(delay), 1);
 }
 
 #[tokio::test]

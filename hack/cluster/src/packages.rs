@@ -72,6 +72,25 @@ pub fn prometheus(program: &str) -> Result<PathBuf> {
     Ok(program.into())
 }
 
+/// A program from a crate in this version, compiled once.
+pub fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
+    let home = cache()?.join("cargo").join(format!("{name}-{version}"));
+    let (program, complete) = (home.join("bin").join(name), home.join("complete"));
+    let _held = lock(&home)?;
+    if complete.exists() {
+        return Ok(program);
+    }
+    let log = home.with_extension("log");
+    let mut install = workspace::cargo();
+    install
+        .args(["install", "--quiet", "--locked", "--version", version, "--root"])
+        .arg(&home)
+        .arg(name);
+    run_logged(&mut install, &format!("{name} {version}"), &log)?;
+    fs::write(complete, "")?;
+    Ok(program)
+}
+
 fn is_installed(package: &str) -> bool {
     let query = Command::new("dpkg-query")
         .args(["-W", "-f=${db:Status-Status}", package])

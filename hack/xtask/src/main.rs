@@ -6,6 +6,7 @@ mod demo;
 mod e2e;
 mod generate;
 mod image;
+mod mutants;
 mod operators;
 mod target;
 mod test;
@@ -32,7 +33,7 @@ enum Task {
     Cluster(cli::Args),
     /// Build operators' images as OCI archives and load them into the local cluster
     Image(image::Args),
-    /// Rewrite the generated files (crds/)
+    /// Rewrite the generated files: crds/, and the charts' copies of them
     Generate(generate::Args),
     /// Lint, render and test the charts and their alerts
     Charts(charts::Args),
@@ -44,6 +45,8 @@ enum Task {
     Demo(demo::Args),
     /// Measure an operator against its budgets
     Bench(bench::Args),
+    /// Change the code of operators in small ways, and show what no unit test notices
+    Mutants(mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -67,5 +70,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::E2e(args) => e2e::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Mutants(args) => mutants::run(&args),
     }
 }

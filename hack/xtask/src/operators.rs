@@ -11,6 +11,8 @@ pub(crate) struct Operator {
     pub(crate) name: &'static str,
     /// Its Cargo package.
     pub(crate) package: &'static str,
+    /// The API group of its CRDs: its chart installs those files of crds/ that end with it.
+    pub(crate) crd_group: &'static str,
     /// Tools that its image has beside its binary.
     pub(crate) tools: &'static [ToolFile],
     /// Its end-to-end tests.
@@ -36,6 +38,7 @@ pub(crate) const OPERATORS: &[Operator] = &[
     Operator {
         name: "dns-sync",
         package: "hearth-dns-sync",
+        crd_group: "dns.hearth.home.arpa",
         tools: &[],
         parts: &[
             Part {
@@ -58,6 +61,7 @@ pub(crate) const OPERATORS: &[Operator] = &[
     Operator {
         name: "node-class",
         package: "hearth-node-class",
+        crd_group: "nodes.hearth.home.arpa",
         tools: &[],
         parts: &[
             // Machines that go off one after another, and four of seven in one case.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt};
 use hearth_reconciler::health::Check;
 use hearth_reconciler::namespaces::{reflect_namespaces, watch_namespaces};
-use hearth_reconciler::run::run as run_controller;
+use hearth_reconciler::run::{OnTakeover, run as run_controller};
 use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::start::start;
 use hearth_reconciler::trigger::{Triggered, trigger};
@@ -88,6 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         zones,
         &process,
         "dnszone",
+        OnTakeover::ReconcileAll,
         Arc::clone(&context),
         reconcile::zone::reconcile,
     );
@@ -121,6 +122,7 @@ async fn records(context: &Arc<Context>, triggered: Triggered<DNSRecord>) {
         records,
         process,
         "dnsrecord",
+        OnTakeover::ReconcileAll,
         Arc::clone(context),
         reconcile::record::reconcile,
     )

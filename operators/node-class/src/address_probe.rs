@@ -26,23 +26,21 @@ pub async fn run(ctx: Arc<Context>) {
         ticks = ticks.wrapping_add(1);
         if ctx.process.leadership.term().is_none() {
             // What was heard in an earlier term says nothing of this one.
-            ctx.observed().answers.clear();
+            ctx.observed.lock().answers.clear();
             continue;
         }
-        let silent: Vec<(String, String)> = {
-            let plan = ctx.plan();
-            let off = |name: &str| {
-                plan.hosts
-                    .get(name)
-                    .is_some_and(|status| status.state == Some(HostState::Off))
-            };
-            let hosts = ctx.hosts.state();
-            let hosts = hosts.iter().filter(|host| off(&host.name_any()));
-            hosts
-                .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))
-                .collect()
+        let plan = ctx.plan();
+        let off = |name: &str| {
+            plan.hosts
+                .get(name)
+                .is_some_and(|status| status.state == Some(HostState::Off))
         };
-        let known = ctx.observed().answers.clone();
+        let hosts = ctx.hosts.store.state();
+        let silent = hosts.iter().filter(|host| off(&host.name_any()));
+        let silent: Vec<(String, String)> = silent
+            .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))
+            .collect();
+        let known = ctx.observed.lock().answers.clone();
         let tried = |(host, _): &(String, String)| known.contains_key(host);
         if silent.len() == known.len() && silent.iter().all(tried) && !ticks.is_multiple_of(EVERY) {
             continue;
@@ -53,8 +51,8 @@ pub async fn run(ctx: Arc<Context>) {
             (host, answered)
         });
         let answers: BTreeMap<String, bool> = futures::future::join_all(answers).await.into_iter().collect();
-        let changed = ctx.observed().answers != answers;
-        ctx.observed().answers = answers;
+        let changed = ctx.observed.lock().answers != answers;
+        ctx.observed.lock().answers = answers;
         if changed {
             ctx.wake.notify_one();
         }

@@ -90,7 +90,7 @@ pub struct Timing {
     /// A lease that is silent for this long makes a node down, once the Ready condition agrees. Twice as long without
     #[arg(long, env = "HEARTH_GRACE", default_value = "40s", value_parser = duration::parse)]
     pub grace: Duration,
-    /// Silence of all leases beyond this means that nobody sees, not that all are down
+    /// Silence of all leases beyond this means that nothing can be seen, not that all are down
     #[arg(long, env = "HEARTH_BLIND_AFTER", default_value = "20s", value_parser = duration::parse)]
     pub blind_after: Duration,
     /// For so long after a start, once it sees clearly, nothing is taken off nodes
@@ -107,19 +107,6 @@ pub struct Timing {
     pub clean_off_after: Duration,
 }
 
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            grace: Duration::from_secs(40),
-            blind_after: Duration::from_secs(20),
-            settle: Duration::from_mins(1),
-            checkpoint: Duration::from_mins(30),
-            reboot_within: Duration::from_mins(10),
-            clean_off_after: Duration::from_mins(5),
-        }
-    }
-}
-
 /// Thresholds of learning.
 #[derive(clap::Args, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Learning {
@@ -132,16 +119,6 @@ pub struct Learning {
     /// How long a verdict stays at least
     #[arg(long, env = "HEARTH_LEARN_DWELL", default_value = "24h", value_parser = duration::parse)]
     pub dwell: Duration,
-}
-
-impl Default for Learning {
-    fn default() -> Self {
-        Self {
-            coverage: Duration::from_hours(72),
-            calm: Duration::from_hours(14 * 24),
-            dwell: Duration::from_hours(24),
-        }
-    }
 }
 
 /// Reads a name of the IANA database.

@@ -41,15 +41,15 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
             tokio::time::sleep(rest(took)).await;
         }
         heartbeat.pass();
-        let now = ctx.clock.now();
-        ctx.planner().tracker.watching(feeds.sees(), now);
+        let now = Now::read();
+        ctx.planner.lock().tracker.watching(feeds.sees(), now);
         let complete = feeds.complete();
-        if !ctx.planner().restored() {
+        if !ctx.planner.lock().restored {
             if !complete {
                 continue;
             }
             let Some(stored) = reading.ask(&ctx) else { continue };
-            ctx.planner().restore(&stored);
+            ctx.planner.lock().restore(&stored);
             restored.pass();
         }
         if feeds.forgotten.swap(false, Relaxed) {
@@ -60,9 +60,9 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
         let leading = ctx.process.leadership.term().is_some();
         if new_term || !leading {
             (asked, reading) = (Asked::default(), Reading::default());
-            ctx.planner().stand_by(now);
+            ctx.planner.lock().stand_by(now);
             {
-                let mut observed = ctx.observed();
+                let mut observed = ctx.observed.lock();
                 observed.leftovers.clear();
                 observed.pods_left.clear();
             }
@@ -71,15 +71,15 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
         if !leading {
             continue;
         }
-        if !ctx.planner().loaded() {
-            ctx.planner().look(now);
+        if !ctx.planner.lock().loaded {
+            ctx.planner.lock().look(now);
             if !complete {
                 continue;
             }
             let Some(stored) = reading.ask(&ctx) else { continue };
-            ctx.planner().load(stored);
+            ctx.planner.lock().load(stored);
         }
-        let happened = ctx.planner().look(now) || (complete && ctx.planner().settled(now));
+        let happened = ctx.planner.lock().look(now) || (complete && ctx.planner.lock().settled(now));
         let changed = feeds.dirty.swap(false, Relaxed) | woken;
         if !(happened || changed || now.mono.saturating_sub(last) >= recheck(took).min(again)) {
             continue;
@@ -91,7 +91,7 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
         if ask(&ctx, &plan, &observed, &mut asked, now) {
             feeds.changed(&ctx);
         }
-        took = ctx.clock.now().mono.saturating_sub(now.mono);
+        took = Now::read().mono.saturating_sub(now.mono);
     }
 }
 
@@ -106,7 +106,7 @@ fn recheck(took: Duration) -> Duration {
 }
 
 fn make_plan(ctx: &Context, observed: &Observed, now: Now) -> Arc<Plan> {
-    let plan = ctx.planner().plan(observed, now);
+    let plan = ctx.planner.lock().plan(observed, now);
     for (node, reason, text) in &plan.events {
         tracing::info!(node, reason, text, "node");
         if let Some(facts) = observed.nodes.get(node) {

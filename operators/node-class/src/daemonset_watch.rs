@@ -5,54 +5,21 @@ use futures::StreamExt;
 use hearth_reconciler::cache::Cache;
 use hearth_reconciler::start::Process;
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
-use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::class::lockout::DaemonSetFacts;
 use crate::reconcile::Context;
 
-/// What a watch reads of a DaemonSet.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = DaemonSet)]
-#[serde(default)]
-pub struct SlimDaemonSet {
-    /// Standard metadata.
-    pub metadata: ObjectMeta,
-    /// What of the spec matters.
-    pub spec: Option<SlimDaemonSetSpec>,
-}
-
-/// What a watch reads of a DaemonSet's spec.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimDaemonSetSpec {
-    /// Its pods' template.
-    pub template: SlimTemplate,
-}
-
-/// What a watch reads of a template.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimTemplate {
-    /// The pods' spec.
-    pub spec: Option<PodSpec>,
-}
-
-fn facts(set: &SlimDaemonSet) -> (String, Option<DaemonSetFacts>) {
+fn facts(set: &DaemonSet) -> (String, Option<DaemonSetFacts>) {
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
-    let spec = set
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.template.spec.clone())
-        .unwrap_or_default();
+    let spec = set.spec.template.spec.as_ref();
     let facts = DaemonSetFacts {
-        tolerations: spec.tolerations.unwrap_or_default(),
-        host_network: spec.host_network.unwrap_or_default(),
-        priority_class: spec.priority_class_name,
+        tolerations: spec.and_then(|spec| spec.tolerations.clone()).unwrap_or_default(),
+        host_network: spec.and_then(|spec| spec.host_network).unwrap_or_default(),
+        priority_class: spec.and_then(|spec| spec.priority_class_name.clone()),
         namespace: namespace.clone(),
         name: name.clone(),
     };
@@ -61,7 +28,7 @@ fn facts(set: &SlimDaemonSet) -> (String, Option<DaemonSetFacts>) {
 
 /// Watches DaemonSets and reads the own pod once. Without permission nothing is known, and nothing refused for it.
 pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, config: watcher::Config) {
-    let updates = hearth_reconciler::watch::watch(Api::<SlimDaemonSet>::all(process.client.clone()), config, |_| ());
+    let updates = hearth_reconciler::watch::watch(Api::<DaemonSet>::all(process.client.clone()), config, |_| ());
     let gate = process.health.gate("daemonsets listed");
     let feeding = Arc::clone(ctx);
     tasks.spawn(async move {
@@ -70,7 +37,7 @@ pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, con
         while let Some(update) = updates.next().await {
             cache.take(&update, facts, &gate);
             if cache.is_complete() {
-                feeding.observed().daemon_sets = Some(Arc::new(cache.items().values().cloned().collect()));
+                feeding.observed.lock().daemon_sets = Some(Arc::new(cache.items().values().cloned().collect()));
                 feeding.wake.notify_one();
             }
         }
@@ -81,10 +48,9 @@ pub fn watch(tasks: &mut JoinSet<()>, process: &Process, ctx: &Arc<Context>, con
         loop {
             match api.get_opt(&name).await {
                 Ok(pod) => {
-                    let tolerations = pod
-                        .and_then(|pod| pod.spec)
-                        .map(|spec| spec.tolerations.unwrap_or_default());
-                    ctx.observed().own_tolerations = tolerations.map(Arc::new);
+                    let spec = pod.and_then(|pod| pod.spec);
+                    let tolerations = spec.map(|spec| spec.tolerations.unwrap_or_default());
+                    ctx.observed.lock().own_tolerations = tolerations.map(Arc::new);
                     return ctx.wake.notify_one();
                 }
                 Err(error) => tracing::debug!(%error, "the own pod cannot be read"),

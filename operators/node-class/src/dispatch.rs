@@ -37,29 +37,29 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
         let Some(facts) = observed.nodes.get(name) else {
             continue;
         };
-        let missing = !node_plan.still && ctx.histories.get(&ObjectRef::new(name)).is_none();
-        let waits = missing || plan.pending.contains(name) || ctx.planner().watches_leftovers(name);
+        let missing = !node_plan.still && ctx.histories.store.get(&ObjectRef::new(name)).is_none();
+        let waits = missing || plan.pending.contains(name) || ctx.planner.lock().watches_leftovers(name);
         if !waits {
             asked.nodes.remove(name);
             continue;
         }
-        // The controller retries the same by itself, after its backoff. Equal facts that arrived anew are another case: what was
+        // The controller retries the same by itself, after its backoff. Equal facts that arrived again are another case: what was
         // written there was removed again.
         let same = asked.nodes.get(name).is_some_and(|(before, then, at)| {
             before == node_plan && Arc::ptr_eq(then, facts) && now.mono.saturating_sub(*at) < ASK_AGAIN
         });
         if !same {
-            let Some(left) = room.checked_sub(1) else {
+            if room == 0 {
                 more = true;
                 continue;
-            };
-            room = left;
+            }
+            room -= 1;
             let what = (Arc::clone(node_plan), Arc::clone(facts), now.mono);
             asked.nodes.insert(name.clone(), what);
-            ctx.triggers.node.reconcile(ObjectRef::new(name));
+            ctx.nodes.trigger.reconcile(ObjectRef::new(name));
         }
     }
-    for host in ctx.hosts.state() {
+    for host in ctx.hosts.store.state() {
         let name = host.name_any();
         if plan
             .hosts
@@ -69,27 +69,27 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
             // It may have been withdrawn while no operator ran.
             || host.status.as_ref().is_some_and(|status| status.off.is_some())
         {
-            ctx.triggers.host.reconcile(ObjectRef::from_obj(&*host));
+            ctx.hosts.trigger.reconcile(ObjectRef::from_obj(&*host));
         }
     }
-    for class in ctx.classes.state() {
+    for class in ctx.classes.store.state() {
         if plan.classes.get(&class.name_any()) != class.status.as_ref() {
-            ctx.triggers.class.reconcile(ObjectRef::from_obj(&*class));
+            ctx.classes.trigger.reconcile(ObjectRef::from_obj(&*class));
         }
     }
-    let (planner, mut room) = (ctx.planner(), AT_ONCE);
+    let (planner, mut room) = (ctx.planner.lock(), AT_ONCE);
     asked
         .histories
         .retain(|_, (_, at)| now.mono.saturating_sub(*at) < ASK_AGAIN);
     for (name, serial) in planner.waiting_to_store() {
         let same = asked.histories.get(name).is_some_and(|(before, _)| *before == serial);
-        if same || ctx.histories.get(&ObjectRef::new(name)).is_none() {
+        if same || ctx.histories.store.get(&ObjectRef::new(name)).is_none() {
             continue;
         }
         let Some(left) = room.checked_sub(1) else { return true };
         room = left;
         asked.histories.insert(name.clone(), (serial, now.mono));
-        ctx.triggers.history.reconcile(ObjectRef::new(name));
+        ctx.histories.trigger.reconcile(ObjectRef::new(name));
     }
     more
 }

@@ -158,7 +158,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     ),
     (
         23,
-        "somebody drops our taint",
+        "another writer removes our taint",
         &["class::contention::tests::a_taint_that_is_removed_repeatedly_is_written_at_most_six_times_an_hour"],
     ),
     (
@@ -179,7 +179,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         27,
         "RBAC lacks patch",
-        &["- error.rs of the shared crate: a refusal is retried every five minutes and told as an event"],
+        &["- error.rs of the shared crate: a refusal is retried every five minutes and reported as an event"],
     ),
     (
         28,

@@ -26,14 +26,11 @@ struct RawHistory {
 /// One that cannot be read, because a newer operator wrote it, holds up no other.
 fn stored(history: RawHistory) -> (String, Box<Entry>) {
     let status: Result<Option<NodeHistoryStatus>, _> = serde_json::from_value(history.status);
-    let entry = match status {
-        Ok(status) => Entry::stored(Ok(&status.unwrap_or_default())),
-        Err(error) => Entry::stored(Err(error.to_string())),
-    };
+    let status = status.map(Option::unwrap_or_default);
+    let entry = Entry::stored(status.as_ref().map_err(ToString::to_string));
     (history.metadata.name.unwrap_or_default(), entry)
 }
 
-/// Histories per page.
 const PAGE: u32 = 25;
 /// A page arrives within this time, or reading starts again.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! The operator's own metrics, `hearth_nodes_…`. The gauges are read from the latest plan when somebody asks; only a leader
+//! The operator's own metrics, `hearth_nodes_…`. The gauges are read from the latest plan when they are asked for; only a leader
 //! has one.
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -16,8 +16,8 @@ use crate::crd::history::Share;
 use crate::crd::host::{Answer, HostState};
 use crate::crd::{NodeClassStatus, NodeHostStatus};
 use crate::impact::{Quorum, Zone};
-use crate::liveness::State;
-use crate::planner::{NodeMetrics, Plan, describe_visibility};
+use crate::liveness::{State, Visibility};
+use crate::planner::{NodeMetrics, Plan};
 
 /// The latest plan, and whether this process leads.
 type Latest = (Arc<Mutex<Arc<Plan>>>, Leadership);
@@ -49,7 +49,7 @@ impl Metrics {
         }
         registry.register("hearth_nodes_writes", "Writes to nodes and histories", writes.clone());
         registry.register("hearth_nodes_events", "What happened to nodes", events.clone());
-        let help = "Keys of ours that somebody had taken away";
+        let help = "Keys of ours that another writer had removed";
         registry.register("hearth_nodes_restored", help, restored.clone());
         registry.register_collector(Box::new(gauges.clone()));
         Self {
@@ -66,19 +66,17 @@ impl Metrics {
         let _ = self.gauges.0.set((plan, leadership));
     }
 
-    /// Something was written.
     pub fn write(&self, kind: &'static str) {
         self.writes.get_or_create(&[("kind", kind)]).inc();
     }
 
-    /// Something happened to a node.
     pub fn event(&self, kind: &'static str) {
         if EVENTS.contains(&kind) {
             self.events.get_or_create(&[("kind", kind)]).inc();
         }
     }
 
-    /// So many keys of ours had been taken away.
+    /// So many keys of ours had been removed.
     pub fn restored(&self, number: u64) {
         self.restored.inc_by(number);
     }
@@ -110,90 +108,52 @@ type Labels = Vec<(&'static str, String)>;
 /// Name, help and value of a gauge. Objects without a value are left out.
 type Row<T> = (&'static str, &'static str, fn(&T) -> Option<f64>);
 
-const NODES: [Row<NodeMetrics>; 7] = [
-    ("flap_penalty", "Penalty for going up and down; it decays", |n| {
-        float(n.penalty)
-    }),
-    ("flapping", "1 while the node goes up and down too often", |n| {
-        truth(n.flapping)
-    }),
-    (
-        "clock_offset_seconds",
-        "The node's clock minus the operator's, at its lease's last change",
-        |n| n.clock_offset,
-    ),
-    (
-        "lease_silent_seconds",
-        "For how long the node's lease has not changed, blind time not counted",
-        |n| Some(n.silent.as_secs_f64()),
-    ),
-    (
-        "history_known_until_timestamp_seconds",
-        "Until when the history is stored",
-        |n| Some(n.known_until?.as_duration().as_secs_f64()),
-    ),
-    ("cordoned", "The node is cordoned by node-class", |n| {
-        n.cordoned.then_some(1.0)
-    }),
-    ("contended_keys", "Keys that somebody keeps taking away", |n| {
-        count(n.contended)
-    }),
-];
+/// Tables of gauges: `NAME of TYPE { name: help => value }`.
+macro_rules! tables {
+    ($($table:ident of $type:ty { $($name:literal: $help:literal => $value:expr;)* })*) => {
+        $(const $table: &[Row<$type>] = &[$(($name, $help, $value)),*];)*
+    };
+}
 
-const HOSTS: [Row<NodeHostStatus>; 3] = [
-    (
-        "host_on",
-        "1 while a node of the host is up; absent while unknown",
-        |h| match h.state? {
+tables! {
+    NODES of NodeMetrics {
+        "flap_penalty": "Penalty for going up and down; it decays" => |n| float(n.penalty);
+        "flapping": "1 while the node goes up and down too often" => |n| truth(n.flapping);
+        "clock_offset_seconds": "The node's clock minus the operator's, at its lease's last change" => |n| n.clock_offset;
+        "lease_silent_seconds": "For how long the node's lease has not changed, blind time not counted" =>
+            |n| Some(n.silent.as_secs_f64());
+        "history_known_until_timestamp_seconds": "Until when the history is stored" =>
+            |n| Some(n.known_until?.as_duration().as_secs_f64());
+        "cordoned": "The node is cordoned by node-class" => |n| n.cordoned.then_some(1.0);
+        "contended_keys": "Keys that another writer keeps removing" => |n| count(n.contended);
+    }
+    HOSTS of NodeHostStatus {
+        "host_on": "1 while a node of the host is up; absent while unknown" => |h| match h.state? {
             HostState::On | HostState::Partial => Some(1.0),
             HostState::Off => Some(0.0),
             HostState::Unknown => None,
-        },
-    ),
-    ("expected_off", "1 while the host is expected to be off", |h| {
-        truth(h.expected_off)
-    }),
-    (
-        "host_may_go_off",
-        "1 while the host may be switched off; absent while unknown",
-        |h| match h.may_go_off.as_ref()?.answer {
-            Answer::Yes => Some(1.0),
-            Answer::No => Some(0.0),
-            Answer::Unknown => None,
-        },
-    ),
-];
-
-const ETCD: [Row<Quorum>; 2] = [
-    ("etcd_members", "Members of etcd, as far as node labels tell", |q| {
-        count(q.members)
-    }),
-    ("etcd_spare_members", "Members that are up beyond the quorum", |q| {
-        Some(count(q.up)? - count(q.quorum)?)
-    }),
-];
-
-const ZONES: [Row<Zone>; 2] = [
-    (
-        "zone_evictions_frozen",
-        "1 while Kubernetes evicts nothing in the zone",
-        |z| truth(z.frozen),
-    ),
-    (
-        "zone_headroom",
-        "How many more nodes may go before Kubernetes stops evicting",
-        |z| count(z.headroom),
-    ),
-];
-
-const CLASSES: [Row<NodeClassStatus>; 2] = [
-    ("class_nodes", "Nodes that the class matches", |c| {
-        float(c.matched.unwrap_or_default())
-    }),
-    ("class_conflicts", "Keys that the class does not get", |c| {
-        count(c.conflicts.len())
-    }),
-];
+        };
+        "expected_off": "1 while the host is expected to be off" => |h| truth(h.expected_off);
+        "host_may_go_off": "1 while the host may be switched off; absent while unknown" =>
+            |h| match h.may_go_off.as_ref()?.answer {
+                Answer::Yes => Some(1.0),
+                Answer::No => Some(0.0),
+                Answer::Unknown => None,
+            };
+    }
+    ETCD of Quorum {
+        "etcd_members": "Members of etcd, as far as node labels tell" => |q| count(q.members);
+        "etcd_spare_members": "Members that are up beyond the quorum" => |q| Some(count(q.up)? - count(q.needed)?);
+    }
+    ZONES of Zone {
+        "zone_evictions_frozen": "1 while Kubernetes evicts nothing in the zone" => |z| truth(z.frozen);
+        "zone_headroom": "How many more nodes may go before Kubernetes stops evicting" => |z| count(z.headroom);
+    }
+    CLASSES of NodeClassStatus {
+        "class_nodes": "Nodes that the class matches" => |c| float(c.matched.unwrap_or_default());
+        "class_conflicts": "Keys that the class does not get" => |c| count(c.conflicts.len());
+    }
+}
 
 /// One gauge with its series; without series it is not shown.
 fn gauge(
@@ -273,12 +233,12 @@ fn encode(plan: &Plan, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::f
         let ready = of.out_of_service?;
         Some((vec![("node", node.clone()), ("ready", ready.to_string())], 1.0))
     });
-    let help = "The out-of-service taint is on the node, whoever put it there";
+    let help = "The out-of-service taint is on the node, set by any writer";
     gauge(encoder, ("out_of_service", help), out)?;
-    table(encoder, &NODES, "node", &nodes.map(|(node, of)| (node.clone(), of)))?;
+    table(encoder, NODES, "node", &nodes.map(|(node, of)| (node.clone(), of)))?;
 
     let hosts = plan.hosts.iter().map(|(host, of)| (host.clone(), of));
-    table(encoder, &HOSTS, "host", &hosts)?;
+    table(encoder, HOSTS, "host", &hosts)?;
     let risks = |host: &String| u8::from(plan.impact.quorum_hosts.contains(host)).into();
     let risk = hosts.map(|(host, _)| (risks(&host), host));
     let risk = risk.map(|(value, host)| (vec![("host", host)], value));
@@ -291,16 +251,13 @@ fn encode(plan: &Plan, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::f
         gauge(encoder, (name, help), one)?;
     }
     let zones = plan.impact.zones.iter().map(|zone| (zone_name(zone), zone));
-    table(encoder, &ZONES, "zone", &zones)?;
+    table(encoder, ZONES, "zone", &zones)?;
     let only = count(plan.impact.only_volatile.len()).map(|number| (Vec::new(), number));
     let help = "Workloads and volumes that are only on volatile nodes";
     gauge(encoder, ("only_on_volatile", help), only)?;
     let classes = plan.classes.iter().map(|(class, of)| (class.clone(), of));
-    table(encoder, &CLASSES, "class", &classes)?;
-    let now = plan
-        .visibility
-        .as_ref()
-        .map(|visibility| describe_visibility(visibility).0);
+    table(encoder, CLASSES, "class", &classes)?;
+    let now = plan.visibility.as_ref().map(Visibility::as_str);
     let states = ["clear", "settling", "blind", "guarded"].into_iter();
     let states = states.map(|state| (vec![("state", state.to_owned())], u8::from(Some(state) == now).into()));
     let help = "How well the operator sees whether nodes are alive";

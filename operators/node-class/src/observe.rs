@@ -6,24 +6,25 @@ use std::sync::atomic::Ordering::Relaxed;
 use hearth_reconciler::cache::{Cache, Change};
 use hearth_reconciler::health::Check;
 use hearth_reconciler::watch::Update;
+use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 use parking_lot::Mutex;
 
-use crate::crd::NodeHost;
+use crate::clock::Now;
+use crate::crd::{NodeClass, NodeHost};
 use crate::facts::{NodeFacts, SlimHistory, SlimLease, SlimNode};
 use crate::planner::Observed;
 use crate::reconcile::Context;
-use crate::workloads::{PodFacts, SlimPod, SlimVolume, VolumeFacts, gather, of_pod, of_volume};
+use crate::workloads::{PodFacts, SlimPod, VolumeFacts, gather, of_pod, of_volume};
 
-/// The watches.
 #[derive(Debug, Default)]
 pub struct Feeds {
-    pub(crate) nodes: Mutex<Cache<String, Arc<NodeFacts>>>,
-    pub(crate) leases: Mutex<Cache<String, ()>>,
-    pub(crate) hosts: Mutex<Cache<String, ()>>,
-    pub(crate) classes: Mutex<Cache<String, ()>>,
-    pub(crate) histories: Mutex<Cache<String, ()>>,
+    nodes: Mutex<Cache<String, Arc<NodeFacts>>>,
+    leases: Mutex<Cache<String, ()>>,
+    hosts: Mutex<Cache<String, ()>>,
+    classes: Mutex<Cache<String, ()>>,
+    histories: Mutex<Cache<String, ()>>,
     pods: Mutex<Cache<String, Arc<PodFacts>>>,
     volumes: Mutex<Cache<String, VolumeFacts>>,
     /// A history was deleted, so that one that is being read may be too.
@@ -39,14 +40,20 @@ impl Feeds {
         ctx.wake.notify_one();
     }
 
+    fn changed_by<V: PartialEq>(&self, ctx: &Context, change: &Change<String, V>) {
+        if *change != Change::Unchanged {
+            self.changed(ctx);
+        }
+    }
+
     /// A Node came, changed or went. One that has not changed gets the facts that are kept already.
     pub fn node(&self, ctx: &Context, update: &mut Update<SlimNode>, gate: &Check) {
         // Every heartbeat brings a new version; only other changes cause a plan.
         let keep = |node: &SlimNode| (node.name_any(), Some(Arc::clone(&node.facts)));
         let mut nodes = self.nodes.lock();
         let change = nodes.take(update, keep, gate);
-        let now = ctx.clock.now();
-        let mut planner = ctx.planner();
+        let now = Now::read();
+        let mut planner = ctx.planner.lock();
         match &change {
             Change::Updated(name) => {
                 if let Some(facts) = nodes.items().get(name) {
@@ -70,24 +77,16 @@ impl Feeds {
     }
 
     /// A lease came, changed or went. What this means is judged at the next tick.
-    pub fn lease(&self, ctx: &Context, update: &Update<SlimLease>, gate: &Check) {
+    pub fn lease(&self, ctx: &Context, update: &mut Update<SlimLease>, gate: &Check) {
         let keep = |lease: &SlimLease| (lease.name_any(), Some(()));
         let change = self.leases.lock().take(update, keep, gate);
-        let now = ctx.clock.now();
-        let mut planner = ctx.planner();
+        let now = Now::read();
+        let mut planner = ctx.planner.lock();
         if let Update::Event(Event::Apply(lease) | Event::InitApply(lease)) = update {
-            let renewed = lease
-                .spec
-                .as_ref()
-                .and_then(|spec| spec.renew_time.as_ref())
-                .map(|time| time.0);
-            let version = lease.metadata.resource_version.as_deref().unwrap_or_default();
-            planner.tracker.lease(
-                lease.metadata.name.as_deref().unwrap_or_default(),
-                version,
-                renewed,
-                now,
-            );
+            let renewed = lease.spec.as_ref().and_then(|spec| Some(spec.renew_time.as_ref()?.0));
+            let [name, version] = [&lease.metadata.name, &lease.metadata.resource_version]
+                .map(|text| text.as_deref().unwrap_or_default());
+            planner.tracker.lease(name, version, renewed, now);
         }
         if let Change::Removed(removed) = change {
             for (name, ()) in &removed {
@@ -96,9 +95,9 @@ impl Feeds {
         }
     }
 
-    /// A NodeHistory came, changed or went. We write them ourselves, so that a change causes no plan. One that somebody deleted
+    /// A NodeHistory came, changed or went. We write them ourselves, so that a change causes no plan. One that was deleted
     /// is forgotten.
-    pub fn history(&self, ctx: &Context, update: &Update<SlimHistory>, gate: &Check) {
+    pub fn history(&self, ctx: &Context, update: &mut Update<SlimHistory>, gate: &Check) {
         let change = self
             .histories
             .lock()
@@ -107,7 +106,8 @@ impl Feeds {
         if let Update::Event(Event::Delete(history)) = update {
             let name = history.name_any();
             let nodes = self.nodes.lock();
-            ctx.planner()
+            ctx.planner
+                .lock()
                 .forget(&name, nodes.items().get(&name).map(|facts| &**facts));
             self.forgotten.store(true, Relaxed);
         }
@@ -116,22 +116,32 @@ impl Feeds {
         }
     }
 
+    /// A NodeHost came, changed or went.
+    pub fn host(&self, ctx: &Context, update: &mut Update<NodeHost>, gate: &Check) {
+        self.hosts.lock().take(update, |host| (host.name_any(), Some(())), gate);
+        self.changed(ctx);
+    }
+
+    /// A NodeClass came, changed or went.
+    pub fn class(&self, ctx: &Context, update: &mut Update<NodeClass>, gate: &Check) {
+        self.classes
+            .lock()
+            .take(update, |class| (class.name_any(), Some(())), gate);
+        self.changed(ctx);
+    }
+
     /// A Pod came, changed or went.
-    pub fn pod(&self, ctx: &Context, update: &Update<SlimPod>, gate: &Check) {
+    pub fn pod(&self, ctx: &Context, update: &mut Update<SlimPod>, gate: &Check) {
         let key = |pod: &SlimPod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
         let change = self.pods.lock().take(update, |pod| (key(pod), of_pod(pod)), gate);
-        if change != Change::Unchanged {
-            self.changed(ctx);
-        }
+        self.changed_by(ctx, &change);
     }
 
     /// A persistent volume came, changed or went.
-    pub fn volume(&self, ctx: &Context, update: &Update<SlimVolume>, gate: &Check) {
-        let keep = |volume: &SlimVolume| (volume.name_any(), of_volume(volume));
+    pub fn volume(&self, ctx: &Context, update: &mut Update<PersistentVolume>, gate: &Check) {
+        let keep = |volume: &PersistentVolume| (volume.name_any(), of_volume(volume));
         let change = self.volumes.lock().take(update, keep, gate);
-        if change != Change::Unchanged {
-            self.changed(ctx);
-        }
+        self.changed_by(ctx, &change);
     }
 
     /// Whether liveness can be judged.
@@ -147,15 +157,15 @@ impl Feeds {
 
     /// All that is known now, for one plan.
     pub(crate) fn observe(&self, ctx: &Context, complete: bool) -> Observed {
-        let mut observed = ctx.observed();
+        let mut observed = ctx.observed.lock();
         observed.nodes.clone_from(self.nodes.lock().items());
-        observed.hosts = ctx.hosts.state();
+        observed.hosts = ctx.hosts.store.state();
         let by_name = |a: &Arc<NodeHost>, b: &Arc<NodeHost>| a.metadata.name.cmp(&b.metadata.name);
         observed.hosts.sort_unstable_by(by_name);
-        observed.classes = ctx.classes.state();
+        observed.classes = ctx.classes.store.state();
         observed.complete = complete;
         // Of nodes that are not coming back just now it is not known what is left on them.
-        let planner = ctx.planner();
+        let planner = ctx.planner.lock();
         observed.leftovers.retain(|node, _| planner.watches_leftovers(node));
         let (pods, volumes) = (self.pods.lock(), self.volumes.lock());
         observed.workloads = (pods.is_complete() && volumes.is_complete())

@@ -30,14 +30,12 @@ const RETRY: Duration = Duration::from_secs(10);
 /// When to check for the first time after the cordon.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What the decision needs.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     /// The value of the annotation that asks, if it is there.
     pub asked: Option<&'a str>,
     /// The request whose end is already noted.
     pub handled: Option<&'a str>,
-    /// The request under way.
     pub off: Option<&'a OffRequest>,
     /// Whether the host is on; Unknown while liveness is not clear.
     pub state: HostState,
@@ -51,27 +49,34 @@ pub struct Case<'a> {
     pub lifted: &'a [String],
     /// Pods that still run there and have to go, in words with the reason; none if they were not listed.
     pub left: Option<&'a [String]>,
-    /// How long evictions are tried.
     pub deadline: Duration,
-    /// The request's value says that it shall happen whatever the answer is (`force` or a value ending in `!`).
-    pub forced: bool,
 }
 
-/// What to do. Nothing of it is a step that must be taken exactly once: the same case gives the same answer.
+/// What to do. While a request is under way and not refused, the nodes are cordoned; while it is `Draining`, pods are evicted.
+/// Nothing of it is a step that must be taken exactly once: the same case gives the same answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Next {
-    /// The nodes shall be cordoned (by us). Neither this nor `uncordon`: cordons stay as they are.
-    pub cordon: bool,
-    /// Pods shall be evicted now.
-    pub evict: bool,
-    /// Cordons of ours shall be lifted, should there be any. Do it before the new status is written.
-    pub uncordon: bool,
     /// The new state of the request; none when there is none under way.
     pub off: Option<OffRequest>,
     /// The new value of the request that is handled; none if it stays as it is.
     pub handled: Option<String>,
-    /// When to decide again.
     pub again: Option<Duration>,
+}
+
+impl Next {
+    fn only(off: OffRequest) -> Self {
+        Self {
+            off: Some(off),
+            ..Self::default()
+        }
+    }
+
+    fn ended(request: &str) -> Self {
+        Self {
+            handled: Some(request.to_owned()),
+            ..Self::default()
+        }
+    }
 }
 
 /// Whether a request's value says that it shall happen whatever the answer is.
@@ -79,7 +84,6 @@ pub fn forced(request: &str) -> bool {
     request == "force" || request.ends_with('!')
 }
 
-/// Decides.
 pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
     if case.state == HostState::Unknown {
         return Next {
@@ -91,13 +95,13 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
         case.state != HostState::Off && (case.was_off || off.phase == OffPhase::Off || rebooted(case, off))
     };
     match (case.asked, case.off) {
-        (None, Some(off)) => ended(Some(off.request.clone())),
-        (Some(asked), Some(off)) if back(off) && asked == off.request => ended(Some(asked.to_owned())),
+        (None, Some(off)) => Next::ended(&off.request),
+        (Some(asked), Some(off)) if back(off) && asked == off.request => Next::ended(asked),
         // A new request after it came back: another request, from the beginning.
         (Some(asked), Some(off)) if back(off) => begun(case, asked, now),
         (Some(asked), Some(off)) => under_way(case, asked, off, now),
         (Some(asked), None) if case.handled != Some(asked) => begun(case, asked, now),
-        (_, None) => ended(None),
+        (_, None) => Next::default(),
     }
 }
 
@@ -109,31 +113,25 @@ fn rebooted(case: &Case<'_>, off: &OffRequest) -> bool {
     known.peek().is_some() && known.all(|same| !same)
 }
 
-/// No request is under way.
-fn ended(handled: Option<String>) -> Next {
-    Next {
-        uncordon: true,
-        handled,
-        ..Next::default()
-    }
-}
-
 /// A request is seen for the first time.
 fn begun(case: &Case<'_>, request: &str, now: Timestamp) -> Next {
-    let off = |phase| new(request, phase, now);
+    let off = |phase| OffRequest {
+        request: request.to_owned(),
+        since: Time(now),
+        phase,
+        waiting: Vec::new(),
+        boots: BTreeMap::new(),
+    };
     if case.state == HostState::Off {
-        return switched_off(off(OffPhase::Off));
+        return Next::only(off(OffPhase::Off));
     }
-    if refused(case, false) {
-        return refusal(off(OffPhase::Refused));
+    if refused(case, request, false) {
+        return Next::only(off(OffPhase::Refused));
     }
     // What is left counts once the cordon is there: until then pods may still come.
-    let left = case.left.unwrap_or_default();
     Next {
-        cordon: true,
-        evict: !left.is_empty(),
         off: Some(OffRequest {
-            waiting: lines(left),
+            waiting: lines(case.left.unwrap_or_default()),
             boots: case.boots.clone(),
             ..off(OffPhase::Draining)
         }),
@@ -145,18 +143,21 @@ fn begun(case: &Case<'_>, request: &str, now: Timestamp) -> Next {
 /// A request is under way, perhaps with another value than before.
 fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> Next {
     if case.state == HostState::Off {
-        return switched_off(OffRequest {
+        // Cordons stay until it is back: a node that boots must not fill up before the request is closed.
+        return Next::only(OffRequest {
             request: asked.to_owned(),
             phase: OffPhase::Off,
             ..off.clone()
         });
     }
-    let anew = asked != off.request;
-    if refused(case, off.phase == OffPhase::Refused && !anew) {
-        let since = if anew { Time(now) } else { off.since.clone() };
-        return refusal(OffRequest {
-            since,
-            ..new(asked, OffPhase::Refused, now)
+    let changed = asked != off.request;
+    if refused(case, asked, off.phase == OffPhase::Refused && !changed) {
+        return Next::only(OffRequest {
+            request: asked.to_owned(),
+            since: if changed { Time(now) } else { off.since.clone() },
+            phase: OffPhase::Refused,
+            waiting: Vec::new(),
+            boots: BTreeMap::new(),
         });
     }
     if off.phase == OffPhase::Refused {
@@ -166,12 +167,13 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
     // starts the time again; it is then measured from the new clock's time.
     let lifted = !case.lifted.is_empty();
     let restart = lifted && off.phase == OffPhase::Drained;
-    let since = if anew || restart || now < off.since.0 {
+    let since = if changed || restart || now < off.since.0 {
         now
     } else {
         off.since.0
     };
-    let over = Duration::try_from(now.duration_since(since)).unwrap_or_default() >= case.deadline;
+    let passed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+    let over = passed >= case.deadline;
     let unseen = case.left.is_none() && off.phase == OffPhase::Draining && over;
     let phase = match case.left {
         _ if lifted && over => OffPhase::Incomplete,
@@ -181,7 +183,7 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
         Some(_) => OffPhase::Draining,
         None if unseen => OffPhase::Incomplete,
         // The pods were not listed: the phase is neither confirmed nor refuted.
-        None if anew => OffPhase::Draining,
+        None if changed => OffPhase::Draining,
         None => off.phase,
     };
     let waiting = match case.left {
@@ -190,12 +192,12 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
         None if unseen => vec!["its pods could not be looked at".to_owned()],
         None => off.waiting.clone(),
     };
-    let rest = case
-        .deadline
-        .saturating_sub(Duration::try_from(now.duration_since(since)).unwrap_or_default());
+    let again = if phase == OffPhase::Draining {
+        RETRY.min(case.deadline.saturating_sub(passed))
+    } else {
+        WATCH
+    };
     Next {
-        cordon: true,
-        evict: !lifted && phase == OffPhase::Draining && case.left.is_some_and(|left| !left.is_empty()),
         off: Some(OffRequest {
             request: asked.to_owned(),
             since: Time(since),
@@ -203,33 +205,19 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
             waiting,
             boots: if off.boots.is_empty() { case.boots } else { &off.boots }.clone(),
         }),
-        again: Some(if phase == OffPhase::Draining {
-            RETRY.min(rest)
-        } else {
-            WATCH
-        }),
+        again: Some(again),
         ..Next::default()
     }
 }
 
-/// Whether the answer stands against it. What was refused goes on only with a clear Yes.
-fn refused(case: &Case<'_>, before: bool) -> bool {
+/// Whether the answer stands against it. What was refused continues only with a clear Yes.
+fn refused(case: &Case<'_>, request: &str, before: bool) -> bool {
     let stands_against = match case.may {
         Answer::Yes => false,
         Answer::No => true,
         Answer::Unknown => before,
     };
-    stands_against && !case.forced
-}
-
-fn new(request: &str, phase: OffPhase, now: Timestamp) -> OffRequest {
-    OffRequest {
-        request: request.to_owned(),
-        since: Time(now),
-        phase,
-        waiting: Vec::new(),
-        boots: BTreeMap::new(),
-    }
+    stands_against && !forced(request)
 }
 
 fn lifted_line(node: &str) -> String {
@@ -239,29 +227,12 @@ fn lifted_line(node: &str) -> String {
     )
 }
 
-fn refusal(off: OffRequest) -> Next {
-    Next {
-        uncordon: true,
-        off: Some(off),
-        ..Next::default()
-    }
-}
-
-/// It is off. Cordons stay until it is back: a node that boots must not fill up before the request is closed.
-fn switched_off(off: OffRequest) -> Next {
-    Next {
-        off: Some(off),
-        ..Next::default()
-    }
-}
-
 /// At most as many lines as the status bears.
 fn lines(left: &[String]) -> Vec<String> {
     if left.len() <= LINES {
         return left.to_vec();
     }
-    let shown = LINES - 1;
-    let mut lines = left.iter().take(shown).cloned().collect::<Vec<_>>();
-    lines.push(format!("and {} more", left.len() - shown));
+    let mut lines = left[..LINES - 1].to_vec();
+    lines.push(format!("and {} more", left.len() - lines.len()));
     lines
 }

@@ -5,16 +5,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Taint;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use crate::args::Release;
-use crate::class::is_out_of_service;
+use crate::class::{is_out_of_service, taint};
 use crate::crd::{CORDONED, OUT_OF_SERVICE, OWNED_TAINTS};
 use crate::facts::{MANAGER, NodeFacts, SlimNode, slim};
-use crate::planner::{NodePlan, pending_write};
-use crate::reconcile::node_patch::{apply, patch_current};
+use crate::planner::NodePlan;
+use crate::reconcile::node_patch::write;
 
 /// Does it and says what it did, a line for each node that had something of ours. Fails if a node could not be freed, after
 /// the others have been.
@@ -39,7 +40,7 @@ pub async fn release(settings: Release) -> anyhow::Result<()> {
         if settings.dry_run {
             continue;
         }
-        if let Err(error) = free(&api, &facts).await {
+        if let Err(error) = free(&api, facts).await {
             eprintln!("{name}: {error:#}");
             failed += 1;
         }
@@ -51,9 +52,9 @@ pub async fn release(settings: Release) -> anyhow::Result<()> {
 /// Ends the operator and waits until it has given its lease back; after a minute the lease has run out anyway.
 async fn stop(client: &Client, namespace: &str, deployment: &str) -> anyhow::Result<()> {
     let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
-    let nobody = json!({ "spec": { "replicas": 0 } });
+    let none = json!({ "spec": { "replicas": 0 } });
     let answer = deployments
-        .patch_scale(deployment, &PatchParams::default(), &Patch::Merge(&nobody))
+        .patch_scale(deployment, &PatchParams::default(), &Patch::Merge(&none))
         .await;
     match answer {
         Ok(_) => println!("the operator ({namespace}/{deployment}) is ended"),
@@ -74,21 +75,10 @@ async fn stop(client: &Client, namespace: &str, deployment: &str) -> anyhow::Res
 
 /// What of ours is on a node.
 fn described(facts: &NodeFacts) -> Option<Vec<String>> {
-    let mut lines = Vec::new();
-    let keys = facts.managers.our_labels.iter().map(|key| format!("label {key}"));
-    lines.extend(
-        keys.chain(
-            facts
-                .managers
-                .our_annotations
-                .iter()
-                .map(|key| format!("annotation {key}")),
-        ),
-    );
+    let mut lines: Vec<String> = facts.managers.ours().collect();
     if let Some(mark) = facts.annotations.get(OWNED_TAINTS) {
-        let stays = is_out_of_service(facts) && facts.ready.status != Some(true);
         lines.push(format!("taints {mark}"));
-        if stays {
+        if is_out_of_service(facts) && facts.ready.status != Some(true) {
             lines.push(format!(
                 "({OUT_OF_SERVICE} stays while the node is down: take it off by hand when it is back)"
             ));
@@ -100,35 +90,22 @@ fn described(facts: &NodeFacts) -> Option<Vec<String>> {
     (!lines.is_empty()).then_some(lines)
 }
 
-async fn free(api: &Api<SlimNode>, facts: &NodeFacts) -> anyhow::Result<()> {
+async fn free(api: &Api<SlimNode>, facts: NodeFacts) -> anyhow::Result<()> {
     let node_plan = NodePlan {
-        extra: staying(facts),
+        extra: staying(&facts),
         ..NodePlan::default()
     };
-    let Some(pending) = pending_write(facts, &node_plan) else {
-        return Ok(());
-    };
-    let (facts, pending) = match &pending.diff.apply {
-        Some((labels, annotations)) => {
-            let freed = apply(api, facts, labels, annotations).await;
-            let facts = freed.context("removing labels and annotations")?;
-            let pending = pending_write(&facts, &node_plan);
-            (facts, pending)
-        }
-        None => (facts.clone(), Some(pending)),
-    };
-    Ok(patch_current(api, facts, pending, &node_plan, |_, _| ()).await?)
+    let theirs = write(api, facts, &node_plan, |_, _| ()).await?;
+    anyhow::ensure!(theirs.is_empty(), "others manage {theirs:?}");
+    Ok(())
 }
 
 /// The out-of-service taint of a node that is down stays, with its mark: what it released must not come back there.
-fn staying(facts: &NodeFacts) -> Vec<k8s_openapi::api::core::v1::Taint> {
+fn staying(facts: &NodeFacts) -> Vec<Taint> {
     let down = facts.ready.status != Some(true);
-    let kept = facts.taints.iter().filter(|taint| down && taint.key == OUT_OF_SERVICE);
-    kept.map(|taint| k8s_openapi::api::core::v1::Taint {
-        time_added: None,
-        ..taint.clone()
-    })
-    .collect()
+    let kept = facts.taints.iter().filter(|found| down && found.key == OUT_OF_SERVICE);
+    kept.map(|found| taint(&found.key, found.value.as_deref(), &found.effect))
+        .collect()
 }
 
 #[cfg(test)]

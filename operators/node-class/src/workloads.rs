@@ -7,12 +7,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{NodeSelector, Toleration};
+use k8s_openapi::api::core::v1::{NodeSelector, PersistentVolume, Toleration};
 use kube::ResourceExt;
 
 use crate::facts::{NodeFacts, Text, bytes, intern};
 
-pub use objects::{SlimPod, SlimVolume, slim};
+pub use objects::{SlimPod, slim};
 pub(crate) use placement::{NodeIndex, selects};
 
 /// A volume that can be used on more nodes than this is not local to a machine.
@@ -142,7 +142,7 @@ pub struct VolumeFacts {
 }
 
 /// Reduces a volume; none if it can be used everywhere.
-pub fn of_volume(volume: &SlimVolume) -> Option<VolumeFacts> {
+pub fn of_volume(volume: &PersistentVolume) -> Option<VolumeFacts> {
     let spec = volume.spec.as_ref()?;
     let claim = spec.claim_ref.as_ref();
     Some(VolumeFacts {

@@ -7,16 +7,10 @@ use kube::runtime::watcher::Event;
 
 use crate::{health::Check, watch::Update};
 
-/// The objects of one watch, and how the watch is.
+/// The objects of one watch, and whether it can be relied on.
 #[derive(Debug)]
 pub struct Cache<K, V> {
     items: BTreeMap<K, V>,
-    status: WatchStatus<K>,
-}
-
-/// Whether a watch can be relied on.
-#[derive(Debug)]
-struct WatchStatus<K> {
     /// It has been listed to the end once in this process' life.
     listed: bool,
     /// It does not work now: reason and message.
@@ -27,14 +21,11 @@ struct WatchStatus<K> {
 
 impl<K, V> Default for Cache<K, V> {
     fn default() -> Self {
-        let status = WatchStatus {
+        Self {
+            items: BTreeMap::new(),
             listed: false,
             failing: None,
             listing: None,
-        };
-        Self {
-            items: BTreeMap::new(),
-            status,
         }
     }
 }
@@ -59,61 +50,56 @@ impl<K: Ord + Clone, V: PartialEq> Cache<K, V> {
     /// Whether what is absent here is absent in the cluster: the watch has been listed to the end, works, and no list is
     /// under way. After a gap the objects here are the past until the new list has ended.
     pub fn is_complete(&self) -> bool {
-        self.status.listed && self.status.failing.is_none() && self.status.listing.is_none()
+        self.listed && self.failing.is_none() && self.listing.is_none()
     }
 
     /// Whether the watch has been listed to the end once in this process' life.
     pub fn was_listed(&self) -> bool {
-        self.status.listed
+        self.listed
     }
 
     /// Whether there is nothing to wait for: the watch has been listed, or cannot be for a reason that time does not fix
     /// (`Forbidden`, `NotServed`).
     pub fn is_settled(&self) -> bool {
-        let failing = self.status.failing.as_ref();
-        self.status.listed || failing.is_some_and(|(reason, _)| matches!(*reason, "Forbidden" | "NotServed"))
+        let failing = self.failing.as_ref();
+        self.listed || failing.is_some_and(|(reason, _)| matches!(*reason, "Forbidden" | "NotServed"))
     }
 
     /// Why the watch does not work: reason and message, see [`Update::Failing`].
     pub fn failing(&self) -> Option<&(&'static str, String)> {
-        self.status.failing.as_ref()
+        self.failing.as_ref()
     }
 
     /// Takes over one update. `reduce` returns an object's key, and what is kept of it, if anything. The gate is passed when
     /// the watch is settled.
     pub fn take<O>(&mut self, update: &Update<O>, reduce: impl Fn(&O) -> (K, Option<V>), gate: &Check) -> Change<K, V> {
         match update {
-            Update::Event(Event::Init) => self.status.listing = Some(BTreeSet::new()),
-            Update::Event(Event::InitApply(object)) => {
+            Update::Event(Event::Init) => self.listing = Some(BTreeSet::new()),
+            Update::Event(Event::InitApply(object) | Event::Apply(object)) => {
                 let (key, value) = reduce(object);
-                if let Some(listing) = &mut self.status.listing {
+                if let Some(listing) = &mut self.listing {
                     listing.insert(key.clone());
                 }
                 return self.put(key, value);
             }
             Update::Event(Event::InitDone) => {
-                (self.status.listed, self.status.failing) = (true, None);
+                (self.listed, self.failing) = (true, None);
                 gate.pass();
                 // What the list did not deliver has been removed.
-                let listing = self.status.listing.take();
-                let Some(listing) = listing else {
+                let Some(listing) = self.listing.take() else {
                     return Change::Unchanged;
                 };
                 let removed = self.items.extract_if(.., |key, _| !listing.contains(key));
                 return Change::Removed(removed.collect());
             }
-            Update::Event(Event::Apply(object)) => {
-                let (key, value) = reduce(object);
-                return self.put(key, value);
-            }
             Update::Event(Event::Delete(object)) => return self.put(reduce(object).0, None),
             Update::Failing { reason, message } => {
-                self.status.failing = Some((reason, message.clone()));
+                self.failing = Some((reason, message.clone()));
                 if self.is_settled() {
                     gate.pass();
                 }
             }
-            Update::Recovered => self.status.failing = None,
+            Update::Recovered => self.failing = None,
         }
         Change::Unchanged
     }

@@ -27,10 +27,7 @@ impl<R: clap::Args> Command<R> {
     {
         match self {
             Self::Run(args) => block_on(run(*args)),
-            Self::Crds => match print(crds, io::stdout().lock()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(_) => ExitCode::FAILURE,
-            },
+            Self::Crds => print(crds, io::stdout().lock()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         }
     }
 }

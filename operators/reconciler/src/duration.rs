@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// Go's `time.Duration` counts nanoseconds in an `i64`; longer ones are refused there and so here.
-const MAX_NANOS: u128 = i64::MAX as u128;
-
 /// Reads a sequence of decimal numbers, each with an optional fraction and a unit of `ns`, `us` (`µs`), `ms`, `s`, `m`, `h`
 /// or `d` (24 hours); blanks may stand between them. `0` needs no unit. Fractions of a nanosecond are cut. Fails for any other
 /// text, what is negative, and what is longer than 292 years; the message can follow the name of a field.
@@ -32,11 +29,7 @@ fn read(text: &str) -> Option<Duration> {
             return None;
         }
         let (unit, after) = unit(after)?;
-        let whole = if whole.is_empty() {
-            0
-        } else {
-            whole.parse::<u64>().ok()?
-        };
+        let whole: u64 = format!("0{whole}").parse().ok()?;
         let mut nanos = u128::from(whole) * unit;
         let mut scale = unit;
         for digit in fraction.bytes() {
@@ -46,10 +39,9 @@ fn read(text: &str) -> Option<Duration> {
         total = total.checked_add(nanos)?;
         rest = after.trim_start_matches(' ');
     }
-    if total > MAX_NANOS {
-        return None;
-    }
-    u64::try_from(total).ok().map(Duration::from_nanos)
+    // Go's `time.Duration` counts nanoseconds in an `i64`; longer ones are refused there and so here.
+    let nanos = i64::try_from(total).ok()?;
+    Some(Duration::from_nanos(nanos.unsigned_abs()))
 }
 
 fn digits(text: &str) -> (&str, &str) {

@@ -7,10 +7,8 @@ pub type Pairs = [(Box<str>, Box<str>)];
 
 /// The value of a key.
 pub fn get<'a>(pairs: &'a Pairs, key: &str) -> Option<&'a str> {
-    pairs
-        .binary_search_by(|(known, _)| (**known).cmp(key))
-        .ok()
-        .map(|at| &*pairs[at].1)
+    let at = pairs.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
+    Some(&*pairs[at].1)
 }
 
 /// Whether the labels that `get` returns satisfy the selector; an empty one selects everything. An operator that Kubernetes
@@ -34,28 +32,26 @@ fn satisfies(requirement: &LabelSelectorRequirement, value: Option<&str>) -> boo
 
 /// Whether a glob (`*` any run, `?` one character, case-sensitive) matches the whole text.
 pub fn glob(pattern: &str, text: &str) -> bool {
-    let (mut pattern, mut text) = (pattern, text);
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
     // What follows the last `*`, and the text that it does not cover yet. Only the last one ever has to cover more, so that
     // the work is bounded by the pattern's length times the text's.
-    let mut star: Option<(&str, &str)> = None;
+    let mut star = None;
     loop {
-        let (mut expected, mut given) = (pattern.chars(), text.chars());
-        match (expected.next(), given.next()) {
+        let rest = text.clone();
+        match (pattern.next(), text.next()) {
             (None, None) => return true,
             (Some('*'), _) => {
-                pattern = expected.as_str();
-                star = Some((pattern, text));
+                star = Some((pattern.clone(), rest.clone()));
+                text = rest;
             }
             (Some(_), None) => return false,
-            (Some(e), Some(g)) if e == '?' || e == g => (pattern, text) = (expected.as_str(), given.as_str()),
+            (Some(expected), Some(given)) if expected == '?' || expected == given => {}
             _ => {
-                let Some((after, left)) = star else {
+                let Some((after, left)) = &mut star else {
                     return false;
                 };
-                let mut covered = left.chars();
-                covered.next();
-                (pattern, text) = (after, covered.as_str());
-                star = Some((pattern, text));
+                left.next();
+                (pattern, text) = (after.clone(), left.clone());
             }
         }
     }

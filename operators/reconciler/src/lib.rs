@@ -39,7 +39,8 @@
 //!     let touched = reflect_namespaces(updates, process.args.namespaces(), writer);
 //!     let owned = watch_namespaces::<ConfigMap>(&process, &Config::default(), |_| ());
 //!     let controller = Controller::for_stream(touched, store).reconcile_on(owners(owned));
-//!     run::run(controller, &process, "greeting", Arc::new(process.clone()), reconcile).await;
+//!     let ctx = Arc::new(process.clone());
+//!     run::run(controller, &process, "greeting", run::OnTakeover::ReconcileAll, ctx, reconcile).await;
 //!     process.finish().await;
 //!     Ok(())
 //! }

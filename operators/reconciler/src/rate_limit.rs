@@ -65,12 +65,9 @@ impl RateLimiter {
         bucket.factor = (bucket.factor + passed * RECOVERY).min(1.0);
         let per_second = self.rate.per_second * bucket.factor;
         bucket.tokens = (bucket.tokens + passed * per_second).min(self.rate.burst);
-        if let Some(wait) = bucket
-            .not_before
-            .and_then(|at| at.checked_duration_since(now))
-            .filter(|wait| !wait.is_zero())
-        {
-            return Some(wait);
+        let pause = bucket.not_before.map(|at| at.saturating_duration_since(now));
+        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+            return Some(pause);
         }
         if bucket.tokens >= 1.0 {
             bucket.tokens -= 1.0;

@@ -19,14 +19,24 @@ use crate::{
 
 /// How long reconciliations under way may take to finish when the process ends. Less than a pod's usual 30 s.
 const DRAIN: Duration = Duration::from_secs(15);
-/// A failure that is retried soon is told as an event from this many in a row on: most fix themselves.
+/// A failure that is retried soon is reported as an event from this many in a row on: most fix themselves.
 const REPORT_AFTER: u32 = 3;
+
+/// What is reconciled when this process begins to lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTakeover {
+    /// All objects.
+    ReconcileAll,
+    /// Nothing by itself: for operators that decide about all objects together and ask for each reconciliation, in each term
+    /// again. Thousands of objects that wait at once would be most of the memory that the controller takes, for good.
+    AwaitTrigger,
+}
 
 /// Runs the controller until the process ends; `kind` (lower case) is its name in metrics and logs. Dropping the future
 /// stops all reconciliations.
 ///
-/// - Reconciles only while this process leads, each reconciliation within the term; on taking over, all objects are
-///   reconciled. The controller's stores are kept up to date all the time.
+/// - Reconciles only while this process leads, each reconciliation within the term. The controller's stores are kept up to
+///   date all the time.
 /// - At most `--concurrency` objects at the same time; this replaces the controller's own `Config`.
 /// - An error is logged once, counted, and retried as it says itself (`ReconcileError::retry`).
 /// - A `Warning` event is published when the reason of an object's failure is new.
@@ -35,6 +45,7 @@ pub async fn run<K, C, E, F, Fut>(
     controller: Controller<K>,
     process: &Process,
     kind: &'static str,
+    on_takeover: OnTakeover,
     ctx: Arc<C>,
     reconcile: F,
 ) where
@@ -44,26 +55,10 @@ pub async fn run<K, C, E, F, Fut>(
     F: Fn(Arc<K>, Arc<C>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Action, E>> + Send + 'static,
 {
-    let controller = controller.reconcile_all_on(process.leadership.terms().map(drop));
-    run_on_trigger(controller, process, kind, ctx, reconcile).await;
-}
-
-/// As [`run`], but on taking over nothing is reconciled by itself: for operators that decide about all objects together and ask
-/// for each reconciliation. They have to ask anew in each term. Thousands of objects that wait at once would be most of the
-/// memory that the controller takes, for good.
-pub async fn run_on_trigger<K, C, E, F, Fut>(
-    controller: Controller<K>,
-    process: &Process,
-    kind: &'static str,
-    ctx: Arc<C>,
-    reconcile: F,
-) where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-    C: Send + Sync + 'static,
-    E: ReconcileError,
-    F: Fn(Arc<K>, Arc<C>) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Action, E>> + Send + 'static,
-{
+    let controller = match on_takeover {
+        OnTakeover::ReconcileAll => controller.reconcile_all_on(process.leadership.terms().map(drop)),
+        OnTakeover::AwaitTrigger => controller,
+    };
     let (store, gate) = (controller.store(), process.health.gate(kind));
     let handler = &Arc::new(OutcomeHandler {
         kind,

@@ -11,29 +11,23 @@ use futures::StreamExt;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Client, Resource,
-    runtime::{
-        reflector::ObjectRef,
-        watcher::{self, Event},
-    },
+    runtime::{reflector::ObjectRef, watcher},
 };
 use parking_lot::Mutex;
 
-use crate::{
-    trigger::Trigger,
-    watch::{Update, watch},
-};
+use crate::{cache::Cache, health::Health, trigger::Trigger, watch::watch};
 
-/// Before a Secret that can no longer be watched is listed anew.
+/// Before a Secret that can no longer be watched is listed again.
 const RELIST_AFTER: Duration = Duration::from_secs(10);
 
 /// What is known of one Secret.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub enum SecretState {
     /// The API server has not answered yet.
     Pending,
     /// There is none.
     Absent,
-    /// It cannot be read: reason (of [`Update::Failing`]) and message.
+    /// It cannot be read: reason (of [`Update::Failing`](crate::watch::Update::Failing)) and message.
     Failing(&'static str, String),
     /// Its `resourceVersion` and data. Never printed.
     Present(String, Arc<BTreeMap<String, ByteString>>),
@@ -52,23 +46,14 @@ impl<K: Resource<DynamicType = ()>> Drop for Watched<K> {
 }
 
 /// The Secrets that objects of type `K` refer to. Clones share them.
+#[derive(Clone)]
 pub struct Secrets<K: Resource<DynamicType = ()>> {
     client: Client,
     trigger: Trigger<K>,
     watched: Arc<Mutex<HashMap<ObjectRef<Secret>, Watched<K>>>>,
 }
 
-impl<K: Resource<DynamicType = ()>> Clone for Secrets<K> {
-    fn clone(&self) -> Self {
-        Self {
-            client: self.client.clone(),
-            trigger: self.trigger.clone(),
-            watched: Arc::clone(&self.watched),
-        }
-    }
-}
-
-impl<K: Resource<DynamicType = ()> + 'static> Secrets<K> {
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Secrets<K> {
     /// No Secret yet. The trigger asks for a reconcile of each object that refers to a Secret that changed.
     pub fn new(client: Client, trigger: Trigger<K>) -> Self {
         Self {
@@ -112,30 +97,16 @@ impl<K: Resource<DynamicType = ()> + 'static> Secrets<K> {
         // By name, so that RBAC can be narrowed to it.
         let one = watcher::Config::default().fields(&format!("metadata.name={}", secret.name));
         let mut updates = std::pin::pin!(watch(api, one, |_| ()));
-        let (mut found, mut listed) = (None, false);
+        let (mut cache, gate) = (Cache::default(), Health::default().gate("secret"));
         while let Some(update) = updates.next().await {
-            let state = match update {
-                Update::Event(Event::Init) => {
-                    (found, listed) = (None, false);
-                    continue;
-                }
-                Update::Event(Event::InitApply(secret)) => {
-                    found = Some(secret);
-                    continue;
-                }
-                Update::Event(Event::InitDone) => {
-                    listed = true;
-                    found.take().map_or(SecretState::Absent, present)
-                }
-                Update::Event(Event::Apply(secret)) => present(secret),
-                Update::Event(Event::Delete(_)) => SecretState::Absent,
+            cache.take(&update, |secret| ((), Some(present(secret))), &gate);
+            let state = match cache.failing() {
                 // What was read stays valid while the API server is away.
-                Update::Failing {
-                    reason: "Unreachable", ..
-                }
-                | Update::Recovered => continue,
-                Update::Failing { .. } if listed => return,
-                Update::Failing { reason, message } => SecretState::Failing(reason, message),
+                Some(("Unreachable", _)) => continue,
+                Some(_) if cache.was_listed() => return,
+                Some((reason, message)) => SecretState::Failing(reason, message.clone()),
+                None if cache.is_complete() => cache.items().get(&()).cloned().unwrap_or(SecretState::Absent),
+                None => continue,
             };
             let referrers = {
                 let mut watched = self.watched.lock();
@@ -150,10 +121,11 @@ impl<K: Resource<DynamicType = ()> + 'static> Secrets<K> {
     }
 }
 
-fn present(secret: Secret) -> SecretState {
+fn present(secret: &Secret) -> SecretState {
+    let version = secret.metadata.resource_version.clone();
     SecretState::Present(
-        secret.metadata.resource_version.unwrap_or_default(),
-        Arc::new(secret.data.unwrap_or_default()),
+        version.unwrap_or_default(),
+        Arc::new(secret.data.clone().unwrap_or_default()),
     )
 }
 

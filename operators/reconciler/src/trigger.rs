@@ -1,47 +1,26 @@
 //! Asks a controller to reconcile an object that has not changed itself.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
-
-use futures::Stream;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::{Resource, runtime::reflector::ObjectRef};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Asks for reconciles. Clones ask the same controller.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Trigger<K: Resource<DynamicType = ()>>(UnboundedSender<ObjectRef<K>>);
 
-/// The objects that are to be reconciled, for `Controller::reconcile_on`.
-#[derive(Debug)]
-pub struct Triggered<K: Resource<DynamicType = ()>>(UnboundedReceiver<ObjectRef<K>>);
+/// The objects that are to be reconciled, for `Controller::reconcile_on`. The stream ends with the last clone of the trigger.
+pub type Triggered<K> = UnboundedReceiver<ObjectRef<K>>;
 
 /// A trigger and its stream.
 pub fn trigger<K: Resource<DynamicType = ()>>() -> (Trigger<K>, Triggered<K>) {
-    let (sender, receiver) = unbounded_channel();
-    (Trigger(sender), Triggered(receiver))
+    let (sender, receiver) = unbounded();
+    (Trigger(sender), receiver)
 }
 
 impl<K: Resource<DynamicType = ()>> Trigger<K> {
     /// Asks for a reconcile. A controller queues an object once, however often it is asked for; one that has ended, or that
     /// does not know the object, does nothing.
     pub fn reconcile(&self, object: ObjectRef<K>) {
-        let _ = self.0.send(object);
-    }
-}
-
-impl<K: Resource<DynamicType = ()>> Clone for Trigger<K> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<K: Resource<DynamicType = ()>> Stream for Triggered<K> {
-    type Item = ObjectRef<K>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ObjectRef<K>>> {
-        self.0.poll_recv(cx)
+        let _ = self.0.unbounded_send(object);
     }
 }
 

@@ -101,18 +101,13 @@ where
 }
 
 /// Keeps a store up to date as [`reflect`], and yields nothing: for a `Controller` that is asked for each reconciliation
-/// (`Controller::reconcile_on`, with [`run_on_trigger`](crate::run::run_on_trigger)).
-pub fn reflect_quietly<K, S>(updates: S, mut writer: Writer<K>) -> impl Stream<Item = watcher::Result<K>> + Send
+/// (`Controller::reconcile_on`, with [`OnTakeover::AwaitTrigger`](crate::run::OnTakeover)).
+pub fn reflect_quietly<K, S>(updates: S, writer: Writer<K>) -> impl Stream<Item = watcher::Result<K>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
     S: Stream<Item = Update<K>> + Send,
 {
-    updates.filter_map(move |update| {
-        if let Update::Event(event) = update {
-            writer.apply_watcher_event(&event);
-        }
-        std::future::ready(None)
-    })
+    reflect(updates, writer).filter(|_| std::future::ready(false))
 }
 
 fn track_failures<K, S>(events: S) -> impl Stream<Item = Update<K>> + Send

@@ -36,7 +36,7 @@ pub(crate) fn cases() -> Vec<Case<DnsEnv>> {
         .exclusive(&[Exclusive::ApiServer])
         .slow("the API server is away for that long"),
         Case::new("a_suspended_leader_writes_nothing_after_it_resumes", |env| {
-            Box::pin(asleep(env))
+            Box::pin(suspended(env))
         })
         .local()
         .exclusive(&[Exclusive::Operator])
@@ -88,14 +88,14 @@ async fn away(env: &DnsEnv, how: &'static str, time: Duration) -> Result<()> {
     env.operator.ready(1, 2 * LATER).await
 }
 
-/// The leader is suspended in the middle of a batch. Another replica takes over; the sleeper wakes and writes nothing.
-async fn asleep(env: &DnsEnv) -> Result<()> {
+/// The leader is suspended in the middle of a batch. Another replica takes over; the former leader is resumed and writes nothing.
+async fn suspended(env: &DnsEnv) -> Result<()> {
     let (client, control) = (&env.client, &env.control);
     let values: Vec<&str> = VALUES.into_iter().chain(["replicaCount=2"]).collect();
     env.operator.upgrade(&values).await?;
     env.operator.ready(2, LATER).await?;
-    namespace(client, "asleep").await?;
-    let zone = env.zone("asleep", json!({"batchWindow": "1s"})).await?;
+    namespace(client, "suspended").await?;
+    let zone = env.zone("suspended", json!({"batchWindow": "1s"})).await?;
     zone.condition("Ready", "True", "Publishing", LATER).await?;
     let leader = until("a leader", LATER, || async {
         for pod in env.operator.pods().await? {
@@ -111,12 +111,12 @@ async fn asleep(env: &DnsEnv) -> Result<()> {
     })
     .await?;
     let process = crate::pod_process::of_pod(&leader, env.operator.name)?;
-    // Its batch is answered slowly, so that it sleeps with the batch under way and more to send.
-    control.fault(Rule::changes(Fault::DelayMs(3000)).zone(&zone.id).times(2));
-    let mark = control.mark();
-    mass(client, "asleep", "s", &zone.domain, 0..200).await?;
+    // Its batch is answered slowly, so that it is suspended with the batch under way and more to send. The batch has arrived as a
+    // whole: of one that is still in the sender's socket, the rest would arrive when it is resumed (and be refused).
+    let delay = control.fault(Rule::changes(Fault::DelayMs(3000)).zone(&zone.id).times(2));
+    mass(client, "suspended", "s", &zone.domain, 0..200).await?;
     until("a batch is under way", LATER, || async {
-        Ok((!control.writes_since(mark).is_empty()).then_some(()))
+        Ok((control.hits(delay) > 0).then_some(()))
     })
     .await?;
     process.suspend()?;
@@ -127,7 +127,7 @@ async fn asleep(env: &DnsEnv) -> Result<()> {
     let took = slept.elapsed();
     apply(
         client,
-        &load_balancer("asleep", "meanwhile", &zone.host("meanwhile"), &["192.0.2.140"]),
+        &load_balancer("suspended", "meanwhile", &zone.host("meanwhile"), &["192.0.2.140"]),
     )
     .await?;
     zone.holds("meanwhile", "A", &["192.0.2.140"], LATER).await?;
@@ -136,7 +136,10 @@ async fn asleep(env: &DnsEnv) -> Result<()> {
     process.resume()?;
     sleep(Duration::from_secs(8)).await;
     let writes = control.writes_since(before);
-    ensure!(writes.is_empty(), "somebody wrote after the sleeper woke: {writes:?}");
+    ensure!(
+        writes.is_empty(),
+        "the former leader wrote after it was resumed: {writes:?}"
+    );
     ensure!(took < Duration::from_secs(30), "taking over took {took:?}");
     env.operator.upgrade(&VALUES).await?;
     env.operator.ready(1, LATER).await

@@ -20,5 +20,5 @@ async fn accepted_and_refused_connections_are_answers() {
     let address = listener.local_addr().unwrap().to_string();
     assert!(answers_at(&address).await);
     drop(listener);
-    assert!(answers_at(&address).await, "refused, so somebody is there");
+    assert!(answers_at(&address).await, "refused, so a machine is there");
 }

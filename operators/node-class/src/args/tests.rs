@@ -1,5 +1,28 @@
 use super::*;
 
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(40),
+            blind_after: Duration::from_secs(20),
+            settle: Duration::from_mins(1),
+            checkpoint: Duration::from_mins(30),
+            reboot_within: Duration::from_mins(10),
+            clean_off_after: Duration::from_mins(5),
+        }
+    }
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self {
+            coverage: Duration::from_hours(72),
+            calm: Duration::from_hours(14 * 24),
+            dwell: Duration::from_hours(24),
+        }
+    }
+}
+
 #[test]
 fn the_defaults_of_the_command_line_are_those_of_the_types() {
     let given = ["node-class", "run", "--namespace", "n", "--cluster-name", "home"];

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Taint;
+
 use super::NodeDiff;
 use super::resolve::taint_key;
 use super::writes::OwnedTaints;
-use crate::facts::{NodeFacts, Text, intern};
+use crate::facts::{NodeFacts, Text, Texts, intern};
 
 #[cfg(test)]
 mod tests;
@@ -26,13 +28,12 @@ pub(crate) const CORDON: &str = "cordon";
 
 /// Keeps account of what had to be restored on which node. Keys are `label x`, `annotation x`, `taint x:NoSchedule`; times
 /// are of the monotonic clock ([`Now::mono`](crate::clock::Now::mono)). It may be lost with the process: then a fight
-/// begins anew, with a few writes more.
+/// begins again, with a few writes more.
 #[derive(Clone, Debug, Default)]
 pub struct Contention {
     nodes: BTreeMap<String, Account>,
 }
 
-/// Of one Node object.
 #[derive(Clone, Debug, Default)]
 struct Account {
     uid: String,
@@ -62,36 +63,42 @@ impl Contention {
     }
 
     /// Notes what was written to a node (successfully) that looked as in `node` before. A key that was not there and had been
-    /// written before is one that somebody took away. Returns how many such keys there were.
+    /// written before was removed by another writer. Returns how many such keys there were.
     pub fn wrote(&mut self, node: &NodeFacts, diff: &NodeDiff, now: Duration) -> u64 {
-        let mut added = Vec::new();
-        let account = self.account(node);
+        let mut keys: Vec<(String, bool)> = Vec::new();
         if let Some((labels, annotations)) = &diff.apply {
-            let labels = labels
-                .keys()
-                .map(|key| (format!("label {key}"), node.labels.contains_key(key.as_str())));
-            let annotations = annotations
-                .keys()
-                .map(|key| (format!("annotation {key}"), node.annotations.contains_key(key.as_str())));
-            let all: Vec<(String, bool)> = labels.chain(annotations).collect();
-            account
-                .written
-                .retain(|key| key.starts_with("taint ") || all.iter().any(|(now, _)| **now == **key));
-            added.extend(all.into_iter().filter(|(_, there)| !there).map(|(key, _)| key));
+            let there = |texts: &Texts, key: &str| texts.contains_key(key);
+            keys.extend(
+                labels
+                    .keys()
+                    .map(|key| (format!("label {key}"), there(&node.labels, key))),
+            );
+            keys.extend(
+                annotations
+                    .keys()
+                    .map(|key| (format!("annotation {key}"), there(&node.annotations, key))),
+            );
         }
         if let Some((taints, _)) = &diff.taints {
-            let there = |key: &str, effect: &str| node.taints.iter().any(|t| t.key == key && t.effect == effect);
-            let keys: Vec<(String, bool)> = taints
-                .iter()
-                .map(|t| (taint_key(&t.key, &t.effect), there(&t.key, &t.effect)))
-                .collect();
-            account
-                .written
-                .retain(|key| !key.starts_with("taint ") || keys.iter().any(|(now, _)| **now == **key));
-            added.extend(keys.into_iter().filter(|(_, there)| !there).map(|(key, _)| key));
+            let there = |new: &Taint| {
+                node.taints
+                    .iter()
+                    .any(|t| (&t.key, &t.effect) == (&new.key, &new.effect))
+            };
+            keys.extend(taints.iter().map(|new| (taint_key(&new.key, &new.effect), there(new))));
         }
+        let account = self.account(node);
+        // What is left out of a part that was written is not ours any more.
+        account.written.retain(|key| {
+            let rewritten = if key.starts_with("taint ") {
+                diff.taints.is_some()
+            } else {
+                diff.apply.is_some()
+            };
+            !rewritten || keys.iter().any(|(new, _)| **new == **key)
+        });
         let mut restored = 0;
-        for key in added {
+        for (key, _) in keys.into_iter().filter(|(_, there)| !there) {
             if !account.written.insert(intern(&key)) {
                 restored += 1;
                 account.restored.entry(key).or_default().record(now);
@@ -123,7 +130,7 @@ impl Contention {
         self.nodes.retain(|node, _| there(node));
     }
 
-    /// A new Node object has no keys of ours, and nobody removed them: its account starts from zero.
+    /// A new Node object has no keys of ours, and no one removed them: its account starts from zero.
     fn account(&mut self, node: &NodeFacts) -> &mut Account {
         let account = self.nodes.entry(node.name.clone()).or_default();
         if account.uid != node.uid {
@@ -159,30 +166,19 @@ impl Restored {
 
     /// From when on it may be restored.
     fn next(&self, now: Duration) -> Duration {
-        let after = |time: Option<&Duration>, wait: Duration| time.map_or(Duration::ZERO, |time| *time + wait);
-        let pace = if self.contended(now) {
-            after(self.times.back(), WINDOW)
-        } else {
-            Duration::ZERO
-        };
-        let full = self.times.len() >= HOURLY;
-        pace.max(if full {
-            after(self.times.front(), HOUR)
-        } else {
-            Duration::ZERO
-        })
+        let pace = self
+            .times
+            .back()
+            .filter(|_| self.contended(now))
+            .map(|last| *last + WINDOW);
+        let oldest = self.times.front().filter(|_| self.times.len() >= HOURLY);
+        pace.max(oldest.map(|oldest| *oldest + HOUR)).unwrap_or_default()
     }
 }
 
 /// The keys on a node that are ours. A taint of the mark that is not there was ours, too.
 fn owned(node: &NodeFacts) -> impl Iterator<Item = String> + '_ {
-    let labels = node.managers.our_labels.iter().map(|key| format!("label {key}"));
-    let annotations = node
-        .managers
-        .our_annotations
-        .iter()
-        .map(|key| format!("annotation {key}"));
     let mark = OwnedTaints::of(node).unwrap_or_default();
     let taints = mark.0.into_keys().map(|(key, effect)| taint_key(&key, &effect));
-    labels.chain(annotations).chain(taints)
+    node.managers.ours().chain(taints)
 }

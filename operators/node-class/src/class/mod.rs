@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Taint;
 use litemap::LiteMap;
 
 use crate::crd::Availability;
-use crate::crd::class::{ClassTaint, Dampening, Failover};
+use crate::crd::class::{ClassTaint, Failover};
 use crate::crd::host::FormFactor;
 use crate::facts::{NodeFacts, Text};
 
@@ -19,22 +19,18 @@ mod validate;
 mod writes;
 
 pub use matching::matches;
+pub use resolve::resolve;
 pub(crate) use resolve::taint_key;
-pub use resolve::{control_plane_refusal, resolve};
 pub use validate::validate;
+pub use writes::node_diff;
 pub(crate) use writes::{OwnedTaints, UNREADABLE, is_out_of_service};
-pub use writes::{node_diff, yielded};
 
 /// What matters of a node for its classes, beside its own facts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject<'a> {
-    /// The node.
     pub node: &'a NodeFacts,
-    /// The NodeHost that claims it.
     pub host: Option<&'a str>,
-    /// Of that NodeHost.
     pub form_factor: Option<FormFactor>,
-    /// Declared, else learned.
     pub availability: Availability,
     /// Another node of the same zone stays in the disruption count, so that this one may be excluded from it.
     pub may_exclude: bool,
@@ -50,19 +46,14 @@ pub struct Wanted {
     pub classes: Vec<String>,
     /// Labels, with the class that each comes from (ours, such as the host label, come from none).
     pub labels: Sourced,
-    /// Annotations likewise.
     pub annotations: Sourced,
-    /// Taints likewise.
     pub taints: Vec<(ClassTaint, Option<String>)>,
     /// Keys of suspended classes: what is ours of them stays as it is.
     pub frozen_labels: BTreeSet<String>,
-    /// Likewise.
     pub frozen_annotations: BTreeSet<String>,
     /// Likewise, as key and effect.
     pub frozen_taints: BTreeSet<(String, String)>,
-    /// The dampening of the class with the highest priority that has one.
-    pub dampening: Option<Dampening>,
-    /// The failover likewise.
+    /// That of the class with the highest priority that has one.
     pub failover: Option<Failover>,
     /// Two classes of one priority want different things of one key: key, winner, loser.
     pub ties: Vec<Tie>,
@@ -73,16 +64,17 @@ pub struct Wanted {
     /// Keys (`label x`, `annotation x`, `taint x:NoSchedule`) that others keep taking away: they are not put back now. Filled
     /// by [`contention::Contention::held`]; what is there of them stays.
     pub held: BTreeSet<String>,
+    /// Keys that others manage, with the manager, as the API server answered when we applied them: they are left to them. It is
+    /// needed for annotations: of those that others own the watch keeps nothing.
+    pub theirs: Vec<(String, String)>,
 }
 
-/// Two classes of the same priority and one key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tie {
-    /// `label x`, `annotation x`, `taint x:NoSchedule`, `dampening` or `failover`.
+    /// `label x`, `annotation x`, `taint x:NoSchedule` or `failover`.
     pub key: String,
     /// The class that gets it: its name comes first.
     pub winner: String,
-    /// The other.
     pub loser: String,
 }
 
@@ -93,11 +85,11 @@ pub struct NodeDiff {
     pub apply: Option<(BTreeMap<String, String>, BTreeMap<String, String>)>,
     /// The new list of taints and the new value of the ownership annotation (none removes it); none if nothing differs.
     pub taints: Option<(Vec<Taint>, Option<String>)>,
-    /// What is not written because somebody else has it.
+    /// What is not written because another writer has it.
     pub refused: Vec<Refused>,
 }
 
-/// A key that is not set: somebody else has it, or it must not be.
+/// A key that is not set: another writer has it, or it must not be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refused {
     /// `label x`, `annotation x`, `taint x:NoSchedule`; or the annotation of another (or of ours) that cannot be read.
@@ -106,6 +98,16 @@ pub struct Refused {
     pub class: Option<String>,
     /// Who has it or why not, and what to do, in words.
     pub why: String,
+}
+
+/// A taint as it is written. No value and an empty one are the same to the API.
+pub(crate) fn taint(key: &str, value: Option<&str>, effect: &str) -> Taint {
+    Taint {
+        key: key.to_owned(),
+        value: value.filter(|value| !value.is_empty()).map(str::to_owned),
+        effect: effect.to_owned(),
+        time_added: None,
+    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub fn resolve(classes: &[&NodeClass], subject: &Subject<'_>) -> Wanted {
 
 /// Why a class' NoExecute taints are not put on this node: it is of the control plane (or a member of etcd), and the
 /// class has not said so twice.
-pub fn control_plane_refusal(class: &NodeClass, node: &NodeFacts) -> Option<String> {
+fn control_plane_refusal(class: &NodeClass, node: &NodeFacts) -> Option<String> {
     let evicts = class.spec.taints.iter().any(|taint| taint.effect == Effect::NoExecute);
     let consents = [Acknowledgement::NoExecute, Acknowledgement::ControlPlaneNoExecute];
     let said_twice = consents.iter().all(|consent| class.spec.acknowledge.contains(consent));
@@ -35,7 +35,7 @@ pub fn control_plane_refusal(class: &NodeClass, node: &NodeFacts) -> Option<Stri
     })
 }
 
-/// A class in its place.
+#[derive(Clone, Copy)]
 struct Candidate<'a> {
     name: &'a str,
     priority: i64,
@@ -52,18 +52,10 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Who got a key, and with what.
-struct Holder<'a> {
-    name: &'a str,
-    priority: i64,
-    value: String,
-}
-
-/// The merge on its way.
 struct Merge<'a, 's> {
     wanted: Wanted,
-    /// By `label x`, `dampening` and so on.
-    holders: BTreeMap<String, Holder<'a>>,
+    /// Who got a key (`label x`, `failover` and so on), and with what value.
+    holders: BTreeMap<String, (Candidate<'a>, String)>,
     subject: &'s Subject<'s>,
 }
 
@@ -74,7 +66,7 @@ impl<'a> Merge<'a, '_> {
             self.freeze(by);
             return;
         }
-        let (spec, dry) = (&by.class.spec, by.class.spec.dry_run);
+        let spec = &by.class.spec;
         let class = || Some(intern(by.name));
         for (key, value) in &spec.labels {
             if self.wins(by, format!("label {key}"), value, &format!("={value}")) {
@@ -98,17 +90,10 @@ impl<'a> Merge<'a, '_> {
                 self.wanted.labels.insert(intern(crd::EXCLUDE_DISRUPTION), label);
             }
         }
-        if let Some(params) = &spec.dampening {
-            if dry {
-                self.would(by, "use its dampening");
-            } else if self.wins(by, "dampening".into(), &format!("{params:?}"), "") {
-                self.wanted.dampening = Some(params.clone());
-            }
-        }
         if let Some(failover) = &spec.failover {
-            if dry {
+            if spec.dry_run {
                 self.would(by, "use its failover");
-            } else if self.wins(by, "failover".into(), &format!("{failover:?}"), "") {
+            } else if self.wins(by, "failover".to_owned(), &format!("{failover:?}"), "") {
                 self.wanted.failover = Some(failover.clone());
             }
         }
@@ -122,10 +107,9 @@ impl<'a> Merge<'a, '_> {
                 Some(why) if taint.effect == Effect::NoExecute => self.refuse(by, &key, why),
                 _ => {
                     let value = taint.value.as_deref().unwrap_or_default();
-                    let shown = if value.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" with the value {value}")
+                    let shown = match value {
+                        "" => String::new(),
+                        value => format!(" with the value {value}"),
                     };
                     if self.wins(by, key, value, &shown) {
                         self.wanted.taints.push((taint.clone(), Some(by.name.to_owned())));
@@ -138,31 +122,22 @@ impl<'a> Merge<'a, '_> {
     /// Whether the class gets the key. A dry run gets nothing, and its line is written; a class of the same priority that wants
     /// something else is a tie.
     fn wins(&mut self, by: &Candidate<'a>, key: String, value: &str, shown: &str) -> bool {
+        let holder = self.holders.get(&key);
         if by.class.spec.dry_run {
-            match self
-                .holders
-                .get(&key)
-                .filter(|holder| holder.value != value)
-                .map(|holder| holder.name)
-            {
-                Some(other) => self.would(by, &format!("not set {key}{shown}: class `{other}` comes first")),
+            match holder.filter(|(_, theirs)| theirs != value) {
+                Some((other, _)) => {
+                    let other = other.name;
+                    self.would(by, &format!("not set {key}{shown}: class `{other}` comes first"));
+                }
                 None => self.would(by, &format!("set {key}{shown}")),
             }
             return false;
         }
-        let Some(holder) = self.holders.get(&key) else {
-            let (name, priority) = (by.name, by.priority);
-            self.holders.insert(
-                key,
-                Holder {
-                    name,
-                    priority,
-                    value: value.to_owned(),
-                },
-            );
+        let Some((holder, theirs)) = holder else {
+            self.holders.insert(key, (*by, value.to_owned()));
             return true;
         };
-        if holder.priority == by.priority && holder.value != value {
+        if holder.priority == by.priority && theirs != value {
             let (winner, loser) = (holder.name.to_owned(), by.name.to_owned());
             self.wanted.ties.push(Tie { key, winner, loser });
         }

@@ -1,30 +1,23 @@
-//! What keeps a class from being used. Most of it the API server refuses already (CEL in the schema); this holds whatever
-//! the schema said when the object was stored.
+//! What keeps a class from being used. What the API server refuses already (CEL in the schema) is repeated here only where the
+//! harm would be great if the installed CRD is an older one.
 use std::time::Duration;
 
 use hearth_reconciler::duration;
 
 use super::{keys, matching};
 use crate::crd;
-use crate::crd::class::{Acknowledgement, ClassTaint, Effect, NodeClass, NodeClassSpec};
+use crate::crd::class::{Acknowledgement, Effect, NodeClass, NodeClassSpec};
 use crate::facts;
 
-/// The bounds of dampening's durations; below a minute it would forget faster than a node can flap, and beyond a week a
-/// mistake stays too long.
-const DAMPENING: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(7 * 24));
-
 /// The longest wait of a failover; who waits for longer does not need one.
-const FAILOVER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+const FAILOVER: Duration = Duration::from_hours(24);
 
 /// The longest value of an annotation.
 const ANNOTATION: usize = 1024;
 
-/// The penalty of one unclean outage. A machine that is switched off every night must never come to `suppress`.
-const ONE_FLAP: i64 = 1000;
-
 /// What keeps a class from being used at all, the first thing found; the text says what to do.
 pub fn validate(class: &NodeClass) -> Option<String> {
-    let checks = [selector, memory, labels, annotations, taints, dampening, failover];
+    let checks = [selector, memory, keys, values, no_execute, failover];
     checks.iter().find_map(|check| check(&class.spec))
 }
 
@@ -41,8 +34,8 @@ fn selector(spec: &NodeClassSpec) -> Option<String> {
         };
         return Some(at(format!("the operator of `{key}` {why}")));
     }
-    if let Some(why) = matching::asked(selector).find_map(keys::key_problem) {
-        return Some(at(why));
+    if let Some(key) = matching::asked(selector).find(|key| !keys::is_key(key)) {
+        return Some(at(format!("`{key}` is no key of a label")));
     }
     let sets = |key: &str| {
         spec.labels.contains_key(key) || (spec.exclude_from_disruption_count && key == crd::EXCLUDE_DISRUPTION)
@@ -70,107 +63,49 @@ fn memory(spec: &NodeClassSpec) -> Option<String> {
     (least >= below).then(|| "match: memoryAtLeast must be less than memoryBelow, or no node can match".into())
 }
 
-fn labels(spec: &NodeClassSpec) -> Option<String> {
-    spec.labels.iter().find_map(|(key, value)| {
-        let why = map_key_problem(key).or_else(|| keys::value_problem(value).map(|why| format!("`{key}`: {why}")));
-        why.map(|why| format!("labels: {why}"))
-    })
+fn keys(spec: &NodeClassSpec) -> Option<String> {
+    let of_maps = spec.labels.keys().chain(spec.annotations.keys());
+    let of_maps = of_maps.map(|key| (key, key.starts_with(keys::OURS)));
+    let of_taints = spec
+        .taints
+        .iter()
+        .map(|taint| (&taint.key, taint.key == crd::RETURNING));
+    let wrong = |(key, ours): &(&String, bool)| *ours || !keys::is_key(key) || keys::is_reserved(key);
+    let (key, _) = of_maps.chain(of_taints).find(wrong)?;
+    Some(format!(
+        "`{key}` is no key, or not for classes; take one with a prefix of your own"
+    ))
 }
 
-fn annotations(spec: &NodeClassSpec) -> Option<String> {
-    spec.annotations.iter().find_map(|(key, value)| {
-        let long = value.chars().count() > ANNOTATION;
-        let too_long = long.then(|| format!("`{key}`: a value has at most {ANNOTATION} characters"));
-        map_key_problem(key)
-            .or(too_long)
-            .map(|why| format!("annotations: {why}"))
-    })
-}
-
-fn map_key_problem(key: &str) -> Option<String> {
-    let ours = key.starts_with(keys::OURS);
-    let ours = ours.then(|| {
-        format!(
-            "`{key}`: keys under {} are the operator's; take a prefix of your own",
-            keys::OURS
-        )
-    });
-    keys::key_problem(key).or_else(|| keys::protected(key)).or(ours)
-}
-
-fn taints(spec: &NodeClassSpec) -> Option<String> {
-    let wrong = |taint: &ClassTaint| {
-        let (key, value) = (&taint.key, taint.value.as_deref().unwrap_or_default());
-        let reserved = (key == crd::RETURNING)
-            .then(|| format!("`{key}` is set by the operator; take {}volatile or another", keys::OURS));
-        keys::key_problem(key)
-            .or_else(|| keys::protected(key))
-            .or(reserved)
-            .or_else(|| keys::value_problem(value).map(|why| format!("`{key}`: {why}")))
-    };
-    if let Some(why) = spec.taints.iter().find_map(wrong) {
-        return Some(format!("taints: {why}"));
-    }
-    for (at, taint) in spec.taints.iter().enumerate() {
-        let same = |other: &ClassTaint| (&other.key, other.effect) == (&taint.key, taint.effect);
-        if spec.taints[..at].iter().any(same) {
-            return Some(format!(
-                "taints: {}:{} stands twice; keep one",
-                taint.key,
-                taint.effect.as_str()
-            ));
-        }
-    }
-    let evicts = spec.taints.iter().find(|taint| taint.effect == Effect::NoExecute)?;
-    let acknowledged = spec.acknowledge.contains(&Acknowledgement::NoExecute);
-    (!acknowledged).then(|| {
-        format!(
-            "taints: {}:NoExecute evicts at once what runs on the nodes; say acknowledge: [NoExecute] to want that",
-            evicts.key
-        )
-    })
-}
-
-fn dampening(spec: &NodeClassSpec) -> Option<String> {
-    let params = spec.dampening.as_ref()?;
-    let half_life = within("dampening.halfLife", params.half_life.as_deref(), DAMPENING);
-    let max_suppress = within("dampening.maxSuppress", params.max_suppress.as_deref(), DAMPENING);
-    if let Some(why) = half_life.err().or(max_suppress.err()) {
-        return Some(why);
-    }
-    let (suppress, reuse) = (params.suppress.unwrap_or(2500), params.reuse.unwrap_or(750));
-    if suppress <= ONE_FLAP {
+fn values(spec: &NodeClassSpec) -> Option<String> {
+    if let Some((key, value)) = spec.labels.iter().find(|(_, value)| !keys::is_value(value)) {
         return Some(format!(
-            "dampening.suppress: {suppress}: it must be more than {ONE_FLAP}, which one outage adds"
+            "labels: `{key}`: `{value}`: a value has at most 63 letters, digits, `-`, `_` and `.`, and begins and ends with a \
+             letter or digit"
         ));
     }
-    if reuse < 1 {
-        return Some(format!("dampening.reuse: {reuse}: it must be at least 1"));
-    }
-    (reuse >= suppress).then(|| {
-        format!(
-            "dampening: reuse ({reuse}) must be less than suppress ({suppress}), or a node would never be calm again"
-        )
-    })
+    let (key, _) = spec
+        .annotations
+        .iter()
+        .find(|(_, value)| value.chars().count() > ANNOTATION)?;
+    Some(format!(
+        "annotations: `{key}`: a value has at most {ANNOTATION} characters"
+    ))
+}
+
+fn no_execute(spec: &NodeClassSpec) -> Option<String> {
+    let evicts = spec.taints.iter().any(|taint| taint.effect == Effect::NoExecute);
+    let text = "a NoExecute taint evicts at once what runs on the nodes; say acknowledge: [NoExecute] to want that";
+    (evicts && !spec.acknowledge.contains(&Acknowledgement::NoExecute)).then(|| text.to_owned())
 }
 
 fn failover(spec: &NodeClassSpec) -> Option<String> {
-    let failover = spec.failover.as_ref()?;
-    if failover.evidence.is_empty() {
-        return Some("failover.evidence: name at least one of PowerOff, CleanShutdown".into());
+    let after = spec.failover.as_ref()?.after.as_deref()?;
+    match duration::parse(after) {
+        Err(why) => Some(format!("failover.after: {why}")),
+        Ok(wait) if (Duration::from_secs(1)..=FAILOVER).contains(&wait) => None,
+        Ok(_) => Some(format!(
+            "failover.after: `{after}`: at least 1s and at most 24h is possible"
+        )),
     }
-    within("failover.after", failover.after.as_deref(), FAILOVER).err()
-}
-
-fn within(field: &str, text: Option<&str>, (least, most): (Duration, Duration)) -> Result<(), String> {
-    let Some(text) = text else { return Ok(()) };
-    let duration = duration::parse(text).map_err(|why| format!("{field}: {why}"))?;
-    if (least..=most).contains(&duration) {
-        return Ok(());
-    }
-    let hours = most.as_secs() / 3600;
-    Err(format!(
-        "{field}: `{text}`: at least {}s and at most {hours}h is possible",
-        least.as_secs()
-    ))
 }

@@ -46,7 +46,6 @@ pub struct NodeClassSpec {
     pub matches: Match,
     /// Where two classes set the same key, the higher priority wins. Equal priorities are reported on both classes, and
     /// the class whose name comes first wins. Default 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1_000_000, max = 1_000_000))]
     pub priority: Option<i64>,
     /// Labels for its nodes.
@@ -70,11 +69,7 @@ pub struct NodeClassSpec {
     /// `node.kubernetes.io/exclude-disruption`). A zone's last nodes are never excluded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclude_from_disruption_count: bool,
-    /// When a node counts as flapping. That is shown and reported; nothing is done to the node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dampening: Option<Dampening>,
     /// Quick failover for a node that is proven to be off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failover: Option<Failover>,
     /// Consents to what is refused otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -97,7 +92,6 @@ pub struct Match {
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     pub names: Vec<String>,
     /// A selector on the node's labels. Labels that a class sets are not seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_selector: Option<LabelSelector>,
     /// Names or globs of NodeHosts; one must match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -112,13 +106,10 @@ pub struct Match {
     #[schemars(length(max = 16), inner(length(min = 1, max = 32)))]
     pub architectures: Vec<String>,
     /// Nodes with less memory than this, for example `4500Mi`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_below: Option<Quantity>,
     /// Nodes with at least this much memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_at_least: Option<Quantity>,
     /// How dependably the node is on, declared on its NodeHost or learned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<Availability>,
 }
 
@@ -134,7 +125,6 @@ pub struct ClassTaint {
     )]
     pub key: String,
     /// Its value; none by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 63),
         regex(pattern = r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$")
@@ -166,29 +156,6 @@ impl Effect {
     }
 }
 
-/// Flap dampening after RFC 2439, rescaled for machines. Each unclean outage adds 1000, each clean one 500, planned
-/// ones nothing; the sum halves every `halfLife`.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Dampening {
-    /// Default `60m`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 32))]
-    pub half_life: Option<String>,
-    /// The penalty from which a node counts as flapping. Default 2500.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1001, max = 100_000))]
-    pub suppress: Option<i64>,
-    /// The penalty below which it is calm again. Default 750.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100_000))]
-    pub reuse: Option<i64>,
-    /// A node is calm again after this time without a new flap, whatever the penalty. Default `4h`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 32))]
-    pub max_suppress: Option<String>,
-}
-
 /// When a node's pods and volumes are released by Kubernetes' out-of-service taint.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -200,7 +167,6 @@ pub struct Failover {
     pub evidence: Vec<Evidence>,
     /// How long the node must be down before anything is done, for example `2m`. Default `1m` with PowerOff; a clean
     /// shutdown waits 5 minutes at least.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 32))]
     pub after: Option<String>,
 }

@@ -103,6 +103,7 @@ pub struct NodeHistoryStatus {
 /// Which machine has the name.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the API's names")]
 pub struct Machine {
     /// UID of the Node object.
     #[serde(default, skip_serializing_if = "String::is_empty", rename = "nodeUID")]
@@ -119,6 +120,24 @@ pub struct Machine {
     /// Versions of kubelet, kernel and system, to recognize the reboot of an update.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub versions: String,
+}
+
+impl Machine {
+    /// Takes over the fields of `new` that say something. The system UUID is that of the machine: `replace_uuid` false keeps it.
+    pub(crate) fn learn(&mut self, new: &Self, replace_uuid: bool) {
+        let take = |to: &mut String, from: &String| {
+            if !from.trim().is_empty() && to != from {
+                to.clone_from(from);
+            }
+        };
+        take(&mut self.node_uid, &new.node_uid);
+        take(&mut self.machine_id, &new.machine_id);
+        take(&mut self.boot_id, &new.boot_id);
+        take(&mut self.versions, &new.versions);
+        if replace_uuid || self.system_uuid.is_empty() {
+            take(&mut self.system_uuid, &new.system_uuid);
+        }
+    }
 }
 
 /// Availability over three windows.

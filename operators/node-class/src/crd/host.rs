@@ -42,10 +42,8 @@ pub struct NodeHostSpec {
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 253)))]
     pub nodes: Vec<String>,
     /// What kind of machine it is; classes can match it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form_factor: Option<FormFactor>,
     /// How dependably it is on. Unset: learned from its nodes' history.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<DeclaredAvailability>,
     /// An address of the machine itself, `host` or `host:port` (default port 22). While its nodes are silent a TCP
     /// connection is tried; the outcome is part of `status.evidence` and can refute that the machine is off. It never proves
@@ -57,8 +55,7 @@ pub struct NodeHostSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub expected_off: Vec<Window>,
-    /// How its nodes are drained when somebody requests it with the annotation `nodes.hearth.home.arpa/off`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// How its nodes are drained when it is requested with the annotation `nodes.hearth.home.arpa/off`.
     pub drain: Option<Drain>,
     /// Stop: nothing is done for this host (its nodes keep what they have).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -67,6 +64,7 @@ pub struct NodeHostSpec {
 
 /// Kinds of machines.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(clippy::upper_case_acronyms, reason = "as users write it")]
 pub enum FormFactor {
     /// A desktop PC.
     Desktop,
@@ -115,7 +113,6 @@ pub struct Window {
     #[schemars(length(min = 2, max = 32))]
     pub duration: String,
     /// The time zone of the schedule, for example `Europe/Berlin`. Default: the operator's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: Option<String>,
 }
@@ -125,7 +122,6 @@ pub struct Window {
 #[serde(rename_all = "camelCase")]
 pub struct Drain {
     /// How long evictions are tried before the rest is reported and left, for example `5m` (the default); at most 1h.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 32))]
     pub deadline: Option<String>,
     /// What may be lost, so that such pods are evicted as well. A forced request accepts both.
@@ -180,7 +176,7 @@ pub struct NodeHostStatus {
     /// The value of the annotation `off` whose request has ended: the host is back, or the request was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_off: Option<String>,
-    /// The machine's power as a plug, a hypervisor or a person tells it. Written by others, through the status
+    /// The machine's power as a plug, a hypervisor or a person reports it. Written by others, through the status
     /// subresource; never by this operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<Power>,
@@ -274,7 +270,6 @@ pub struct Power {
     /// On or Off.
     pub state: PowerState,
     /// Who says so, for example `plug-3`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub source: Option<String>,
     /// When it was measured.

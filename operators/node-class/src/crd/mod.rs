@@ -1,21 +1,15 @@
 //! The CRDs of `nodes.hearth.home.arpa`. Types here are the source of `crds/*.yaml`; what a schema cannot say, CEL says.
-#![allow(
-    unreachable_pub,
-    reason = "KubeSchema works on private copies of the structs, for which the lint fires"
-)]
 pub mod class;
 pub mod history;
 pub mod host;
 
-pub use class::{NodeClass, NodeClassSpec, NodeClassStatus};
+pub use class::{NodeClass, NodeClassStatus};
 pub use history::{NodeHistory, NodeHistorySpec, NodeHistoryStatus};
-pub use host::{NodeHost, NodeHostSpec, NodeHostStatus};
+pub use host::{NodeHost, NodeHostStatus};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The API group; labels and annotations of ours are `<group>/<name>`.
-pub const GROUP: &str = "nodes.hearth.home.arpa";
 /// Set to any new value to ask for a reconcile now; echoed in `status.lastHandledReconcileAt`.
 pub const RECONCILE_AT: &str = "nodes.hearth.home.arpa/reconcile-at";
 /// On a NodeHost: set to anything new (a time, say) to ask that its nodes be emptied, because it will be switched off.
@@ -37,20 +31,18 @@ pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 pub const EXCLUDE_DISRUPTION: &str = "node.kubernetes.io/exclude-disruption";
 
 /// How dependably a machine is on.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Availability {
     /// On, but for repairs and updates.
     AlwaysOn,
     /// Switched off by people, now and then or every night.
     Volatile,
     /// Not declared, and not watched for long enough.
+    #[default]
     Unproven,
 }
 
 impl Availability {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::AlwaysOn, Self::Volatile, Self::Unproven];
-
     /// The name as users write it.
     pub fn as_str(self) -> &'static str {
         match self {

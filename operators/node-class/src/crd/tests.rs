@@ -19,7 +19,7 @@ fn names_scope_and_short_names() {
         })
         .collect();
     let expected = |kind: &str, names: &str, name: &str, short: &str| {
-        [kind, names, name, short, "Cluster", GROUP].map(str::to_owned)
+        [kind, names, name, short, "Cluster", "nodes.hearth.home.arpa"].map(str::to_owned)
     };
     assert_eq!(
         names,

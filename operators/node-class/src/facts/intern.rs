@@ -11,7 +11,6 @@ pub type Text = Arc<str>;
 /// Labels or annotations, sorted by key: a fifth of what a `BTreeMap<String, String>` takes.
 pub type Texts = LiteMap<Text, Text>;
 
-/// The texts that are in use, and some that were.
 #[derive(Default)]
 struct Pool {
     known: HashSet<Text>,
@@ -44,7 +43,6 @@ pub fn intern(text: &str) -> Text {
     POOL.lock().get(text)
 }
 
-/// Labels or annotations, shared.
 pub fn texts<'a>(of: impl IntoIterator<Item = (&'a String, &'a String)>) -> Texts {
     let texts: Vec<(Text, Text)> = of
         .into_iter()

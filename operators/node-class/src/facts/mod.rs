@@ -11,24 +11,25 @@ mod intern;
 mod slim;
 
 pub use intern::{Text, Texts, intern, texts};
-pub use slim::{
-    SlimCapacity, SlimCondition, SlimHistory, SlimHistoryStatus, SlimLease, SlimLeaseSpec, SlimNode, SlimNodeInfo,
-    SlimNodeSpec, SlimNodeStatus, reduce, slim, slim_history,
-};
+use slim::SlimCondition;
+pub use slim::{SlimHistory, SlimLease, SlimNode, reduce, slim, slim_history};
 
 /// Field manager of everything that this operator writes.
 pub const MANAGER: &str = "node-class";
 
-/// Who manages labels and annotations of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managers {
-    /// Labels that our own applies own.
     pub our_labels: BTreeSet<Text>,
-    /// Annotations that our own applies own.
     pub our_annotations: BTreeSet<Text>,
 }
 
 impl Managers {
+    /// The keys that are ours: `label x`, `annotation x`.
+    pub fn ours(&self) -> impl Iterator<Item = String> {
+        let labels = self.our_labels.iter().map(|key| format!("label {key}"));
+        labels.chain(self.our_annotations.iter().map(|key| format!("annotation {key}")))
+    }
+
     fn of(entries: &[ManagedFieldsEntry]) -> Self {
         let mut managers = Self::default();
         for entry in entries.iter().filter(|entry| entry.subresource.is_none()) {
@@ -49,12 +50,9 @@ impl Managers {
     }
 }
 
-/// The Ready condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// True, False, or none for Unknown.
     pub status: Option<bool>,
-    /// A sentence.
     pub message: String,
     /// When the status changed, by the clock of who wrote it.
     pub since: Option<Timestamp>,
@@ -63,29 +61,19 @@ pub struct Ready {
 /// What is kept of a Node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeFacts {
-    /// Its name.
     pub name: String,
-    /// The object's UID.
     pub uid: String,
     /// The object's version, for guarded writes.
     pub resource_version: String,
-    /// When the object was made.
     pub created: Option<Timestamp>,
-    /// All labels.
     pub labels: Texts,
     /// Annotations that matter: ours, and those of Talos.
     pub annotations: Texts,
-    /// Who manages labels and annotations.
     pub managers: Managers,
-    /// Taints in the API's order.
     pub taints: Vec<Taint>,
-    /// Cordoned.
     pub unschedulable: bool,
-    /// The Ready condition, if there is one.
     pub ready: Ready,
-    /// Which machine it is.
     pub machine: crd::history::Machine,
-    /// As Kubernetes names it, `amd64`.
     pub architecture: String,
     /// Bytes of memory, 0 if unknown.
     pub memory: u64,
@@ -94,12 +82,12 @@ pub struct NodeFacts {
 }
 
 impl NodeFacts {
-    /// Reduces a Node.
     pub fn of(node: &SlimNode) -> Self {
         let (meta, status) = (&node.metadata, node.status.as_ref());
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
         let info = status.and_then(|s| s.node_info.clone()).unwrap_or_default();
-        let memory = |of: Option<&SlimCapacity>| of.and_then(|of| bytes(of.memory.as_deref()?)).unwrap_or_default();
+        let memory =
+            |of: Option<&slim::SlimCapacity>| of.and_then(|of| bytes(of.memory.as_deref()?)).unwrap_or_default();
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
@@ -193,23 +181,12 @@ impl Ready {
 /// A quantity in bytes, fractions cut: a number with a binary (`Mi`) or decimal (`M`) suffix, as the API writes memory.
 /// None if it cannot be read.
 pub fn bytes(quantity: &str) -> Option<u64> {
-    const UNITS: [(&str, f64); 12] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("m", 0.001),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("", 1.0),
-    ];
-    let (number, unit) = UNITS
-        .iter()
-        .find_map(|(suffix, unit)| Some((quantity.strip_suffix(suffix)?, unit)))?;
+    let powers = |units: [&'static str; 5], base: f64| units.into_iter().zip((1..).map(move |power| base.powi(power)));
+    let binary = powers(["Ki", "Mi", "Gi", "Ti", "Pi"], 1024.0);
+    let decimal = powers(["k", "M", "G", "T", "P"], 1000.0);
+    // The empty suffix fits each text, so it comes last.
+    let mut units = binary.chain(decimal).chain([("m", 0.001), ("", 1.0)]);
+    let (number, unit) = units.find_map(|(suffix, unit)| Some((quantity.strip_suffix(suffix)?, unit)))?;
     let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
     let value = (number * unit).floor();
     // Beyond 2^53 the product is inexact, and no machine has that.

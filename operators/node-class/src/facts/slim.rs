@@ -14,11 +14,8 @@ use crate::crd::NodeHistory;
 #[resource(inherit = Node)]
 #[serde(default)]
 pub struct SlimNode {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<Box<SlimNodeSpec>>,
-    /// What of the status matters.
     pub status: Option<Box<SlimNodeStatus>>,
     /// Who manages which label and annotation; from managedFields, which are not kept.
     #[serde(skip)]
@@ -28,77 +25,55 @@ pub struct SlimNode {
     pub facts: Arc<NodeFacts>,
 }
 
-/// What a watch reads of a Node's spec.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimNodeSpec {
-    /// Taints in the API's order.
     pub taints: Option<Vec<Taint>>,
-    /// Cordoned.
     pub unschedulable: Option<bool>,
 }
 
-/// What a watch reads of a Node's status.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimNodeStatus {
-    /// All conditions.
     pub conditions: Option<Vec<SlimCondition>>,
-    /// What the kubelet reports of its machine.
     pub node_info: Option<SlimNodeInfo>,
-    /// Resources, of which memory matters.
     pub capacity: Option<SlimCapacity>,
     /// What of them pods may request.
     pub allocatable: Option<SlimCapacity>,
 }
 
-/// A condition of a Node.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimCondition {
-    /// Which.
     #[serde(rename = "type")]
     pub type_: String,
-    /// True, False or Unknown.
     pub status: String,
-    /// A sentence.
     pub message: Option<String>,
-    /// When the status changed.
     pub last_transition_time: Option<Time>,
 }
 
-/// What the kubelet reports of its machine.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 #[allow(clippy::struct_field_names, reason = "the API's names")]
 pub struct SlimNodeInfo {
-    /// A boot's id.
     #[serde(rename = "bootID")]
     pub boot_id: String,
-    /// The firmware's id.
     #[serde(rename = "systemUUID")]
     pub system_uuid: String,
-    /// The installation's id.
     #[serde(rename = "machineID")]
     pub machine_id: String,
-    /// The kernel.
     #[serde(rename = "kernelVersion")]
     pub kernel: String,
-    /// The system.
     #[serde(rename = "osImage")]
     pub os_image: String,
-    /// The kubelet.
     #[serde(rename = "kubeletVersion")]
     pub kubelet: String,
-    /// The architecture.
     pub architecture: String,
 }
 
-/// The resources that matter.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimCapacity {
-    /// Memory, as a quantity.
     pub memory: Option<String>,
 }
 
@@ -151,13 +126,10 @@ fn matters(key: &str) -> bool {
 #[resource(inherit = Lease)]
 #[serde(default)]
 pub struct SlimLease {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<SlimLeaseSpec>,
 }
 
-/// What a watch reads of a lease's spec.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimLeaseSpec {
@@ -170,21 +142,17 @@ pub struct SlimLeaseSpec {
 #[resource(inherit = NodeHistory)]
 #[serde(default)]
 pub struct SlimHistory {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the status matters.
     pub status: Option<Box<SlimHistoryStatus>>,
 }
 
-/// What a watch reads of a NodeHistory's status.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimHistoryStatus {
-    /// Since when conditions are as they are.
     pub conditions: Vec<Condition>,
 }
 
-/// For the watch's slimming step. Reason and message are told anew at each write.
+/// For the watch's slimming step. Reason and message are computed again at each write.
 pub fn slim_history(history: &mut SlimHistory) {
     history.metadata = ObjectMeta {
         name: history.metadata.name.take(),

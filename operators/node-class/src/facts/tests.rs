@@ -75,7 +75,7 @@ fn a_clean_shutdown_is_announced_in_two_ways() {
     assert!(!condition("False", "container runtime is down").shutting_down());
     assert!(
         !condition("Unknown", "node is shutting down").shutting_down(),
-        "nobody says so now"
+        "no one says so now"
     );
     let talos = node(json!({ "metadata": { "annotations": { "talos.dev/cordoned": "true" } } }));
     assert!(talos.talos_cordoned());

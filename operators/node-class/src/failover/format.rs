@@ -12,7 +12,6 @@ pub(super) fn command(node: &str) -> String {
     )
 }
 
-/// A time to the second.
 pub(super) fn stamp(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }

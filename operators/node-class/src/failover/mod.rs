@@ -28,17 +28,13 @@ pub const CLEANUP: Duration = Duration::from_mins(10);
 /// How long a node must be silent with its power off, unless the class says otherwise.
 const AFTER: Duration = Duration::from_mins(1);
 
-/// What the decision needs.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one observation")]
 pub struct Case<'a> {
-    /// The node.
     pub node: &'a NodeFacts,
-    /// Whether it is alive.
     pub liveness: &'a LivenessStatus,
     /// What its class allows, if anything (already checked).
     pub failover: Option<&'a Failover>,
-    /// What its host's power is said to be.
     pub power: Option<&'a Power>,
     /// What the host's own address says.
     pub address: Address,
@@ -60,7 +56,6 @@ pub struct Case<'a> {
     pub ours: bool,
     /// Pods on the node that are still terminating, and volume attachments; none if they were not counted.
     pub leftovers: Option<usize>,
-    /// How long it has been Ready since its return.
     pub ready_for: Option<Duration>,
 }
 
@@ -96,7 +91,6 @@ pub struct Hold {
     /// One word: `NoEvidence`, `TooEarly`, `QuorumAtRisk`, `PowerContradicted`, `NotSeeing`, `OthersTaint`,
     /// `TaintRemoved`, `NotAllowed`.
     pub reason: &'static str,
-    /// In words.
     pub message: String,
 }
 
@@ -106,7 +100,6 @@ impl Hold {
     }
 }
 
-/// Decides.
 pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
     let down = case.liveness.state == State::Down;
     let theirs = case.node.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
@@ -114,7 +107,7 @@ pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
         placed(case)
     } else if theirs {
         let message =
-            format!("the taint {OUT_OF_SERVICE} was set by somebody else, who has to remove it when the node is back");
+            format!("the taint {OUT_OF_SERVICE} was set by another writer, who has to remove it when the node is back");
         Decision::Leave(down.then(|| Hold::because("OthersTaint", message)))
     } else if down && case.removed {
         let name = &case.node.name;
@@ -278,7 +271,7 @@ fn wanted(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp)
     let mut wanted = Vec::new();
     if failover.evidence.contains(&Evidence::PowerOff) {
         let lacking = match case.power {
-            None => Err("nobody has said so".to_owned()),
+            None => Err("it was never reported".to_owned()),
             Some(power) => power::off(power, case.liveness.since, timing.grace, now),
         };
         let lacking = lacking.err().unwrap_or_default();

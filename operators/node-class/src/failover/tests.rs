@@ -49,7 +49,6 @@ fn night() -> Night {
             state: State::Down,
             since: at(0),
             went: Some(Kind::Lost),
-            planned: false,
             clean_trace: false,
             silent: Duration::ZERO,
             clock_offset: None,

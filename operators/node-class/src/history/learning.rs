@@ -7,25 +7,13 @@ use crate::crd::Availability;
 /// More known time than this cannot be asked for: not much more is kept.
 const LONGEST_CALM: i64 = 28 * DAY;
 
-/// What was learned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Learned {
-    /// The result.
     pub availability: Availability,
     /// Since when; none if there was never another.
     pub since: Option<i64>,
     /// Since when the node has been calm without a break.
     pub calm_since: Option<i64>,
-}
-
-impl Default for Learned {
-    fn default() -> Self {
-        Self {
-            availability: Availability::Unproven,
-            since: None,
-            calm_since: None,
-        }
-    }
 }
 
 impl Learned {

@@ -16,11 +16,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::flapping::Flapping;
 use self::learning::Learned;
-use self::uptime::{DAY, DAYS, HOUR, Sums, Uptime, Weight};
+use self::uptime::{DAY, DAYS, HOUR, Sums, Uptime};
 use crate::args::Learning;
 use crate::crd::Availability;
-use crate::crd::class::Dampening;
-use crate::crd::history::{Machine, Penalty, Rates, Share, Transition, Windows};
+use crate::crd::history::{Machine, Rates, Share, Transition, Windows};
 use crate::liveness::{Remembered, State};
 
 /// The format of packed fields that this operator writes.
@@ -34,7 +33,7 @@ const TRANSITIONS: usize = 32;
 pub struct Unreadable(pub String);
 
 /// The history of one node. Two are equal if the same would be stored of them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     machine: Machine,
     /// The newest last.
@@ -48,7 +47,6 @@ pub struct Record {
     current: Option<Current>,
 }
 
-/// The state of a node, and until when it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Current {
     state: State,
@@ -61,12 +59,7 @@ impl Record {
     pub fn new(machine: Machine) -> Self {
         Self {
             machine,
-            transitions: Vec::new(),
-            uptime: Uptime::default(),
-            flapping: Flapping::default(),
-            learned: Learned::default(),
-            longest_reboot: 0,
-            current: None,
+            ..Self::default()
         }
     }
 
@@ -109,7 +102,7 @@ impl Record {
             (current.state, current.since) = (state, current.known_until);
         }
         if current.known_until < now {
-            let weight = Weight::of(state, self.outage_is_planned());
+            let weight = Sums::of(state, self.outage_is_planned());
             self.uptime.add(current.known_until, now, weight);
             current.known_until = now;
         }
@@ -123,24 +116,18 @@ impl Record {
         self.learned.update(&month, &self.uptime, learning, now)
     }
 
-    /// What was learned.
     pub fn learned(&self) -> Availability {
         self.learned.availability
     }
 
-    /// Decides whether the node counts as flapping with these parameters (already checked); keeps since when.
-    pub fn update_flapping(&mut self, params: &Dampening, now: Timestamp) -> bool {
-        self.flapping.update(params, seconds(now))
+    /// Decides whether the node counts as flapping; keeps since when.
+    pub fn update_flapping(&mut self, now: Timestamp) -> bool {
+        self.flapping.update(seconds(now))
     }
 
-    /// The penalty at `now`, with the half-life of the last call of [`Record::update_flapping`], or an hour.
-    pub fn penalty(&self, now: Timestamp) -> Penalty {
-        let now = seconds(now);
-        Penalty {
-            value: self.flapping.value(now),
-            at: time(now),
-            flapping_since: self.flapping.since.map(time),
-        }
+    /// The flap penalty now.
+    pub fn penalty(&self, now: Timestamp) -> i64 {
+        self.flapping.value(seconds(now))
     }
 
     /// Availability over a day, a week, a month. Each window begins with a whole hour (the day) or UTC day (the others).
@@ -161,7 +148,6 @@ impl Record {
         }
     }
 
-    /// How often it is off.
     pub fn rates(&self, now: Timestamp) -> Rates {
         let sums = self.month(self.latest(now));
         Rates {

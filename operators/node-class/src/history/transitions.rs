@@ -1,7 +1,7 @@
-//! Events of liveness, applied to a record: each once, whoever reports it and however often.
+//! Events of liveness, applied to a record: each once, by whichever process and however often it is reported.
 use jiff::Timestamp;
 
-use super::uptime::{HOUR, Weight};
+use super::uptime::{HOUR, Sums};
 use super::{Record, TRANSITIONS, seconds, time};
 use crate::crd::history::{Kind, Machine, Transition};
 use crate::liveness::{LivenessEvent, State};
@@ -53,9 +53,10 @@ impl Record {
             }),
             LivenessEvent::Reregistered { at } => self.reregistered(stored(*at)),
             LivenessEvent::Blind { from, until } => self.blind(stored(*from), stored(*until)),
-            LivenessEvent::Replaced { .. } => self.replaced(machine),
+            LivenessEvent::Replaced => self.replaced(machine),
         }
-        self.identify(machine);
+        // Only `Replaced` makes it another machine.
+        self.machine.learn(machine, false);
     }
 
     /// The outage from which the node is not back.
@@ -118,11 +119,11 @@ impl Record {
     fn close_outage(&mut self, index: usize, back: &Return<'_>) {
         let open = self.transitions[index].clone();
         let (from, planned) = (seconds(open.at.0), back.planned || open.planned);
-        let (was, up) = (Weight::of(State::Down, open.planned), Weight::of(State::Up, false));
+        let (was, up) = (Sums::of(State::Down, open.planned), Sums::of(State::Up, false));
         if planned && !open.planned {
             self.uptime.count_outage(from, -1);
             self.uptime
-                .correct(from, back.at, Weight::of(State::Down, true).minus(was));
+                .correct(from, back.at, Sums::of(State::Down, true).minus(was));
         }
         match &mut self.current {
             Some(current) if current.state == State::Up && current.since <= back.at => {
@@ -208,22 +209,6 @@ impl Record {
         }
     }
 
-    /// Takes over what is known of the machine. Only [`LivenessEvent::Replaced`] makes it another one.
-    fn identify(&mut self, machine: &Machine) {
-        let learn = |old: &mut String, new: &String| {
-            if !new.trim().is_empty() {
-                old.clone_from(new);
-            }
-        };
-        learn(&mut self.machine.node_uid, &machine.node_uid);
-        learn(&mut self.machine.machine_id, &machine.machine_id);
-        learn(&mut self.machine.boot_id, &machine.boot_id);
-        learn(&mut self.machine.versions, &machine.versions);
-        if self.machine.system_uuid.is_empty() {
-            learn(&mut self.machine.system_uuid, &machine.system_uuid);
-        }
-    }
-
     /// Whether a transition at this time would be dropped at once: it may have been there, and have been dropped.
     fn is_too_old(&self, at: i64) -> bool {
         let oldest = self.transitions.get(self.first_that_may_go());
@@ -251,7 +236,7 @@ impl Record {
         };
         let (begin, end) = (from.max(current.since), to.min(current.known_until));
         if begin < end {
-            let change = Weight::of(state, planned).minus(Weight::of(current.state, was_planned));
+            let change = Sums::of(state, planned).minus(Sums::of(current.state, was_planned));
             self.uptime.correct(begin, end, change);
         }
         if to >= current.known_until {

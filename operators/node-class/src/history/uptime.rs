@@ -2,45 +2,14 @@
 //! seconds, so that what is noticed late can be corrected; older days are kept in minutes. Days are UTC days.
 use crate::liveness::State;
 
-/// Seconds of an hour.
 pub(super) const HOUR: i64 = 3600;
-/// Seconds of a day.
 pub(super) const DAY: i64 = 24 * HOUR;
 /// Days before today that the statistics cover.
 pub(super) const DAYS: i64 = 30;
 
-/// What a second counts for; or, as a difference of two, by how much that changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Weight {
-    up: i64,
-    known: i64,
-    planned: i64,
-}
-
-impl Weight {
-    /// Of a second in this state. Only Up and Down are known.
-    pub(super) fn of(state: State, planned: bool) -> Self {
-        Self {
-            up: i64::from(state == State::Up),
-            known: i64::from(matches!(state, State::Up | State::Down)),
-            planned: i64::from(state == State::Down && planned),
-        }
-    }
-
-    /// The change from `old` to this.
-    pub(super) fn minus(self, old: Self) -> Self {
-        Self {
-            up: self.up - old.up,
-            known: self.known - old.known,
-            planned: self.planned - old.planned,
-        }
-    }
-}
-
 /// An hour in seconds, or a day in minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
-    /// It was up.
     pub up: u16,
     /// It is known whether it was up.
     pub known: u16,
@@ -52,7 +21,7 @@ pub(super) struct Row {
 
 impl Row {
     /// Adds so many seconds. An hour never holds more than an hour, and never more up than known.
-    fn add(&mut self, weight: Weight, seconds: i64) {
+    fn add(&mut self, weight: Sums, seconds: i64) {
         let (up, known, planned) = (i64::from(self.up), i64::from(self.known), i64::from(self.planned));
         let known = (known + weight.known * seconds).clamp(0, HOUR);
         let up = (up + weight.up * seconds).clamp(0, known);
@@ -75,7 +44,6 @@ fn small(number: i64) -> u16 {
 pub(super) struct Rows {
     /// The number of the first: hours or days since 1970.
     pub first: i64,
-    /// All of them.
     pub rows: Vec<Row>,
 }
 
@@ -119,10 +87,9 @@ impl Rows {
     }
 }
 
-/// Sums, in seconds.
+/// Sums, in seconds; or what a second counts for, or, as a difference of two, by how much that changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
-    /// It was up.
     pub up: i64,
     /// It is known whether it was up.
     pub known: i64,
@@ -133,6 +100,26 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// Of a second in this state. Only Up and Down are known.
+    pub(super) fn of(state: State, planned: bool) -> Self {
+        Self {
+            up: i64::from(state == State::Up),
+            known: i64::from(matches!(state, State::Up | State::Down)),
+            planned: i64::from(state == State::Down && planned),
+            downs: 0,
+        }
+    }
+
+    /// The change from `old` to this.
+    pub(super) fn minus(self, old: Self) -> Self {
+        Self {
+            up: self.up - old.up,
+            known: self.known - old.known,
+            planned: self.planned - old.planned,
+            downs: self.downs - old.downs,
+        }
+    }
+
     fn add(&mut self, row: Row, unit: i64) {
         self.up += i64::from(row.up) * unit;
         self.known += i64::from(row.known) * unit;
@@ -174,7 +161,7 @@ impl Uptime {
     }
 
     /// Adds a time that comes after all others. The usual one, of a few seconds, touches one row.
-    pub(super) fn add(&mut self, from: i64, to: i64, weight: Weight) {
+    pub(super) fn add(&mut self, from: i64, to: i64, weight: Sums) {
         // What is older would be dropped at once.
         for (hour, seconds) in hours(from.max(to - (DAYS + 2) * DAY), to) {
             self.open(hour);
@@ -183,14 +170,14 @@ impl Uptime {
     }
 
     /// Corrects what was added, as far as it is kept in seconds.
-    pub(super) fn correct(&mut self, from: i64, to: i64, change: Weight) {
+    pub(super) fn correct(&mut self, from: i64, to: i64, change: Sums) {
         let (first, end) = (self.hours.first * HOUR, self.hours.end() * HOUR);
         for (hour, seconds) in hours(from.max(first), to.min(end)) {
             self.add_to(hour, change, seconds);
         }
     }
 
-    fn add_to(&mut self, hour: i64, weight: Weight, seconds: i64) {
+    fn add_to(&mut self, hour: i64, weight: Sums, seconds: i64) {
         if let Some(row) = self.hours.get_mut(hour) {
             row.add(weight, seconds);
         }

@@ -20,7 +20,7 @@ const UUID_LEAST: usize = 4;
 
 /// Works out the claims; `known` are names of nodes that have a history but no Node object now, with the host that they
 /// had. Such a node stays with a host that claims its name. What was claimed by its UUID cannot be looked up while there
-/// is no object; it stays with the host that it had as long as that host has a UUID among its entries and nobody claims
+/// is no object; it stays with the host that it had as long as that host has a UUID among its entries and no host claims
 /// the name.
 pub fn claims<'a>(
     hosts: impl IntoIterator<Item = &'a NodeHost>,

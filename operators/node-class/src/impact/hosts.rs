@@ -135,7 +135,7 @@ impl<'a> Assessment<'a> {
         }
         if self.by_host.len() == 1 {
             // No advice where nothing could be otherwise. Emptying would do harm: pods, this operator's among them, could
-            // start nowhere until somebody lifts the cordon by hand.
+            // start nowhere until the cordon is lifted by hand.
             let all = "all nodes are on this host: the whole cluster goes off with it";
             let nowhere =
                 "all nodes are on this host: its pods have nowhere to go, so switch it off without emptying it";
@@ -190,7 +190,7 @@ impl<'a> Assessment<'a> {
     }
 
     fn judge_members(&self, reasons: &mut Reasons, left: Votes, here: Votes) {
-        let (all, needed) = (self.quorum.members, self.quorum.quorum);
+        let (all, needed) = (self.quorum.members, self.quorum.needed);
         let found = effect(left, here, needed);
         match found {
             Effect::None | Effect::Fine => {}
@@ -288,15 +288,14 @@ impl<'a> Assessment<'a> {
                 let nodes = list(nodes.iter().map(String::as_str));
                 format!("have {nodes} not counted (excludeFromDisruptionCount of a NodeClass)")
             });
-            let or = fixed.as_ref().map(|fixed| format!(", or {fixed}"));
+            let (or, to_fix) = fixed.map_or_else(Default::default, |fixed| {
+                (format!(", or {fixed}"), format!(". To fix that, {fixed}"))
+            });
             now.against.push(format!(
-                "its pods would not move: {why}. Empty it first (annotation {OFF}){}",
-                or.unwrap_or_default()
+                "its pods would not move: {why}. Empty it first (annotation {OFF}){or}"
             ));
-            let to_fix = fixed.map(|fixed| format!(". To fix that, {fixed}"));
             emptied.notes.push(format!(
-                "while it is off, pods of a lost node would not move: {why}{}",
-                to_fix.unwrap_or_default()
+                "while it is off, pods of a lost node would not move: {why}{to_fix}"
             ));
         }
     }
@@ -310,29 +309,23 @@ impl<'a> Assessment<'a> {
             .filter(|(_, hosts)| hosts.iter().all(none_stays))
             .map(|(name, _)| *name)
             .partition(|name| name.starts_with("PersistentVolume "));
-        let verbs = |names: &[&str], one, several| if names.len() == 1 { one } else { several };
+        let workloads_here = match workloads.len() {
+            1 => "1 workload runs".to_owned(),
+            number => format!("{number} workloads run"),
+        };
+        let (volumes_here, them) = match volumes.len() {
+            1 => ("1 volume is".to_owned(), "it"),
+            number => (format!("{number} volumes are"), "them"),
+        };
         if !workloads.is_empty() {
+            let names = list(workloads.iter().copied());
             now.notes.push(format!(
-                "{} only here, down until moved or until it is back: {}",
-                verbs(
-                    &workloads,
-                    "1 workload runs".to_owned(),
-                    format!("{} workloads run", workloads.len())
-                ),
-                list(workloads.iter().copied())
+                "{workloads_here} only here, down until moved or until it is back: {names}"
             ));
         }
         if !volumes.is_empty() {
-            let line = format!(
-                "{} only here, what uses {} is down until it is back: {}",
-                verbs(
-                    &volumes,
-                    "1 volume is".to_owned(),
-                    format!("{} volumes are", volumes.len())
-                ),
-                verbs(&volumes, "it".to_owned(), "them".to_owned()),
-                list(volumes.iter().copied())
-            );
+            let names = list(volumes.iter().copied());
+            let line = format!("{volumes_here} only here, what uses {them} is down until it is back: {names}");
             now.notes.push(line.clone());
             emptied.notes.push(line);
         }

@@ -21,18 +21,15 @@ use crate::facts::NodeFacts;
 use crate::liveness::State;
 use crate::workloads::Workloads;
 
-pub use zones::{fix, may_exclude};
+pub use zones::may_exclude;
 
 /// A node as this module needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member<'a> {
-    /// Its facts (the Node object exists).
     pub node: &'a NodeFacts,
-    /// Whether it is alive.
     pub state: State,
     /// Its host (or its own name).
     pub host: &'a str,
-    /// Declared or learned.
     pub availability: Availability,
     /// Its host is expected to go off.
     pub leaving: Option<Leaving>,
@@ -52,11 +49,6 @@ pub enum Leaving {
 pub struct Zone {
     /// Region and zone label; both empty where nodes have none.
     pub name: (String, String),
-    /// Nodes that count (without the exclude label).
-    pub counted: usize,
-    /// Those of them that are not ready.
-    pub not_ready: usize,
-    /// Whether evictions stand still now.
     pub frozen: bool,
     /// How many more of the ready counted nodes may go before evictions stop; 0 when they have stopped. All of them where
     /// the zone's loss stops nothing: another zone has ready nodes, or it is large (more than 50 nodes: only slower).
@@ -71,7 +63,7 @@ pub struct Quorum {
     /// Those that are up and ready.
     pub up: usize,
     /// Needed.
-    pub quorum: usize,
+    pub needed: usize,
     /// The nodes with a member.
     pub of: BTreeSet<String>,
 }
@@ -79,9 +71,7 @@ pub struct Quorum {
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Impact {
-    /// Zones by name.
     pub zones: Vec<Zone>,
-    /// etcd.
     pub quorum: Quorum,
     /// Workloads and volumes that are only on volatile nodes, by name.
     pub only_volatile: Vec<String>,

@@ -83,7 +83,7 @@ impl<'a> Layout<'a> {
         Quorum {
             members: names.len(),
             up,
-            quorum: names.len() / 2 + 1,
+            needed: names.len() / 2 + 1,
             of,
         }
     }
@@ -108,7 +108,7 @@ impl<'a> Layout<'a> {
         }
         let critical = on
             .into_iter()
-            .filter(|(_, n)| *n > 0 && total.members - n < total.quorum);
+            .filter(|(_, n)| *n > 0 && total.members - n < total.needed);
         critical.map(|(host, _)| host.to_owned()).collect()
     }
 }
@@ -116,7 +116,7 @@ impl<'a> Layout<'a> {
 impl Quorum {
     /// Members that are up beyond the quorum; none if etcd cannot be judged.
     pub fn spare(&self) -> Option<usize> {
-        (self.members > 0).then(|| self.up.saturating_sub(self.quorum))
+        (self.members > 0).then(|| self.up.saturating_sub(self.needed))
     }
 }
 
@@ -135,7 +135,6 @@ pub(super) enum Effect {
     Lost(usize),
 }
 
-/// Members by what is known of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Votes {
     pub(super) up: usize,

@@ -41,7 +41,6 @@ pub(super) fn tolerated(counted: usize) -> usize {
         .max(TOLERATED)
 }
 
-/// All zones with their counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts(BTreeMap<Name, Count>);
 
@@ -105,19 +104,17 @@ impl Counts {
 
 /// The zones that have counted nodes.
 pub(super) fn zones(counts: &Counts) -> Vec<Zone> {
-    let zone = |(name, count): (&Name, &Count)| Zone {
+    let zone = |name: &Name| Zone {
         name: name.clone(),
-        counted: count.counted,
-        not_ready: count.not_ready,
         frozen: counts.frozen(name),
         headroom: counts.headroom(name),
     };
-    counts.0.iter().map(zone).collect()
+    counts.0.keys().map(zone).collect()
 }
 
-/// Which nodes of a zone would have to carry `node.kubernetes.io/exclude-disruption` so that evictions go on there while
+/// Which nodes of a zone would have to carry `node.kubernetes.io/exclude-disruption` so that evictions continue there while
 /// `gone` (and what is not ready anyhow) are off: as few as possible, volatile ones only, those in `gone` first. None if
-/// evictions go on as it is, or if no such label helps (the others are too many, or no steady node would remain in the
+/// evictions continue as it is, or if no such label helps (the others are too many, or no steady node would remain in the
 /// count).
 pub fn fix(members: &[Member<'_>], gone: &BTreeSet<&str>, zone: &Name) -> Option<Vec<String>> {
     let mut counts_then = Counts::of(members);

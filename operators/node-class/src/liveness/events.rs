@@ -67,7 +67,7 @@ impl NodeLiveness {
     pub(super) fn emit_object_change(&mut self, out: &mut Vec<LivenessEvent>) {
         out.extend(self.object_change.take().map(|change| match change {
             ObjectChange::Reregistered(at) => LivenessEvent::Reregistered { at },
-            ObjectChange::Replaced(at) => LivenessEvent::Replaced { at },
+            ObjectChange::Replaced => LivenessEvent::Replaced,
         }));
     }
 

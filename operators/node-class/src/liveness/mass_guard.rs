@@ -1,6 +1,6 @@
 //! The mass guard: when much changes at once, it is rather our own mistake (an API server that starts, a jumping clock)
 //! than that many machines fail in one minute.
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Domains;
@@ -12,24 +12,20 @@ const AT_MOST: u32 = 15;
 
 /// What the guard has to know of this moment.
 pub(super) struct Moment<'a> {
-    /// Now, on the monotonic clock.
     pub(super) mono: Duration,
     /// The latest moment that is proven to be watched, counted from a moment.
     pub(super) watched_since: &'a dyn Fn(Duration) -> Duration,
-    /// As configured.
     pub(super) grace: Duration,
     /// All judged nodes that have a Node object.
     pub(super) nodes: &'a [&'a str],
     /// Those whose silence is long, but not yet long enough.
     pub(super) suspects: &'a [&'a str],
-    /// Which nodes go together.
     pub(super) domains: &'a Domains,
 }
 
-/// Keeps recent changes.
 #[derive(Debug, Default)]
 pub(super) struct MassGuard {
-    recent: VecDeque<(Duration, String)>,
+    recent: Vec<(Duration, String)>,
     on: Option<On>,
 }
 
@@ -48,13 +44,8 @@ impl MassGuard {
 
     /// Takes the nodes that changed in this step. True while everything is to be held back.
     pub(super) fn update(&mut self, changed: Vec<String>, moment: &Moment<'_>) -> bool {
-        while self
-            .recent
-            .front()
-            .is_some_and(|(at, _)| moment.mono.saturating_sub(*at) > TOGETHER)
-        {
-            self.recent.pop_front();
-        }
+        self.recent
+            .retain(|(at, _)| moment.mono.saturating_sub(*at) <= TOGETHER);
         let any = !changed.is_empty();
         self.recent.extend(changed.into_iter().map(|name| (moment.mono, name)));
         if let Some(on) = &mut self.on {
@@ -79,7 +70,6 @@ impl MassGuard {
     }
 }
 
-/// Nodes of one host.
 #[derive(Default)]
 struct Tally {
     all: usize,

@@ -24,13 +24,14 @@ mod visibility;
 pub use tracker::LivenessTracker;
 
 /// Whether a node is alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// Its lease changes.
     Up,
     /// Its lease is silent, and others' leases prove that we would have seen it change.
     Down,
     /// Not watched, or not for long enough.
+    #[default]
     Unknown,
     /// There is no Node object and no living lease.
     Gone,
@@ -39,11 +40,10 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 5] = [Self::Up, Self::Down, Self::Unknown, Self::Gone, Self::Missing];
-
     /// The state of this name.
     pub fn read(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
+        let all = [Self::Up, Self::Down, Self::Unknown, Self::Gone, Self::Missing];
+        all.into_iter().find(|state| state.as_str() == name)
     }
 
     /// As it is shown.
@@ -58,17 +58,13 @@ impl State {
     }
 }
 
-/// What is known of one node now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LivenessStatus {
-    /// Whether it is alive.
     pub state: State,
     /// Since when, on the wall clock: the last change of the lease for a node that is down.
     pub since: Timestamp,
     /// While it is down: how it went (`Clean` or `Lost`).
     pub went: Option<Kind>,
-    /// While it is down: a person had cordoned it, or we had.
-    pub planned: bool,
     /// While it is down and `went` is `Clean`: every mark of a clean shutdown was seen in order (announced, then silent) and
     /// no new boot since.
     pub clean_trace: bool,
@@ -88,80 +84,63 @@ pub enum Visibility {
     /// Much changed at once, which is rather our mistake than the truth: nothing is written or recorded until it is
     /// stable. The reason is for people.
     Guarded(String),
-    /// Clear.
     Clear,
 }
 
-/// Something that happened to a node; reported once, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NodeEvent {
-    /// The node.
-    pub node: String,
-    /// What.
-    pub event: LivenessEvent,
+impl Visibility {
+    /// In a word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Settling => "settling",
+            Self::Blind => "blind",
+            Self::Guarded(_) => "guarded",
+            Self::Clear => "clear",
+        }
+    }
 }
+
+/// Something that happened to the node of this name; reported once, in order.
+pub type NodeEvent = (String, LivenessEvent);
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LivenessEvent {
     /// It went down at this time. `kind` is `Clean` or `Lost`; it may turn out as a reboot or suspend when it is back.
     Down {
-        /// When its lease changed last.
         at: Timestamp,
-        /// How.
         kind: Kind,
-        /// Whether it was announced.
         planned: bool,
-        /// In a few words.
         evidence: String,
     },
     /// It is back. The outage at `down_at` is now known to have been of this `kind` (`Clean`, `Lost`, `Reboot`, `Suspend`,
     /// `Reinstall`). Also reported without an earlier `Down`, when a boot was so quick that nothing was noticed.
     Back {
-        /// When it went down.
         down_at: Timestamp,
         /// When its lease changed first after that.
         at: Timestamp,
-        /// What it was.
         kind: Kind,
         /// Whether it was announced, or brought new versions.
         planned: bool,
-        /// In a few words.
         evidence: String,
     },
     /// The same machine registered again (its Node object was deleted and created).
-    Reregistered {
-        /// When.
-        at: Timestamp,
-    },
+    Reregistered { at: Timestamp },
     /// Another machine has the name now: a new history begins.
-    Replaced {
-        /// When.
-        at: Timestamp,
-    },
+    Replaced,
     /// The nodes were not watched between the two.
-    Blind {
-        /// From.
-        from: Timestamp,
-        /// Until.
-        until: Timestamp,
-    },
+    Blind { from: Timestamp, until: Timestamp },
 }
 
 /// What is remembered of a node from an earlier process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Remembered {
-    /// The machine then.
     pub machine: Machine,
-    /// The state then.
     pub state: State,
-    /// Until when it was known.
     pub known_until: Timestamp,
     /// When it went down, if it was down then.
     pub down_at: Option<Timestamp>,
     /// How it went then (`Clean` or `Lost`).
     pub went: Option<Kind>,
-    /// Whether that was planned.
     pub planned: bool,
 }
 

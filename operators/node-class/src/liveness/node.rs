@@ -15,7 +15,6 @@ const PAUSE: Duration = Duration::from_secs(15);
 /// How long after a pause the kubelet may take to post the new boot's id (it does so when it starts).
 const POSTED_WITHIN: Duration = Duration::from_mins(5);
 
-/// An outage.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outage {
     /// Since when it is silent.
@@ -26,7 +25,6 @@ pub(super) struct Outage {
     pub(super) planned: bool,
     /// The kubelet had announced its shutdown, and was silent then.
     pub(super) trace: bool,
-    /// The machine as it was then.
     pub(super) machine: Machine,
     pub(super) evidence: String,
 }
@@ -69,7 +67,6 @@ pub(super) struct Return {
     pub(super) mono: Duration,
     /// The same on the wall clock, if it is known from elsewhere.
     pub(super) at: Option<Timestamp>,
-    /// How long it was down.
     pub(super) length: Duration,
     pub(super) reported: bool,
 }
@@ -82,7 +79,6 @@ pub(super) struct Boot {
     /// Its beginning was seen, so that it is known how long it took.
     pub(super) watched: bool,
     pub(super) planned: bool,
-    /// The machine before.
     pub(super) machine: Machine,
 }
 
@@ -90,18 +86,17 @@ pub(super) struct Boot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObjectChange {
     Reregistered(Timestamp),
-    Replaced(Timestamp),
+    Replaced,
 }
 
 /// All that is noted of one node. There is one for each, so what most of the time is not there takes no room.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct NodeLiveness {
     /// Since when it is known at all.
     pub(super) known: Duration,
     pub(super) facts: Option<Arc<NodeFacts>>,
-    /// Whether there is a Node object.
     pub(super) present: bool,
-    /// Since when there is none.
+    /// Since when there is no Node object.
     pub(super) gone: Option<Duration>,
     /// Fields once known are kept when a new object does not say them yet.
     pub(super) machine: Machine,
@@ -128,7 +123,6 @@ pub(super) struct NodeLiveness {
     pub(super) restored: Option<Box<Remembered>>,
 }
 
-/// Both are known and not the same.
 pub(super) fn differ(a: &str, b: &str) -> bool {
     !a.trim().is_empty() && !b.trim().is_empty() && !a.eq_ignore_ascii_case(b)
 }
@@ -137,25 +131,9 @@ impl NodeLiveness {
     pub(super) fn new(now: Now) -> Self {
         Self {
             known: now.mono,
-            facts: None,
-            present: false,
-            gone: None,
-            machine: Machine::default(),
-            version: String::new(),
-            lease: false,
-            changed: None,
-            pause: None,
             base: now.mono,
-            revived: None,
-            offset: None,
-            shutdown_signs: ShutdownSigns::default(),
-            verdict: Verdict::Unjudged,
-            shown: Shown::Unknown,
             since: (Some(now.mono), now.wall),
-            back: None,
-            boot: None,
-            object_change: None,
-            restored: None,
+            ..Self::default()
         }
     }
 
@@ -197,12 +175,7 @@ impl NodeLiveness {
         if self.facts.is_none() || self.restored.is_some() {
             // Compared with what is remembered, if anything, when it is judged.
         } else if differ(&self.machine.system_uuid, &new.system_uuid) {
-            let at = if differ(&self.machine.node_uid, &new.node_uid) {
-                created
-            } else {
-                now.wall
-            };
-            self.replace(ObjectChange::Replaced(at), now);
+            self.replace(now);
         } else if differ(&self.machine.node_uid, &new.node_uid) {
             self.object_change = Some(ObjectChange::Reregistered(created));
             self.shutdown_signs.over();
@@ -212,17 +185,17 @@ impl NodeLiveness {
         } else if differ(&self.machine.boot_id, &new.boot_id) {
             self.new_boot(clear_since, now);
         }
-        merge(&mut self.machine, new);
+        self.machine.learn(new, true);
         self.shutdown_signs.see(facts, now.mono);
         self.facts = Some(Arc::clone(facts));
     }
 
     /// Another machine has the name: nothing that is known is about it.
-    pub(super) fn replace(&mut self, change: ObjectChange, now: Now) {
+    fn replace(&mut self, now: Now) {
         let mut liveness = Self::new(now);
         (liveness.facts, liveness.present) = (self.facts.take(), self.present);
         (liveness.lease, liveness.version) = (self.lease, std::mem::take(&mut self.version));
-        liveness.object_change = Some(change);
+        liveness.object_change = Some(ObjectChange::Replaced);
         *self = liveness;
     }
 
@@ -340,18 +313,4 @@ impl NodeLiveness {
         self.since = (None, remembered.known_until);
         self.restored = Some(Box::new(remembered));
     }
-}
-
-/// Takes over the fields that say something.
-fn merge(machine: &mut Machine, new: &Machine) {
-    let take = |to: &mut String, from: &String| {
-        if !from.trim().is_empty() && to != from {
-            to.clone_from(from);
-        }
-    };
-    take(&mut machine.node_uid, &new.node_uid);
-    take(&mut machine.system_uuid, &new.system_uuid);
-    take(&mut machine.machine_id, &new.machine_id);
-    take(&mut machine.boot_id, &new.boot_id);
-    take(&mut machine.versions, &new.versions);
 }

@@ -15,14 +15,14 @@ impl NodeLiveness {
         let now = view.now;
         let then = &remembered.machine;
         let created = self.facts.as_ref().and_then(|facts| facts.created);
-        let changed_at = created.filter(|created| *created > remembered.known_until && *created <= now.wall);
         if differ(&then.system_uuid, &self.machine.system_uuid) {
-            self.object_change = Some(ObjectChange::Replaced(changed_at.unwrap_or(now.wall)));
+            self.object_change = Some(ObjectChange::Replaced);
             self.shown = Shown::Unknown;
             self.emit_object_change(out);
             return;
         }
         if differ(&then.node_uid, &self.machine.node_uid) {
+            let changed_at = created.filter(|created| *created > remembered.known_until && *created <= now.wall);
             self.object_change = Some(ObjectChange::Reregistered(changed_at.unwrap_or(now.wall)));
         }
         match &self.verdict {

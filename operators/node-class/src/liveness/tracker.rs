@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::mass_guard::{MassGuard, Moment};
 use super::node::{NodeLiveness, Verdict, wall};
 use super::verdict::View;
-use super::visibility::{Clarity, Span, VisibilityTracker};
+use super::visibility::{Span, VisibilityTracker};
 use super::{Domains, LivenessEvent, LivenessStatus, NodeEvent, Remembered, Visibility};
 use crate::args::Timing;
 use crate::clock::Now;
@@ -123,7 +123,7 @@ impl LivenessTracker {
             let mut what = Vec::new();
             for (name, liveness) in &mut self.nodes {
                 liveness.emit(&view, &mut what);
-                events.extend(what.drain(..).map(|what| node_event(name, what)));
+                events.extend(what.drain(..).map(|what| (name.clone(), what)));
             }
         }
         let forgotten = |liveness: &NodeLiveness| {
@@ -143,7 +143,7 @@ impl LivenessTracker {
             let from = span.from.max(liveness.known);
             if liveness.present && liveness.restored.is_none() && from < span.until {
                 let (from, until) = (wall(from, now), wall(span.until, now));
-                events.push(node_event(name, LivenessEvent::Blind { from, until }));
+                events.push((name.clone(), LivenessEvent::Blind { from, until }));
             }
         }
     }
@@ -172,11 +172,9 @@ impl LivenessTracker {
 
     /// How well we see.
     pub fn visibility(&self) -> Visibility {
-        match (self.visibility.clarity(), self.guard.reason()) {
-            (Clarity::Blind, _) => Visibility::Blind,
-            (Clarity::Settling, _) => Visibility::Settling,
-            (Clarity::Clear, Some(reason)) => Visibility::Guarded(reason.to_owned()),
-            (Clarity::Clear, None) => Visibility::Clear,
+        match (self.visibility.visibility(), self.guard.reason()) {
+            (Visibility::Clear, Some(reason)) => Visibility::Guarded(reason.to_owned()),
+            (visibility, _) => visibility,
         }
     }
 }
@@ -195,13 +193,6 @@ fn with<T>(
     let result = act(&mut liveness);
     nodes.insert(node.to_owned(), liveness);
     result
-}
-
-fn node_event(node: &str, what: LivenessEvent) -> NodeEvent {
-    NodeEvent {
-        node: node.to_owned(),
-        event: what,
-    }
 }
 
 /// Asks the mass guard. Quick when nothing has changed.

@@ -110,7 +110,6 @@ impl NodeLiveness {
             state,
             since,
             went: down.map(|outage| outage.kind),
-            planned: down.is_some_and(|outage| outage.planned),
             clean_trace: down
                 .is_some_and(|outage| outage.kind == Kind::Clean && outage.trace && same_boot(&outage.machine.boot_id)),
             silent,

@@ -2,6 +2,7 @@
 //! only by leases that change: with a renewal every 10 s from each node, some lease changes all the time.
 use std::time::Duration;
 
+use super::Visibility;
 use crate::args::Timing;
 
 /// A pause between two steps beyond this (or beyond `blind_after`, if that is longer) means that our process was stopped.
@@ -14,16 +15,7 @@ pub(super) struct Span {
     pub(super) until: Duration,
 }
 
-/// How well we see, without the mass guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clarity {
-    Blind,
-    Settling,
-    Clear,
-}
-
-/// Keeps when we saw.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct VisibilityTracker {
     grace: Duration,
     blind_after: Duration,
@@ -47,14 +39,10 @@ impl VisibilityTracker {
         Self {
             grace: timing.grace,
             blind_after: timing.blind_after,
-            watching: false,
             started: mono,
             stepped: mono,
-            proof: None,
-            since: None,
             epoch: mono,
-            lost: None,
-            ended: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -110,14 +98,15 @@ impl VisibilityTracker {
         }
     }
 
-    pub(super) fn clarity(&self) -> Clarity {
+    /// How well we see, without the mass guard.
+    pub(super) fn visibility(&self) -> Visibility {
         match self.since {
-            Some(_) if self.settled().is_some() => Clarity::Clear,
-            Some(_) => Clarity::Settling,
+            Some(_) if self.settled().is_some() => Visibility::Clear,
+            Some(_) => Visibility::Settling,
             None if self.lost.is_none() && self.stepped.saturating_sub(self.started) <= self.blind_after => {
-                Clarity::Settling
+                Visibility::Settling
             }
-            None => Clarity::Blind,
+            None => Visibility::Blind,
         }
     }
 

@@ -6,11 +6,12 @@ use hearth_reconciler::conditions::Conditions;
 use super::Planner;
 use super::nodes::View;
 use super::types::{Plan, Step};
+use crate::class::Tie;
 use crate::crd::{NodeClass, NodeClassStatus, RECONCILE_AT};
 
-/// Present while another class or somebody else has a key that the class wants.
+/// Present while another class or another writer has a key that the class wants.
 pub(super) const CONFLICT: &str = "Conflict";
-/// Present while somebody keeps taking away what the class sets.
+/// Present while another writer keeps removing what the class sets.
 pub(super) const CONTENDED: &str = "Contended";
 
 /// Lists in the status are cut here.
@@ -30,16 +31,11 @@ impl Planner {
     fn view_class(step: &Step<'_>, class: &NodeClass, name: &str, views: &BTreeMap<String, View>) -> NodeClassStatus {
         let old = class.status.clone().unwrap_or_default();
         let generation = class.metadata.generation;
-        let has = |view: &View| view.node_plan.wanted.classes.iter().any(|class| class == name);
-        let nodes: Vec<&String> = views
-            .iter()
-            .filter(|(_, view)| has(view))
-            .map(|(node, _)| node)
-            .collect();
+        let has = |(_, view): &(&String, &View)| view.node_plan.wanted.classes.iter().any(|class| class == name);
+        let matched: Vec<(&String, &View)> = views.iter().filter(has).collect();
         let conflicts = conflicts(name, views);
-        let contended: Vec<String> = views
-            .iter()
-            .filter(|(_, view)| has(view) && !view.contended.is_empty())
+        let contended = matched.iter().filter(|(_, view)| !view.contended.is_empty());
+        let contended: Vec<String> = contended
             .map(|(node, view)| format!("{node}: {}", view.contended.join(", ")))
             .collect();
         let plan = views.iter().flat_map(|(node, view)| {
@@ -49,8 +45,8 @@ impl Planner {
         let mut status = NodeClassStatus {
             observed_generation: generation,
             last_handled_reconcile_at: handled(class.metadata.annotations.as_ref()),
-            matched: i64::try_from(nodes.len()).ok(),
-            nodes: nodes.iter().take(NAMES).map(|node| (*node).clone()).collect(),
+            matched: i64::try_from(matched.len()).ok(),
+            nodes: matched.iter().take(NAMES).map(|(node, _)| (*node).clone()).collect(),
             conflicts: conflicts.iter().take(SHOWN).cloned().collect(),
             plan: plan.take(SHOWN).collect(),
             conditions: old.conditions,
@@ -67,7 +63,7 @@ impl Planner {
         } else if let Some((reason, text)) = step.unusable.get(name) {
             let text = format!("{text}. Until then its nodes keep what they have");
             of.stalled(reason, &text);
-        } else if nodes.is_empty() {
+        } else if matched.is_empty() {
             let text = "no node matches. That is right if such nodes are still to come; else look at spec.match";
             of.ready("NoNodes", text);
         } else if !conflicts.is_empty() {
@@ -76,7 +72,7 @@ impl Planner {
         } else if class.spec.dry_run {
             of.ready("DryRun", "a dry run: see status.plan; nothing is written");
         } else {
-            let text = format!("{} nodes", nodes.len());
+            let text = format!("{} nodes", matched.len());
             of.ready("Matched", &text);
         }
         status
@@ -106,16 +102,13 @@ fn conflicts(name: &str, views: &BTreeMap<String, View>) -> Vec<String> {
     let mut refused = Vec::new();
     for (node, view) in views {
         for tie in &view.node_plan.wanted.ties {
-            if tie.winner == name {
+            let Tie { key, winner, loser } = tie;
+            if winner == name {
                 ties.insert(format!(
-                    "{}: {} wants it too and has the same priority; ours is used",
-                    tie.key, tie.loser
+                    "{key}: {loser} wants it too and has the same priority; ours is used"
                 ));
-            } else if tie.loser == name {
-                ties.insert(format!(
-                    "{}: {} has it (same priority, its name comes first)",
-                    tie.key, tie.winner
-                ));
+            } else if loser == name {
+                ties.insert(format!("{key}: {winner} has it (same priority, its name comes first)"));
             }
         }
         let all = view.refused.iter().chain(&view.node_plan.wanted.refused);

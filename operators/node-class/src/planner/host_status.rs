@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use hearth_reconciler::conditions::Conditions;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 
 use super::Planner;
 use super::class_status::{flag, handled};
@@ -14,7 +15,7 @@ use crate::crd::host::{HostNode, HostState, OffPhase};
 use crate::crd::{Availability, NodeHost, NodeHostStatus};
 use crate::host::window_problem;
 use crate::impact::Leaving;
-use crate::liveness::{LivenessStatus, State, Visibility};
+use crate::liveness::{LivenessStatus, State};
 
 /// Present while this host's going off would end etcd's quorum, whatever else is up.
 pub(super) const QUORUM_AT_RISK: &str = "QuorumAtRisk";
@@ -23,25 +24,19 @@ pub(super) const ONLY_HERE: &str = "OnlyHere";
 
 impl Planner {
     pub(super) fn view_hosts(&mut self, step: &Step<'_>, plan: &mut Plan) {
-        let Step {
-            observed,
-            claims,
-            domains,
-            ..
-        } = *step;
         let mut leaving = step.leaving.clone();
-        let mut on: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
-        for (node, host) in domains.host.iter().filter(|(node, _)| claims.host.contains_key(*node)) {
-            on.entry(host).or_default().push(node);
+        let mut on: BTreeMap<&str, Vec<(&String, LivenessStatus)>> = BTreeMap::new();
+        for (node, host) in &step.claims.host {
+            on.entry(host).or_default().push((node, self.liveness(node)));
         }
-        for host in &observed.hosts {
-            let name = host.metadata.name.clone().unwrap_or_default();
+        for host in &step.observed.hosts {
+            let name = host.name_any();
             let nodes = on.remove(name.as_str()).unwrap_or_default();
             let now = Step {
                 leaving: &leaving,
                 ..*step
             };
-            let status = self.view_host(&now, &nodes, plan, host, &name);
+            let status = self.view_host(&now, &nodes, plan, host);
             // What is granted now counts for who comes next.
             let off = status.off.as_ref().filter(|off| granted(off));
             if let Some(since) = off.map(|off| off.since.0)
@@ -65,27 +60,22 @@ impl Planner {
     fn view_host(
         &self,
         step: &Step<'_>,
-        nodes: &[&String],
+        nodes: &[(&String, LivenessStatus)],
         plan: &mut Plan,
         host: &NodeHost,
-        name: &str,
     ) -> NodeHostStatus {
-        let old = host.status.clone().unwrap_or_default();
-        let nodes: Vec<(&String, LivenessStatus)> = nodes.iter().map(|node| (*node, self.liveness(node))).collect();
-        let present: Vec<&LivenessStatus> = nodes
-            .iter()
-            .map(|(_, s)| s)
-            .filter(|s| s.state != State::Gone)
-            .collect();
+        let (name, old) = (&host.name_any(), host.status.clone().unwrap_or_default());
+        let present = nodes.iter().map(|(_, liveness)| liveness);
+        let present: Vec<_> = present.filter(|liveness| liveness.state != State::Gone).collect();
         let state = host_state(&present.iter().map(|liveness| liveness.state).collect::<Vec<_>>());
-        let next = self.off_request(step, plan, host, &nodes);
+        let next = self.off_request(step, plan, host, nodes);
         plan.again = [plan.again, next.again].into_iter().flatten().min();
         let windows = step.windows.contains(name);
         let off = next.off.as_ref().is_some_and(granted);
         let worst = nodes
             .iter()
             .map(|(node, _)| self.availability(step.observed, step.claims, node))
-            .max_by_key(|a| rank(*a));
+            .max_by_key(|one| RANKS.iter().position(|rank| rank == one));
         // Once it is empty, what it would have to leave behind is no obstacle any more.
         let emptied = old.off.as_ref().is_some_and(|off| off.phase == OffPhase::Drained);
         let may = plan.impact.may_go_off(name, emptied);
@@ -94,7 +84,7 @@ impl Planner {
             last_handled_reconcile_at: handled(host.metadata.annotations.as_ref()),
             state: Some(state),
             since: since(&old, state, &present),
-            evidence: Some(evidence(&nodes, state) + address(step, host, state)),
+            evidence: Some(evidence(nodes, state) + address(step, host, state)),
             availability: host.spec.availability.map(Availability::from).or(worst),
             expected_off: windows || off,
             nodes: nodes
@@ -120,7 +110,7 @@ impl Planner {
             let quorum = &plan.impact.quorum;
             format!(
                 "so many of the {} etcd members are on this host that the {} needed would not be left without it: when it goes off, the API server stops",
-                quorum.members, quorum.quorum
+                quorum.members, quorum.needed
             )
         });
         let volatile = status.availability == Some(Availability::Volatile);
@@ -148,7 +138,7 @@ impl Planner {
             of.ready("Suspended", "suspended: its nodes keep what they have");
         } else if !disputed.is_empty() {
             let text = format!(
-                "{}. Nobody gets such a node; take it out of one of the hosts",
+                "{}. No host gets such a node; take it out of one of the hosts",
                 disputed.join("; ")
             );
             of.stalled("NodesDisputed", &text);
@@ -176,13 +166,8 @@ impl Planner {
     }
 }
 
-fn rank(availability: Availability) -> u8 {
-    match availability {
-        Availability::AlwaysOn => 0,
-        Availability::Unproven => 1,
-        Availability::Volatile => 2,
-    }
-}
+/// From the most dependable on.
+const RANKS: [Availability; 3] = [Availability::AlwaysOn, Availability::Unproven, Availability::Volatile];
 
 /// Since when it is so: as in the old status, or since the last of its nodes changed.
 fn since(old: &NodeHostStatus, state: HostState, nodes: &[&LivenessStatus]) -> Option<Time> {
@@ -237,15 +222,5 @@ fn address(step: &Step<'_>, host: &NodeHost, state: HostState) -> &'static str {
         None => "; its address was not tried yet",
         Some(false) => "; its address does not answer",
         Some(true) => "; its address answers, so the machine is on",
-    }
-}
-
-/// How well we see, in a word and in words; for logs and metrics.
-pub fn describe_visibility(visibility: &Visibility) -> (&'static str, String) {
-    match visibility {
-        Visibility::Settling => ("settling", "watching for a while before anything is judged".to_owned()),
-        Visibility::Blind => ("blind", "no lease changes, so nothing is known".to_owned()),
-        Visibility::Guarded(why) => ("guarded", why.clone()),
-        Visibility::Clear => ("clear", String::new()),
     }
 }

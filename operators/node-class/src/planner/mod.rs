@@ -10,12 +10,13 @@ mod pending_write;
 mod types;
 mod unusable_classes;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use kube::ResourceExt;
 
 use crate::args::{Feature, Learning, Settings, Timing};
 use crate::class::contention::Contention;
@@ -23,16 +24,14 @@ use crate::class::is_out_of_service;
 use crate::clock::Now;
 use crate::crd::{Availability, NodeHistoryStatus};
 use crate::facts::NodeFacts;
-use crate::failover;
 use crate::host::Claims;
-use crate::liveness::{Domains, LivenessStatus, LivenessTracker, NodeEvent, State, Visibility};
+use crate::liveness::{Domains, LivenessStatus, LivenessTracker, NodeEvent, Visibility};
 
 use types::{Step, find_host};
 use unusable_classes::unusable;
 
-pub use host_status::describe_visibility;
 pub use pending_write::{Cordon, PendingWrite, pending_write};
-pub use types::{Entry, Finding, NodeMetrics, NodePlan, Observed, Plan, Stored};
+pub use types::{Entry, NodeMetrics, NodePlan, Observed, Plan, Stored};
 
 /// The operator's memory.
 #[derive(Debug)]
@@ -50,10 +49,10 @@ pub struct Planner {
     /// Hosts and steadiness as of the last plan.
     domains: Arc<Domains>,
     /// What happened and is not in the records yet, with the time of the event. A standby keeps it for when it takes over.
-    pending: VecDeque<(Duration, NodeEvent)>,
-    /// Histories that are to be stored.
-    outbox: BTreeMap<String, Waiting>,
-    /// Of what came into the outbox last.
+    pending: Vec<(Duration, NodeEvent)>,
+    /// Histories that are to be stored, each with a number by which it is known.
+    outbox: BTreeMap<String, (u64, NodeHistoryStatus)>,
+    /// The number of what came into the outbox last.
     serial: u64,
     /// By node, keys that the API server refused because others manage them, and when that was.
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
@@ -61,15 +60,10 @@ pub struct Planner {
     granted: BTreeMap<String, (String, Timestamp)>,
     /// When this process began to lead with a clear view.
     clear_since: Option<Duration>,
-    restored: bool,
-    loaded: bool,
-}
-
-/// A history on its way.
-#[derive(Debug)]
-struct Waiting {
-    serial: u64,
-    status: NodeHistoryStatus,
+    /// Whether [`Planner::restore`] was called.
+    pub(crate) restored: bool,
+    /// Whether [`Planner::load`] was called in this term.
+    pub(crate) loaded: bool,
 }
 
 /// A standby remembers what happened for this long; a leader's lease ends much sooner.
@@ -91,7 +85,7 @@ impl Planner {
             contention: Contention::default(),
             node_plans: BTreeMap::new(),
             domains: Arc::default(),
-            pending: VecDeque::new(),
+            pending: Vec::new(),
             outbox: BTreeMap::new(),
             serial: 0,
             theirs: BTreeMap::new(),
@@ -102,7 +96,7 @@ impl Planner {
         }
     }
 
-    /// Tells liveness what is stored of the time before this process. Called once, with all that is stored, before anything is
+    /// Gives liveness what is stored of the time before this process. Called once, with all that is stored, before anything is
     /// judged; also on a standby, so that it sees what happens as a leader would.
     pub fn restore(&mut self, stored: &Stored) {
         for (name, entry) in stored {
@@ -113,21 +107,11 @@ impl Planner {
         self.restored = true;
     }
 
-    /// Whether [`Planner::restore`] was called.
-    pub fn restored(&self) -> bool {
-        self.restored
-    }
-
     /// Takes over what is stored. Called when this process begins to lead, with all that was stored then.
     pub fn load(&mut self, stored: Stored) {
         self.entries = stored;
         self.clear_since = None;
         self.loaded = true;
-    }
-
-    /// Whether [`Planner::load`] was called in this term.
-    pub fn loaded(&self) -> bool {
-        self.loaded
     }
 
     /// Another leads: what is stored from now on is theirs. What happens is remembered for a while, in case the leader goes
@@ -139,13 +123,8 @@ impl Planner {
         self.granted.clear();
         (self.loaded, self.clear_since) = (false, None);
         self.look(now);
-        while self
-            .pending
-            .front()
-            .is_some_and(|(told, _)| now.mono.saturating_sub(*told) > REMEMBERED)
-        {
-            self.pending.pop_front();
-        }
+        self.pending
+            .retain(|(at, _)| now.mono.saturating_sub(*at) <= REMEMBERED);
     }
 
     /// Judges whether nodes are alive. True if something happened or the visibility changed, so that a plan is needed.
@@ -157,7 +136,7 @@ impl Planner {
         happened || self.tracker.visibility() != before
     }
 
-    /// Somebody deleted what is stored of a node: what it did is not remembered any more, and what it was learned to be neither. But
+    /// What is stored of a node was deleted: what it did is not remembered any more, and what it was learned to be neither. But
     /// a node with our out-of-service taint keeps the grounds for it.
     pub fn forget(&mut self, node: &str, facts: Option<&NodeFacts>) {
         if facts.is_some_and(is_out_of_service) {
@@ -165,7 +144,7 @@ impl Planner {
         }
         self.entries.remove(node);
         self.outbox.remove(node);
-        self.pending.retain(|(_, event)| event.node != node);
+        self.pending.retain(|(_, (name, _))| name != node);
     }
 
     /// Whether it has become time to take away what is too much: after visibility first becomes clear only adding is allowed for a while, and the end
@@ -182,20 +161,19 @@ impl Planner {
 
     /// What is to be stored of a node, with the number by which [`Planner::stored`] knows it.
     pub fn to_store(&self, node: &str) -> Option<(u64, NodeHistoryStatus)> {
-        let waiting = self.outbox.get(node)?;
-        Some((waiting.serial, waiting.status.clone()))
+        self.outbox.get(node).cloned()
     }
 
     /// It is stored; if something newer has come meanwhile, that is still to be.
     pub fn stored(&mut self, node: &str, serial: u64) {
-        if self.outbox.get(node).is_some_and(|waiting| waiting.serial == serial) {
+        if self.outbox.get(node).is_some_and(|(waiting, _)| *waiting == serial) {
             self.outbox.remove(node);
         }
     }
 
     /// The nodes whose history is to be stored, each with the number of what is waiting.
     pub fn waiting_to_store(&self) -> impl Iterator<Item = (&String, u64)> {
-        self.outbox.iter().map(|(node, waiting)| (node, waiting.serial))
+        self.outbox.iter().map(|(node, (serial, _))| (node, *serial))
     }
 
     /// The API server refused an apply, because others manage these keys. They are left to them for a while.
@@ -222,7 +200,10 @@ impl Planner {
         let claims = Self::claims(observed);
         let domains = Arc::new(self.domains(observed, &claims));
         self.domains = Arc::clone(&domains);
-        let events: Vec<NodeEvent> = self.pending.drain(..).map(|(_, event)| event).collect();
+        let events: Vec<NodeEvent> = std::mem::take(&mut self.pending)
+            .into_iter()
+            .map(|(_, event)| event)
+            .collect();
         let visibility = self.tracker.visibility();
         let clear = visibility == Visibility::Clear;
         if clear {
@@ -239,15 +220,15 @@ impl Planner {
             windows: &windows,
             leaving: &leaving,
             clear,
+            only_add: !(clear && self.long_clear(now) && observed.complete),
+            still: matches!(visibility, Visibility::Blind | Visibility::Guarded(_)),
             now,
         };
         self.account(&step, &events, &mut plan);
 
         plan.impact = self.impact(&step);
         self.note_members(&step, &plan.impact);
-        let only_add = !(clear && self.long_clear(now) && observed.complete);
-        let still = matches!(visibility, Visibility::Blind | Visibility::Guarded(_));
-        let views = self.plan_nodes(&step, &mut plan, only_add, still);
+        let views = self.plan_nodes(&step, &mut plan);
         Self::view_classes(&step, &views, &mut plan);
         if clear {
             self.view_hosts(&step, &mut plan);
@@ -260,16 +241,12 @@ impl Planner {
     }
 
     fn claims(observed: &Observed) -> Claims {
-        let known: BTreeMap<String, String> = observed
-            .hosts
-            .iter()
-            .flat_map(|host| {
-                let nodes = host.status.iter().flat_map(|status| &status.nodes);
-                let name = host.metadata.name.clone().unwrap_or_default();
-                nodes.map(move |node| (node.name.clone(), name.clone()))
-            })
-            .filter(|(node, _)| !observed.nodes.contains_key(node))
-            .collect();
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for host in &observed.hosts {
+            let nodes = host.status.iter().flat_map(|status| &status.nodes);
+            let removed = nodes.filter(|node| !observed.nodes.contains_key(&node.name));
+            known.extend(removed.map(|node| (node.name.clone(), host.name_any())));
+        }
         let hosts = observed.hosts.iter().map(|host| &**host);
         crate::host::claims(hosts, observed.nodes.values().map(|node| &**node), &known)
     }
@@ -302,23 +279,7 @@ impl Planner {
     }
 
     pub(crate) fn liveness(&self, node: &str) -> LivenessStatus {
-        self.tracker.liveness(node).unwrap_or(LivenessStatus {
-            state: State::Unknown,
-            since: jiff::Timestamp::UNIX_EPOCH,
-            went: None,
-            planned: false,
-            clean_trace: false,
-            silent: Duration::ZERO,
-            clock_offset: None,
-        })
-    }
-
-    /// Why a failover is held back, if that is news.
-    fn hold_news(entry: &mut Entry, hold: Option<&failover::Hold>) -> bool {
-        let reason = hold.map(|hold| hold.reason);
-        let news = reason.is_some() && entry.hold != reason;
-        entry.hold = reason;
-        news
+        self.tracker.liveness(node).unwrap_or_default()
     }
 }
 

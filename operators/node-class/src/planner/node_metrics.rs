@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Planner;
 use super::types::{Finding, NodeMetrics, Observed, Plan, Step, find_host};
+use crate::crd::{CORDONED, OUT_OF_SERVICE};
 use crate::facts::NodeFacts;
 use crate::liveness::State;
 
@@ -24,10 +25,8 @@ impl Planner {
             let twins = uuid.filter(|uuid| !uuid.is_empty()).and_then(|uuid| bearers.get(uuid));
             if let Some(twins) = twins.filter(|twins| twins.len() > 1) {
                 let others: Vec<&str> = twins.iter().filter(|twin| *twin != name).copied().collect();
-                let text = format!(
-                    "{} has the same system UUID: give each machine its own",
-                    others.join(", ")
-                );
+                let others = others.join(", ");
+                let text = format!("{others} has the same system UUID: give each machine its own");
                 found.push(("DuplicateMachine", "SameSystemUUID", text));
             }
             if let Some(offset) = liveness.clock_offset.filter(|offset| offset.abs() > OFFSET) {
@@ -46,35 +45,32 @@ impl Planner {
     }
 
     pub(super) fn node_metrics(&self, step: &Step<'_>, plan: &mut Plan) {
-        let Step {
-            observed, claims, now, ..
-        } = *step;
-        let node_metrics = |(name, node): (&String, &Arc<NodeFacts>)| {
+        let (observed, now) = (step.observed, step.now);
+        let of = |(name, node): (&String, &Arc<NodeFacts>)| {
             let entry = self.entries.get(name)?;
             let liveness = self.liveness(name);
-            let host = claims.host.get(name);
-            let node_metrics = NodeMetrics {
+            let host = step.claims.host.get(name);
+            let metrics = NodeMetrics {
                 state: liveness.state,
                 host: host.unwrap_or(name).clone(),
                 form_factor: host.and_then(|host| find_host(observed, host)?.spec.form_factor),
-                availability: self.availability(observed, claims, name),
+                availability: self.availability(observed, step.claims, name),
                 windows: entry.record.windows(now.wall),
-                penalty: entry.record.penalty(now.wall).value,
+                penalty: entry.record.penalty(now.wall),
                 flapping: entry.flapping,
                 clock_offset: liveness.clock_offset,
                 silent: liveness.silent,
                 known_until: entry.record.remembered().map(|remembered| remembered.known_until),
-                out_of_service: node
-                    .taints
-                    .iter()
-                    .any(|taint| taint.key == crate::crd::OUT_OF_SERVICE)
-                    .then_some(node.ready.status == Some(true)),
-                cordoned: node.unschedulable && node.annotations.contains_key(crate::crd::CORDONED),
+                out_of_service: {
+                    let tainted = node.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
+                    tainted.then_some(node.ready.status == Some(true))
+                },
+                cordoned: node.unschedulable && node.annotations.contains_key(CORDONED),
                 contended: self.contention.contended(name, now.mono).len(),
             };
-            Some((name.clone(), node_metrics))
+            Some((name.clone(), metrics))
         };
         // Collected, a tree is packed; filled one by one, it is half empty.
-        plan.node_metrics = observed.nodes.iter().filter_map(node_metrics).collect();
+        plan.node_metrics = observed.nodes.iter().filter_map(of).collect();
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hearth_reconciler::conditions;
 
+use super::Planner;
 use super::types::{Entry, Plan, Shown, Step};
-use super::{Planner, Waiting};
 use crate::crd::NodeHistoryStatus;
 use crate::crd::history::Machine;
 use crate::history::Record;
@@ -23,11 +23,8 @@ impl Shown {
             etcd: status.etcd_member,
             flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
             findings: {
-                let found = status
-                    .conditions
-                    .iter()
-                    .filter(|condition| condition.type_ != conditions::READY);
-                found.map(|condition| condition.type_.clone()).collect()
+                let types = status.conditions.iter().map(|condition| &condition.type_);
+                types.filter(|type_| *type_ != conditions::READY).cloned().collect()
             },
         })
     }
@@ -36,22 +33,20 @@ impl Shown {
 impl Planner {
     /// The records take over what happened and how long it lasted.
     pub(super) fn account(&mut self, step: &Step<'_>, events: &[NodeEvent], plan: &mut Plan) {
-        let Step {
-            observed, clear, now, ..
-        } = *step;
+        let (observed, clear, now) = (step.observed, step.clear, step.now);
         for (name, node) in &observed.nodes {
             self.entries
                 .entry(name.clone())
                 .or_insert_with(|| Box::new(Entry::new(Record::new(node.machine.clone()))));
         }
-        let mut told: BTreeMap<&str, Vec<&LivenessEvent>> = BTreeMap::new();
-        for event in events {
-            told.entry(&event.node).or_default().push(&event.event);
+        let mut reported: BTreeMap<&str, Vec<&LivenessEvent>> = BTreeMap::new();
+        for (node, event) in events {
+            reported.entry(node).or_default().push(event);
         }
         for (name, entry) in &mut self.entries {
-            let told = told.remove(name.as_str()).unwrap_or_default();
+            let reported = reported.remove(name.as_str()).unwrap_or_default();
             let liveness = self.tracker.liveness(name);
-            if !clear && told.is_empty() {
+            if !clear && reported.is_empty() {
                 continue;
             }
             let current = liveness.as_ref().map_or(State::Unknown, |liveness| liveness.state);
@@ -63,13 +58,10 @@ impl Planner {
             let stored = stored.filter(|state| there && matches!(state, State::Up | State::Down));
             let before = entry.state.or(stored).unwrap_or(current);
             entry.record.advance(before, now.wall);
-            let machine = observed
-                .nodes
-                .get(name)
-                .map(|node| node.machine.clone())
-                .unwrap_or_default();
-            for what in told {
-                // A standby was blind before it began to watch; whoever led then was not, and has stored it.
+            let node = observed.nodes.get(name);
+            let machine = node.map(|node| node.machine.clone()).unwrap_or_default();
+            for what in reported {
+                // A standby was blind before it began to watch; the leader of that time was not, and has stored it.
                 let stored = |until: &jiff::Timestamp| remembered.as_ref().is_some_and(|r| *until <= r.known_until);
                 if matches!(what, LivenessEvent::Blind { until, .. } if stored(until)) {
                     continue;
@@ -89,9 +81,7 @@ impl Planner {
                 }
                 entry.state = Some(current);
                 entry.dirty |= entry.record.learn(&self.learning, now.wall);
-                if let Some(params) = &entry.dampening {
-                    entry.flapping = entry.record.update_flapping(params, now.wall);
-                }
+                entry.flapping = entry.record.update_flapping(now.wall);
             }
         }
     }
@@ -99,9 +89,6 @@ impl Planner {
     /// What is to be stored now: what happened at once, the rest at the checkpoint. Spread by name, so that not all nodes
     /// are written in the same second.
     pub(super) fn store(&mut self, step: &Step<'_>, plan: &Plan) {
-        let Step {
-            observed, claims, now, ..
-        } = *step;
         for (name, entry) in &mut self.entries {
             if entry.unreadable.is_some() || entry.state.is_none() {
                 continue;
@@ -109,12 +96,12 @@ impl Planner {
             let node_plan = plan.nodes.get(name);
             let shown = Shown {
                 state: entry.state.unwrap_or(State::Unknown),
-                host: claims.host.get(name).cloned(),
+                host: step.claims.host.get(name).cloned(),
                 // A removed node keeps what it had.
-                classes: match (node_plan, &entry.shown) {
-                    (Some(node_plan), _) => node_plan.wanted.classes.clone(),
-                    (None, Some(shown)) => shown.classes.clone(),
-                    (None, None) => Vec::new(),
+                classes: {
+                    let planned = node_plan.map(|node_plan| &node_plan.wanted.classes);
+                    let before = entry.shown.as_ref().map(|shown| &shown.classes);
+                    planned.or(before).cloned().unwrap_or_default()
                 },
                 learned: entry.record.learned(),
                 flapping: entry.flapping,
@@ -124,11 +111,11 @@ impl Planner {
                     found.map(|(type_, ..)| (*type_).to_owned()).collect()
                 },
             };
-            let exists = observed.nodes.contains_key(name);
+            let exists = step.observed.nodes.contains_key(name);
             let stored = *entry
                 .stored
-                .get_or_insert_with(|| spread(name, self.timing.checkpoint, now.mono));
-            let due = exists && now.mono.saturating_sub(stored) >= self.timing.checkpoint;
+                .get_or_insert_with(|| spread(name, self.timing.checkpoint, step.now.mono));
+            let due = exists && step.now.mono.saturating_sub(stored) >= self.timing.checkpoint;
             if !(entry.dirty || due || entry.shown.as_ref() != Some(&shown)) {
                 continue;
             }
@@ -142,11 +129,10 @@ impl Planner {
             entry.shown = Some(shown);
             entry.dirty = false;
             if due {
-                entry.stored = Some(now.mono);
+                entry.stored = Some(step.now.mono);
             }
             self.serial += 1;
-            let serial = self.serial;
-            self.outbox.insert(name.clone(), Waiting { serial, status });
+            self.outbox.insert(name.clone(), (self.serial, status));
         }
     }
 }
@@ -175,18 +161,7 @@ impl Entry {
     pub(super) fn new(record: Record) -> Self {
         Self {
             record,
-            state: None,
-            dirty: false,
-            stored: None,
-            shown: None,
-            unreadable: None,
-            flapping: false,
-            dampening: None,
-            hold: None,
-            told: None,
-            etcd: false,
-            placed: false,
-            ready_since: None,
+            ..Self::default()
         }
     }
 }
@@ -227,11 +202,11 @@ fn event(what: &LivenessEvent) -> Option<(&'static str, String)> {
         ),
         LivenessEvent::Reregistered { .. } => (
             "NodeReregistered",
-            "the same machine registered anew; its history goes on".to_owned(),
+            "the same machine registered again; its history continues".to_owned(),
         ),
-        LivenessEvent::Replaced { .. } => (
+        LivenessEvent::Replaced => (
             "NodeReplaced",
-            "another machine bears this name now; its history begins anew".to_owned(),
+            "another machine has this name now; its history begins again".to_owned(),
         ),
         LivenessEvent::Blind { .. } => return None,
     })

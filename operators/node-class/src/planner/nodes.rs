@@ -11,12 +11,12 @@ use super::types::{NodePlan, Plan, Step, find_host};
 use super::unusable_classes::usable;
 use super::{LEFT, Planner};
 use crate::args::Feature;
-use crate::class::{OwnedTaints, Refused, Subject, UNREADABLE, Wanted, is_out_of_service, resolve, taint_key};
+use crate::class::{OwnedTaints, Refused, Subject, UNREADABLE, Wanted, is_out_of_service, resolve, taint, taint_key};
 use crate::crd::{CORDONED, NodeClass, NodeHost, OUT_OF_SERVICE, RETURNING};
 use crate::facts::NodeFacts;
 use crate::failover::{self, Address, Decision};
 use crate::impact::{self, Impact, Member};
-use crate::liveness::{State, Visibility};
+use crate::liveness::State;
 
 /// What became of one node's classes: for the classes' own status.
 pub(super) struct View {
@@ -65,16 +65,8 @@ impl Planner {
         }
     }
 
-    pub(super) fn plan_nodes(
-        &mut self,
-        step: &Step<'_>,
-        plan: &mut Plan,
-        only_add: bool,
-        still: bool,
-    ) -> BTreeMap<String, View> {
-        let Step {
-            observed, claims, now, ..
-        } = *step;
+    pub(super) fn plan_nodes(&mut self, step: &Step<'_>, plan: &mut Plan) -> BTreeMap<String, View> {
+        let (observed, claims, now) = (step.observed, step.claims, step.now);
         let mut views = BTreeMap::new();
         let classes = usable(observed, step.unusable);
         let classes: Vec<&NodeClass> = classes.iter().map(|class| &**class).collect();
@@ -92,25 +84,21 @@ impl Planner {
             };
             let mut wanted = resolve(&classes, &subject);
             wanted.held = self.contention.held(node, now.mono);
+            wanted.theirs = self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default();
             wanted.classes.retain(|class| !step.unusable.contains_key(class));
-            let Some(entry) = self.entries.get_mut(name) else {
-                continue;
-            };
-            entry.dampening.clone_from(&wanted.dampening);
             let extra = self.failover(step, node, spec, &mut wanted, &alive, plan);
             let node_plan = NodePlan {
                 cordon: cordon(spec, claims.disputed.contains_key(name), node),
-                theirs: self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default(),
                 wanted,
                 extra,
-                only_add,
-                still,
+                only_add: step.only_add,
+                still: step.still,
             };
             // Plans follow each other quickly while much is written, and two plans of a thousand nodes are megabytes.
             let before = self.node_plans.get(name).filter(|before| ***before == node_plan);
             let node_plan = before.map_or_else(|| Arc::new(node_plan), Arc::clone);
             let pending = PendingWrite::of(node, &node_plan);
-            if !still && !pending.is_empty() {
+            if !step.still && !pending.is_empty() {
                 plan.pending.insert(name.clone());
             }
             let view = View {
@@ -150,15 +138,11 @@ impl Planner {
         alive: &Alive<'_>,
         plan: &mut Plan,
     ) -> Vec<Taint> {
-        let now = step.now;
-        let (liveness, sees) = (
-            self.liveness(&node.name),
-            self.tracker.visibility() == Visibility::Clear,
-        );
+        let (now, liveness) = (step.now, self.liveness(&node.name));
         let suspended = host.is_some_and(|host| host.spec.suspend);
         let ours = is_out_of_service(node);
         let mark = OwnedTaints::of(node);
-        let out = taint(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
+        let out = taint(OUT_OF_SERVICE, Some("nodeshutdown"), "NoExecute");
         // The mark outlives a taint that somebody else removes.
         let absent = node.taints.iter().all(|taint| taint.key != OUT_OF_SERVICE);
         let marked = mark.as_ref().is_some_and(|mark| mark.marks(&out));
@@ -175,7 +159,7 @@ impl Planner {
             return Vec::new();
         }
         let back = liveness.state == State::Up && node.ready.status == Some(true);
-        let by_us = entry.told == Some("OutOfServiceRemoved");
+        let by_us = entry.unseen_event == Some("OutOfServiceRemoved");
         entry.placed = ours || (entry.placed && !by_us && !back);
         let removed = absent && (marked || entry.placed);
         entry.ready_since = (back && ours).then(|| entry.ready_since.unwrap_or(now.mono));
@@ -196,27 +180,26 @@ impl Planner {
             },
             longest_reboot: entry.record.longest_reboot(),
             spare_members: plan.impact.quorum.spare(),
-            sees,
+            sees: step.clear,
             allowed: self.features.contains(&Feature::Failover) && !suspended,
             ours,
             leftovers: step.observed.leftovers.get(&node.name).copied(),
             ready_for: entry.ready_since.map(|since| now.mono.saturating_sub(since)),
         };
-        let mut tell = |reason, text| plan.events.push((node.name.clone(), reason, text));
+        let mut event = |reason, text| plan.events.push((node.name.clone(), reason, text));
         let decision = failover::decide(&case, &self.timing, now.wall);
         // The decision is the same until the write is seen.
-        let told = match decision {
+        let event_of = match decision {
             Decision::Place(..) => Some("OutOfServiceApplied"),
             Decision::Remove(_) => Some("OutOfServiceRemoved"),
             Decision::Leave(_) | Decision::Hold => None,
         };
-        let again = std::mem::replace(&mut entry.told, told) == told;
+        let again = std::mem::replace(&mut entry.unseen_event, event_of) == event_of;
         match decision {
             Decision::Leave(hold) => {
-                if Self::hold_news(entry, hold.as_ref())
-                    && let Some(hold) = hold
-                {
-                    tell("FailoverHeld", hold.message);
+                let before = std::mem::replace(&mut entry.hold, hold.as_ref().map(|hold| hold.reason));
+                if let Some(hold) = hold.filter(|hold| before != Some(hold.reason)) {
+                    event("FailoverHeld", hold.message);
                 }
                 if removed && !back {
                     // The mark stays as the memory of that.
@@ -228,15 +211,15 @@ impl Planner {
             }
             Decision::Place(_, why) => {
                 if there.is_empty() && !again {
-                    tell("OutOfServiceApplied", why);
+                    event("OutOfServiceApplied", why);
                 }
                 vec![out]
             }
-            Decision::Hold => vec![out, taint(RETURNING, "", "NoSchedule")],
+            Decision::Hold => vec![out, taint(RETURNING, None, "NoSchedule")],
             Decision::Remove(warning) => {
                 if !there.is_empty() && !again {
                     let text = warning.unwrap_or_else(|| "the node is back and cleaned up".to_owned());
-                    tell("OutOfServiceRemoved", text);
+                    event("OutOfServiceRemoved", text);
                 }
                 Vec::new()
             }
@@ -265,17 +248,8 @@ fn kept(node: &NodeFacts) -> Vec<Taint> {
     OwnedTaints::on(node)
         .into_iter()
         .filter(of_failover)
-        .map(|found| taint(&found.key, found.value.as_deref().unwrap_or_default(), &found.effect))
+        .map(|found| taint(&found.key, found.value.as_deref(), &found.effect))
         .collect()
-}
-
-fn taint(key: &str, value: &str, effect: &str) -> Taint {
-    Taint {
-        key: key.to_owned(),
-        value: (!value.is_empty()).then(|| value.to_owned()),
-        effect: effect.to_owned(),
-        time_added: None,
-    }
 }
 
 /// The request for which the node is to be cordoned. While its host is disputed or suspended nothing changes.

@@ -98,7 +98,6 @@ impl Planner {
             may: plan.impact.requests.get(&name).copied().unwrap_or(Answer::Unknown),
             left: step.observed.pods_left.get(&name).map(Vec::as_slice),
             deadline: deadline(host),
-            forced: asked.is_some_and(power_off::forced),
         };
         power_off::decide(&case, step.now.wall)
     }

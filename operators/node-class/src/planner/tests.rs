@@ -11,6 +11,7 @@ use super::*;
 use crate::args::{Cli, Command};
 use crate::crd::{CORDONED, NodeClass, NodeHistory, NodeHost};
 use crate::facts::{NodeFacts, SlimNode, slim};
+use crate::liveness::State;
 
 mod cases;
 mod power_off;
@@ -135,7 +136,7 @@ impl TestCluster {
                         .lease(name, &self.second.to_string(), Some(now.wall), now);
                 }
             }
-            if self.planner.loaded() {
+            if self.planner.loaded {
                 self.planner.look(now);
                 let plan = self.planner.plan(&self.observed, now);
                 let waiting: Vec<String> = self.planner.waiting_to_store().map(|(name, _)| name.clone()).collect();

@@ -8,7 +8,6 @@ use k8s_openapi::api::core::v1::{Taint, Toleration};
 use crate::class::Wanted;
 use crate::class::lockout::DaemonSetFacts;
 use crate::clock::Now;
-use crate::crd::class::Dampening;
 use crate::crd::history::Windows;
 use crate::crd::host::FormFactor;
 use crate::crd::{Availability, NodeClass, NodeClassStatus, NodeHost, NodeHostStatus};
@@ -22,11 +21,9 @@ use crate::workloads::Workloads;
 /// What is known from outside at one moment. Clones are cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// The Nodes.
     pub nodes: BTreeMap<String, Arc<NodeFacts>>,
     /// The NodeHosts, sorted by name.
     pub hosts: Vec<Arc<NodeHost>>,
-    /// The classes.
     pub classes: Vec<Arc<NodeClass>>,
     /// What lives where; none if it is not watched.
     pub workloads: Option<Arc<Workloads>>,
@@ -57,6 +54,9 @@ pub(super) struct Step<'a> {
     pub(super) leaving: &'a BTreeMap<String, Leaving>,
     /// Liveness is seen clearly.
     pub(super) clear: bool,
+    /// See [`NodePlan`].
+    pub(super) only_add: bool,
+    pub(super) still: bool,
     pub(super) now: Now,
 }
 
@@ -66,14 +66,11 @@ pub(super) type Unusable = BTreeMap<String, (&'static str, String)>;
 /// What a node should have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodePlan {
-    /// Labels, annotations, taints.
     pub wanted: Wanted,
     /// Taints beside those of classes.
     pub extra: Vec<Taint>,
     /// The request for which it is to be cordoned.
     pub cordon: Option<String>,
-    /// Keys that others manage, as the API server answered when we applied them, with the manager.
-    pub theirs: Vec<(String, String)>,
     /// Nothing of ours is taken away yet.
     pub only_add: bool,
     /// Nothing is written at all: it is not clear what is so.
@@ -89,24 +86,19 @@ pub struct Plan {
     pub pending: BTreeSet<String>,
     /// By host: the status, but for what others report (`power`).
     pub hosts: BTreeMap<String, NodeHostStatus>,
-    /// By class.
     pub classes: BTreeMap<String, NodeClassStatus>,
     /// By node, where there are any: conditions of its history that are true: type, reason, message.
     pub findings: BTreeMap<String, Vec<Finding>>,
-    /// By node: what is shown of its history.
     pub node_metrics: BTreeMap<String, NodeMetrics>,
-    /// Events on nodes: name, reason, text.
     pub events: Vec<(String, &'static str, String)>,
-    /// What switching hosts off would mean.
     pub impact: Impact,
     /// When to plan again at the latest.
     pub again: Option<Duration>,
-    /// How well we see.
     pub visibility: Option<Visibility>,
 }
 
 /// What is remembered of a node between two plans.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one observation")]
 pub struct Entry {
     pub(crate) record: Record,
@@ -114,18 +106,16 @@ pub struct Entry {
     pub(crate) state: Option<State>,
     /// Something happened that is not stored yet.
     pub(crate) dirty: bool,
-    /// When it was stored last.
     pub(crate) stored: Option<Duration>,
     /// What was stored last, but for times that move by themselves.
     pub(crate) shown: Option<Shown>,
     /// The stored history is of a newer format or broken: nothing is written for it.
     pub(crate) unreadable: Option<String>,
     pub(crate) flapping: bool,
-    pub(crate) dampening: Option<Dampening>,
     /// Why the failover waits; reported once.
     pub(crate) hold: Option<&'static str>,
     /// The event about the out-of-service taint whose write is not seen on the node yet.
-    pub(crate) told: Option<&'static str>,
+    pub(crate) unseen_event: Option<&'static str>,
     /// It had a member of etcd when its Node was seen last.
     pub(crate) etcd: bool,
     /// Our out-of-service taint was on it, and we did not remove it.
@@ -143,7 +133,6 @@ pub(crate) struct Shown {
     pub(crate) learned: Availability,
     pub(crate) flapping: bool,
     pub(crate) etcd: bool,
-    /// The types of the findings.
     pub(crate) findings: Vec<String>,
 }
 
@@ -153,34 +142,24 @@ pub type Stored = BTreeMap<String, Box<Entry>>;
 /// A condition that is true: its type, reason and message.
 pub type Finding = (&'static str, &'static str, String);
 
-/// A node's figures, for metrics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeMetrics {
-    /// Whether it is alive.
     pub state: State,
-    /// Its host, or its own name.
     pub host: String,
-    /// Of its host.
     pub form_factor: Option<FormFactor>,
-    /// Declared or learned.
     pub availability: Availability,
-    /// Availability over time.
     pub windows: Windows,
-    /// The flap penalty now.
     pub penalty: i64,
-    /// Whether it counts as flapping.
     pub flapping: bool,
     /// The node's clock minus ours, in seconds.
     pub clock_offset: Option<f64>,
-    /// For how long its lease is silent.
     pub silent: Duration,
     /// Until when its history is stored, at least.
     pub known_until: Option<jiff::Timestamp>,
     /// Whether the out-of-service taint is on it, and if so, whether it is Ready.
     pub out_of_service: Option<bool>,
-    /// Cordoned by us.
     pub cordoned: bool,
-    /// How many keys somebody keeps taking away.
+    /// How many keys another writer keeps removing.
     pub contended: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Classes that must not be used now: invalid ones, and those whose taint would lock somebody out.
+//! Classes that must not be used now: invalid ones, and those whose taint would lock out what nodes need.
 use std::sync::Arc;
 
 use super::types::{Observed, Unusable};
@@ -53,7 +53,7 @@ fn obstacle(observed: &Observed, class: &NodeClass) -> Option<(&'static str, Str
         };
         matches(&any, &subject)
     };
-    let all: Vec<&NodeFacts> = observed.nodes.values().map(|node| &**node).collect();
-    let could: Vec<&NodeFacts> = all.iter().copied().filter(could_match).collect();
-    lockout(class, &could, &all, sets, own).map(|text| ("WouldLockOut", text))
+    let nodes = observed.nodes.values().map(|node| &**node);
+    let (could, others): (Vec<_>, Vec<_>) = nodes.partition(could_match);
+    lockout(class, !could.is_empty(), &others, sets, own).map(|text| ("WouldLockOut", text))
 }

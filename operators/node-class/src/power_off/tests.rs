@@ -17,7 +17,6 @@ struct Sim {
     was_off: bool,
     may: Answer,
     left: Option<Vec<String>>,
-    cordoned: bool,
     boots: BTreeMap<String, String>,
     lifted: Vec<String>,
 }
@@ -31,7 +30,6 @@ fn sim() -> Sim {
         was_off: false,
         may: Answer::Yes,
         left: Some(vec!["Pod home/web-0".to_owned()]),
-        cordoned: false,
         boots: boots("1"),
         lifted: Vec::new(),
     }
@@ -69,7 +67,6 @@ impl Sim {
             may: self.may,
             left: self.left.as_deref(),
             deadline: Duration::from_secs(DEADLINE.unsigned_abs()),
-            forced: self.asked.as_deref().is_some_and(forced),
         };
         decide(&case, at(now))
     }
@@ -77,12 +74,6 @@ impl Sim {
     /// Looks and does what it says.
     fn step(&mut self, now: i64) -> Next {
         let next = self.look(now);
-        if next.cordon {
-            self.cordoned = true;
-        }
-        if next.uncordon {
-            self.cordoned = false;
-        }
         self.off.clone_from(&next.off);
         if next.handled.is_some() {
             self.handled.clone_from(&next.handled);
@@ -92,6 +83,15 @@ impl Sim {
 
     fn phase(&self) -> Option<OffPhase> {
         self.off.as_ref().map(|off| off.phase)
+    }
+
+    /// Its nodes are cordoned for a request that is not refused, as the planner decides.
+    fn cordoned(&self) -> bool {
+        self.phase().is_some_and(|phase| phase != OffPhase::Refused)
+    }
+
+    fn evicts(&self) -> bool {
+        self.phase() == Some(OffPhase::Draining) && self.left.as_ref().is_some_and(|left| !left.is_empty())
     }
 
     /// A request that has been under way for a second.
@@ -118,29 +118,28 @@ impl Sim {
 #[test]
 fn a_night_from_the_request_to_the_return() {
     let mut sim = sim().asked("2025-06-15T23:00");
-    let next = sim.step(0);
-    assert!(next.cordon && next.evict && !next.uncordon);
+    sim.step(0);
+    assert!(sim.cordoned() && sim.evicts());
     assert_eq!(sim.phase(), Some(OffPhase::Draining));
     assert_eq!(sim.off.as_ref().unwrap().waiting, ["Pod home/web-0"]);
 
     let mut sim = sim.empty();
-    let next = sim.step(30);
-    assert!(next.cordon && !next.evict);
+    sim.step(30);
+    assert!(sim.cordoned() && !sim.evicts());
     assert_eq!(sim.phase(), Some(OffPhase::Drained));
 
     let mut sim = sim.is(HostState::Off);
     assert_eq!(sim.step(90), sim.look(90), "asked again, it says the same");
     assert_eq!(sim.phase(), Some(OffPhase::Off));
-    assert!(sim.cordoned);
+    assert!(sim.cordoned());
 
     let mut sim = sim.is(HostState::On);
-    let next = sim.step(9 * 3600);
-    assert!(next.uncordon && !next.cordon && !next.evict);
-    assert_eq!((sim.phase(), sim.cordoned), (None, false));
+    sim.step(9 * 3600);
+    assert_eq!((sim.phase(), sim.cordoned()), (None, false));
     assert_eq!(sim.handled.as_deref(), Some("2025-06-15T23:00"));
 
     let next = sim.step(10 * 3600);
-    assert!(!next.cordon && next.off.is_none(), "it is not asked twice");
+    assert_eq!(next, Next::default(), "it is not asked twice");
 }
 
 #[test]
@@ -156,8 +155,8 @@ fn nothing_is_drained_before_the_cordon_is_there() {
 fn what_may_not_go_off_is_refused_and_not_touched() {
     let mut sim = sim().may(Answer::No).asked("a");
     for now in [0, 60, 100_000] {
-        let next = sim.step(now);
-        assert!(!next.cordon && !next.evict && next.uncordon);
+        sim.step(now);
+        assert!(!sim.cordoned() && !sim.evicts());
         assert_eq!(sim.phase(), Some(OffPhase::Refused));
     }
     assert_eq!(
@@ -171,14 +170,16 @@ fn what_may_not_go_off_is_refused_and_not_touched() {
     assert_eq!(unsure.phase(), Some(OffPhase::Refused), "that is no Yes");
 
     let mut sim = sim.may(Answer::Yes);
-    let next = sim.step(100_002);
-    assert!(next.cordon && next.evict);
+    sim.step(100_002);
+    assert!(sim.cordoned() && sim.evicts());
     assert_eq!(sim.off.as_ref().unwrap().since.0, at(100_002), "its time begins now");
 }
 
 #[test]
 fn nothing_known_against_it_is_enough_to_begin() {
-    assert!(sim().may(Answer::Unknown).asked("a").step(0).cordon);
+    let mut sim = sim().may(Answer::Unknown).asked("a");
+    sim.step(0);
+    assert!(sim.cordoned());
 }
 
 #[test]
@@ -190,7 +191,8 @@ fn a_forced_request_continues_whatever_the_answer() {
         ("forced", false),
     ] {
         let mut sim = sim().may(Answer::No).asked(request);
-        assert_eq!(sim.step(0).cordon, goes, "{request}");
+        sim.step(0);
+        assert_eq!(sim.cordoned(), goes, "{request}");
     }
 }
 
@@ -202,7 +204,7 @@ fn an_answer_that_turns_to_no_stops_it_and_lifts_the_cordon() {
         sim.step(5);
         let mut sim = sim.may(Answer::No);
         sim.step(10);
-        assert_eq!((sim.phase(), sim.cordoned), (Some(OffPhase::Refused), false));
+        assert_eq!((sim.phase(), sim.cordoned()), (Some(OffPhase::Refused), false));
     }
 }
 
@@ -215,13 +217,13 @@ fn when_the_deadline_has_passed_evictions_end_and_the_rest_is_reported() {
         .with(|sim| sim.left = Some(vec![blocked.to_owned()]));
     for now in [10, 200, DEADLINE - 1] {
         let next = sim.step(now);
-        assert!(next.evict && next.cordon, "{now}");
+        assert!(sim.evicts() && sim.cordoned(), "{now}");
         let rest = Duration::from_secs((DEADLINE - now).unsigned_abs());
         assert_eq!(next.again, Some(rest.min(RETRY)), "looked at when the deadline passes");
     }
     for now in [DEADLINE, DEADLINE + 1, 100_000] {
-        let next = sim.step(now);
-        assert!(!next.evict && next.cordon, "{now}");
+        sim.step(now);
+        assert!(!sim.evicts() && sim.cordoned(), "{now}");
         assert_eq!(sim.phase(), Some(OffPhase::Incomplete));
         assert_eq!(sim.off.as_ref().unwrap().waiting, [blocked]);
     }
@@ -233,8 +235,8 @@ fn when_the_deadline_has_passed_evictions_end_and_the_rest_is_reported() {
 #[test]
 fn pods_that_cannot_be_listed_are_waited_for_until_the_deadline() {
     let mut sim = sim().draining("a").with(|sim| sim.left = None);
-    let next = sim.step(10);
-    assert!(!next.evict && next.cordon);
+    sim.step(10);
+    assert!(!sim.evicts() && sim.cordoned());
     assert_eq!(sim.phase(), Some(OffPhase::Draining));
     assert_eq!(
         sim.off.as_ref().unwrap().waiting,
@@ -263,8 +265,8 @@ fn pods_that_come_to_an_empty_host_have_to_go_again() {
     let mut sim = sim().draining("a").empty();
     sim.step(10);
     let mut sim = sim.with(|sim| sim.left = Some(vec!["Pod home/late".to_owned()]));
-    let next = sim.step(20);
-    assert!(next.evict);
+    sim.step(20);
+    assert!(sim.evicts());
     assert_eq!(sim.phase(), Some(OffPhase::Draining));
 }
 
@@ -273,8 +275,8 @@ fn a_withdrawn_request_leaves_nothing_behind() {
     for state in [HostState::On, HostState::Partial, HostState::Off] {
         let mut sim = sim().draining("a").is(state).with(|sim| sim.asked = None);
         let next = sim.step(10);
-        assert!(next.uncordon && next.off.is_none());
-        assert_eq!((sim.cordoned, sim.handled.as_deref()), (false, Some("a")));
+        assert!(next.off.is_none());
+        assert_eq!((sim.cordoned(), sim.handled.as_deref()), (false, Some("a")));
     }
     let mut refused = sim().may(Answer::No).asked("a");
     refused.step(0);
@@ -289,8 +291,8 @@ fn a_changed_request_continues_with_a_new_deadline() {
     sim.step(DEADLINE);
     assert_eq!(sim.phase(), Some(OffPhase::Incomplete));
     let mut sim = sim.asked("b");
-    let next = sim.step(DEADLINE + 10);
-    assert!(next.cordon && next.evict && !next.uncordon);
+    sim.step(DEADLINE + 10);
+    assert!(sim.cordoned() && sim.evicts());
     let off = sim.off.clone().unwrap();
     assert_eq!(
         (off.request.as_str(), off.since.0, off.phase),
@@ -306,7 +308,8 @@ fn a_changed_request_may_have_the_value_of_one_that_has_ended() {
         .draining("b")
         .asked("a");
     for now in [1, 2, 3] {
-        assert!(sim.step(now).cordon, "{now}");
+        sim.step(now);
+        assert!(sim.cordoned(), "{now}");
     }
 }
 
@@ -314,12 +317,12 @@ fn a_changed_request_may_have_the_value_of_one_that_has_ended() {
 fn a_host_that_goes_off_while_it_is_emptied_is_off() {
     for start in [sim().draining("a"), sim().may(Answer::No).asked("a"), sim().asked("a")] {
         let mut sim = start.is(HostState::Off);
-        let next = sim.step(10);
-        assert!(!next.evict && !next.cordon && !next.uncordon);
+        sim.step(10);
+        assert!(!sim.evicts());
         assert_eq!(sim.phase(), Some(OffPhase::Off));
         let mut sim = sim.is(HostState::On);
         sim.step(100);
-        assert_eq!((sim.phase(), sim.cordoned), (None, false));
+        assert_eq!((sim.phase(), sim.cordoned()), (None, false));
         assert_eq!(sim.handled.as_deref(), Some("a"));
     }
 }
@@ -328,20 +331,22 @@ fn a_host_that_goes_off_while_it_is_emptied_is_off() {
 #[test]
 fn a_host_that_is_partly_off_is_not_off() {
     let mut sim = sim().draining("a").is(HostState::Partial);
-    assert!(sim.step(10).evict);
+    sim.step(10);
+    assert!(sim.evicts());
     assert_eq!(sim.phase(), Some(OffPhase::Draining));
 
     let mut sim = sim.is(HostState::Off);
     sim.step(20);
     let mut sim = sim.is(HostState::Partial);
     sim.step(30);
-    assert_eq!((sim.phase(), sim.cordoned), (None, false), "the first node is back");
+    assert_eq!((sim.phase(), sim.cordoned()), (None, false), "the first node is back");
 }
 
 #[test]
 fn a_return_that_was_not_observed_ends_the_request_as_well() {
     let mut sim = sim().draining("a").with(|sim| sim.was_off = true);
-    assert!(sim.step(10).uncordon);
+    sim.step(10);
+    assert!(!sim.cordoned());
     assert_eq!(sim.handled.as_deref(), Some("a"));
 }
 
@@ -372,8 +377,8 @@ fn while_liveness_is_not_visible_nothing_changes() {
         let before = start.clone();
         let mut sim = start.is(HostState::Unknown);
         let next = sim.step(DEADLINE * 2);
-        assert!(!next.cordon && !next.uncordon && !next.evict && next.handled.is_none());
-        assert_eq!((sim.off, sim.cordoned), (before.off, before.cordoned));
+        assert_eq!((next.again, next.handled), (None, None));
+        assert_eq!(sim.off, before.off);
     }
 }
 
@@ -384,7 +389,7 @@ fn our_cordon_without_a_request_is_lifted() {
         sim.off = None;
     });
     lost.step(10);
-    assert!(!lost.cordoned, "the status was lost, the request taken back");
+    assert!(!lost.cordoned(), "the status was lost, the request taken back");
 }
 
 #[test]

@@ -42,7 +42,6 @@ impl Accepted {
 pub struct Left {
     /// Its namespace; none for a volume.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// Why it is still there, once that is known.
     pub why: String,

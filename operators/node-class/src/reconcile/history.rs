@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
 use super::Context;
+use crate::clock::Now;
 use crate::crd::{NodeHistory, NodeHistorySpec};
 use crate::facts::MANAGER;
 use crate::facts::SlimHistory;
@@ -17,7 +18,7 @@ use crate::facts::SlimHistory;
 /// Writes what is to be stored of a node, if anything is.
 pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let name = history.name_any();
-    let Some((serial, mut status)) = ctx.planner().to_store(&name) else {
+    let Some((serial, mut status)) = ctx.planner.lock().to_store(&name) else {
         return Ok(Action::await_change());
     };
     status.observed_generation = history.metadata.generation;
@@ -32,28 +33,20 @@ pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<A
         .await
         .map_err(RequestError::when("storing the history"))?;
     ctx.metrics.write("history");
-    ctx.planner().stored(&name, serial);
+    ctx.planner.lock().stored(&name, serial);
     Ok(Action::await_change())
 }
 
 /// Ready, and what is odd about the node.
 fn conditions(history: &SlimHistory, ctx: &Context) -> Vec<Condition> {
-    let mut list = history
-        .status
-        .as_ref()
-        .map(|status| status.conditions.clone())
-        .unwrap_or_default();
-    let plan = ctx.plan();
-    let found = plan
-        .findings
-        .get(&history.name_any())
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let before = history.status.as_ref().map(|status| status.conditions.clone());
+    let (mut list, plan) = (before.unwrap_or_default(), ctx.plan());
+    let found = plan.findings.get(&history.name_any()).map_or(&[][..], Vec::as_slice);
     list.retain(|condition| condition.type_ == READY || found.iter().any(|(type_, ..)| *type_ == condition.type_));
     let mut conditions = Conditions {
         list: &mut list,
         generation: history.metadata.generation,
-        now: ctx.clock.now().wall,
+        now: Now::read().wall,
     };
     conditions.ready("Recorded", "what the node does is recorded");
     for (type_, reason, text) in found {

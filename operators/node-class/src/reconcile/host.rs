@@ -6,7 +6,7 @@ use hearth_reconciler::error::RequestError;
 use hearth_reconciler::status::patch_status;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::controller::Action;
-use kube::runtime::events::EventType;
+use kube::runtime::events::EventType::{Normal, Warning};
 use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
@@ -60,15 +60,21 @@ async fn evict(
     let nodes: Vec<String> = status.nodes.iter().map(|node| node.name.clone()).collect();
     // The request may have been withdrawn since the plan was made.
     let asked = host.annotations().get(OFF);
-    let active = !host.spec.suspend && ctx.planner().has(Feature::Drain);
+    let active = !host.spec.suspend && ctx.planner.lock().has(Feature::Drain);
     let off = status.off.as_ref().filter(|off| {
         let empties = matches!(off.phase, OffPhase::Draining | OffPhase::Drained | OffPhase::Incomplete);
         active && empties && asked == Some(&off.request)
     });
     // Pods are evicted from cordoned nodes only: they would come back.
-    let cordoned = |node: &String| ctx.observed().nodes.get(node).is_none_or(|facts| facts.unschedulable);
+    let cordoned = |node: &String| {
+        ctx.observed
+            .lock()
+            .nodes
+            .get(node)
+            .is_none_or(|facts| facts.unschedulable)
+    };
     let Some(off) = off.filter(|_| nodes.iter().all(cordoned)) else {
-        ctx.observed().pods_left.remove(name);
+        ctx.observed.lock().pods_left.remove(name);
         return Ok(None);
     };
     let down = status.nodes.iter().filter(|node| node.state == State::Down.as_str());
@@ -81,7 +87,7 @@ async fn evict(
         left.retain(|pod| pod.why != "has gone");
     }
     let lines: Vec<String> = left.iter().map(Left::line).collect();
-    if ctx.observed().pods_left.insert(name.to_owned(), lines.clone()) != Some(lines) {
+    if ctx.observed.lock().pods_left.insert(name.to_owned(), lines.clone()) != Some(lines) {
         ctx.wake.notify_one();
     }
     Ok(Some(if draining { EVICT_AGAIN } else { RECHECK }))
@@ -95,36 +101,27 @@ fn unjudged(status: &NodeHostStatus) -> String {
 }
 
 fn notify(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option<OffPhase>) {
-    let waiting = || {
-        let off = status.off.as_ref().map(|off| off.waiting.join("; "));
-        off.filter(|text| !text.is_empty())
-            .unwrap_or_else(|| "nothing".to_owned())
+    let because = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
+    let waiting = status.off.as_ref().map(|off| off.waiting.join("; "));
+    let waiting = waiting.filter(|text| !text.is_empty());
+    let incomplete = || {
+        let left = waiting.unwrap_or_else(|| "nothing".to_owned());
+        format!("the deadline has passed; still there: {left}")
     };
     let (kind, reason, text) = match phase {
-        Some(OffPhase::Refused) => {
-            let why = status.may_go_off.as_ref().and_then(|may| may.because.first().cloned());
-            (EventType::Warning, "OffRefused", why.unwrap_or_default())
-        }
-        Some(OffPhase::Draining) => (
-            EventType::Normal,
-            "Draining",
-            "its nodes are cordoned and emptied".to_owned(),
-        ),
+        Some(OffPhase::Refused) => (Warning, "OffRefused", because.unwrap_or_default()),
+        Some(OffPhase::Draining) => (Normal, "Draining", "its nodes are cordoned and emptied".into()),
         Some(OffPhase::Drained) => (
-            EventType::Normal,
+            Normal,
             "MaySwitchOff",
             format!("its nodes are empty; it may be switched off{}", unjudged(status)),
         ),
-        Some(OffPhase::Incomplete) => (
-            EventType::Warning,
-            "DrainIncomplete",
-            format!("the deadline has passed; still there: {}", waiting()),
-        ),
-        Some(OffPhase::Off) => (EventType::Normal, "HostWentOff", "it is off, as asked for".to_owned()),
+        Some(OffPhase::Incomplete) => (Warning, "DrainIncomplete", incomplete()),
+        Some(OffPhase::Off) => (Normal, "HostWentOff", "it is off, as asked for".into()),
         None => (
-            EventType::Normal,
+            Normal,
             "HostReturned",
-            "the request has ended; its nodes may be used again".to_owned(),
+            "the request has ended; its nodes may be used again".into(),
         ),
     };
     tracing::info!(host = host.name_any(), ?phase, text, "request to go off");

@@ -10,37 +10,32 @@ use std::sync::Arc;
 
 use hearth_reconciler::start::Process;
 use hearth_reconciler::trigger::Trigger;
-use kube::Client;
 use kube::runtime::reflector::Store;
-use parking_lot::{Mutex, MutexGuard};
+use kube::{Client, Resource};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
 use crate::crd::{NodeClass, NodeHost};
 use crate::facts::{SlimHistory, SlimNode};
 use crate::metrics::Metrics;
 use crate::planner::{Observed, Plan, Planner};
 
+/// The objects of one kind: as their watch has them, and what asks for their reconciles.
+pub struct Objects<K: Resource<DynamicType = ()> + 'static> {
+    pub store: Store<K>,
+    pub trigger: Trigger<K>,
+}
+
 /// What reconcilers share.
 pub struct Context {
-    /// The process: client, events, leadership.
     pub process: Process,
-    /// The same, for evictions: what a budget refuses must not be repeated for minutes, while other pods wait.
+    /// The process' client without retries: what a budget refuses must not be repeated for minutes, while other pods wait.
     pub evictions: Client,
-    /// The operator's metrics.
     pub metrics: Metrics,
-    /// Both clocks.
-    pub clock: Clock,
-    /// The Nodes.
-    pub nodes: Store<SlimNode>,
-    /// The NodeHosts.
-    pub hosts: Store<NodeHost>,
-    /// The classes.
-    pub classes: Store<NodeClass>,
-    /// The histories.
-    pub histories: Store<SlimHistory>,
-    /// Asks for reconciles.
-    pub triggers: Triggers,
+    pub nodes: Objects<SlimNode>,
+    pub hosts: Objects<NodeHost>,
+    pub classes: Objects<NodeClass>,
+    pub histories: Objects<SlimHistory>,
     /// Asks for a plan: something has changed.
     pub wake: Notify,
     pub(crate) planner: Mutex<Planner>,
@@ -48,28 +43,7 @@ pub struct Context {
     pub(crate) plan: Arc<Mutex<Arc<Plan>>>,
 }
 
-/// Asks for reconciles, by kind.
-pub struct Triggers {
-    /// Of Nodes.
-    pub node: Trigger<SlimNode>,
-    /// Of NodeHosts.
-    pub host: Trigger<NodeHost>,
-    /// Of classes.
-    pub class: Trigger<NodeClass>,
-    /// Of histories.
-    pub history: Trigger<SlimHistory>,
-}
-
 impl Context {
-    pub(crate) fn planner(&self) -> MutexGuard<'_, Planner> {
-        self.planner.lock()
-    }
-
-    pub(crate) fn observed(&self) -> MutexGuard<'_, Observed> {
-        self.observed.lock()
-    }
-
-    /// The last plan.
     pub fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.lock())
     }

@@ -1,124 +1,82 @@
 //! Writes a node's labels, annotations, taints and cordon.
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_reconciler::error::RequestError;
-use k8s_openapi::api::core::v1::{Pod, Taint};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::storage::v1::VolumeAttachment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
-use super::node_patch::{apply, patch_current};
+use super::node_patch::write;
 use super::{Context, history};
 use crate::args::Feature;
 use crate::class::contention::CORDON;
-use crate::class::{NodeDiff, is_out_of_service};
+use crate::class::is_out_of_service;
+use crate::clock::Now;
 use crate::crd::CORDONED;
 use crate::facts::{NodeFacts, SlimNode};
-use crate::planner::{Cordon, NodePlan, PendingWrite, pending_write};
+use crate::planner::{Cordon, PendingWrite};
 
-/// How often leftovers are looked for.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How soon a node is reconciled again after a refused apply, and while leftovers of the time before a failover are waited for.
+const REQUEUE: Duration = Duration::from_secs(5);
 
-/// Brings a node to what it should be. First what a server-side apply can do, then, on the very version that this
-/// returned, the taints and the cordon.
+/// Brings a node to what it should be.
 pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let name = node.name_any();
     let plan = ctx.plan();
     let Some(node_plan) = plan.nodes.get(&name) else {
         return Ok(Action::await_change());
     };
-    if ctx.histories.get(&ObjectRef::new(&name)).is_none() && !node_plan.still {
+    if ctx.histories.store.get(&ObjectRef::new(&name)).is_none() && !node_plan.still {
         history::create(&ctx, &name).await?;
     }
     // What is left on the node decides about one taint only: that it cannot be seen holds up no write.
-    let looked = look_for_leftovers(&ctx, &node.facts).await;
-    if let Some(again) = write(&ctx, &node, node_plan).await? {
-        return Ok(again);
+    let waits = look_for_leftovers(&ctx, &node.facts).await;
+    let api = Api::<SlimNode>::all(ctx.process.client.clone());
+    let theirs = write(&api, node.versioned(), node_plan, |facts, done| note(&ctx, facts, done)).await?;
+    let refused = !theirs.is_empty();
+    if refused {
+        // The next plan leaves them to others.
+        ctx.planner.lock().refused(&name, theirs, Now::read());
+        ctx.wake.notify_one();
     }
-    Ok(if looked? {
-        Action::requeue(LOOK_AGAIN)
+    Ok(if waits? || refused {
+        Action::requeue(REQUEUE)
     } else {
         Action::await_change()
     })
 }
 
-/// Writes what differs; when to come back if it is to be tried again.
-async fn write(ctx: &Context, node: &SlimNode, node_plan: &NodePlan) -> Result<Option<Action>, RequestError> {
-    let name = node.name_any();
-    let Some(pending) = pending_write(&node.facts, node_plan) else {
-        return Ok(None);
-    };
-    let facts = node.versioned();
-    let api = Api::<SlimNode>::all(ctx.process.client.clone());
-    let (facts, pending) = match &pending.diff.apply {
-        None => (facts, Some(pending)),
-        Some((labels, annotations)) => {
-            let fresh = match apply(&api, &facts, labels, annotations).await {
-                Ok(fresh) => fresh,
-                Err(error) => {
-                    let theirs = theirs(&error);
-                    if theirs.is_empty() {
-                        return Err(RequestError::when("applying labels and annotations")(error));
-                    }
-                    // The next plan leaves them to others.
-                    ctx.planner().refused(&name, theirs, ctx.clock.now());
-                    ctx.wake.notify_one();
-                    return Ok(Some(Action::requeue(LOOK_AGAIN)));
-                }
-            };
-            wrote(ctx, &facts, pending.diff.apply.clone(), None);
-            ctx.metrics.write("labels");
-            tracing::info!(node = name, ?labels, ?annotations, "labels and annotations applied");
-            let pending = pending_write(&fresh, node_plan);
-            (fresh, pending)
-        }
-    };
-    patch_current(&api, facts, pending, node_plan, |facts, pending| {
-        note(ctx, facts, pending);
-    })
-    .await?;
-    Ok(None)
-}
-
-type Metadata = (BTreeMap<String, String>, BTreeMap<String, String>);
-type Taints = (Vec<Taint>, Option<String>);
-
-fn shown(taints: &[Taint]) -> Vec<String> {
-    let one = |t: &Taint| format!("{}={}:{}", t.key, t.value.as_deref().unwrap_or_default(), t.effect);
-    taints.iter().map(one).collect()
-}
-
-/// The keys that others manage, and who: a refused apply names each as a cause, the field as `.metadata.labels.KEY`, the
-/// manager in `conflict with "NAME" …`.
-fn theirs(error: &kube::Error) -> Vec<(String, String)> {
-    let kube::Error::Api(answer) = error else {
-        return Vec::new();
-    };
-    let causes = answer.details.iter().flat_map(|details| &details.causes);
-    causes
-        .filter(|cause| cause.reason == "FieldManagerConflict")
-        .filter_map(|cause| {
-            let (of, key) = cause.field.strip_prefix(".metadata.")?.split_once('.')?;
-            let who = cause.message.split('"').nth(1).unwrap_or("somebody else");
-            Some((format!("{} {key}", of.strip_suffix('s')?), who.to_owned()))
-        })
-        .collect()
-}
-
-fn note(ctx: &Context, facts: &NodeFacts, pending: &PendingWrite) {
-    if let Some((taints, _)) = &pending.diff.taints {
-        wrote(ctx, facts, None, pending.diff.taints.clone());
-        ctx.metrics.write("taints");
-        tracing::info!(node = facts.name, taints = ?shown(taints), "taints written");
+/// Logs and counts what was written; also what of ours was removed before, so that we do not fight over it.
+fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
+    let restored = ctx.planner.lock().contention.wrote(facts, &done.diff, Now::read().mono);
+    ctx.metrics.restored(restored);
+    if let Some((labels, annotations)) = &done.diff.apply {
+        ctx.metrics.write("labels");
+        tracing::info!(
+            node = facts.name,
+            ?labels,
+            ?annotations,
+            "labels and annotations applied"
+        );
     }
-    if let Some(cordon) = &pending.cordon {
+    if let Some((taints, _)) = &done.diff.taints {
+        ctx.metrics.write("taints");
+        let taints: Vec<String> = taints
+            .iter()
+            .map(|t| format!("{}={}:{}", t.key, t.value.as_deref().unwrap_or_default(), t.effect))
+            .collect();
+        tracing::info!(node = facts.name, ?taints, "taints written");
+    }
+    if let Some(cordon) = &done.cordon {
         if matches!(cordon, Cordon::For(_)) && facts.annotations.contains_key(CORDONED) {
-            ctx.planner().contention.restored(facts, CORDON, ctx.clock.now().mono);
+            let now = Now::read().mono;
+            ctx.planner.lock().contention.restored(facts, CORDON, now);
             ctx.metrics.restored(1);
         }
         ctx.metrics.write("cordon");
@@ -126,46 +84,29 @@ fn note(ctx: &Context, facts: &NodeFacts, pending: &PendingWrite) {
     }
 }
 
-/// Counts what of ours somebody had removed, so that we do not fight over it.
-fn wrote(ctx: &Context, facts: &NodeFacts, apply: Option<Metadata>, taints: Option<Taints>) {
-    let diff = NodeDiff {
-        apply,
-        taints,
-        ..NodeDiff::default()
-    };
-    let restored = ctx.planner().contention.wrote(facts, &diff, ctx.clock.now().mono);
-    ctx.metrics.restored(restored);
-}
-
 /// While our out-of-service taint is on a node that is back: what of the time before is still there.
 /// True while it has to be checked again.
 async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, RequestError> {
-    let failover = ctx.planner().has(Feature::Failover);
+    let failover = ctx.planner.lock().has(Feature::Failover);
     if !failover || !is_out_of_service(facts) || facts.ready.status != Some(true) {
-        ctx.observed().leftovers.remove(&facts.name);
+        ctx.observed.lock().leftovers.remove(&facts.name);
         return Ok(false);
     }
     let on_it = ListParams::default().fields(&format!("spec.nodeName={}", facts.name));
     let pods = Api::<PartialObjectMeta<Pod>>::all(ctx.process.client.clone());
-    let pods = pods
-        .list(&on_it)
-        .await
-        .map_err(RequestError::when("listing the node's pods"))?;
-    let ending = pods
+    let pods = pods.list(&on_it).await;
+    let pods = pods.map_err(RequestError::when("listing the node's pods"))?;
+    let volumes = Api::<VolumeAttachment>::all(ctx.process.client.clone());
+    let volumes = volumes.list(&ListParams::default()).await;
+    let volumes = volumes.map_err(RequestError::when("listing volume attachments"))?;
+    let ending = |meta: &ObjectMeta| usize::from(meta.deletion_timestamp.is_some());
+    let here = volumes
         .items
         .iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_some())
-        .count();
-    let volumes = Api::<VolumeAttachment>::all(ctx.process.client.clone());
-    let volumes = volumes
-        .list(&ListParams::default())
-        .await
-        .map_err(RequestError::when("listing volume attachments"))?;
-    let gone = |volume: &&VolumeAttachment| {
-        volume.spec.node_name == facts.name && volume.metadata.deletion_timestamp.is_some()
-    };
-    let left = ending + volumes.items.iter().filter(gone).count();
-    ctx.observed().leftovers.insert(facts.name.clone(), left);
+        .filter(|volume| volume.spec.node_name == facts.name);
+    let left = pods.items.iter().map(|pod| ending(&pod.metadata)).sum::<usize>()
+        + here.map(|volume| ending(&volume.metadata)).sum::<usize>();
+    ctx.observed.lock().leftovers.insert(facts.name.clone(), left);
     ctx.wake.notify_one();
     Ok(true)
 }

@@ -13,7 +13,7 @@ use crate::planner::{Cordon, NodePlan, PendingWrite, pending_write};
 
 /// The whole set of our labels and annotations, by server-side apply without force. Fails with a conflict where others manage
 /// a key with another value.
-pub(crate) async fn apply(
+async fn apply(
     api: &Api<SlimNode>,
     facts: &NodeFacts,
     labels: &BTreeMap<String, String>,
@@ -62,34 +62,54 @@ async fn patch(api: &Api<SlimNode>, facts: &NodeFacts, pending: &PendingWrite) -
     api.patch(&facts.name, &params, &Patch::Merge(&body)).await.map(drop)
 }
 
-/// How often a write is repeated in one pass, because somebody wrote to the node at the same time.
+/// How often a write is repeated in one pass, because another writer changed the node at the same time.
 const TRIES: usize = 5;
 
-/// Taints and cordon, on exactly the version that was read; when somebody was quicker, on the next one, for which `pending` is
-/// computed again.
-pub(crate) async fn patch_current(
+/// A key that is managed by others, and the manager.
+pub(crate) type Theirs = (String, String);
+
+/// Brings a node to its plan: first what a server-side apply can do, then, on the very version that this returned, the taints
+/// and the cordon; when another writer was quicker, on the next one, for which the rest is computed again. `written` is called
+/// after each write. Returns the keys for which the apply was refused because others manage them; then nothing was written.
+pub(crate) async fn write(
     api: &Api<SlimNode>,
     mut facts: NodeFacts,
-    mut pending: Option<PendingWrite>,
     node_plan: &NodePlan,
     mut written: impl FnMut(&NodeFacts, &PendingWrite),
-) -> Result<(), RequestError> {
-    for left in (0..TRIES).rev() {
-        let Some(write) = pending.filter(PendingWrite::patches) else {
-            return Ok(());
+) -> Result<Vec<Theirs>, RequestError> {
+    let mut pending = pending_write(&facts, node_plan);
+    if let Some(write) = &mut pending
+        && let Some((labels, annotations)) = &write.diff.apply
+    {
+        let fresh = match apply(api, &facts, labels, annotations).await {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                let theirs = theirs(&error);
+                if theirs.is_empty() {
+                    return Err(RequestError::when("applying labels and annotations")(error));
+                }
+                return Ok(theirs);
+            }
         };
+        (write.diff.taints, write.cordon) = (None, None);
+        written(&facts, write);
+        pending = pending_write(&fresh, node_plan);
+        facts = fresh;
+    }
+    for left in (0..TRIES).rev() {
+        let Some(mut write) = pending.filter(PendingWrite::patches) else {
+            break;
+        };
+        write.diff.apply = None;
         match patch(api, &facts, &write).await {
             Ok(()) => {
                 written(&facts, &write);
-                return Ok(());
+                break;
             }
             Err(kube::Error::Api(answer)) if answer.is_conflict() && left > 0 => {
-                let again = Duration::from_millis(fastrand::u64(50..250));
-                tokio::time::sleep(again).await;
-                let mut node = api
-                    .get(&facts.name)
-                    .await
-                    .map_err(RequestError::when("reading the node again"))?;
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(50..250))).await;
+                let read = api.get(&facts.name).await;
+                let mut node = read.map_err(RequestError::when("reading the node again"))?;
                 slim(&mut node);
                 facts = NodeFacts::of(&node);
                 pending = pending_write(&facts, node_plan);
@@ -97,5 +117,22 @@ pub(crate) async fn patch_current(
             Err(error) => return Err(RequestError::when("writing taints or the cordon")(error)),
         }
     }
-    Ok(())
+    Ok(Vec::new())
+}
+
+/// The keys that others manage, and who: a refused apply names each as a cause, the field as `.metadata.labels.KEY`, the
+/// manager in `conflict with "NAME" …`.
+pub(super) fn theirs(error: &kube::Error) -> Vec<Theirs> {
+    let kube::Error::Api(answer) = error else {
+        return Vec::new();
+    };
+    let causes = answer.details.iter().flat_map(|details| &details.causes);
+    causes
+        .filter(|cause| cause.reason == "FieldManagerConflict")
+        .filter_map(|cause| {
+            let (of, key) = cause.field.strip_prefix(".metadata.")?.split_once('.')?;
+            let who = cause.message.split('"').nth(1).unwrap_or("another writer");
+            Some((format!("{} {key}", of.strip_suffix('s')?), who.to_owned()))
+        })
+        .collect()
 }

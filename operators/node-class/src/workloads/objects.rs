@@ -2,8 +2,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Container, EmptyDirVolumeSource, NodeSelector, ObjectReference, PersistentVolume,
-    PersistentVolumeClaimVolumeSource, Pod, PodCondition, Toleration, VolumeNodeAffinity,
+    Container, EmptyDirVolumeSource, NodeSelector, PersistentVolumeClaimVolumeSource, Pod, PodCondition, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
@@ -87,27 +86,6 @@ pub struct SlimPodStatus {
 pub struct SlimContainerStatus {
     /// It runs and passes its readiness probe.
     pub ready: Option<bool>,
-}
-
-/// What a watch reads of a persistent volume.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = PersistentVolume)]
-#[serde(default)]
-pub struct SlimVolume {
-    /// Standard metadata.
-    pub metadata: ObjectMeta,
-    /// What of the spec matters.
-    pub spec: Option<SlimVolumeSpec>,
-}
-
-/// What a watch reads of a persistent volume's spec.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimVolumeSpec {
-    /// Where it can be used.
-    pub node_affinity: Option<VolumeNodeAffinity>,
-    /// Who uses it.
-    pub claim_ref: Option<ObjectReference>,
 }
 
 /// Drops annotations; labels are needed for the name of a Deployment.

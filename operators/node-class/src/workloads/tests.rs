@@ -164,7 +164,7 @@ fn what_a_pod_demands_is_kept_if_there_is_anything() {
     assert!(!of_pod(&pod(WEB, "a", &in_memory)).unwrap().empty_dir);
 }
 
-fn volume(terms: &Value) -> SlimVolume {
+fn volume(terms: &Value) -> PersistentVolume {
     serde_json::from_value(json!({ "metadata": { "name": "v" }, "spec": {
         "claimRef": { "namespace": "home", "name": "data" },
         "nodeAffinity": { "required": { "nodeSelectorTerms": terms } } } }))
@@ -197,5 +197,5 @@ fn a_volume_is_on_the_nodes_that_its_labels_select() {
         assert_eq!(on(&found, "PersistentVolume pv"), expected, "{terms}");
         assert_eq!(found.claims.contains_key("home/data"), !expected.is_empty());
     }
-    assert_eq!(of_volume(&SlimVolume::default()), None);
+    assert_eq!(of_volume(&PersistentVolume::default()), None);
 }

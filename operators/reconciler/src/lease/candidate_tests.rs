@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::candidate::{Candidate, Failed, Rules, Step, holder};
 
@@ -248,4 +249,56 @@ fn a_server_that_refuses_everything_is_not_hammered() {
         }
     }
     assert!(requests <= 62, "{requests} requests in a minute");
+}
+
+fn renewed(mut lease: Lease, second: i64) -> Lease {
+    let at = Timestamp::from_second(second).unwrap();
+    lease.spec.get_or_insert_default().renew_time = Some(MicroTime(at));
+    lease
+}
+
+fn former_renewal(candidate: &Candidate, now: Duration) -> Option<i64> {
+    let held = candidate.held(now).expect("it leads");
+    held.former_renewal.map(Timestamp::as_second)
+}
+
+/// A candidate that has waited for another holder's lease, which was renewed at second 77, and takes it now.
+fn takes_over(now: Duration) -> Candidate {
+    let mut c = candidate();
+    let others = renewed(lease("other", "1"), 77);
+    c.read(Ok(Some(others.clone())), now.saturating_sub(s(15)));
+    c.read(Ok(Some(others)), now);
+    c
+}
+
+#[test]
+fn the_former_renewal_is_that_of_the_term_before_and_stays_while_the_term_is_renewed() {
+    let mut c = takes_over(s(100));
+    let mine = stored(written(&mut c, s(100)), "2");
+    c.wrote(Ok(mine), s(100), s(100));
+    assert_eq!(former_renewal(&c, s(100)), Some(77));
+    let renewal = renewed(stored(written(&mut c, s(102)), "3"), 500);
+    c.wrote(Ok(renewal), s(102), s(102));
+    assert_eq!(former_renewal(&c, s(102)), Some(77));
+    // The term runs out. The next one follows our own last renewal.
+    c.read(Ok(Some(renewed(lease("me", "3"), 500))), s(120));
+    let again = stored(written(&mut c, s(120)), "4");
+    c.wrote(Ok(again), s(120), s(120));
+    assert_eq!(former_renewal(&c, s(120)), Some(500));
+}
+
+#[test]
+fn the_former_renewal_survives_a_lost_answer_to_the_write_that_takes_the_lease() {
+    let mut c = takes_over(s(100));
+    let mine = renewed(stored(written(&mut c, s(100)), "2"), 500);
+    c.wrote(Err(Failed), s(100), s(103));
+    c.read(Ok(Some(mine)), s(106));
+    let second = stored(written(&mut c, s(106)), "3");
+    c.wrote(Ok(second), s(106), s(106));
+    assert_eq!(former_renewal(&c, s(106)), Some(77));
+}
+
+#[test]
+fn there_is_no_former_renewal_without_a_lease() {
+    assert_eq!(former_renewal(&leader(s(5)), s(5)), None);
 }

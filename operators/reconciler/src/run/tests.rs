@@ -103,6 +103,7 @@ where
         world.controller.take().unwrap(),
         process,
         "thing",
+        OnTakeover::ReconcileAll,
         Arc::new(()),
         reconcile,
     )
@@ -166,7 +167,14 @@ async fn objects_that_are_gone_do_not_pile_up() {
     let mut world = World::new();
     let controller = world.controller.take().unwrap();
     let reconcile = |_: Arc<ConfigMap>, _: Arc<()>| async { Err::<Action, _>(Bad::Never) };
-    let run = run(controller, &process, "thing", Arc::new(()), reconcile);
+    let run = run(
+        controller,
+        &process,
+        "thing",
+        OnTakeover::ReconcileAll,
+        Arc::new(()),
+        reconcile,
+    );
     let play = async {
         for _ in 0..3 {
             // Told each time: nothing is known any more of the one before.
@@ -247,6 +255,7 @@ async fn at_most_so_many_objects_at_the_same_time() {
             world.controller.take().unwrap(),
             &process,
             "thing",
+            OnTakeover::ReconcileAll,
             Arc::new(()),
             reconcile,
         ),
@@ -279,6 +288,7 @@ async fn a_standby_does_nothing_a_new_leader_reconciles_all_and_a_lost_term_stop
         world.controller.take().unwrap(),
         &process,
         "thing",
+        OnTakeover::ReconcileAll,
         Arc::new(()),
         reconcile,
     );
@@ -315,7 +325,14 @@ async fn who_asks_for_each_reconciliation_gets_no_other_in_a_new_term() {
         r.lock().push((object.name_any(), Instant::now()));
         async { Ok::<_, Bad>(Action::await_change()) }
     };
-    let run = run_on_trigger(controller, &process, "thing", Arc::new(()), reconcile);
+    let run = run(
+        controller,
+        &process,
+        "thing",
+        OnTakeover::AwaitTrigger,
+        Arc::new(()),
+        reconcile,
+    );
     let play = async {
         throne.give();
         sleep(Duration::from_mins(1)).await;
@@ -350,6 +367,7 @@ async fn the_end_waits_for_work_under_way_but_not_for_ever() {
                 world.controller.take().unwrap(),
                 &process,
                 "thing",
+                OnTakeover::ReconcileAll,
                 Arc::new(()),
                 reconcile
             ),
@@ -369,7 +387,14 @@ async fn the_controller_is_ready_when_its_store_is() {
     let (_feed, stream) = mpsc::unbounded();
     let controller = Controller::for_stream(stream, store);
     let reconcile = |_: Arc<ConfigMap>, _: Arc<()>| async { Ok::<_, Bad>(Action::await_change()) };
-    let run = run(controller, &process, "thing", Arc::new(()), reconcile);
+    let run = run(
+        controller,
+        &process,
+        "thing",
+        OnTakeover::ReconcileAll,
+        Arc::new(()),
+        reconcile,
+    );
     let play = async {
         sleep(Duration::from_secs(1)).await;
         assert_eq!(process.health.missing(), ["thing"]);

@@ -6,7 +6,7 @@ fn minutes(of: u64) -> Duration {
     Duration::from_mins(of)
 }
 
-/// Somebody takes the key away `every` so many minutes for a day; we look every minute. Tells the minutes of our writes.
+/// Another writer removes the key `every` so many minutes for a day; we look every minute. Returns the minutes of our writes.
 fn fight(every: u64) -> (Vec<u64>, Contention, NodeFacts) {
     let mut contention = Contention::default();
     let mut node = node("n", &[]);

@@ -11,14 +11,14 @@ fn keys_are_names_with_an_optional_dns_prefix() {
         &long,
         &format!("{}/x", &prefix[..253]),
     ] {
-        assert_eq!(key_problem(key), None, "{key}");
+        assert!(is_key(key), "{key}");
     }
     let too_long = [format!("{long}a"), format!("{prefix}/x"), format!("{long}a.b/x")];
     let others = [
         "", "/x", "x/", "a..b/x", ".a/x", "A.b/x", "a_b/x", "-a/x", "a-/x", "a/b/c", "-x", "x.", "ä", "a b",
     ];
     for key in too_long.iter().map(String::as_str).chain(others) {
-        assert!(key_problem(key).is_some(), "{key}");
+        assert!(!is_key(key), "{key}");
     }
 }
 
@@ -26,10 +26,10 @@ fn keys_are_names_with_an_optional_dns_prefix() {
 fn values_may_be_empty_and_have_at_most_63_characters() {
     let long = "a".repeat(63);
     for value in ["", "a", "A-b_c.9", &long] {
-        assert_eq!(value_problem(value), None, "{value}");
+        assert!(is_value(value), "{value}");
     }
     for value in ["-a", "a.", "a b", "a/b", "ä", &format!("{long}a")] {
-        assert!(value_problem(value).is_some(), "{value}");
+        assert!(!is_value(value), "{value}");
     }
 }
 
@@ -45,7 +45,7 @@ fn keys_of_kubernetes_and_talos_are_not_for_classes() {
         "talos.dev/cordoned",
         "node.cloudprovider.talos.dev/x",
     ] {
-        assert!(protected(key).is_some(), "{key}");
+        assert!(is_reserved(key), "{key}");
     }
     for key in [
         "kubernetes.io",
@@ -54,8 +54,6 @@ fn keys_of_kubernetes_and_talos_are_not_for_classes() {
         "home/role",
         "role",
     ] {
-        assert_eq!(protected(key), None, "{key}");
+        assert!(!is_reserved(key), "{key}");
     }
-    let advice = protected("node.kubernetes.io/exclude-disruption").unwrap();
-    assert!(advice.contains("excludeFromDisruptionCount"), "{advice}");
 }

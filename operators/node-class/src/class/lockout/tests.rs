@@ -26,10 +26,9 @@ fn tainting(effect: &str, acknowledge: Value) -> NodeClass {
     )
 }
 
-/// For the first node, while there is a second; the operator tolerates nothing.
+/// For a class that matches one of two nodes; the operator tolerates nothing.
 fn judged(class: &NodeClass, sets: &[DaemonSetFacts]) -> Option<String> {
-    let (a, b) = (node("a", &[]), node("b", &[]));
-    lockout(class, &[&a], &[&a, &b], sets, &[])
+    lockout(class, true, &[&node("b", &[])], sets, &[])
 }
 
 #[test]
@@ -132,9 +131,8 @@ fn a_message_names_three_and_counts_the_rest() {
 #[test]
 fn a_class_that_matches_nothing_locks_nothing_out() {
     let cni = set("cni", |set| set.host_network = true);
-    let a = node("a", &[]);
     assert_eq!(
-        lockout(&tainting("NoSchedule", json!([])), &[], &[&a], &[cni], &[]),
+        lockout(&tainting("NoSchedule", json!([])), false, &[], &[cni], &[]),
         None
     );
 }
@@ -142,37 +140,33 @@ fn a_class_that_matches_nothing_locks_nothing_out() {
 #[test]
 fn the_operator_must_have_a_node_left() {
     let class = tainting("NoSchedule", json!([]));
-    let (a, mut b) = (node("a", &[]), node("b", &[]));
+    let mut b = node("b", &[]);
     let own = tolerations(&json!([{ "key": "home/x", "operator": "Exists" }]));
-    let judge =
-        |matched: &[&NodeFacts], b: &NodeFacts, own: &[Toleration]| lockout(&class, matched, &[&a, b], &[], own);
+    let judge = |others: &[&NodeFacts], own: &[Toleration]| lockout(&class, true, others, &[], own);
 
-    assert_eq!(judge(&[&a], &b, &[]), None);
-    let why = judge(&[&a, &b.clone()], &b, &[]).unwrap();
+    assert_eq!(judge(&[&b], &[]), None);
+    let why = judge(&[], &[]).unwrap();
     assert!(why.contains("no node") && why.contains("tolerations"), "{why}");
-    assert_eq!(judge(&[&a, &b.clone()], &b, &own), None, "it tolerates the taint");
+    assert_eq!(judge(&[], &own), None, "it tolerates the taint");
 
     b.unschedulable = true;
-    assert!(judge(&[&a], &b, &[]).is_some(), "cordoned");
+    assert!(judge(&[&b], &[]).is_some(), "cordoned");
     b.unschedulable = false;
     b.taints = tests::taints(&["other:NoSchedule"]);
-    assert!(judge(&[&a], &b, &[]).is_some(), "tainted by somebody");
+    assert!(judge(&[&b], &[]).is_some(), "tainted by another writer");
     let other = tolerations(&json!([{ "key": "other", "operator": "Exists" }]));
-    assert_eq!(judge(&[&a], &b, &other), None, "which it tolerates");
+    assert_eq!(judge(&[&b], &other), None, "which it tolerates");
     b.taints = tests::taints(&["other:PreferNoSchedule"]);
-    assert_eq!(judge(&[&a], &b, &[]), None, "that does not keep it off");
+    assert_eq!(judge(&[&b], &[]), None, "that does not keep it off");
 }
 
 /// A node that is off tonight must not make a class wrong that was right all day.
 #[test]
 fn a_node_that_is_off_counts_as_left() {
-    let (a, mut b) = (node("a", &[]), node("b", &[]));
+    let mut b = node("b", &[]);
     b.taints = tests::taints(&[
         "node.kubernetes.io/unreachable:NoExecute",
         "node.kubernetes.io/unreachable:NoSchedule",
     ]);
-    assert_eq!(
-        lockout(&tainting("NoSchedule", json!([])), &[&a], &[&a, &b], &[], &[]),
-        None
-    );
+    assert_eq!(lockout(&tainting("NoSchedule", json!([])), true, &[&b], &[], &[]), None);
 }

@@ -79,7 +79,7 @@ fn theirs(node: &NodeFacts) -> (Texts, Vec<Taint>) {
     )
 }
 
-/// Somebody edits the node.
+/// Another writer edits the node.
 fn meddle(random: &mut fastrand::Rng, node: &mut NodeFacts) {
     let key = pick(random, &KEYS);
     match random.u8(..6) {
@@ -155,7 +155,7 @@ fn others_keep_what_they_have_one_write_is_enough_and_a_first_pass_takes_nothing
                 "seed {seed}: {before:?} {with:?}"
             );
             if !only_add {
-                // All that is wanted is there or refused, and nothing of ours is there that nobody wants.
+                // All that is wanted is there or refused, and nothing of ours is there that is not wanted.
                 for (key, (value, _)) in &with.labels {
                     let shown = format!("label {key}");
                     let done = node.labels.get(&**key) == Some(value)

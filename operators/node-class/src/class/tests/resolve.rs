@@ -54,13 +54,12 @@ fn the_higher_priority_wins_each_key_and_others_are_added() {
 /// Edge case 9.
 #[test]
 fn equal_priorities_with_different_values_are_a_tie_that_the_first_name_wins() {
-    let spec = |value: &str, reuse: i64| {
+    let spec = |value: &str, after: i64| {
         json!({
             "labels": { "x": value, "same": "1" },
             "annotations": { "y": value },
             "taints": [{ "key": "t", "value": value, "effect": "NoSchedule" }, { "key": "t", "effect": "PreferNoSchedule" }],
-            "dampening": { "reuse": reuse },
-            "failover": { "evidence": ["PowerOff"], "after": format!("{reuse}s") },
+            "failover": { "evidence": ["PowerOff"], "after": format!("{after}s") },
         })
     };
     // In any order of the input.
@@ -78,7 +77,7 @@ fn equal_priorities_with_different_values_are_a_tie_that_the_first_name_wins() {
     ] {
         let node = node("n", &[]);
         let wanted = merged(&classes, &subject(&node));
-        let keys = ["annotation y", "dampening", "failover", "label x", "taint t:NoSchedule"];
+        let keys = ["annotation y", "failover", "label x", "taint t:NoSchedule"];
         assert_eq!(wanted.ties, keys.map(|key| tie(key, "a", "b")));
         assert_eq!(labels(&wanted), [("same", "1", "a"), ("x", "1", "a")]);
         assert_eq!(wanted.annotations[&intern("y")], (intern("1"), Some(intern("a"))));
@@ -86,7 +85,6 @@ fn equal_priorities_with_different_values_are_a_tie_that_the_first_name_wins() {
             wanted.taints.iter().map(key).collect::<Vec<_>>(),
             ["t=1:NoSchedule", "t=:PreferNoSchedule"]
         );
-        assert_eq!(wanted.dampening.unwrap().reuse, Some(1));
         assert_eq!(wanted.failover.unwrap().after.as_deref(), Some("1s"));
     }
 }
@@ -190,25 +188,26 @@ fn the_disruption_label_is_never_for_a_zones_last_nodes() {
         )
         .refused,
         [],
-        "nobody asked for it"
+        "it was not asked for"
     );
 }
 
 #[test]
-fn the_dampening_of_the_highest_priority_counts() {
-    let classes = [
-        class("a", json!({ "dampening": {} })),
-        class("b", json!({ "priority": 5, "dampening": { "reuse": 7 } })),
-    ];
+fn the_failover_of_the_highest_priority_counts() {
+    let spec = |priority: i64, after: &str| json!({ "priority": priority, "failover": { "evidence": ["PowerOff"], "after": after } });
+    let classes = [class("a", spec(0, "1m")), class("b", spec(5, "7m"))];
     let node = node("n", &[]);
     let wanted = merged(&classes, &subject(&node));
-    assert_eq!(wanted.dampening.and_then(|dampening| dampening.reuse), Some(7));
-    assert_eq!(merged(&[], &subject(&node)).dampening, None);
+    assert_eq!(
+        wanted.failover.and_then(|failover| failover.after).as_deref(),
+        Some("7m")
+    );
+    assert_eq!(merged(&[], &subject(&node)).failover, None);
 }
 
-/// Stored by a version that could enforce dampening with a taint.
+/// Stored by a version in which classes had dampening, and could enforce it with a taint.
 #[test]
-fn a_stored_class_that_enforces_dampening_is_read_and_only_observes() {
+fn a_stored_class_with_dampening_is_read() {
     let spec = json!({ "match": {}, "dampening": { "mode": "Enforce", "reuse": 7 } });
     let stored = json!({ "apiVersion": "nodes.hearth.home.arpa/v1alpha1", "kind": "NodeClass",
         "metadata": { "name": "boards" }, "spec": spec });
@@ -221,7 +220,6 @@ fn a_stored_class_that_enforces_dampening_is_read_and_only_observes() {
     );
     node.taints = taints(&["nodes.hearth.home.arpa/flapping:NoSchedule"]);
     let wanted = merged(&[class], &subject(&node));
-    assert_eq!(wanted.dampening.clone().and_then(|dampening| dampening.reuse), Some(7));
     let (left, mark) = node_diff(&node, &wanted, &[], false).taints.unwrap();
     assert_eq!((left, mark), (Vec::new(), None), "the taint that it had set is removed");
 }
@@ -283,7 +281,7 @@ fn a_dry_run_says_what_it_would_do_and_takes_nothing() {
         "labels": { "x": "1" }, "annotations": { "y": "2" },
         "taints": [{ "key": "t", "value": "v", "effect": "NoSchedule" }, { "key": "t", "effect": "NoExecute" }],
         "excludeFromDisruptionCount": true,
-        "dampening": {}, "failover": { "evidence": ["PowerOff"] },
+        "failover": { "evidence": ["PowerOff"] },
     });
     let classes = [
         class("dry", all),
@@ -296,10 +294,7 @@ fn a_dry_run_says_what_it_would_do_and_takes_nothing() {
         (wanted.annotations.len(), wanted.taints.len(), wanted.ties.len()),
         (0, 0, 0)
     );
-    assert_eq!(
-        (wanted.dampening, wanted.failover, wanted.refused),
-        (None, None, vec![])
-    );
+    assert_eq!((wanted.failover, wanted.refused), (None, vec![]));
     assert_eq!(wanted.classes, ["dry", "real"], "it does match");
     assert!(wanted.dry.iter().all(|(class, _)| class == "dry"));
     let lines: Vec<&str> = wanted.dry.iter().map(|(_, line)| line.as_str()).collect();
@@ -312,7 +307,7 @@ fn a_dry_run_says_what_it_would_do_and_takes_nothing() {
         lines[3]
     );
     assert_eq!(lines[4], "would set label node.kubernetes.io/exclude-disruption=true");
-    assert_eq!(lines[5..], ["would use its dampening", "would use its failover"]);
+    assert_eq!(lines[5..], ["would use its failover"]);
 }
 
 #[test]
@@ -332,7 +327,7 @@ fn a_suspended_class_freezes_its_keys_and_takes_no_part_in_conflicts() {
         json!({
             "suspend": true, "labels": { "x": "1" }, "annotations": { "y": "1" },
             "taints": [{ "key": "t", "effect": "NoSchedule" }],
-            "excludeFromDisruptionCount": true, "dampening": {},
+            "excludeFromDisruptionCount": true, "failover": { "evidence": ["PowerOff"] },
         }),
     );
     let real = class("b", json!({ "labels": { "x": "2" } }));
@@ -349,7 +344,7 @@ fn a_suspended_class_freezes_its_keys_and_takes_no_part_in_conflicts() {
             wanted.ties.len(),
             wanted.refused.len(),
             wanted.taints.len(),
-            wanted.dampening.clone()
+            wanted.failover.clone()
         ),
         (0, 0, 0, None)
     );
@@ -371,11 +366,8 @@ fn a_suspended_class_freezes_its_keys_and_takes_no_part_in_conflicts() {
 
 #[test]
 fn a_suspended_class_freezes_nothing_that_a_class_before_it_has() {
-    let suspended = class(
-        "a",
-        json!({ "suspend": true, "labels": { "x": "1", "z": "1" }, "dampening": {} }),
-    );
-    let real = class("b", json!({ "priority": 1, "labels": { "x": "2" }, "dampening": {} }));
+    let suspended = class("a", json!({ "suspend": true, "labels": { "x": "1", "z": "1" } }));
+    let real = class("b", json!({ "priority": 1, "labels": { "x": "2" } }));
     let wanted = merged(&[suspended, real], &subject(&node("n", &[])));
     assert_eq!(wanted.frozen_labels.iter().collect::<Vec<_>>(), ["z"]);
     assert_eq!(wanted.frozen_taints.len(), 0);

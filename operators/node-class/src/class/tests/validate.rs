@@ -27,7 +27,6 @@ fn a_class_as_in_the_documentation_has_no_problem() {
             { "key": "nodes.hearth.home.arpa/volatile", "effect": "NoExecute" }],
         "acknowledge": ["NoExecute"],
         "excludeFromDisruptionCount": true,
-        "dampening": { "halfLife": "60m", "suppress": 2500, "reuse": 750, "maxSuppress": "4h" },
         "failover": { "evidence": ["PowerOff"], "after": "2m" },
     }));
 }
@@ -41,26 +40,21 @@ fn keys_of_others_are_refused_for_labels_annotations_and_taints() {
         "x.k8s.io/y",
         "talos.dev/owned-taints",
     ] {
-        refuses(json!({ "labels": { key: "v" } }), "own");
-        refuses(json!({ "annotations": { key: "v" } }), "own");
-        refuses(json!({ "taints": [{ "key": key, "effect": "NoSchedule" }] }), "own");
+        refuses(json!({ "labels": { key: "v" } }), "not for classes");
+        refuses(json!({ "annotations": { key: "v" } }), "not for classes");
+        refuses(
+            json!({ "taints": [{ "key": key, "effect": "NoSchedule" }] }),
+            "not for classes",
+        );
     }
-    refuses(
+    for spec in [
         json!({ "labels": { "nodes.hearth.home.arpa/host": "v" } }),
-        "are the operator's",
-    );
-    refuses(
         json!({ "annotations": { "nodes.hearth.home.arpa/owned-taints": "v" } }),
-        "are the operator's",
-    );
-    refuses(
         json!({ "labels": { "node.kubernetes.io/exclude-disruption": "" } }),
-        "excludeFromDisruptionCount",
-    );
-    refuses(
         json!({ "taints": [{ "key": "nodes.hearth.home.arpa/returning", "effect": "NoSchedule" }] }),
-        "set by the operator",
-    );
+    ] {
+        refuses(spec, "not for classes");
+    }
 }
 
 /// Edge case 16: never cut, never silently dropped.
@@ -69,16 +63,15 @@ fn keys_and_values_that_the_api_would_refuse_are_refused() {
     let long = "a".repeat(64);
     refuses(json!({ "labels": { "home/role": long } }), "at most 63");
     refuses(json!({ "labels": { "home/role": "two words" } }), "at most 63");
-    refuses(json!({ "labels": { "home/two words": "x" } }), "1 to 63");
-    refuses(json!({ "labels": { "a..b/x": "x" } }), "lower-case DNS name");
-    refuses(json!({ "annotations": { "home/": "x" } }), "1 to 63");
+    refuses(json!({ "labels": { "home/two words": "x" } }), "is no key");
+    refuses(json!({ "labels": { "a..b/x": "x" } }), "is no key");
+    refuses(json!({ "annotations": { "home/": "x" } }), "is no key");
     refuses(json!({ "annotations": { "home/x": "ä".repeat(1025) } }), "at most 1024");
     accepts(json!({ "annotations": { "home/x": "ä".repeat(1024) } }));
     refuses(
-        json!({ "taints": [{ "key": "home/x", "value": long, "effect": "NoSchedule" }] }),
-        "at most 63",
+        json!({ "taints": [{ "key": "", "effect": "NoSchedule" }] }),
+        "is no key",
     );
-    refuses(json!({ "taints": [{ "key": "", "effect": "NoSchedule" }] }), "1 to 63");
 }
 
 /// Edge case 20.
@@ -91,13 +84,6 @@ fn a_no_execute_taint_must_be_acknowledged() {
         "acknowledge: [NoExecute]",
     );
     accepts(json!({ "taints": taints, "acknowledge": ["NoExecute"] }));
-}
-
-#[test]
-fn a_key_and_effect_may_stand_once() {
-    let one = json!({ "key": "home/x", "effect": "NoSchedule" });
-    let other = json!({ "key": "home/x", "value": "y", "effect": "NoSchedule" });
-    refuses(json!({ "taints": [one, other] }), "stands twice");
 }
 
 /// Edge case 18: the loop that can be seen beforehand.
@@ -134,7 +120,7 @@ fn selectors_are_checked() {
     }
     refuses(
         json!({ "match": { "labelSelector": { "matchLabels": { "a b": "" } } } }),
-        "1 to 63",
+        "is no key",
     );
 }
 
@@ -150,40 +136,7 @@ fn amounts_of_memory_are_checked() {
 }
 
 #[test]
-fn dampening_is_checked() {
-    for (params, part) in [
-        (json!({ "halfLife": "soon" }), "dampening.halfLife"),
-        (json!({ "halfLife": "0s" }), "at least 60s"),
-        (json!({ "halfLife": "59s" }), "at least 60s"),
-        (json!({ "maxSuppress": "8d" }), "at most 168h"),
-        (json!({ "reuse": 2500 }), "must be less than suppress (2500)"),
-        (
-            json!({ "suppress": 2000, "reuse": 2001 }),
-            "must be less than suppress (2000)",
-        ),
-        (json!({ "suppress": 1000 }), "more than 1000"),
-        (json!({ "reuse": 0 }), "at least 1"),
-    ] {
-        refuses(json!({ "dampening": params }), part);
-    }
-    accepts(json!({ "dampening": { "halfLife": "1m", "maxSuppress": "7d", "suppress": 1001, "reuse": 1 } }));
-    accepts(json!({ "dampening": {} }));
-}
-
-/// Edge case 38: whatever is allowed, a machine that is switched off once a night stays below `suppress`.
-#[test]
-fn no_allowed_dampening_suppresses_a_single_outage() {
-    for suppress in [1, 500, 999, 1000] {
-        refuses(
-            json!({ "dampening": { "suppress": suppress, "reuse": 1 } }),
-            "more than 1000",
-        );
-    }
-}
-
-#[test]
 fn failover_is_checked() {
-    refuses(json!({ "failover": { "evidence": [] } }), "at least one");
     for after in ["0s", "25h", "x"] {
         refuses(
             json!({ "failover": { "evidence": ["PowerOff"], "after": after } }),

@@ -1,5 +1,5 @@
 //! Labels and annotations: one server-side apply with the whole set of ours. What an apply leaves out the API server
-//! removes, if nobody else owns it.
+//! removes, if no one else owns it.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::talos::List;
@@ -13,7 +13,6 @@ struct Side<'a> {
     /// `label` or `annotation`.
     kind: &'static str,
     present: &'a Texts,
-    /// Keys that our applies own.
     ours: &'a BTreeSet<Text>,
     wanted: &'a Sourced,
     frozen: &'a BTreeSet<String>,
@@ -42,7 +41,7 @@ pub(super) fn apply(
         frozen: &wanted.frozen_annotations,
         talos: List::Annotations,
     };
-    let mut set = |side: &Side<'_>| side.set(node, &wanted.held, only_add, refused);
+    let mut set = |side: &Side<'_>| side.set(node, wanted, only_add, refused);
     let (new_labels, new_annotations) = (set(&labels), set(&annotations));
     let same = new_labels == labels.owned() && new_annotations == annotations.owned();
     (!same).then_some((new_labels, new_annotations))
@@ -59,7 +58,7 @@ impl Side<'_> {
             .collect()
     }
 
-    fn set(&self, node: &NodeFacts, held: &BTreeSet<String>, only_add: bool, refused: &mut Vec<Refused>) -> Map {
+    fn set(&self, node: &NodeFacts, all: &Wanted, only_add: bool, refused: &mut Vec<Refused>) -> Map {
         let talos = self.talos.keys(node, refused);
         let owned = self.owned();
         // What stays whatever is wanted. A key that Talos adopted is not dropped either: leaving it out would delete it, and
@@ -83,12 +82,21 @@ impl Side<'_> {
                 refuse(self.talos.why());
                 continue;
             }
-            match self.present.get(&**key) {
+            let there = self.present.get(&**key);
+            let manager = all.theirs.iter().find(|(theirs, _)| *theirs == shown);
+            if let Some((_, manager)) = manager.filter(|_| there != Some(value)) {
+                refuse(format!(
+                    "`{manager}` manages it with another value; remove it there, or from the class"
+                ));
+                set.remove(&**key);
+                continue;
+            }
+            match there {
                 Some(there) if !owned.contains_key(&**key) && there != value => refuse(format!(
-                    "somebody else set it to `{there}`; remove it from the node (`kubectl {} node {} {key}-`), or from the class",
+                    "another writer set it to `{there}`; remove it from the node (`kubectl {} node {} {key}-`), or from the class",
                     self.kind, node.name
                 )),
-                None if held.contains(&shown) => {}
+                None if all.held.contains(&shown) => {}
                 // The same value is owned together: it stays when one of the owners lets it go.
                 _ => {
                     set.entry(key.to_string()).or_insert_with(|| value.to_string());

@@ -75,8 +75,7 @@ pub(crate) fn is_out_of_service(node: &NodeFacts) -> bool {
 fn entry(text: &str) -> Option<(Id, String)> {
     let (taint, effect) = text.rsplit_once(':')?;
     let (key, value) = taint.split_once('=').unwrap_or((taint, ""));
-    let valid = keys::key_problem(key).is_none()
-        && keys::value_problem(value).is_none()
-        && ["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect);
+    let valid =
+        keys::is_key(key) && keys::is_value(value) && ["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect);
     valid.then(|| ((key.to_owned(), effect.to_owned()), value.to_owned()))
 }

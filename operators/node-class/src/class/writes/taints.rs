@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Taint;
 
 use super::super::resolve::taint_key;
 use super::super::talos::List;
-use super::super::{Refused, Wanted};
+use super::super::{Refused, Wanted, taint};
 use super::owned_taints::{Id, OwnedTaints, UNREADABLE};
 use crate::crd;
 use crate::facts::NodeFacts;
@@ -65,7 +65,7 @@ pub(super) fn patch(
             // With the value that is wanted it does what it should, and stays theirs.
             if value(there) != value(&taint) {
                 refuse(format!(
-                    "somebody else set it with the value `{}`; remove it from the node (`kubectl taint node {} {}:{}-`), or \
+                    "another writer set it with the value `{}`; remove it from the node (`kubectl taint node {} {}:{}-`), or \
                      from the class",
                     value(there),
                     node.name,
@@ -103,28 +103,13 @@ pub(super) fn patch(
 /// What should be there: `extra` before what classes want, once for each key and effect.
 fn desired(wanted: &Wanted, extra: &[Taint]) -> Vec<(Taint, Option<String>)> {
     let mut by_id: BTreeMap<Id, (Taint, Option<String>)> = BTreeMap::new();
-    let of_classes = wanted.taints.iter().map(|(taint, class)| {
-        let (key, effect) = (taint.key.clone(), taint.effect.as_str().to_owned());
-        let value = taint.value.clone().filter(|value| !value.is_empty());
-        (
-            Taint {
-                key,
-                effect,
-                value,
-                time_added: None,
-            },
-            class.clone(),
-        )
+    let of_classes = wanted.taints.iter().map(|(of, class)| {
+        let new = taint(&of.key, of.value.as_deref(), of.effect.as_str());
+        (new, class.clone())
     });
-    let extra = extra.iter().map(|taint| {
-        (
-            Taint {
-                time_added: None,
-                ..taint.clone()
-            },
-            None,
-        )
-    });
+    let extra = extra
+        .iter()
+        .map(|of| (taint(&of.key, of.value.as_deref(), &of.effect), None));
     for (taint, class) in extra.chain(of_classes) {
         by_id.entry(id(&taint)).or_insert((taint, class));
     }

@@ -13,7 +13,7 @@ fn silence_is_never_evidence_however_long() {
     let hold = night().hold(HOUR);
     for part in [
         "silent since 2025-06-15T15:06:40Z",
-        "power Off in status.power of its NodeHost (nobody has said so)",
+        "power Off in status.power of its NodeHost (it was never reported)",
         "or an orderly shutdown",
         "kubectl taint nodes talos08 node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",
     ] {

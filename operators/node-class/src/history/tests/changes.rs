@@ -12,7 +12,7 @@ fn kinds(record: &Record) -> Vec<(Kind, bool, Option<i64>)> {
 }
 
 fn penalty(record: &Record, at: i64) -> i64 {
-    record.penalty(timestamp(at)).value
+    record.penalty(timestamp(at))
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn an_event_that_is_applied_twice_counts_once() {
         LivenessEvent::Reregistered { at } => LivenessEvent::Reregistered {
             at: timestamp(seconds(*at) + 3),
         },
-        LivenessEvent::Replaced { at } => LivenessEvent::Replaced { at: *at },
+        LivenessEvent::Replaced => LivenessEvent::Replaced,
     };
     let mut once = up(MONDAY, MONDAY + 100);
     let mut twice = once.clone();
@@ -186,7 +186,7 @@ fn an_event_that_is_applied_twice_counts_once() {
         }
         let before = twice.clone();
         apply(&mut twice, what, *now);
-        assert_eq!(twice, before, "told again at once: {what:?}");
+        assert_eq!(twice, before, "reported again at once: {what:?}");
         // By another process, that has read what was written.
         let mut other = reread(&twice);
         for (what, _) in &story[..=index] {
@@ -195,7 +195,7 @@ fn an_event_that_is_applied_twice_counts_once() {
             }
         }
         apply(&mut other, what, *now);
-        assert_eq!(other, twice, "told by another leader: {what:?}");
+        assert_eq!(other, twice, "reported by another leader: {what:?}");
     }
     assert_eq!(once, twice);
     assert_eq!(
@@ -248,7 +248,7 @@ fn a_return_that_was_never_reported_is_taken_from_the_time_it_was_up() {
     assert_eq!(kinds(&record), expected);
 }
 
-/// Edges 1, 3: the Node object was made anew; the machine is known by its firmware's UUID.
+/// Edges 1, 3: the Node object was created again; the machine is known by its firmware's UUID.
 #[test]
 fn the_same_machine_that_registers_again_keeps_its_history() {
     let mut record = up(MONDAY, MONDAY + 5 * DAY);
@@ -277,7 +277,7 @@ fn another_machine_of_the_name_starts_unproven_with_a_new_history() {
     record.learned.availability = Availability::AlwaysOn;
     outage(&mut record, MONDAY + 20 * DAY, MONDAY + 20 * DAY + HOUR, Lost);
     let now = MONDAY + 21 * DAY;
-    let replaced = LivenessEvent::Replaced { at: timestamp(now) };
+    let replaced = LivenessEvent::Replaced;
     // Also when it is reported again, by a process that has other events of the new machine to report first.
     for _ in 0..2 {
         record.apply(&replaced, &machine("m-2"), timestamp(now));
@@ -295,12 +295,12 @@ fn a_machine_that_is_not_known_is_not_another_one() {
         versions: "  ".to_owned(),
         ..Machine::default()
     };
-    record.apply(&LivenessEvent::Replaced { at: now }, &nothing, now);
+    record.apply(&LivenessEvent::Replaced, &nothing, now);
     assert_eq!(record, before);
-    // Only Replaced makes it another one, or the history of the old one would go on as the new one's.
+    // Only Replaced makes it another one, or the history of the old one would continue as the new one's.
     record.apply(&LivenessEvent::Reregistered { at: now }, &machine("m-2"), now);
     assert_eq!(record.machine.system_uuid, "m-1");
-    record.apply(&LivenessEvent::Replaced { at: now }, &machine("m-2"), now);
+    record.apply(&LivenessEvent::Replaced, &machine("m-2"), now);
     assert_eq!(record, Record::new(machine("m-2")));
 }
 

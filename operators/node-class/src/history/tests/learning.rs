@@ -53,7 +53,7 @@ impl Life {
         if changed {
             self.results.push((self.now, self.record.learned()));
         }
-        assert!(self.record.penalty(timestamp(self.now)).value >= 0);
+        assert!(self.record.penalty(timestamp(self.now)) >= 0);
     }
 
     fn rates(&self) -> Rates {
@@ -96,8 +96,8 @@ fn a_pc_that_is_off_every_night_is_volatile_and_never_dampened() {
             |now| (now - 1 - MONDAY) % DAY < 20 * HOUR,
             Kind::Lost,
         );
-        assert!(!life.record.update_flapping(&Dampening::default(), timestamp(life.now)));
-        assert!(life.record.penalty(timestamp(life.now)).value <= 1000);
+        assert!(!life.record.update_flapping(timestamp(life.now)));
+        assert!(life.record.penalty(timestamp(life.now)) <= 1000);
     }
     assert_eq!(life.results.len(), 1);
     let (at, verdict) = life.results[0];

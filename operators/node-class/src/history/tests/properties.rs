@@ -1,4 +1,4 @@
-//! What holds for every life, whatever is told in which order.
+//! What holds for every life, whatever is reported in which order.
 use super::*;
 
 const KINDS: [Kind; 5] = [Kind::Clean, Kind::Lost, Kind::Reboot, Kind::Suspend, Kind::Reinstall];
@@ -14,7 +14,7 @@ fn anything(random: &mut fastrand::Rng, now: i64) -> LivenessEvent {
         8..16 => back(earlier.min(at), at, kind, planned),
         16..18 => blind(earlier.min(at), at),
         18 => LivenessEvent::Reregistered { at: timestamp(at) },
-        _ => LivenessEvent::Replaced { at: timestamp(at) },
+        _ => LivenessEvent::Replaced,
     }
 }
 
@@ -40,11 +40,11 @@ fn after_any_events_the_record_is_valid_and_can_be_stored() {
                 if !matches!(what, LivenessEvent::Blind { .. }) {
                     let before = record.clone();
                     record.apply(&what, &machine, timestamp(now));
-                    assert_eq!(record, before, "told twice: {what:?}");
+                    assert_eq!(record, before, "reported twice: {what:?}");
                 }
             }
             record.learn(&Learning::default(), timestamp(now));
-            record.update_flapping(&Dampening::default(), timestamp(now));
+            record.update_flapping(timestamp(now));
             let uptime = &record.uptime;
             assert!(uptime.hours.rows.iter().all(|row| row.is_valid(3600)));
             assert!(uptime.days.rows.iter().all(|row| row.is_valid(1440)));
@@ -123,7 +123,7 @@ fn no_blindness_makes_a_steady_node_less_available() {
             let month = record.windows(timestamp(now)).month;
             assert!(month.per_mille.is_none_or(|share| share == 1000), "seed {seed}");
             let rates = record.rates(timestamp(now));
-            assert_eq!((rates.downs, record.penalty(timestamp(now)).value), (0, 0));
+            assert_eq!((rates.downs, record.penalty(timestamp(now))), (0, 0));
             assert_ne!(record.learned(), Availability::Volatile);
         }
     }
@@ -138,7 +138,7 @@ fn a_quiet_hour_changes_nothing_but_how_long_it_is_known() {
     for now in (MONDAY + 20 * DAY..=MONDAY + 20 * DAY + HOUR).step_by(5) {
         advance(&mut record, State::Up, now);
         record.learn(&Learning::default(), timestamp(now));
-        record.update_flapping(&Dampening::default(), timestamp(now));
+        record.update_flapping(timestamp(now));
     }
     let mut after = written(&record);
     assert_eq!(after.known_until, Some(time(MONDAY + 20 * DAY + HOUR)));

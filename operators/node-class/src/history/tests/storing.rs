@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::*;
 use crate::crd::NodeHistory;
 use crate::crd::history::NodeHistorySpec;
+use crate::crd::history::Penalty;
 
 /// All that can be stored, as long as it can get.
 fn longest() -> Record {
@@ -47,7 +48,7 @@ fn longest() -> Record {
         let _ = record.learn(&Learning::default(), timestamp(now));
     }
     record.flapping.add(flapping::MOST, now);
-    record.update_flapping(&Dampening::default(), timestamp(now));
+    record.update_flapping(timestamp(now));
     record.longest_reboot = 3600;
     record.learned.calm_since = Some(now);
     record.learned.since = Some(now);
@@ -120,7 +121,7 @@ fn what_is_written_is_read_again_as_the_same_and_written_as_the_same_text() {
     }
 }
 
-/// The operator was off for long, and what happened is told before time is accounted for.
+/// The operator was off for long, and what happened is reported before time is accounted for.
 #[test]
 fn a_change_after_a_long_gap_leaves_no_more_days_than_can_be_read() {
     let mut record = reread(&up(MONDAY, MONDAY + 10 * DAY));
@@ -177,7 +178,7 @@ fn times_have_whole_seconds() {
         evidence: String::new(),
     };
     record.apply(&what, &machine("m-1"), fine(MONDAY + 100));
-    record.update_flapping(&Dampening::default(), fine(MONDAY + 100));
+    record.update_flapping(fine(MONDAY + 100));
     record.learn(&Learning::default(), fine(MONDAY + 100));
     assert_eq!(reread(&record), record);
 }
@@ -320,7 +321,7 @@ fn times_at_the_ends_of_the_calendar_do_no_harm() {
             record.apply(&back(0, 0, Kind::Lost, false), &machine("m-1"), now);
             record.apply(&blind(0, MONDAY * 100), &machine("m-1"), now);
             record.learn(&Learning::default(), now);
-            record.update_flapping(&Dampening::default(), now);
+            record.update_flapping(now);
             let _ = (record.windows(now), record.rates(now), record.penalty(now));
             written(&record);
         }

@@ -61,7 +61,7 @@ fn a_host_gets_nodes_by_name_glob_and_the_beginning_of_a_uuid() {
     assert_eq!(
         shown(&claims),
         "gamer-2=gamer m=mini talos03=gamer",
-        "a node that nobody claims has no host"
+        "a node that no host claims has no host"
     );
 }
 
@@ -120,7 +120,7 @@ fn a_node_without_an_object_stays_with_its_host_by_uuid() {
     let gone = known(&[("talos03", "gamer")]);
     let by_uuid = host("gamer", &["uuid:4c4c", "x"]);
     assert_eq!(shown(&claims([&by_uuid], &[], &gone)), "talos03=gamer gamer!x");
-    // A claim by name can be checked, one by a UUID that nobody shows cannot.
+    // A claim by name can be checked, one by a UUID that no node shows cannot.
     assert_eq!(
         shown(&claims(&[by_uuid.clone(), host("mini", &["talos03"])], &[], &gone)),
         "talos03=mini gamer!uuid:4c4c,x"
@@ -177,7 +177,7 @@ fn claims_hold_together_whatever_the_entries_are() {
         let full = claims(&hosts, &nodes, &known(&[]));
         assert!(full.host.keys().all(|node| !full.disputed.contains_key(node)));
         assert!(full.disputed.values().all(|hosts| hosts.len() > 1));
-        // All objects vanish at once: who had a node by a name still has it, and nobody new gets one that was undisputed.
+        // All objects vanish at once: who had a node by a name still has it, and no other host gets one that was undisputed.
         let gone = claims(&hosts, &[], &full.host);
         for (node, host) in &full.host {
             assert_eq!(gone.host.get(node), Some(host), "{hosts:?}");

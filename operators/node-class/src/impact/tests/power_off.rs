@@ -118,7 +118,7 @@ fn etcds_arithmetic() {
         let nodes: Vec<_> = (0..members).map(|n| node(&format!("n{n}")).etcd()).collect();
         let impact = assessed(&nodes);
         assert_eq!(
-            (impact.quorum.members, impact.quorum.up, impact.quorum.quorum),
+            (impact.quorum.members, impact.quorum.up, impact.quorum.needed),
             (members, members, quorum)
         );
         assert_eq!(impact.quorum.spare(), Some(may_lose));
@@ -243,7 +243,7 @@ fn while_liveness_is_not_visible_every_answer_is_unknown() {
         assert_eq!(may.answer, Answer::Unknown);
         assert!(may.because[0].starts_with("the nodes are not seen clearly"));
     }
-    assert_eq!(impact.zones.len(), 1, "the controller's arithmetic goes on");
+    assert_eq!(impact.zones.len(), 1, "the controller's arithmetic continues");
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn the_most_important_reason_comes_first() {
     }
 }
 
-/// A host that may go is switched off: nothing stands still then that moved before, and etcd goes on.
+/// A host that may go is switched off: nothing stands still then that moved before, and etcd continues.
 #[test]
 fn a_yes_holds_when_it_is_followed() {
     let mut random = fastrand::Rng::with_seed(3);
@@ -387,7 +387,7 @@ fn a_yes_holds_when_it_is_followed() {
                 .iter()
                 .any(|one| one.host == *host && one.facts.etcd() && one.state == State::Up);
             assert!(
-                !had_member || after.quorum.up >= after.quorum.quorum,
+                !had_member || after.quorum.up >= after.quorum.needed,
                 "{host} {nodes:?}"
             );
         }

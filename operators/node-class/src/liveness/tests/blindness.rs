@@ -81,7 +81,7 @@ fn silence_is_counted_from_the_end_of_blindness() {
     let [Told::Down(down_at, Kind::Lost, _)] = sim.take("c")[..] else {
         panic!()
     };
-    assert!(down_at >= end, "it may have lived on while nobody could see");
+    assert!(down_at >= end, "it may have lived on while it could not be seen");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn blindness_before_a_node_was_added_is_no_gap_of_it() {
     }
 }
 
-/// While nobody watched, the shutdown may have been called off, and the node lost later.
+/// While it was not watched, the shutdown may have been called off, and the node lost later.
 #[test]
 fn a_trace_with_a_gap_is_no_trace() {
     let mut sim = Sim::with(&["a", "b"]);

@@ -156,7 +156,7 @@ fn some_nodes_of_many_hosts_at_once_are_held_back() {
     );
 }
 
-/// Case 45: with nobody steady, only a change of all hosts is too much.
+/// Case 45: with no steady node, only a change of all hosts is too much.
 #[test]
 fn without_steady_nodes_only_all_hosts_at_once_count() {
     let names = ["a", "b", "c", "d"];
@@ -172,7 +172,7 @@ fn without_steady_nodes_only_all_hosts_at_once_count() {
     assert_eq!(sim.tracker.visibility(), Visibility::Blind);
     let mut sim = Sim::with(&names);
     sim.volatile(&names);
-    // Only what nobody counts goes on: a lease without a Node.
+    // Only what is not counted continues: a lease without a Node.
     for name in names {
         sim.off(name);
     }

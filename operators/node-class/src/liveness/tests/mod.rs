@@ -39,7 +39,7 @@ struct Sim {
     /// Our wall clock minus the true one, in seconds.
     skew: i64,
     nodes: BTreeMap<String, Machine>,
-    /// The API server answers; while it does not, nobody renews and nobody learns anything.
+    /// The API server answers; while it does not, no lease is renewed and nothing is learned.
     api: bool,
     /// The controller manager runs.
     controller: bool,
@@ -238,10 +238,10 @@ impl Sim {
     fn take(&mut self, name: &str) -> Vec<Told> {
         let (of, rest) = std::mem::take(&mut self.told)
             .into_iter()
-            .partition(|told| told.node == name);
+            .partition(|told| told.0 == name);
         self.told = rest;
         let of: Vec<NodeEvent> = of;
-        of.into_iter().map(|told| Told::from(told.event)).collect()
+        of.into_iter().map(|told| Told::from(told.1)).collect()
     }
 }
 
@@ -266,7 +266,7 @@ enum Told {
     Down(Timestamp, Kind, Plan),
     Back(Timestamp, Timestamp, Kind, Plan),
     Reregistered(Timestamp),
-    Replaced(Timestamp),
+    Replaced,
     Blind(Timestamp, Timestamp),
 }
 
@@ -301,7 +301,7 @@ impl From<LivenessEvent> for Told {
                 Self::Back(down_at, at, kind, plan(planned))
             }
             LivenessEvent::Reregistered { at } => Self::Reregistered(at),
-            LivenessEvent::Replaced { at } => Self::Replaced(at),
+            LivenessEvent::Replaced => Self::Replaced,
             LivenessEvent::Blind { from, until } => Self::Blind(from, until),
         }
     }

@@ -26,8 +26,8 @@ fn no_sequence_of_blindness_and_silence_makes_a_steady_node_down() {
             }
         }
         for told in &sim.told {
-            let steady = told.node != "d";
-            let blind = matches!(told.event, LivenessEvent::Blind { .. });
+            let steady = told.0 != "d";
+            let blind = matches!(told.1, LivenessEvent::Blind { .. });
             assert!(!steady || blind, "seed {seed}: {told:?}");
         }
         (sim.api, sim.running) = (true, true);
@@ -105,7 +105,7 @@ fn story(told: &[Told], whose: &str) {
                 (down, last) = (None, (down_at, at));
             }
             Told::Blind(from, until) => assert!(from < until, "{whose}: {told:#?}"),
-            Told::Reregistered(_) | Told::Replaced(_) => panic!("{whose}: {told:#?}"),
+            Told::Reregistered(_) | Told::Replaced => panic!("{whose}: {told:#?}"),
         }
     }
 }

@@ -110,7 +110,7 @@ fn the_planner_decides_what_becomes_of_a_request_by_the_pods_that_are_left() {
     assert_eq!(
         phase(&mut cluster, None),
         (Some((OffPhase::Draining, nothing.clone())), true),
-        "nobody has looked at its pods yet"
+        "its pods were not listed yet"
     );
     let waiting = vec!["home/web: is ending".to_owned()];
     assert_eq!(

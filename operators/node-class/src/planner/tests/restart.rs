@@ -68,7 +68,7 @@ fn a_node_that_was_down_before_a_restart_has_gone_down_once() {
     }
 }
 
-/// Nobody watched how it went, and nobody knows what its machine did since.
+/// No one watched how it went, and it is not known what its machine did since.
 #[test]
 fn a_node_that_was_deleted_before_a_restart_is_gone_and_no_restart_writes_it_again() {
     let mut cluster = TestCluster::new();
@@ -107,7 +107,7 @@ fn a_node_that_was_deleted_before_a_restart_is_gone_and_no_restart_writes_it_aga
         }
         assert_eq!(stored, expected, "the start at {start} s");
         assert_eq!(status.state.as_deref(), Some("Gone"));
-        assert_eq!(known(&status), before, "time that nobody watched counts for nothing");
+        assert_eq!(known(&status), before, "time that was not watched counts for nothing");
     }
 }
 

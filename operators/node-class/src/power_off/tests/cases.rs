@@ -12,7 +12,8 @@ fn a_boot_ends_the_request_and_lifts_the_cordons() {
     sim.step(20);
     assert_eq!(sim.phase(), Some(OffPhase::Drained));
     let mut sim = sim.with(|sim| sim.boots = boots("2"));
-    assert!(sim.step(30).uncordon);
+    sim.step(30);
+    assert!(!sim.cordoned());
     assert_eq!((sim.phase(), sim.handled.as_deref()), (None, Some("a")));
     sim.step(40);
     assert_eq!(sim.phase(), None, "the same value asks no second time");
@@ -32,15 +33,16 @@ fn a_cordon_that_somebody_lifts_is_told_and_the_host_is_not_empty() {
     let mut sim = sim().draining("a").empty();
     sim.step(10);
     let mut sim = sim.with(|sim| (sim.lifted, sim.left) = (vec!["talos03".to_owned()], None));
-    let next = sim.step(9000);
-    assert!(next.cordon && !next.evict);
+    sim.step(9000);
+    assert!(sim.cordoned() && !sim.evicts());
     assert_eq!(sim.phase(), Some(OffPhase::Draining));
     let waiting = sim.off.as_ref().unwrap().waiting.join(" ");
     assert!(waiting.contains("somebody lifted the cordon of talos03"), "{waiting}");
     // Cordoned again, it is emptied again, with a whole deadline.
     let late = vec!["Pod home/late".to_owned()];
     let mut sim = sim.with(|sim| (sim.lifted, sim.left) = (vec![], Some(late)));
-    assert!(sim.step(9010).evict);
+    sim.step(9010);
+    assert!(sim.evicts());
     let mut sim = sim.empty();
     sim.step(9020);
     assert_eq!(sim.phase(), Some(OffPhase::Drained));

@@ -14,7 +14,7 @@ fn pod(more: &Value) -> Pod {
 #[test]
 fn daemons_mirrors_and_ended_pods_stay() {
     let owner = |kind: &str| json!({ "metadata": { "ownerReferences": [{ "kind": kind, "name": "o", "apiVersion": "apps/v1", "uid": "u" }] } });
-    assert!(has_to_go(&pod(&json!({}))), "also a pod that nobody would replace");
+    assert!(has_to_go(&pod(&json!({}))), "also a pod that nothing would replace");
     assert!(has_to_go(&pod(&owner("ReplicaSet"))));
     assert!(!has_to_go(&pod(&owner("DaemonSet"))));
     let mirror = json!({ "metadata": { "annotations": { "kubernetes.io/config.mirror": "x" } } });

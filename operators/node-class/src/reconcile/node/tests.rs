@@ -1,4 +1,6 @@
 //! Writes against a scripted API server.
+use std::collections::BTreeMap;
+
 use clap::Parser;
 use hearth_reconciler::cli;
 use hearth_reconciler::testing::script::{Script, refusal};
@@ -9,16 +11,16 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::super::Triggers;
+use super::super::Objects;
 use super::*;
 use crate::args::{Cli, Command};
 use crate::class::Wanted;
-use crate::clock::Clock;
 use crate::crd::OWNED_TAINTS;
 use crate::crd::class::{ClassTaint, Effect};
 use crate::facts::{SlimHistory, slim};
 use crate::metrics::Metrics;
-use crate::planner::{NodePlan, Plan, Planner};
+use crate::planner::{NodePlan, Plan, Planner, pending_write};
+use crate::reconcile::node_patch::theirs;
 
 const NODE: &str = "/api/v1/nodes/a";
 
@@ -75,10 +77,8 @@ async fn a_taint_that_somebody_adds_meanwhile_is_kept() {
     let api = Api::<SlimNode>::all(client);
     let mut written = 0;
     let first = facts(node("7", &json!([])));
-    let pending = pending_write(&first, &node_plan());
-    patch_current(&api, first, pending, &node_plan(), |_, _| written += 1)
-        .await
-        .unwrap();
+    let theirs = write(&api, first, &node_plan(), |_, _| written += 1).await.unwrap();
+    assert_eq!(theirs, []);
     assert_eq!(written, 1);
     server.finish();
 }
@@ -121,7 +121,6 @@ fn context(client: Client, features: &str, node_plan: NodePlan) -> Arc<Context> 
     let Command::Shared(cli::Command::Run(settings)) = Cli::try_parse_from(given).unwrap().command else {
         panic!()
     };
-    let clock = Clock::system();
     let plan = Plan {
         nodes: BTreeMap::from([("a".to_owned(), Arc::new(node_plan))]),
         ..Plan::default()
@@ -134,22 +133,22 @@ fn context(client: Client, features: &str, node_plan: NodePlan) -> Arc<Context> 
         process: hearth_reconciler::testing::process(client.clone()),
         evictions: client,
         metrics: Metrics::register(&mut prometheus_client::registry::Registry::default()),
-        planner: Mutex::new(Planner::new(&settings, clock.now())),
+        planner: Mutex::new(Planner::new(&settings, Now::read())),
         observed: Mutex::default(),
         plan: Arc::new(Mutex::new(Arc::new(plan))),
-        clock,
-        nodes: reflector::store().0,
-        hosts: reflector::store().0,
-        classes: reflector::store().0,
-        histories,
-        triggers: Triggers {
-            node: trigger().0,
-            host: trigger().0,
-            class: trigger().0,
-            history: trigger().0,
-        },
+        nodes: objects(reflector::store().0),
+        hosts: objects(reflector::store().0),
+        classes: objects(reflector::store().0),
+        histories: objects(histories),
         wake: Notify::new(),
     })
+}
+
+fn objects<K: kube::Resource<DynamicType = ()> + 'static>(store: reflector::Store<K>) -> Objects<K> {
+    Objects {
+        store,
+        trigger: trigger().0,
+    }
 }
 
 /// Our out-of-service taint on a Ready node, from which a class' taint is missing.
