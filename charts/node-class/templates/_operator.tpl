@@ -63,7 +63,8 @@ HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," |
   resources: [persistentvolumes]
   verbs: [list, watch]
 {{- end }}
-{{- if .Values.features.failover }}
+{{- /* Volumes that are still attached to a node that is drained, or that is back after a failover. */}}
+{{- if or .Values.features.drain .Values.features.failover }}
 - apiGroups: [storage.k8s.io]
   resources: [volumeattachments]
   verbs: [list]

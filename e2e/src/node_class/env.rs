@@ -53,6 +53,8 @@ pub(crate) const OURS: &str = "nodes.hearth.home.arpa/";
 pub(crate) const THEIRS: &str = "example.org/";
 /// The label that takes a node out of Kubernetes' count.
 pub(crate) const EXCLUDED: &str = "node.kubernetes.io/exclude-disruption";
+/// The role of a member of etcd. This cluster's etcd runs beside its nodes; a case that needs it says where it is.
+pub(crate) const MEMBER: &str = "node-role.kubernetes.io/etcd";
 /// Kubernetes' taint that releases a node's pods and volumes.
 pub(crate) const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 

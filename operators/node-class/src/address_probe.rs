@@ -9,8 +9,10 @@ use tokio::net::TcpStream;
 use crate::crd::host::HostState;
 use crate::reconcile::Context;
 
-/// How often a silent host is tried.
-const EVERY: Duration = Duration::from_secs(20);
+/// How often hosts are looked for that were not tried since they went silent.
+const TICK: Duration = Duration::from_secs(5);
+/// After so many of these all of them are tried again.
+const EVERY: u32 = 4;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Where nothing else is said: SSH.
@@ -18,9 +20,13 @@ const PORT: u16 = 22;
 
 /// Looks for as long as the process lives; only a leader needs it.
 pub async fn run(ctx: Arc<Context>) {
+    let mut ticks = 0_u32;
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(TICK).await;
+        ticks = ticks.wrapping_add(1);
         if ctx.process.leadership.term().is_none() {
+            // What was heard in an earlier term says nothing of this one.
+            ctx.observed.lock().answers.clear();
             continue;
         }
         let plan = ctx.plan();
@@ -29,12 +35,22 @@ pub async fn run(ctx: Arc<Context>) {
                 .get(name)
                 .is_some_and(|status| status.state == Some(HostState::Off))
         };
-        let mut answers = BTreeMap::new();
-        for host in ctx.hosts.store.state().iter().filter(|host| off(&host.name_any())) {
-            if let Some(address) = &host.spec.address {
-                answers.insert(host.name_any(), answers_at(&with_port(address)).await);
-            }
+        let hosts = ctx.hosts.store.state();
+        let silent = hosts.iter().filter(|host| off(&host.name_any()));
+        let silent: Vec<(String, String)> = silent
+            .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))
+            .collect();
+        let known = ctx.observed.lock().answers.clone();
+        let tried = |(host, _): &(String, String)| known.contains_key(host);
+        if silent.len() == known.len() && silent.iter().all(tried) && !ticks.is_multiple_of(EVERY) {
+            continue;
         }
+        // All at once: one that does not answer must not delay the others.
+        let answers = silent.into_iter().map(|(host, address)| async move {
+            let answered = answers_at(&with_port(&address)).await;
+            (host, answered)
+        });
+        let answers: BTreeMap<String, bool> = futures::future::join_all(answers).await.into_iter().collect();
         let changed = ctx.observed.lock().answers != answers;
         ctx.observed.lock().answers = answers;
         if changed {

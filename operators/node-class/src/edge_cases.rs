@@ -360,7 +360,7 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     (
         54,
         "etcd unknown",
-        &["impact::tests::power_off::without_role_labels_etcd_is_not_judged_and_that_is_reported"],
+        &["impact::tests::power_off::without_role_labels_etcd_is_not_judged_and_the_answer_is_not_yes"],
     ),
     (
         55,

@@ -1,5 +1,4 @@
 //! What the watches bring: kept for the next plan, and passed to the liveness tracker at once.
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +16,7 @@ use crate::crd::{NodeClass, NodeHost};
 use crate::facts::{NodeFacts, SlimHistory, SlimLease, SlimNode};
 use crate::planner::Observed;
 use crate::reconcile::Context;
-use crate::workloads::{PodPlacement, SlimPod, gather, of_pod, of_volume};
+use crate::workloads::{PodFacts, SlimPod, VolumeFacts, gather, of_pod, of_volume};
 
 #[derive(Debug, Default)]
 pub struct Feeds {
@@ -26,8 +25,8 @@ pub struct Feeds {
     hosts: Mutex<Cache<String, ()>>,
     classes: Mutex<Cache<String, ()>>,
     histories: Mutex<Cache<String, ()>>,
-    pods: Mutex<Cache<String, PodPlacement>>,
-    volumes: Mutex<Cache<String, Option<BTreeSet<String>>>>,
+    pods: Mutex<Cache<String, Arc<PodFacts>>>,
+    volumes: Mutex<Cache<String, VolumeFacts>>,
     /// A history was deleted, so that one that is being read may be too.
     pub(crate) forgotten: AtomicBool,
     /// Something changed since the last plan.
@@ -134,13 +133,13 @@ impl Feeds {
     /// A Pod came, changed or went.
     pub fn pod(&self, ctx: &Context, update: &mut Update<SlimPod>, gate: &Check) {
         let key = |pod: &SlimPod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
-        let change = self.pods.lock().take(update, |pod| (key(pod), Some(of_pod(pod))), gate);
+        let change = self.pods.lock().take(update, |pod| (key(pod), of_pod(pod)), gate);
         self.changed_by(ctx, &change);
     }
 
     /// A persistent volume came, changed or went.
     pub fn volume(&self, ctx: &Context, update: &mut Update<PersistentVolume>, gate: &Check) {
-        let keep = |volume: &PersistentVolume| (volume.name_any(), Some(of_volume(volume)));
+        let keep = |volume: &PersistentVolume| (volume.name_any(), of_volume(volume));
         let change = self.volumes.lock().take(update, keep, gate);
         self.changed_by(ctx, &change);
     }
@@ -170,7 +169,7 @@ impl Feeds {
         observed.leftovers.retain(|node, _| planner.watches_leftovers(node));
         let (pods, volumes) = (self.pods.lock(), self.volumes.lock());
         observed.workloads = (pods.is_complete() && volumes.is_complete())
-            .then(|| Arc::new(gather(pods.items().values(), volumes.items().iter())));
+            .then(|| Arc::new(gather(pods.items().values(), volumes.items().iter(), &observed.nodes)));
         observed.clone()
     }
 }

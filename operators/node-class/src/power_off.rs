@@ -12,11 +12,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::crd::OFF;
 use crate::crd::host::{Answer, HostState, OffPhase, OffRequest};
 
 /// How many lines the status bears (`OffRequest::waiting`).
@@ -41,6 +43,10 @@ pub struct Case<'a> {
     pub was_off: bool,
     /// Whether it may go off once it is emptied ([`crate::impact::Impact::emptied`]).
     pub may: Answer,
+    /// The boots of its nodes that are up.
+    pub boots: &'a BTreeMap<String, String>,
+    /// Nodes that were cordoned and are not any more.
+    pub lifted: &'a [String],
     /// Pods that still run there and have to go, in words with the reason; none if they were not listed.
     pub left: Option<&'a [String]>,
     pub deadline: Duration,
@@ -74,7 +80,7 @@ impl Next {
 }
 
 /// Whether a request's value says that it shall happen whatever the answer is.
-fn forced(request: &str) -> bool {
+pub fn forced(request: &str) -> bool {
     request == "force" || request.ends_with('!')
 }
 
@@ -85,7 +91,9 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
             ..Next::default()
         };
     }
-    let back = |off: &OffRequest| case.state != HostState::Off && (case.was_off || off.phase == OffPhase::Off);
+    let back = |off: &OffRequest| {
+        case.state != HostState::Off && (case.was_off || off.phase == OffPhase::Off || rebooted(case, off))
+    };
     match (case.asked, case.off) {
         (None, Some(off)) => Next::ended(&off.request),
         (Some(asked), Some(off)) if back(off) && asked == off.request => Next::ended(asked),
@@ -97,6 +105,14 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
     }
 }
 
+/// It was switched off and on, so quickly that it was not seen off, or booted instead. While a node still runs as it did
+/// then, it is the reboot of a virtual machine.
+fn rebooted(case: &Case<'_>, off: &OffRequest) -> bool {
+    let same = |(node, boot): (&String, &String)| Some(case.boots.get(node)? == boot);
+    let mut known = off.boots.iter().filter_map(same).peekable();
+    known.peek().is_some() && known.all(|same| !same)
+}
+
 /// A request is seen for the first time.
 fn begun(case: &Case<'_>, request: &str, now: Timestamp) -> Next {
     let off = |phase| OffRequest {
@@ -104,6 +120,7 @@ fn begun(case: &Case<'_>, request: &str, now: Timestamp) -> Next {
         since: Time(now),
         phase,
         waiting: Vec::new(),
+        boots: BTreeMap::new(),
     };
     if case.state == HostState::Off {
         return Next::only(off(OffPhase::Off));
@@ -115,6 +132,7 @@ fn begun(case: &Case<'_>, request: &str, now: Timestamp) -> Next {
     Next {
         off: Some(OffRequest {
             waiting: lines(case.left.unwrap_or_default()),
+            boots: case.boots.clone(),
             ..off(OffPhase::Draining)
         }),
         again: Some(SOON),
@@ -139,17 +157,27 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
             since: if changed { Time(now) } else { off.since.clone() },
             phase: OffPhase::Refused,
             waiting: Vec::new(),
+            boots: BTreeMap::new(),
         });
     }
     if off.phase == OffPhase::Refused {
         return begun(case, asked, now);
     }
-    // A clock that went backwards starts the time again; it is then measured from the new clock's time.
-    let since = if changed || now < off.since.0 { now } else { off.since.0 };
+    // Once the cordon was lifted, nothing is known of a host that was empty: it is emptied again. And a clock that went backwards
+    // starts the time again; it is then measured from the new clock's time.
+    let lifted = !case.lifted.is_empty();
+    let restart = lifted && off.phase == OffPhase::Drained;
+    let since = if changed || restart || now < off.since.0 {
+        now
+    } else {
+        off.since.0
+    };
     let passed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
     let over = passed >= case.deadline;
     let unseen = case.left.is_none() && off.phase == OffPhase::Draining && over;
     let phase = match case.left {
+        _ if lifted && over => OffPhase::Incomplete,
+        _ if lifted => OffPhase::Draining,
         Some([]) => OffPhase::Drained,
         Some(_) if over => OffPhase::Incomplete,
         Some(_) => OffPhase::Draining,
@@ -159,6 +187,7 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
         None => off.phase,
     };
     let waiting = match case.left {
+        _ if lifted => lines(&case.lifted.iter().map(|node| lifted_line(node)).collect::<Vec<_>>()),
         Some(left) => lines(left),
         None if unseen => vec!["its pods could not be looked at".to_owned()],
         None => off.waiting.clone(),
@@ -174,6 +203,7 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
             since: Time(since),
             phase,
             waiting,
+            boots: if off.boots.is_empty() { case.boots } else { &off.boots }.clone(),
         }),
         again: Some(again),
         ..Next::default()
@@ -188,6 +218,13 @@ fn refused(case: &Case<'_>, request: &str, before: bool) -> bool {
         Answer::Unknown => before,
     };
     stands_against && !forced(request)
+}
+
+fn lifted_line(node: &str) -> String {
+    format!(
+        "somebody lifted the cordon of {node}, so that pods may have come back; it is set again, the more rarely the more often \
+         this happens. To take the request back, remove the annotation {OFF} of the NodeHost"
+    )
 }
 
 /// At most as many lines as the status bears.

@@ -1,129 +1,195 @@
-//! Which workloads and volumes live where; from pods and volumes, of which only that is kept.
+//! Which workloads and volumes are where, and what would have to move; from pods and volumes, of which only that is kept.
+mod objects;
+mod placement;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{PersistentVolume, Pod};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::{NodeSelector, PersistentVolume, Toleration};
 use kube::ResourceExt;
-use serde::{Deserialize, Serialize};
 
-use crate::impact::Workloads;
+use crate::facts::{NodeFacts, Text, bytes, intern};
 
-/// What a watch reads of a Pod.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = Pod)]
-#[serde(default)]
-pub struct SlimPod {
-    pub metadata: ObjectMeta,
-    pub spec: Option<SlimPodSpec>,
-    pub status: Option<SlimPodStatus>,
+pub use objects::{SlimPod, slim};
+pub(crate) use placement::{NodeIndex, selects};
+
+/// A volume that can be used on more nodes than this is not local to a machine.
+const LOCAL: usize = 64;
+
+/// What would become of a pod if its node went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It belongs to the node: of a DaemonSet, or the kubelet's own.
+    Stays,
+    /// It does work that begins anew elsewhere.
+    Job,
+    /// Nobody would start it elsewhere.
+    Bare,
+    /// Its controller starts it elsewhere.
+    Moves,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimPodSpec {
-    pub node_name: Option<String>,
+/// What a pod demands of a node, beside memory. Most pods demand nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Demands {
+    /// Taints that it tolerates for good.
+    pub tolerations: Vec<Toleration>,
+    /// Labels that the node must have.
+    pub selector: BTreeMap<String, String>,
+    /// The required node affinity.
+    pub affinity: Option<NodeSelector>,
+    /// Its volume claims, `namespace/name`.
+    pub claims: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimPodStatus {
-    pub phase: Option<String>,
+/// What is kept of a pod that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one observation")]
+pub struct PodFacts {
+    /// `Deployment home/web`; a pod without a controller is its own workload.
+    pub workload: Text,
+    /// Its node; none while it waits for one.
+    pub node: Option<Text>,
+    /// What would become of it.
+    pub role: Role,
+    /// It works: it is ready, and not ending.
+    pub works: bool,
+    /// It is being deleted.
+    pub ending: bool,
+    /// It has files in an emptyDir on disk.
+    pub empty_dir: bool,
+    /// It is a member of etcd.
+    pub etcd: bool,
+    /// Bytes of memory that it requests.
+    pub memory: u64,
+    /// What it demands, if anything.
+    pub demands: Option<Box<Demands>>,
 }
 
-/// Drops annotations; labels are needed for the name of a Deployment.
-pub fn slim(pod: &mut SlimPod) {
-    pod.metadata.annotations = None;
+/// What is known of workloads. Complete or not at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Workloads {
+    /// For each workload or volume (`Deployment home/web`, `PersistentVolume pv-1`) the nodes on which it works.
+    pub nodes: BTreeMap<String, BTreeSet<String>>,
+    /// The pods that have a node.
+    pub pods: Vec<Arc<PodFacts>>,
+    /// Nodes with a pod of etcd.
+    pub etcd: BTreeSet<String>,
+    /// Volume claims (`namespace/name`) that can be used on some nodes only, and on which.
+    pub claims: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Where a pod's workload lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PodPlacement {
-    /// `Deployment home/web`; none for what is no workload of its own (daemons, the kubelet's own pods, what has ended).
-    workload: Option<Arc<str>>,
-    node: Option<Arc<str>>,
-}
-
-pub fn of_pod(pod: &SlimPod) -> PodPlacement {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    let ended = matches!(phase, Some("Succeeded" | "Failed"));
+/// Reduces a pod; none if it has ended.
+pub fn of_pod(pod: &SlimPod) -> Option<Arc<PodFacts>> {
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|status| status.phase.as_deref());
     let namespace = pod.namespace().unwrap_or_default();
+    // As kubeadm and RKE2 label the pods of etcd. One that has ended, as a node's shutdown leaves it, is a member still.
+    let labelled = |key: &str, value: &str| pod.labels().get(key).is_some_and(|found| found == value);
+    let etcd = namespace == "kube-system" && labelled("component", "etcd") && labelled("tier", "control-plane");
+    if matches!(phase, Some("Succeeded" | "Failed")) && !etcd {
+        return None;
+    }
     let owner = pod
         .owner_references()
         .iter()
         .find(|owner| owner.controller == Some(true));
-    let workload = match owner.map(|owner| (owner.kind.as_str(), owner.name.as_str())) {
-        _ if ended => None,
-        Some(("DaemonSet" | "Node" | "Job", _)) => None,
+    let (workload, role) = match owner.map(|owner| (owner.kind.as_str(), owner.name.as_str())) {
         Some(("ReplicaSet", name)) => {
             // A ReplicaSet of a Deployment is named after it and the template's hash.
             let hash = pod.labels().get("pod-template-hash");
             let deployment = hash.and_then(|hash| name.strip_suffix(hash.as_str())?.strip_suffix('-'));
-            Some(deployment.map_or_else(
+            let workload = deployment.map_or_else(
                 || format!("ReplicaSet {namespace}/{name}"),
                 |name| format!("Deployment {namespace}/{name}"),
-            ))
+            );
+            (workload, Role::Moves)
         }
-        Some((kind, name)) => Some(format!("{kind} {namespace}/{name}")),
-        None => Some(format!("Pod {namespace}/{}", pod.name_any())),
+        Some((kind, name)) => {
+            let role = match kind {
+                "DaemonSet" | "Node" => Role::Stays,
+                "Job" => Role::Job,
+                _ => Role::Moves,
+            };
+            (format!("{kind} {namespace}/{name}"), role)
+        }
+        None => (format!("Pod {namespace}/{}", pod.name_any()), Role::Bare),
     };
-    PodPlacement {
-        workload: workload.map(Into::into),
-        node: pod
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.as_deref())
-            .map(Into::into),
-    }
+    let spec = pod.spec.as_ref();
+    let ending = pod.metadata.deletion_timestamp.is_some();
+    let demands = spec.map(|spec| spec.demands(&namespace)).unwrap_or_default();
+    Some(Arc::new(PodFacts {
+        workload: intern(&workload),
+        node: spec.and_then(|spec| spec.node_name.as_deref()).map(intern),
+        role,
+        works: !ending && status.is_some_and(objects::SlimPodStatus::works),
+        ending,
+        empty_dir: spec.is_some_and(objects::SlimPodSpec::empty_dir),
+        etcd,
+        memory: spec.map(|spec| spec.memory(bytes)).unwrap_or_default(),
+        demands: (demands != Demands::default()).then(|| Box::new(demands)),
+    }))
 }
 
-/// The nodes that a volume is bound to by name; none if it can be used elsewhere as well.
-pub fn of_volume(volume: &PersistentVolume) -> Option<BTreeSet<String>> {
-    let required = volume.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
-    let mut nodes = BTreeSet::new();
-    for term in &required.node_selector_terms {
-        let by_name = |key: &str| ["kubernetes.io/hostname", "metadata.name"].contains(&key);
-        let all = term
-            .match_expressions
-            .iter()
-            .flatten()
-            .chain(term.match_fields.iter().flatten());
-        // A term that names no node can be met by any.
-        let named = all.into_iter().find(|one| by_name(&one.key) && one.operator == "In")?;
-        nodes.extend(named.values.iter().flatten().cloned());
-    }
-    (!nodes.is_empty()).then_some(nodes)
+/// What is kept of a persistent volume that not every node can use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VolumeFacts {
+    nodes: NodeSelector,
+    /// The claim that it is bound to, `namespace/name`.
+    claim: Option<String>,
 }
 
-/// Brings both together. A pod that has no node yet, and the volumes' host names where a node's label differs from its
-/// name, are left out: nothing is claimed of them.
+/// Reduces a volume; none if it can be used everywhere.
+pub fn of_volume(volume: &PersistentVolume) -> Option<VolumeFacts> {
+    let spec = volume.spec.as_ref()?;
+    let claim = spec.claim_ref.as_ref();
+    Some(VolumeFacts {
+        nodes: spec.node_affinity.as_ref()?.required.clone()?,
+        claim: claim.and_then(|claim| Some(format!("{}/{}", claim.namespace.as_ref()?, claim.name.as_ref()?))),
+    })
+}
+
+/// Brings all together. A workload is where its pods work; where none of them does, it is where they are to work.
 pub fn gather<'a>(
-    pods: impl Iterator<Item = &'a PodPlacement>,
-    volumes: impl Iterator<Item = (&'a String, &'a Option<BTreeSet<String>>)>,
+    pods: impl Iterator<Item = &'a Arc<PodFacts>>,
+    volumes: impl Iterator<Item = (&'a String, &'a VolumeFacts)>,
+    nodes: &BTreeMap<String, Arc<NodeFacts>>,
 ) -> Workloads {
-    let mut nodes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut elsewhere: BTreeSet<Arc<str>> = BTreeSet::new();
+    let mut found = Workloads::default();
+    let (mut working, mut starting): (Places, Places) = Default::default();
     for pod in pods {
-        match (&pod.workload, &pod.node) {
-            (Some(workload), Some(node)) => {
-                nodes.entry(workload.to_string()).or_default().insert(node.to_string());
-            }
-            (Some(workload), None) => {
-                elsewhere.insert(Arc::clone(workload));
-            }
-            (None, _) => {}
+        let Some(node) = pod.node.as_deref() else { continue };
+        if pod.etcd {
+            found.etcd.insert(node.to_owned());
         }
-    }
-    for workload in elsewhere {
-        nodes.remove(&*workload);
-    }
-    for (name, bound) in volumes {
-        if let Some(bound) = bound {
-            nodes.insert(format!("PersistentVolume {name}"), bound.clone());
+        let counts = matches!(pod.role, Role::Moves | Role::Bare) && !pod.ending;
+        let places = if pod.works { &mut working } else { &mut starting };
+        if counts {
+            places.entry(&pod.workload).or_default().insert(node);
         }
+        found.pods.push(Arc::clone(pod));
     }
-    Workloads { nodes }
+    for (workload, places) in starting {
+        working.entry(workload).or_insert(places);
+    }
+    let owned = |(workload, places): (&str, BTreeSet<&str>)| {
+        (workload.to_owned(), places.into_iter().map(str::to_owned).collect())
+    };
+    found.nodes = working.into_iter().map(owned).collect();
+    let index = NodeIndex::new(nodes);
+    for (name, volume) in volumes {
+        let usable: BTreeSet<String> = index.selected(&volume.nodes).map(str::to_owned).collect();
+        if usable.is_empty() || usable.len() > LOCAL {
+            continue;
+        }
+        if let Some(claim) = &volume.claim {
+            found.claims.insert(claim.clone(), usable.clone());
+        }
+        found.nodes.insert(format!("PersistentVolume {name}"), usable);
+    }
+    found
 }
 
-#[cfg(test)]
-mod tests;
+type Places<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;

@@ -323,6 +323,10 @@ async fn snapshot(env: &NodeEnv, begun: Timestamp) -> Result<Value> {
             .await
             .map_or(Value::Null, |mut object| object["status"].take());
     }
+    // Its machines have booted in between.
+    if let Some(off) = all["NodeHost"]["gamer"]["off"].as_object_mut() {
+        off.remove("boots");
+    }
     timeless(&mut all);
     Ok(all)
 }

@@ -6,7 +6,7 @@ use kube::discovery::ApiResource;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::{EXCLUDED, LATER, NodeEnv, OURS, THEIRS, annotation, node, ours, taints};
+use super::{EXCLUDED, LATER, MEMBER, NodeEnv, OURS, THEIRS, annotation, node, ours, taints};
 use crate::namespaces::{labelled, remove_namespaces};
 use crate::objects::{delete, patch};
 use crate::wait::until;
@@ -95,7 +95,7 @@ impl NodeEnv {
         let mut body = json!({});
         for what in ["labels", "annotations"] {
             let all = now["metadata"][what].as_object().into_iter().flatten();
-            for (key, _) in all.filter(|(key, _)| key.starts_with(THEIRS)) {
+            for (key, _) in all.filter(|(key, _)| key.starts_with(THEIRS) || *key == MEMBER) {
                 body["metadata"][what][key] = Value::Null;
             }
         }

@@ -8,14 +8,13 @@ use serde_json::Value;
 use super::prometheus::{Alert, Prometheus};
 use crate::demo_install::NAMESPACE;
 use crate::events::events;
+pub(super) use crate::node_class::env::MEMBER;
 use crate::node_class::env::{GAMER, NodeEnv};
 use crate::screen::Screen;
 use crate::wait::until;
 
 /// The machines of the story: the desktop's two, and three that stay on.
 pub(crate) const NODES: [&str; 5] = ["home-1", "mini-1", "mini-2", "talos03", "talos08"];
-/// Kubernetes' role label, which says where the members of etcd are.
-pub(super) const MEMBER: &str = "node-role.kubernetes.io/control-plane";
 /// Far longer than anything here takes; machines may be busy.
 pub(super) const LIMIT: Duration = Duration::from_mins(1);
 /// A Deployment with a budget, and a `StatefulSet`.

@@ -23,6 +23,9 @@ const HOUR: Duration = Duration::from_hours(1);
 /// A fight is over when nothing had to be restored for this long.
 const CALM: Duration = Duration::from_mins(30);
 
+/// The key of a cordon.
+pub(crate) const CORDON: &str = "cordon";
+
 /// Keeps account of what had to be restored on which node. Keys are `label x`, `annotation x`, `taint x:NoSchedule`; times
 /// are of the monotonic clock ([`Now::mono`](crate::clock::Now::mono)). It may be lost with the process: then a fight
 /// begins again, with a few writes more.
@@ -102,6 +105,15 @@ impl Contention {
             }
         }
         restored
+    }
+
+    /// Notes that something of ours was put back that somebody had taken away.
+    pub(crate) fn restored(&mut self, node: &NodeFacts, key: &str, now: Duration) {
+        self.account(node)
+            .restored
+            .entry(key.to_owned())
+            .or_default()
+            .record(now);
     }
 
     /// The keys of a node over which there is a fight; for a condition and an event.

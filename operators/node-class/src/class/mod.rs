@@ -20,6 +20,7 @@ mod writes;
 
 pub use matching::matches;
 pub use resolve::resolve;
+pub(crate) use resolve::taint_key;
 pub use validate::validate;
 pub use writes::node_diff;
 pub(crate) use writes::{OwnedTaints, UNREADABLE, is_out_of_service};

@@ -28,7 +28,7 @@ fn control_plane_refusal(class: &NodeClass, node: &NodeFacts) -> Option<String> 
     let evicts = class.spec.taints.iter().any(|taint| taint.effect == Effect::NoExecute);
     let consents = [Acknowledgement::NoExecute, Acknowledgement::ControlPlaneNoExecute];
     let said_twice = consents.iter().all(|consent| class.spec.acknowledge.contains(consent));
-    (evicts && node.etcd() && !said_twice).then(|| {
+    (evicts && (node.control_plane() || node.etcd()) && !said_twice).then(|| {
         "it is a control-plane node, and NoExecute evicts what runs there; say acknowledge: [NoExecute, \
          ControlPlaneNoExecute] on the class to want that, or match other nodes"
             .into()
@@ -214,6 +214,6 @@ impl<'a> Merge<'a, '_> {
 }
 
 /// `taint key:effect`, as it is shown.
-pub(super) fn taint_key(key: &str, effect: &str) -> String {
+pub(crate) fn taint_key(key: &str, effect: &str) -> String {
     format!("taint {key}:{effect}")
 }

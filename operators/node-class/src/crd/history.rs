@@ -79,6 +79,9 @@ pub struct NodeHistoryStatus {
     /// The longest reboot seen, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_reboot_seconds: Option<i64>,
+    /// It has a member of etcd, or had one when its Node was deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub etcd_member: bool,
     /// Until when everything is recorded here; after a crash the time since then is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_until: Option<Time>,

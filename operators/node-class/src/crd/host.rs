@@ -1,4 +1,6 @@
 //! `NodeHost`: a physical machine with one or more nodes on it; the failure domain.
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -44,7 +46,9 @@ pub struct NodeHostSpec {
     /// How dependably it is on. Unset: learned from its nodes' history.
     pub availability: Option<DeclaredAvailability>,
     /// An address of the machine itself, `host` or `host:port` (default port 22). While its nodes are silent a TCP
-    /// connection is tried; the outcome is shown and can refute that the machine is off. It never proves that it is.
+    /// connection is tried; the outcome is part of `status.evidence` and can refute that the machine is off. It never proves
+    /// that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9.:\[\]_-]+$"))]
     pub address: Option<String>,
     /// When it is expected to be off. Silences alerts; the state is recorded all the same.
@@ -120,6 +124,19 @@ pub struct Drain {
     /// How long evictions are tried before the rest is reported and left, for example `5m` (the default); at most 1h.
     #[schemars(length(min = 2, max = 32))]
     pub deadline: Option<String>,
+    /// What may be lost, so that such pods are evicted as well. A forced request accepts both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub acknowledge: Vec<Loss>,
+}
+
+/// What is lost when a pod is evicted.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Pods without a controller: nobody starts them again.
+    NoController,
+    /// The data in emptyDir volumes (but for those in memory).
+    EmptyDir,
 }
 
 /// What is so.
@@ -219,13 +236,16 @@ pub enum Answer {
 pub struct OffRequest {
     /// The value of the annotation that asked.
     pub request: String,
-    /// When it was first seen.
+    /// When it was first seen, or the drain began anew.
     pub since: Time,
     /// How far it is.
     pub phase: OffPhase,
     /// What still runs there and why, at most 20 lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<String>,
+    /// The boots of its nodes then: when all of them have booted since, the request is over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub boots: BTreeMap<String, String>,
 }
 
 /// How far a request to switch a host off has come.

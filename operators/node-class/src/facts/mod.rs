@@ -77,6 +77,8 @@ pub struct NodeFacts {
     pub architecture: String,
     /// Bytes of memory, 0 if unknown.
     pub memory: u64,
+    /// Bytes of memory that pods may request together, 0 if unknown.
+    pub allocatable: u64,
 }
 
 impl NodeFacts {
@@ -84,7 +86,8 @@ impl NodeFacts {
         let (meta, status) = (&node.metadata, node.status.as_ref());
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
         let info = status.and_then(|s| s.node_info.clone()).unwrap_or_default();
-        let memory = status.and_then(|s| s.capacity.as_ref()?.memory.as_deref());
+        let memory =
+            |of: Option<&slim::SlimCapacity>| of.and_then(|of| bytes(of.memory.as_deref()?)).unwrap_or_default();
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
@@ -108,7 +111,8 @@ impl NodeFacts {
                 boot_id: info.boot_id,
             },
             architecture: info.architecture,
-            memory: memory.and_then(bytes).unwrap_or_default(),
+            memory: memory(status.and_then(|s| s.capacity.as_ref())),
+            allocatable: memory(status.and_then(|s| s.allocatable.as_ref())),
         }
     }
 
@@ -124,18 +128,30 @@ impl NodeFacts {
         self.ready.status == Some(false) && self.ready.message.contains("node is shutting down")
     }
 
-    /// A member of the control plane, by its role label. Which of them are etcd members cannot be seen from here.
+    /// It runs a control plane, by the labels of kubeadm, Talos, k3s, RKE and `MicroK8s`. Whether etcd is there, too, is another question.
     pub fn control_plane(&self) -> bool {
         let roles = [
             "node-role.kubernetes.io/control-plane",
             "node-role.kubernetes.io/master",
+            "node-role.kubernetes.io/controlplane",
+            "node.kubernetes.io/microk8s-controlplane",
         ];
         roles.iter().any(|role| self.labels.contains_key(*role))
     }
 
-    /// A voting member of etcd, as far as labels tell: k3s and RKE2 say so themselves, elsewhere the control plane is it.
+    /// Its label says that it is a member of etcd: k3s and RKE2 set it.
     pub fn etcd(&self) -> bool {
-        self.control_plane() || self.labels.contains_key("node-role.kubernetes.io/etcd")
+        self.labels.contains_key("node-role.kubernetes.io/etcd")
+    }
+
+    /// A label as the scheduler sees it. Those that every kubelet sets are known from elsewhere, too.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        let known = match key {
+            "kubernetes.io/hostname" => Some(self.name.as_str()),
+            "kubernetes.io/arch" => Some(self.architecture.as_str()).filter(|arch| !arch.is_empty()),
+            _ => None,
+        };
+        self.labels.get(key).map(|value| &**value).or(known)
     }
 
     /// The failure zone as the node lifecycle controller sees it: region and zone label.

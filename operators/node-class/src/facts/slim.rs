@@ -38,6 +38,8 @@ pub struct SlimNodeStatus {
     pub conditions: Option<Vec<SlimCondition>>,
     pub node_info: Option<SlimNodeInfo>,
     pub capacity: Option<SlimCapacity>,
+    /// What of them pods may request.
+    pub allocatable: Option<SlimCapacity>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]

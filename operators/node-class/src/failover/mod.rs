@@ -36,9 +36,16 @@ pub struct Case<'a> {
     /// What its class allows, if anything (already checked).
     pub failover: Option<&'a Failover>,
     pub power: Option<&'a Power>,
-    /// The host's own address has answered since the node went silent.
-    pub address_answers: bool,
+    /// What the host's own address says.
+    pub address: Address,
+    /// Another node of the host that is not down, and how long it has been silent: power is off for all of them or for none.
+    pub alive: Option<(&'a str, Duration)>,
+    /// Somebody removed the out-of-service taint that we had set.
+    pub removed: bool,
+    /// The longest reboot of this node seen.
     pub longest_reboot: Duration,
+    /// It is a member of etcd, or may be.
+    pub member: bool,
     /// Members of etcd that are up beyond the quorum; none if it cannot be judged.
     pub spare_members: Option<usize>,
     /// Liveness is clear: no guard, no blindness.
@@ -52,6 +59,20 @@ pub struct Case<'a> {
     pub ready_for: Option<Duration>,
 }
 
+/// What is known of the address of a host that is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// It has none, or it is not asked while other nodes of the host are alive.
+    None,
+    /// It was not tried since the host went silent.
+    Untried,
+    /// It did not answer, which proves nothing.
+    Silent,
+    /// It answered.
+    Answers,
+}
+
+/// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// Nothing is to be done, or nothing may be: the reason, if it is to be reported. A taint that is ours stays.
@@ -67,7 +88,8 @@ pub enum Decision {
 /// Why nothing is done although the node is down (or said to be).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
-    /// One word: `NoEvidence`, `TooEarly`, `QuorumAtRisk`, `PowerContradicted`, `NotSeeing`, `OthersTaint`, `NotAllowed`.
+    /// One word: `NoEvidence`, `TooEarly`, `QuorumAtRisk`, `PowerContradicted`, `NotSeeing`, `OthersTaint`,
+    /// `TaintRemoved`, `NotAllowed`.
     pub reason: &'static str,
     pub message: String,
 }
@@ -87,6 +109,13 @@ pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
         let message =
             format!("the taint {OUT_OF_SERVICE} was set by another writer, who has to remove it when the node is back");
         Decision::Leave(down.then(|| Hold::because("OthersTaint", message)))
+    } else if down && case.removed {
+        let name = &case.node.name;
+        let message = format!(
+            "somebody removed the taint {OUT_OF_SERVICE}, so it is not set again until the node has been back. To set it: {}",
+            command(name)
+        );
+        Decision::Leave(Some(Hold::because("TaintRemoved", message)))
     } else if down {
         silent(case, timing, now)
     } else {
@@ -162,6 +191,7 @@ fn proofs(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp)
     };
     let mut proofs = Vec::new();
     if let Some(power) = case.power
+        && case.alive.is_none()
         && failover.evidence.contains(&Evidence::PowerOff)
         && power::off(power, liveness.since, timing.grace, now).is_ok()
     {
@@ -185,6 +215,9 @@ fn proofs(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp)
 fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing, now: Timestamp) -> Option<Hold> {
     let (name, since) = (&case.node.name, stamp(case.liveness.since));
     let Some(next) = proofs.iter().min_by_key(|proof| proof.wait) else {
+        if let Some(hold) = power::sibling_alive(case, failover, timing.grace, now) {
+            return Some(hold);
+        }
         let wanted = wanted(case, failover, timing, now);
         let message = format!(
             "silent since {since}, which proves nothing; needed: {wanted}. If you are sure that the machine is off: {}",
@@ -192,7 +225,11 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
         );
         return Some(Hold::because("NoEvidence", message));
     };
-    if case.address_answers {
+    if case.address == Address::Untried {
+        let message = "it seems to be off; its host's address is tried first".to_owned();
+        return Some(Hold::because("TooEarly", message));
+    }
+    if case.address == Address::Answers {
         // A hung shutdown looks like this: kubelet and lease are silent, but processes still write.
         let message = format!(
             "it seems to be off since {since}, but its host's address answers. If the host runs on without its nodes, take \
@@ -202,7 +239,7 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
         return Some(Hold::because("PowerContradicted", message));
     }
     // The node's own member is off already. With no other to spare, the API server must not get what is asked of it next.
-    if case.node.etcd() && case.spare_members.is_none_or(|spare| spare == 0) {
+    if case.member && case.spare_members.is_none_or(|spare| spare == 0) {
         let etcd = match case.spare_members {
             Some(_) => "etcd has no member to spare",
             None => "etcd's members cannot be judged",

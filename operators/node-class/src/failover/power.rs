@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::format::stamp;
+use super::format::{command, stamp};
 use super::{Case, Hold};
+use crate::crd::class::{Evidence, Failover};
 use crate::crd::host::{Power, PowerState};
 use crate::liveness::State;
 
@@ -39,6 +40,26 @@ pub(super) fn contradicted(case: &Case<'_>, grace: Duration, now: Timestamp) -> 
     let (source, at) = (source(power), stamp(at));
     let message =
         format!("{source} says at {at} that its power is off, but its lease still moves; the lease is believed");
+    Some(Hold::because("PowerContradicted", message))
+}
+
+/// A node that is down, of a host whose power is said to be off while another node there is alive, or was just now.
+pub(super) fn sibling_alive(case: &Case<'_>, failover: &Failover, grace: Duration, now: Timestamp) -> Option<Hold> {
+    let (power, (other, silent)) = (case.power?, case.alive?);
+    if !failover.evidence.contains(&Evidence::PowerOff) {
+        return None;
+    }
+    off(power, case.liveness.since, grace, now).ok()?;
+    let (name, source) = (&case.node.name, source(power));
+    if earlier(now, silent) <= later(power.observed_at.0, grace) {
+        let message = format!("{source} says that its power is off, but {other} on the same host is not down yet");
+        return Some(Hold::because("TooEarly", message));
+    }
+    let message = format!(
+        "{source} says that its power is off, but {other} on the same host renews its lease, so the machine is on. Correct what \
+         is said; if you are sure that {name} is off: {}",
+        command(name)
+    );
     Some(Hold::because("PowerContradicted", message))
 }
 

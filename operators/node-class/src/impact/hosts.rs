@@ -1,15 +1,15 @@
 //! Whether one host may go off, in words for the person who wants to press the button.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::quorum::{Effect, Members, effect};
+use super::placement::{Pods, hard};
+use super::quorum::{Effect, Layout, Votes, effect};
+use super::reasons::{Reasons, list};
 use super::zones::{Counts, Name, fix, tolerated};
-use super::{Member, Quorum, Workloads};
+use super::{Leaving, Member, Quorum};
 use crate::crd::OFF;
 use crate::crd::host::{Answer, MayGoOff};
 use crate::liveness::State;
-
-/// How many names a sentence bears.
-const NAMES: usize = 5;
+use crate::workloads::{PodFacts, Role, Workloads};
 
 /// What all hosts share, worked out once.
 #[derive(Debug)]
@@ -18,67 +18,76 @@ pub(super) struct Assessment<'a> {
     by_host: BTreeMap<&'a str, Vec<&'a Member<'a>>>,
     pub(super) counts: Counts,
     pub(super) quorum: Quorum,
-    etcd: Members,
-    shelter: Shelter,
-    /// What is on one host only, if workloads are watched.
-    only: Option<BTreeMap<&'a str, Vec<&'a str>>>,
+    pub(super) layout: Layout<'a>,
+    removed: &'a [String],
+    /// Nodes of hosts that are expected to go off.
+    leaving: Vec<&'a Member<'a>>,
+    /// Members of etcd, or nodes that may be.
+    voters: Vec<&'a Member<'a>>,
+    /// Nodes that could take pods, were it not for taints and the like.
+    takers: Vec<&'a Member<'a>>,
+    unknown: Vec<&'a Member<'a>>,
+    pods: Pods<'a>,
+    /// Where workloads and volumes are, if they are watched.
+    places: Option<Places<'a>>,
 }
 
-/// Nodes that could take pods. Taints are not considered: pods that may go elsewhere tolerate them or not, each its own way.
-#[derive(Clone, Copy, Debug, Default)]
-struct Shelter {
-    ready: usize,
-    unknown: usize,
+/// Workloads and volumes with the hosts that they are on, and by host which are there.
+#[derive(Debug, Default)]
+struct Places<'a> {
+    all: Vec<(&'a str, BTreeSet<&'a str>)>,
+    on: BTreeMap<&'a str, Vec<usize>>,
 }
 
-impl Shelter {
-    fn of<'a>(members: impl IntoIterator<Item = &'a Member<'a>>) -> Self {
-        let mut found = Self::default();
-        for member in members {
-            let takes = member.node.ready.status == Some(true) && !member.node.unschedulable;
-            found.ready += usize::from(member.state == State::Up && takes);
-            found.unknown += usize::from(member.state == State::Unknown);
-        }
-        found
+impl<'a> Places<'a> {
+    fn on(&self, host: &str) -> impl Iterator<Item = &(&'a str, BTreeSet<&'a str>)> {
+        self.on.get(host).into_iter().flatten().map(|at| &self.all[*at])
     }
 }
 
-#[derive(Clone, Debug, Default)]
-struct Reasons {
-    against: Vec<String>,
-    unsure: Vec<String>,
-    notes: Vec<String>,
+/// One host, and what would stay without it.
+struct Leave<'a> {
+    host: &'a str,
+    here: &'a [&'a Member<'a>],
+    /// Its nodes that may be on.
+    on: Vec<&'a Member<'a>>,
+    /// Nodes of other hosts that are expected to go off, too, and may be on.
+    away: Vec<&'a Member<'a>>,
+    /// Their hosts.
+    hosts_away: BTreeSet<&'a str>,
 }
 
-impl Reasons {
-    fn answer(self) -> MayGoOff {
-        let answer = match (self.against.is_empty(), self.unsure.is_empty()) {
-            (false, _) => Answer::No,
-            (true, false) => Answer::Unknown,
-            (true, true) => Answer::Yes,
-        };
-        let mut because = [self.against, self.unsure, self.notes].concat();
-        if because.is_empty() {
-            because.push("nothing that is known stands against it".to_owned());
-        }
-        MayGoOff { answer, because }
+impl Leave<'_> {
+    fn stays(&self, member: &Member<'_>) -> bool {
+        member.host != self.host && !self.hosts_away.contains(member.host)
+    }
+
+    /// A request for it was granted, and it is being emptied.
+    fn granted(&self) -> bool {
+        matches!(self.here.first().and_then(|m| m.leaving), Some(Leaving::Granted(_)))
     }
 }
 
 impl<'a> Assessment<'a> {
-    pub(super) fn of(members: &'a [Member<'a>], workloads: Option<&'a Workloads>) -> Self {
+    pub(super) fn of(members: &'a [Member<'a>], workloads: Option<&'a Workloads>, removed: &'a [String]) -> Self {
         let mut by_host: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for member in members {
             by_host.entry(member.host).or_default().push(member);
         }
+        let layout = Layout::of(members, workloads);
         Self {
             members,
             by_host,
             counts: Counts::of(members),
-            quorum: Quorum::of(members),
-            etcd: Members::of(members),
-            shelter: Shelter::of(members),
-            only: workloads.map(|workloads| only(members, workloads)),
+            quorum: layout.quorum(members),
+            voters: members.iter().filter(|member| layout.may_vote(member)).collect(),
+            takers: members.iter().filter(|member| takes(member)).collect(),
+            unknown: members.iter().filter(|member| member.state == State::Unknown).collect(),
+            layout,
+            removed,
+            leaving: members.iter().filter(|m| m.leaving.is_some() && on(m.state)).collect(),
+            pods: Pods::of(workloads),
+            places: workloads.map(|workloads| places(members, workloads)),
         }
     }
 
@@ -86,17 +95,43 @@ impl<'a> Assessment<'a> {
         self.by_host.keys().copied()
     }
 
-    /// Judges a host: as it is, and once it is emptied.
-    pub(super) fn judge(&self, host: &str) -> [MayGoOff; 2] {
+    /// Those that are off before this host: what was granted is granted, and what is asked later has to bear it.
+    fn away(&self, host: &str, own: Option<Leaving>) -> Vec<&'a Member<'a>> {
+        let before = |other: &&&Member<'_>| match (other.leaving, own) {
+            (None, _) | (Some(Leaving::Window), Some(Leaving::Granted(_))) => false,
+            (Some(Leaving::Granted(then)), Some(Leaving::Granted(own))) => (then, other.host) < (own, host),
+            (Some(_), _) => true,
+        };
+        let others = self.leaving.iter().filter(|other| other.host != host);
+        others.filter(before).copied().collect()
+    }
+
+    fn leave(&'a self, host: &'a str) -> Leave<'a> {
+        let here = self.by_host.get(host).map(Vec::as_slice).unwrap_or_default();
+        let away = self.away(host, here.first().and_then(|member| member.leaving));
+        Leave {
+            host,
+            here,
+            // A node whose state is not known may be on, and would go then.
+            on: here.iter().copied().filter(|member| on(member.state)).collect(),
+            hosts_away: away.iter().map(|member| member.host).collect(),
+            away,
+        }
+    }
+
+    /// Judges a host: as it is, once it is emptied, and for a request.
+    pub(super) fn judge(&self, host: &str) -> (MayGoOff, MayGoOff, Answer) {
         let said = |answer, text: &str| MayGoOff {
             answer,
             because: vec![text.to_owned()],
         };
-        let here = self.by_host.get(host).map(Vec::as_slice).unwrap_or_default();
-        // A node whose state is not known may be on, and would go then.
-        let leaving: Vec<_> = here.iter().copied().filter(|member| on(member.state)).collect();
-        if leaving.is_empty() {
-            return [said(Answer::Yes, "it is off"), said(Answer::Yes, "it is off")];
+        let leave = self.leave(host);
+        if leave.on.is_empty() {
+            return (
+                said(Answer::Yes, "it is off"),
+                said(Answer::Yes, "it is off"),
+                Answer::Yes,
+            );
         }
         if self.by_host.len() == 1 {
             // No advice where nothing could be otherwise. Emptying would do harm: pods, this operator's among them, could
@@ -104,31 +139,60 @@ impl<'a> Assessment<'a> {
             let all = "all nodes are on this host: the whole cluster goes off with it";
             let nowhere =
                 "all nodes are on this host: its pods have nowhere to go, so switch it off without emptying it";
-            return [said(Answer::Yes, all), said(Answer::No, nowhere)];
+            return (said(Answer::Yes, all), said(Answer::No, nowhere), Answer::No);
         }
 
         let mut both = Reasons::default();
-        self.judge_quorum(&mut both, here);
-        self.judge_shelter(&mut both, here);
-        if leaving.iter().all(|member| member.state == State::Unknown) {
+        self.judge_quorum(&mut both, &leave);
+        self.judge_shelter(&mut both, &leave);
+        if leave.on.iter().all(|member| member.state == State::Unknown) {
             both.unsure.push("it is not known whether it is on".to_owned());
         }
         let (mut now, mut emptied) = (both.clone(), both);
-        self.judge_evictions(&mut now, &mut emptied, &leaving);
-        self.judge_workloads(&mut now, &mut emptied, host);
-        let no_etcd = "etcd cannot be judged: no node has a control-plane or etcd role label";
-        let no_workloads = "workloads are not watched";
-        let unknown = [(self.quorum.members == 0, no_etcd), (self.only.is_none(), no_workloads)];
-        [now, emptied].map(|mut reasons| {
-            let unknown = unknown.into_iter().filter(|(so, _)| *so);
-            reasons.notes.extend(unknown.map(|(_, text)| text.to_owned()));
-            reasons.answer()
-        })
+        self.judge_evictions(&mut now, &mut emptied, &leave);
+        self.judge_workloads(&mut now, &mut emptied, &leave);
+        for reasons in [&mut now, &mut emptied] {
+            if self.places.is_none() {
+                reasons.notes.push("workloads are not watched".to_owned());
+            }
+            if !leave.away.is_empty() {
+                let names = list(leave.hosts_away.iter().copied());
+                reasons
+                    .notes
+                    .push(format!("counted as off, as it is to be expected: {names}"));
+            }
+        }
+        let request = emptied.request();
+        (now.answer(), emptied.answer(), request)
     }
 
-    fn judge_quorum(&self, reasons: &mut Reasons, here: &[&Member<'_>]) {
+    fn judge_quorum(&self, reasons: &mut Reasons, leave: &Leave<'_>) {
+        let voters = || self.voters.iter().copied();
+        let left = Votes::of(voters().filter(|member| leave.stays(member)));
+        let here = Votes::of(voters().filter(|member| member.host == leave.host));
+        let unjudged = match &self.layout {
+            Layout::Known(_) => return self.judge_members(reasons, left, here),
+            Layout::Unknown(unjudged) => unjudged,
+        };
+        let why = unjudged.why;
+        if self.voters.is_empty() {
+            reasons.unjudged.push(format!("etcd cannot be judged: {why}"));
+        } else if here.up + here.unknown > 0 {
+            reasons.likely = left.up + left.unknown < unjudged.needed;
+            reasons.unjudged.push(format!(
+                "it cannot be judged whether the API server keeps its datastore: {why}. Of {} control-plane nodes {} would \
+                 be left, and {} may be needed",
+                self.voters.len(),
+                left.up,
+                unjudged.needed
+            ));
+        }
+    }
+
+    fn judge_members(&self, reasons: &mut Reasons, left: Votes, here: Votes) {
         let (all, needed) = (self.quorum.members, self.quorum.needed);
-        match effect(self.etcd, Members::of(here.iter().copied()), &self.quorum) {
+        let found = effect(left, here, needed);
+        match found {
             Effect::None | Effect::Fine => {}
             Effect::Bare(left) => reasons.notes.push(format!(
                 "etcd could lose no further member while it is off: {left} of {all} left, {needed} needed"
@@ -140,35 +204,70 @@ impl<'a> Assessment<'a> {
                 "etcd would lose its quorum: {left} of {all} members left, {needed} needed; the API server would stop"
             )),
         }
+        // A member of a deleted node has a vote until somebody takes it out of etcd.
+        let all = all + self.removed.len();
+        let needed = all / 2 + 1;
+        let then = effect(left, here, needed);
+        if let (Effect::Fine | Effect::Bare(_), Effect::Unsure(left) | Effect::Lost(left)) = (found, then) {
+            let gone = list(self.removed.iter().map(String::as_str));
+            reasons.unsure.push(format!(
+                "etcd had a member on {gone}, of which the Node was deleted. If it is a member still, etcd would lose its \
+                 quorum: {left} of {all} members left, {needed} needed. Look with `etcdctl member list`; when it is removed \
+                 there, delete the NodeHistory {gone}"
+            ));
+        }
     }
 
-    /// Whether another host could take pods at all.
-    fn judge_shelter(&self, reasons: &mut Reasons, here: &[&Member<'_>]) {
-        let of_here = Shelter::of(here.iter().copied());
-        if self.shelter.ready > of_here.ready {
-            return;
-        }
-        let (list, text) = if self.shelter.unknown > of_here.unknown {
-            (
-                &mut reasons.unsure,
-                "it is not known whether another node could take its pods",
-            )
-        } else {
-            (
-                &mut reasons.against,
-                "no other node could take its pods: none is up, ready and not cordoned",
-            )
+    /// Whether another host could take its pods at all.
+    fn judge_shelter(&self, reasons: &mut Reasons, leave: &Leave<'_>) {
+        let takers = || self.takers.iter().copied().filter(|taker| leave.stays(taker));
+        let open = takers().any(|taker| hard(&taker.node.taints).next().is_none());
+        let moving = self.pods.moving(&leave.on);
+        // Most pods fit; it is only worth a look where taints, labels or memory stand against it.
+        let none = moving.is_empty();
+        let misfits = self.pods.misfits(moving, takers);
+        let first = || {
+            misfits
+                .iter()
+                .next()
+                .map(|(name, why)| format!(" ({name}: {why})"))
+                .unwrap_or_default()
         };
-        list.push(text.to_owned());
+        if open || (takers().next().is_some() && misfits.is_empty() && (!none || leave.granted())) {
+            if let Some((name, why)) = misfits.iter().next() {
+                let line = match misfits.len() {
+                    1 => format!("1 workload could go nowhere: {name} ({why})"),
+                    n => format!("{n} workloads could go nowhere, the first: {name} ({why})"),
+                };
+                reasons.notes.push(line);
+            }
+        } else if self.unknown.iter().any(|member| leave.stays(member)) {
+            let text = "it is not known whether another node could take its pods";
+            reasons.unsure.push(text.to_owned());
+        } else if takers().next().is_none() {
+            let text = "no other node could take its pods: none is up, ready and not cordoned";
+            reasons.against.push(text.to_owned());
+        } else {
+            let taint = takers().find_map(|taker| hard(&taker.node.taints).next());
+            let taint = taint
+                .map(|taint| format!("{}:{}", taint.key, taint.effect))
+                .unwrap_or_default();
+            let text = format!(
+                "no other node could take its pods: the others have taints such as {taint}{}",
+                first()
+            );
+            reasons.against.push(text);
+        }
     }
 
     /// Without evictions its pods stay bound to nodes that are off. A host that is emptied first loses nothing by it, but
     /// others would that are lost meanwhile.
-    fn judge_evictions(&self, now: &mut Reasons, emptied: &mut Reasons, leaving: &[&Member<'_>]) {
-        let gone: BTreeSet<&str> = leaving.iter().map(|member| member.node.name.as_str()).collect();
-        let zones: BTreeSet<Name> = leaving.iter().map(|member| member.node.zone()).collect();
+    fn judge_evictions(&self, now: &mut Reasons, emptied: &mut Reasons, leave: &Leave<'_>) {
+        let leaving = || leave.on.iter().chain(&leave.away);
+        let gone: BTreeSet<&str> = leaving().map(|member| member.node.name.as_str()).collect();
+        let zones: BTreeSet<Name> = leave.on.iter().map(|member| member.node.zone()).collect();
         let mut then = self.counts.clone();
-        for member in leaving {
+        for member in leaving() {
             then.lose(member);
         }
         for zone in zones.iter().filter(|zone| then.frozen(zone)) {
@@ -201,10 +300,15 @@ impl<'a> Assessment<'a> {
         }
     }
 
-    fn judge_workloads(&self, now: &mut Reasons, emptied: &mut Reasons, host: &str) {
-        let names = self.only.as_ref().and_then(|only| only.get(host));
-        let all = names.into_iter().flatten().copied();
-        let (volumes, workloads): (Vec<_>, Vec<_>) = all.partition(|name| name.starts_with("PersistentVolume "));
+    fn judge_workloads(&self, now: &mut Reasons, emptied: &mut Reasons, leave: &Leave<'_>) {
+        let none_stays = |host: &&str| *host == leave.host || leave.hosts_away.contains(host);
+        let (volumes, workloads): (Vec<_>, Vec<_>) = self
+            .places
+            .iter()
+            .flat_map(|places| places.on(leave.host))
+            .filter(|(_, hosts)| hosts.iter().all(none_stays))
+            .map(|(name, _)| *name)
+            .partition(|name| name.starts_with("PersistentVolume "));
         let workloads_here = match workloads.len() {
             1 => "1 workload runs".to_owned(),
             number => format!("{number} workloads run"),
@@ -225,7 +329,35 @@ impl<'a> Assessment<'a> {
             now.notes.push(line.clone());
             emptied.notes.push(line);
         }
+        let lost = [
+            (
+                "runs a Job, which begins anew elsewhere; a request waits for it until the deadline",
+                &(|pod: &PodFacts| pod.role == Role::Job) as &dyn Fn(&PodFacts) -> bool,
+            ),
+            (
+                "has no controller, so that nobody starts it elsewhere; a request leaves it until that is acknowledged",
+                &|pod| pod.role == Role::Bare,
+            ),
+            (
+                "has data in an emptyDir, which is deleted with the pod; a request leaves it until that is acknowledged",
+                &|pod| pod.empty_dir && pod.role == Role::Moves,
+            ),
+        ];
+        for (what, is) in lost {
+            let pods = self.pods.on(&leave.on).filter(|pod| is(pod) && !pod.ending);
+            let names: BTreeSet<&str> = pods.map(|pod| &*pod.workload).collect();
+            if !names.is_empty() {
+                let line = format!("{}: {what}", list(names.iter().copied()));
+                now.notes.push(line.clone());
+                emptied.notes.push(line);
+            }
+        }
     }
+}
+
+/// It takes pods, were it not for taints and the like.
+fn takes(member: &Member<'_>) -> bool {
+    member.state == State::Up && member.node.ready.status == Some(true) && !member.node.unschedulable
 }
 
 /// Nothing says that it is off.
@@ -241,33 +373,24 @@ fn in_words((region, zone): &Name) -> String {
     }
 }
 
-/// Workloads and volumes that are on one host only. What is on a node that is down does not count, nor what is on one that
-/// does not exist.
-fn only<'a>(members: &[Member<'a>], workloads: &'a Workloads) -> BTreeMap<&'a str, Vec<&'a str>> {
+/// The hosts that each workload and volume is on. What is on a node that is down does not count, nor what is on one that does
+/// not exist.
+fn places<'a>(members: &[Member<'a>], workloads: &'a Workloads) -> Places<'a> {
     let hosts: BTreeMap<&str, &str> = members
         .iter()
         .filter(|member| on(member.state))
         .map(|member| (member.node.name.as_str(), member.host))
         .collect();
-    let mut only: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut places = Places::default();
     for (name, nodes) in &workloads.nodes {
-        let mut places = nodes.iter().filter_map(|node| hosts.get(node.as_str()));
-        if let Some(host) = places.next()
-            && places.all(|other| other == host)
-        {
-            only.entry(host).or_default().push(name);
+        let on: BTreeSet<&str> = nodes
+            .iter()
+            .filter_map(|node| hosts.get(node.as_str()).copied())
+            .collect();
+        for host in &on {
+            places.on.entry(host).or_default().push(places.all.len());
         }
+        places.all.push((name, on));
     }
-    only
-}
-
-/// `a, b, c and 4 more`.
-fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let more = names.len().saturating_sub(NAMES);
-    let shown = names.take(NAMES).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        format!("{shown} and {more} more")
-    } else {
-        shown
-    }
+    places
 }

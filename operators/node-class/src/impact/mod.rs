@@ -4,17 +4,22 @@
 //! The zones are the node lifecycle controller's own arithmetic ([`zones`]); etcd's is in [`Quorum`]; what both mean for a
 //! host, in words, is in `hosts`.
 mod hosts;
+mod placement;
 mod quorum;
+mod reasons;
 #[cfg(test)]
 mod tests;
 pub mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::crd::Availability;
 use crate::crd::host::{Answer, MayGoOff};
 use crate::facts::NodeFacts;
 use crate::liveness::State;
+use crate::workloads::Workloads;
 
 pub use zones::may_exclude;
 
@@ -26,6 +31,17 @@ pub struct Member<'a> {
     /// Its host (or its own name).
     pub host: &'a str,
     pub availability: Availability,
+    /// Its host is expected to go off.
+    pub leaving: Option<Leaving>,
+}
+
+/// Why a host is expected to go off, whether it is on or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// A request was granted, then.
+    Granted(Timestamp),
+    /// It is the time for it.
+    Window,
 }
 
 /// A disruption zone of the node lifecycle controller that has at least one counted node (the controller forgets others).
@@ -39,21 +55,17 @@ pub struct Zone {
     pub headroom: usize,
 }
 
-/// etcd, as far as labels tell. A node that is off stays a member: nothing leaves etcd by being switched off. A member
-/// whose Node object is gone is not counted, as it cannot be seen.
+/// etcd, as far as it can be seen. A node that is off stays a member: nothing leaves etcd by being switched off.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quorum {
-    /// Members; 0 means that it cannot be judged (external, or no role labels).
+    /// Members; 0 means that it cannot be judged.
     pub members: usize,
+    /// Those that are up and ready.
     pub up: usize,
+    /// Needed.
     pub needed: usize,
-}
-
-/// What is known of workloads: for each workload or volume (`Deployment home/web`, `PersistentVolume pv-1`) the nodes on which it
-/// can be found. Complete or not at all.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Workloads {
-    pub nodes: BTreeMap<String, BTreeSet<String>>,
+    /// The nodes with a member.
+    pub of: BTreeSet<String>,
 }
 
 /// All of it.
@@ -63,35 +75,44 @@ pub struct Impact {
     pub quorum: Quorum,
     /// Workloads and volumes that are only on volatile nodes, by name.
     pub only_volatile: Vec<String>,
+    /// The same by host.
+    pub only_volatile_on: BTreeMap<String, Vec<String>>,
     /// For each host, whether it may go off now, as it is.
     pub hosts: BTreeMap<String, MayGoOff>,
     /// For each host, whether it may go off once it is emptied: what its pods lose by staying behind does not count.
     pub emptied: BTreeMap<String, MayGoOff>,
+    /// For each host, the same for a request: what cannot be judged for good holds none up, but where the loss of etcd is
+    /// likely, it is refused.
+    pub requests: BTreeMap<String, Answer>,
     /// Hosts whose going off ends the quorum, whatever else is up. Empty where all nodes are on one host: there is no
     /// other place for a member, so there is nothing to advise.
     pub quorum_hosts: BTreeSet<String>,
 }
 
 /// Assesses the cluster. `sees` is whether liveness is clear; while it is not, answers are Unknown (zones follow the Ready
-/// conditions, and are assessed all the same).
-pub fn assess(members: &[Member<'_>], workloads: Option<&Workloads>, sees: bool) -> Impact {
-    let assessment = hosts::Assessment::of(members, workloads);
+/// conditions, and are assessed all the same). `removed` are members of etcd whose Node was deleted: unless somebody told etcd,
+/// they are members still.
+pub fn assess(members: &[Member<'_>], workloads: Option<&Workloads>, removed: &[String], sees: bool) -> Impact {
+    let assessment = hosts::Assessment::of(members, workloads, removed);
     let mut impact = Impact {
         zones: zones::zones(&assessment.counts),
         quorum: assessment.quorum.clone(),
-        only_volatile: workloads.map(|d| only_volatile(members, d)).unwrap_or_default(),
-        quorum_hosts: quorum::hosts(members),
+        quorum_hosts: assessment.layout.hosts(members),
         ..Impact::default()
     };
+    if let Some(workloads) = workloads {
+        only_volatile(members, workloads, &mut impact);
+    }
     for host in assessment.hosts() {
-        let [now, emptied] = if sees {
+        let (now, emptied, request) = if sees {
             assessment.judge(host)
         } else {
             let why = "the nodes are not seen clearly now: just started, cut off, or too much changed at once";
-            [unknown(why), unknown(why)]
+            (unknown(why), unknown(why), Answer::Unknown)
         };
         impact.hosts.insert(host.to_owned(), now);
         impact.emptied.insert(host.to_owned(), emptied);
+        impact.requests.insert(host.to_owned(), request);
     }
     impact
 }
@@ -113,15 +134,22 @@ fn unknown(why: &str) -> MayGoOff {
 }
 
 /// What is only on volatile nodes. Nodes that do not exist any more hold nothing.
-fn only_volatile(members: &[Member<'_>], workloads: &Workloads) -> Vec<String> {
-    let volatile: BTreeMap<&str, bool> = members
-        .iter()
-        .map(|member| (member.node.name.as_str(), member.availability == Availability::Volatile))
-        .collect();
-    let only = |nodes: &BTreeSet<String>| {
-        let mut known = nodes.iter().filter_map(|node| volatile.get(node.as_str())).peekable();
-        known.peek().is_some() && known.all(|volatile| *volatile)
-    };
-    let found = workloads.nodes.iter().filter(|(_, nodes)| only(nodes));
-    found.map(|(name, _)| name.clone()).collect()
+fn only_volatile(members: &[Member<'_>], workloads: &Workloads, impact: &mut Impact) {
+    let by_name: BTreeMap<&str, &Member<'_>> = members.iter().map(|m| (m.node.name.as_str(), m)).collect();
+    for (name, nodes) in &workloads.nodes {
+        let known = nodes.iter().filter_map(|node| by_name.get(node.as_str()));
+        let volatile = |member: &Member<'_>| member.availability == Availability::Volatile;
+        if known.clone().next().is_none() || !known.clone().all(|member| volatile(member)) {
+            continue;
+        }
+        let hosts: BTreeSet<&str> = known.map(|member| member.host).collect();
+        for host in hosts {
+            impact
+                .only_volatile_on
+                .entry(host.to_owned())
+                .or_default()
+                .push(name.clone());
+        }
+        impact.only_volatile.push(name.clone());
+    }
 }

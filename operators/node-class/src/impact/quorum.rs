@@ -1,20 +1,119 @@
-//! etcd's arithmetic: the quorum is half of the members and one more.
+//! etcd's arithmetic: the quorum is half of the members and one more. And where the members are, as far as can be seen.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Member, Quorum};
 use crate::liveness::State;
+use crate::workloads::Workloads;
 
-impl Quorum {
-    /// Counts the members, by their role labels ([`crate::facts::NodeFacts::etcd`]).
-    pub fn of(members: &[Member<'_>]) -> Self {
-        let etcd: Vec<_> = members.iter().filter(|member| member.node.etcd()).collect();
-        Self {
-            members: etcd.len(),
-            up: etcd.iter().filter(|member| member.state == State::Up).count(),
-            needed: if etcd.is_empty() { 0 } else { etcd.len() / 2 + 1 },
+/// Where etcd's members are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Layout<'a> {
+    /// On these nodes.
+    Known(BTreeSet<&'a str>),
+    /// It cannot be seen.
+    Unknown(Unjudged<'a>),
+}
+
+/// A control plane whose datastore cannot be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unjudged<'a> {
+    /// Why.
+    pub(super) why: &'static str,
+    /// The nodes that run a control plane; empty if none does visibly.
+    pub(super) control_plane: BTreeSet<&'a str>,
+    /// So many of them have to be up, as far as can be guessed.
+    pub(super) needed: usize,
+}
+
+impl<'a> Layout<'a> {
+    /// k3s and RKE2 label the nodes with a member, kubeadm runs etcd in pods, and Talos on each control-plane node. All else is
+    /// not known: etcd may be elsewhere, or the datastore may be SQL or dqlite.
+    pub(super) fn of(members: &'a [Member<'a>], workloads: Option<&'a Workloads>) -> Self {
+        let pods = workloads.map(|workloads| &workloads.etcd);
+        let is_member = |member: &&Member<'_>| {
+            member.node.etcd() || pods.is_some_and(|pods| pods.contains(member.node.name.as_str()))
+        };
+        let names = |chosen: &dyn Fn(&&Member<'_>) -> bool| -> BTreeSet<&'a str> {
+            let chosen = members.iter().filter(|member| chosen(member));
+            chosen.map(|member| member.node.name.as_str()).collect()
+        };
+        let known = names(&is_member);
+        if !known.is_empty() {
+            return Self::Known(known);
+        }
+        let control_plane = names(&|member| member.node.control_plane());
+        let of = |distribution: &str| {
+            let mut them = members.iter().filter(|member| member.node.control_plane());
+            them.any(|member| member.node.machine.versions.contains(distribution))
+        };
+        if of("Talos") {
+            return Self::Known(control_plane);
+        }
+        let quorum = control_plane.len() / 2 + 1;
+        let (why, needed) = match (control_plane.len(), workloads) {
+            (0, _) => ("no node shows that it runs a control plane", 0),
+            _ if of("+k3s") || of("+rke2") => ("no server has the role etcd, so that the datastore is SQL", 1),
+            (_, Some(_)) => (
+                "the control-plane nodes have neither the role etcd nor etcd pods",
+                quorum,
+            ),
+            (_, None) => (
+                "the control-plane nodes do not have the role etcd, and pods are not watched",
+                quorum,
+            ),
+        };
+        Self::Unknown(Unjudged {
+            why,
+            control_plane,
+            needed,
+        })
+    }
+
+    fn has(&self, member: &Member<'_>) -> bool {
+        matches!(self, Self::Known(names) if names.contains(member.node.name.as_str()))
+    }
+
+    /// Counts the members.
+    pub(super) fn quorum(&self, members: &[Member<'_>]) -> Quorum {
+        let Self::Known(names) = self else {
+            return Quorum::default();
+        };
+        let of = names.iter().map(|name| (*name).to_owned()).collect();
+        let up = Votes::of(members.iter().filter(|member| self.has(member))).up;
+        Quorum {
+            members: names.len(),
+            up,
+            needed: names.len() / 2 + 1,
+            of,
         }
     }
 
+    /// Whether there is, or may be, a member on this node.
+    pub(super) fn may_vote(&self, member: &Member<'_>) -> bool {
+        match self {
+            Self::Known(names) => names.contains(member.node.name.as_str()),
+            Self::Unknown(unjudged) => unjudged.control_plane.contains(member.node.name.as_str()),
+        }
+    }
+
+    /// Hosts whose members are so many that the rest is no quorum, unless there is one host only.
+    pub(super) fn hosts(&self, members: &[Member<'_>]) -> BTreeSet<String> {
+        let total = self.quorum(members);
+        let mut on: BTreeMap<&str, usize> = BTreeMap::new();
+        for member in members {
+            *on.entry(member.host).or_default() += usize::from(self.has(member));
+        }
+        if on.len() < 2 {
+            return BTreeSet::new();
+        }
+        let critical = on
+            .into_iter()
+            .filter(|(_, n)| *n > 0 && total.members - n < total.needed);
+        critical.map(|(host, _)| host.to_owned()).collect()
+    }
+}
+
+impl Quorum {
     /// Members that are up beyond the quorum; none if etcd cannot be judged.
     pub fn spare(&self) -> Option<usize> {
         (self.members > 0).then(|| self.up.saturating_sub(self.needed))
@@ -37,49 +136,33 @@ pub(super) enum Effect {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Members {
-    up: usize,
-    unknown: usize,
+pub(super) struct Votes {
+    pub(super) up: usize,
+    /// Perhaps up. A node that is not Ready may run no etcd, however alive its kubelet is.
+    pub(super) unknown: usize,
 }
 
-impl Members {
+impl Votes {
     pub(super) fn of<'a>(members: impl IntoIterator<Item = &'a Member<'a>>) -> Self {
         let mut found = Self::default();
-        for member in members.into_iter().filter(|member| member.node.etcd()) {
-            found.up += usize::from(member.state == State::Up);
-            found.unknown += usize::from(member.state == State::Unknown);
+        for member in members {
+            let ready = member.node.ready.status == Some(true);
+            found.up += usize::from(member.state == State::Up && ready);
+            found.unknown += usize::from(member.state == State::Unknown || (member.state == State::Up && !ready));
         }
         found
     }
 }
 
-/// What it means that of `all` members those `here` go.
-pub(super) fn effect(all: Members, here: Members, quorum: &Quorum) -> Effect {
+/// What it means that the votes `here` go and these are left, where so many are needed.
+pub(super) fn effect(left: Votes, here: Votes, needed: usize) -> Effect {
     if here.up + here.unknown == 0 {
         return Effect::None;
     }
-    let left = all.up.saturating_sub(here.up);
-    let perhaps = all.unknown.saturating_sub(here.unknown);
-    match left.checked_sub(quorum.needed) {
-        Some(0) => Effect::Bare(left),
+    match left.up.checked_sub(needed) {
+        Some(0) => Effect::Bare(left.up),
         Some(_) => Effect::Fine,
-        None if left + perhaps >= quorum.needed => Effect::Unsure(left),
-        None => Effect::Lost(left),
+        None if left.up + left.unknown >= needed => Effect::Unsure(left.up),
+        None => Effect::Lost(left.up),
     }
-}
-
-/// Hosts whose members are so many that the rest is no quorum, unless there is one host only.
-pub(super) fn hosts(members: &[Member<'_>]) -> BTreeSet<String> {
-    let total = Quorum::of(members);
-    let mut on: BTreeMap<&str, usize> = BTreeMap::new();
-    for member in members {
-        *on.entry(member.host).or_default() += usize::from(member.node.etcd());
-    }
-    if on.len() < 2 {
-        return BTreeSet::new();
-    }
-    let critical = on
-        .into_iter()
-        .filter(|(_, n)| *n > 0 && total.members - n < total.needed);
-    critical.map(|(host, _)| host.to_owned()).collect()
 }

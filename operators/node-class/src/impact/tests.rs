@@ -1,4 +1,5 @@
 //! A home: a few mini PCs and two desktops, each with some nodes.
+mod cases;
 mod disruption;
 mod power_off;
 
@@ -10,6 +11,7 @@ use crate::crd::host::Answer;
 use crate::facts::Ready;
 
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+const ETCD: &str = "node-role.kubernetes.io/etcd";
 
 /// A node of a made-up cluster.
 #[derive(Clone, Debug)]
@@ -18,6 +20,7 @@ struct One {
     state: State,
     host: String,
     availability: Availability,
+    leaving: Option<Leaving>,
 }
 
 /// An always-on node that is up, on a host of its own.
@@ -34,6 +37,7 @@ fn node(name: &str) -> One {
         state: State::Up,
         host: name.to_owned(),
         availability: Availability::AlwaysOn,
+        leaving: None,
     }
 }
 
@@ -58,8 +62,9 @@ impl One {
         self
     }
 
+    /// A control-plane node with a member of etcd.
     fn etcd(self) -> Self {
-        self.label(CONTROL_PLANE, "")
+        self.label(CONTROL_PLANE, "").label(ETCD, "")
     }
 
     fn excluded(self) -> Self {
@@ -89,6 +94,7 @@ fn members(nodes: &[One]) -> Vec<Member<'_>> {
             state: one.state,
             host,
             availability: one.availability,
+            leaving: one.leaving,
         }
     };
     nodes.iter().map(member).collect()
@@ -133,12 +139,13 @@ fn workloads(all: &[(&str, &[&str])]) -> Workloads {
     };
     Workloads {
         nodes: all.iter().map(entry).collect::<BTreeMap<_, _>>(),
+        ..Workloads::default()
     }
 }
 
 /// Draws with nothing to say about workloads.
 fn assessed(nodes: &[One]) -> Impact {
-    assess(&members(nodes), Some(&Workloads::default()), true)
+    assess(&members(nodes), Some(&Workloads::default()), &[], true)
 }
 
 fn says(may: &MayGoOff) -> (Answer, Vec<&str>) {

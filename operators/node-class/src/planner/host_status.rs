@@ -8,11 +8,13 @@ use kube::ResourceExt;
 
 use super::Planner;
 use super::class_status::{flag, handled};
+use super::off_request::{granted, host_state};
 use super::types::{Plan, Step};
 use crate::crd::history::Kind;
 use crate::crd::host::{HostNode, HostState, OffPhase};
 use crate::crd::{Availability, NodeHost, NodeHostStatus};
-use crate::host::{expected_off, window_problem};
+use crate::host::window_problem;
+use crate::impact::Leaving;
 use crate::liveness::{LivenessStatus, State};
 
 /// Present while this host's going off would end etcd's quorum, whatever else is up.
@@ -21,7 +23,8 @@ pub(super) const QUORUM_AT_RISK: &str = "QuorumAtRisk";
 pub(super) const ONLY_HERE: &str = "OnlyHere";
 
 impl Planner {
-    pub(super) fn view_hosts(&self, step: &Step<'_>, plan: &mut Plan) {
+    pub(super) fn view_hosts(&mut self, step: &Step<'_>, plan: &mut Plan) {
+        let mut leaving = step.leaving.clone();
         let mut on: BTreeMap<&str, Vec<(&String, LivenessStatus)>> = BTreeMap::new();
         for (node, host) in &step.claims.host {
             on.entry(host).or_default().push((node, self.liveness(node)));
@@ -29,9 +32,29 @@ impl Planner {
         for host in &step.observed.hosts {
             let name = host.name_any();
             let nodes = on.remove(name.as_str()).unwrap_or_default();
-            let status = self.view_host(step, &nodes, plan, host);
+            let now = Step {
+                leaving: &leaving,
+                ..*step
+            };
+            let status = self.view_host(&now, &nodes, plan, host);
+            // What is granted now counts for who comes next.
+            let off = status.off.as_ref().filter(|off| granted(off));
+            if let Some(since) = off.map(|off| off.since.0)
+                && !matches!(leaving.get(&name), Some(Leaving::Granted(_)))
+            {
+                leaving.insert(name.clone(), Leaving::Granted(since));
+                plan.impact = self.impact(&Step {
+                    leaving: &leaving,
+                    ..*step
+                });
+            }
             plan.hosts.insert(name, status);
         }
+        let granted = plan.hosts.iter().filter_map(|(name, status)| {
+            let off = status.off.as_ref().filter(|off| granted(off))?;
+            Some((name.clone(), (off.request.clone(), off.since.0)))
+        });
+        self.granted = granted.collect();
     }
 
     fn view_host(
@@ -44,11 +67,11 @@ impl Planner {
         let (name, old) = (&host.name_any(), host.status.clone().unwrap_or_default());
         let present = nodes.iter().map(|(_, liveness)| liveness);
         let present: Vec<_> = present.filter(|liveness| liveness.state != State::Gone).collect();
-        let state = state(&present);
-        let windows = expected_off(&host.spec.expected_off, &self.zone, step.now.wall);
-        let next = self.off_request(step, plan, host, state);
+        let state = host_state(&present.iter().map(|liveness| liveness.state).collect::<Vec<_>>());
+        let next = self.off_request(step, plan, host, nodes);
         plan.again = [plan.again, next.again].into_iter().flatten().min();
-        let off = next.off.as_ref().is_some_and(|off| off.phase != OffPhase::Refused);
+        let windows = step.windows.contains(name);
+        let off = next.off.as_ref().is_some_and(granted);
         let worst = nodes
             .iter()
             .map(|(node, _)| self.availability(step.observed, step.claims, node))
@@ -61,7 +84,7 @@ impl Planner {
             last_handled_reconcile_at: handled(host.metadata.annotations.as_ref()),
             state: Some(state),
             since: since(&old, state, &present),
-            evidence: Some(evidence(nodes, state)),
+            evidence: Some(evidence(nodes, state) + address(step, host, state)),
             availability: host.spec.availability.map(Availability::from).or(worst),
             expected_off: windows || off,
             nodes: nodes
@@ -82,7 +105,7 @@ impl Planner {
     }
 
     fn conditions(step: &Step<'_>, plan: &Plan, host: &NodeHost, name: &str, status: &mut NodeHostStatus) {
-        let (observed, claims, now) = (step.observed, step.claims, step.now);
+        let Step { claims, now, .. } = *step;
         let risk = plan.impact.quorum_hosts.contains(name).then(|| {
             let quorum = &plan.impact.quorum;
             format!(
@@ -90,14 +113,8 @@ impl Planner {
                 quorum.members, quorum.needed
             )
         });
-        let only: Vec<String> = if status.availability == Some(Availability::Volatile) {
-            let here = |node: &String| claims.host.get(node).is_some_and(|host| host == name);
-            let nodes = |line: &String| observed.workloads.as_ref()?.nodes.get(line);
-            let on = |line: &&String| nodes(line).is_some_and(|nodes| nodes.iter().any(here));
-            plan.impact.only_volatile.iter().filter(on).cloned().collect()
-        } else {
-            Vec::new()
-        };
+        let volatile = status.availability == Some(Availability::Volatile);
+        let only = plan.impact.only_volatile_on.get(name).filter(|_| volatile);
         let disputed: Vec<String> = claims
             .disputed
             .iter()
@@ -116,7 +133,7 @@ impl Planner {
             now: now.wall,
         };
         flag(&mut of, QUORUM_AT_RISK, "MembersOnOneHost", &Vec::from_iter(risk));
-        flag(&mut of, ONLY_HERE, "OnlyOnVolatile", &only);
+        flag(&mut of, ONLY_HERE, "OnlyOnVolatile", only.map_or(&[], Vec::as_slice));
         if host.spec.suspend {
             of.ready("Suspended", "suspended: its nodes keep what they have");
         } else if !disputed.is_empty() {
@@ -152,18 +169,6 @@ impl Planner {
 /// From the most dependable on.
 const RANKS: [Availability; 3] = [Availability::AlwaysOn, Availability::Unproven, Availability::Volatile];
 
-fn state(nodes: &[&LivenessStatus]) -> HostState {
-    let count = |state: State| nodes.iter().filter(|liveness| liveness.state == state).count();
-    let up = count(State::Up) + count(State::Missing);
-    match (up, count(State::Down)) {
-        (0, 0) => HostState::Unknown,
-        (up, 0) if up == nodes.len() => HostState::On,
-        (0, down) if down == nodes.len() => HostState::Off,
-        (up, down) if up + down == nodes.len() => HostState::Partial,
-        _ => HostState::Unknown,
-    }
-}
-
 /// Since when it is so: as in the old status, or since the last of its nodes changed.
 fn since(old: &NodeHostStatus, state: HostState, nodes: &[&LivenessStatus]) -> Option<Time> {
     if old.state == Some(state) && old.since.is_some() {
@@ -191,7 +196,31 @@ fn evidence(nodes: &[(&String, LivenessStatus)], state: HostState) -> String {
         .collect();
     match state {
         HostState::On => format!("{} of {} nodes renew their leases", nodes.len(), nodes.len()),
-        HostState::Unknown => "it is not known whether its nodes are alive".to_owned(),
+        HostState::Unknown => {
+            let unknown = nodes.iter().filter(|(_, liveness)| liveness.state == State::Unknown);
+            let names: Vec<&str> = unknown.map(|(node, _)| node.as_str()).collect();
+            format!(
+                "it is not known whether {} are alive: no lease of theirs is renewed",
+                names.join(", ")
+            )
+        }
         HostState::Off | HostState::Partial => down.join("; "),
+    }
+}
+
+/// What the address of a host says whose nodes are all silent.
+fn address(step: &Step<'_>, host: &NodeHost, state: HostState) -> &'static str {
+    if host.spec.address.is_none() || state != HostState::Off {
+        return "";
+    }
+    match host
+        .metadata
+        .name
+        .as_ref()
+        .and_then(|name| step.observed.answers.get(name))
+    {
+        None => "; its address was not tried yet",
+        Some(false) => "; its address does not answer",
+        Some(true) => "; its address answers, so the machine is on",
     }
 }

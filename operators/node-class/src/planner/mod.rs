@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kube::ResourceExt;
 
@@ -55,6 +56,8 @@ pub struct Planner {
     serial: u64,
     /// By node, keys that the API server refused because others manage them, and when that was.
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
+    /// Requests that were granted by the last plan, and since when: their status may not be written yet.
+    granted: BTreeMap<String, (String, Timestamp)>,
     /// When this process began to lead with a clear view.
     clear_since: Option<Duration>,
     /// Whether [`Planner::restore`] was called.
@@ -86,6 +89,7 @@ impl Planner {
             outbox: BTreeMap::new(),
             serial: 0,
             theirs: BTreeMap::new(),
+            granted: BTreeMap::new(),
             clear_since: None,
             restored: false,
             loaded: false,
@@ -116,6 +120,7 @@ impl Planner {
         self.entries.clear();
         self.outbox.clear();
         self.node_plans.clear();
+        self.granted.clear();
         (self.loaded, self.clear_since) = (false, None);
         self.look(now);
         self.pending
@@ -205,11 +210,15 @@ impl Planner {
             self.clear_since.get_or_insert(now.mono);
         }
         let mut plan = Plan::default();
+        let windows = self.windows(observed, now);
+        let leaving = self.leaving(observed, &windows);
         let step = Step {
             observed,
             claims: &claims,
             domains: &domains,
             unusable: &unusable(observed),
+            windows: &windows,
+            leaving: &leaving,
             clear,
             only_add: !(clear && self.long_clear(now) && observed.complete),
             still: matches!(visibility, Visibility::Blind | Visibility::Guarded(_)),
@@ -217,7 +226,8 @@ impl Planner {
         };
         self.account(&step, &events, &mut plan);
 
-        plan.impact = crate::impact::assess(&self.members(&step), observed.workloads.as_deref(), clear);
+        plan.impact = self.impact(&step);
+        self.note_members(&step, &plan.impact);
         let views = self.plan_nodes(&step, &mut plan);
         Self::view_classes(&step, &views, &mut plan);
         if clear {

@@ -20,6 +20,7 @@ impl Shown {
             host: status.host.clone(),
             classes: status.classes.clone(),
             learned: status.learned?,
+            etcd: status.etcd_member,
             flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
             findings: {
                 let types = status.conditions.iter().map(|condition| &condition.type_);
@@ -104,6 +105,7 @@ impl Planner {
                 },
                 learned: entry.record.learned(),
                 flapping: entry.flapping,
+                etcd: entry.etcd,
                 findings: {
                     let found = plan.findings.get(name).into_iter().flatten();
                     found.map(|(type_, ..)| (*type_).to_owned()).collect()
@@ -120,6 +122,7 @@ impl Planner {
             let mut status = NodeHistoryStatus {
                 host: shown.host.clone(),
                 classes: shown.classes.clone(),
+                etcd_member: entry.etcd,
                 ..NodeHistoryStatus::default()
             };
             entry.record.write(&mut status);
@@ -150,6 +153,7 @@ impl Entry {
             unreadable,
             flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
             shown: Shown::of(status),
+            etcd: status.etcd_member,
             ..Self::new(record)
         })
     }

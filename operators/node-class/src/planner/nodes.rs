@@ -1,6 +1,7 @@
 //! What each node should have.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Taint;
 use kube::ResourceExt;
@@ -10,11 +11,11 @@ use super::types::{NodePlan, Plan, Step, find_host};
 use super::unusable_classes::usable;
 use super::{LEFT, Planner};
 use crate::args::Feature;
-use crate::class::{OwnedTaints, Refused, Subject, UNREADABLE, Wanted, is_out_of_service, resolve, taint};
+use crate::class::{OwnedTaints, Refused, Subject, UNREADABLE, Wanted, is_out_of_service, resolve, taint, taint_key};
 use crate::crd::{CORDONED, NodeClass, NodeHost, OUT_OF_SERVICE, RETURNING};
 use crate::facts::NodeFacts;
-use crate::failover::{self, Decision};
-use crate::impact::Member;
+use crate::failover::{self, Address, Decision};
+use crate::impact::{self, Impact, Member};
 use crate::liveness::State;
 
 /// What became of one node's classes: for the classes' own status.
@@ -32,8 +33,36 @@ impl Planner {
             state: self.liveness(name).state,
             host: step.domains.host.get(name).map_or(name.as_str(), String::as_str),
             availability: self.availability(step.observed, step.claims, name),
+            leaving: step
+                .domains
+                .host
+                .get(name)
+                .and_then(|host| step.leaving.get(host))
+                .copied(),
         };
         step.observed.nodes.iter().map(member).collect()
+    }
+
+    pub(super) fn impact(&self, step: &Step<'_>) -> Impact {
+        let gone = self.entries.iter().filter(|(name, entry)| {
+            let there = step.observed.nodes.contains_key(*name);
+            entry.etcd && !there
+        });
+        let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
+        let workloads = step.observed.workloads.as_deref();
+        impact::assess(&self.members(step), workloads, &gone, step.clear)
+    }
+
+    /// Remembers which nodes have a member of etcd, for when their Nodes are deleted.
+    pub(super) fn note_members(&mut self, step: &Step<'_>, impact: &Impact) {
+        if impact.quorum.members == 0 {
+            return;
+        }
+        for name in step.observed.nodes.keys() {
+            if let Some(entry) = self.entries.get_mut(name) {
+                entry.etcd = impact.quorum.of.contains(name);
+            }
+        }
     }
 
     pub(super) fn plan_nodes(&mut self, step: &Step<'_>, plan: &mut Plan) -> BTreeMap<String, View> {
@@ -41,7 +70,8 @@ impl Planner {
         let mut views = BTreeMap::new();
         let classes = usable(observed, step.unusable);
         let classes: Vec<&NodeClass> = classes.iter().map(|class| &**class).collect();
-        let excludable: BTreeSet<&str> = crate::impact::may_exclude(&self.members(step));
+        let alive = self.alive_by_host(step);
+        let excludable: BTreeSet<&str> = impact::may_exclude(&self.members(step));
         for (name, node) in &observed.nodes {
             let host = claims.host.get(name).map(String::as_str);
             let spec = host.and_then(|host| find_host(observed, host));
@@ -56,7 +86,7 @@ impl Planner {
             wanted.held = self.contention.held(node, now.mono);
             wanted.theirs = self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default();
             wanted.classes.retain(|class| !step.unusable.contains_key(class));
-            let extra = self.failover(step, node, spec, &wanted, plan);
+            let extra = self.failover(step, node, spec, &mut wanted, &alive, plan);
             let node_plan = NodePlan {
                 cordon: cordon(spec, claims.disputed.contains_key(name), node),
                 wanted,
@@ -87,23 +117,40 @@ impl Planner {
         views
     }
 
+    fn alive_by_host<'a>(&self, step: &Step<'a>) -> Alive<'a> {
+        let mut alive = Alive::new();
+        for (node, host) in &step.claims.host {
+            let liveness = self.liveness(node);
+            if matches!(liveness.state, State::Up | State::Missing) {
+                alive.entry(host).or_default().push((node, liveness.silent));
+            }
+        }
+        alive
+    }
+
     /// The taints of failover that the node should have, and the events about it.
     fn failover(
         &mut self,
         step: &Step<'_>,
         node: &NodeFacts,
         host: Option<&NodeHost>,
-        wanted: &Wanted,
+        wanted: &mut Wanted,
+        alive: &Alive<'_>,
         plan: &mut Plan,
     ) -> Vec<Taint> {
         let (now, liveness) = (step.now, self.liveness(&node.name));
         let suspended = host.is_some_and(|host| host.spec.suspend);
         let ours = is_out_of_service(node);
+        let mark = OwnedTaints::of(node);
+        let out = taint(OUT_OF_SERVICE, Some("nodeshutdown"), "NoExecute");
+        // The mark outlives a taint that somebody else removes.
+        let absent = node.taints.iter().all(|taint| taint.key != OUT_OF_SERVICE);
+        let marked = mark.as_ref().is_some_and(|mark| mark.marks(&out));
         let there = kept(node);
         let Some(entry) = self.entries.get_mut(&node.name) else {
             return Vec::new();
         };
-        if OwnedTaints::of(node).is_none() {
+        if mark.is_none() {
             // Nothing is written to its taints; see `class::writes`.
             if wanted.failover.is_some() && entry.hold.replace(UNREADABLE) != Some(UNREADABLE) {
                 let text = format!("{UNREADABLE}; remove it, and taints that are not wanted any more");
@@ -111,14 +158,26 @@ impl Planner {
             }
             return Vec::new();
         }
-        let alive = liveness.state == State::Up && node.ready.status == Some(true);
-        entry.ready_since = (alive && ours).then(|| entry.ready_since.unwrap_or(now.mono));
+        let back = liveness.state == State::Up && node.ready.status == Some(true);
+        let by_us = entry.unseen_event == Some("OutOfServiceRemoved");
+        entry.placed = ours || (entry.placed && !by_us && !back);
+        let removed = absent && (marked || entry.placed);
+        entry.ready_since = (back && ours).then(|| entry.ready_since.unwrap_or(now.mono));
+        let siblings = host.and_then(|host| alive.get(host.metadata.name.as_deref()?));
+        let siblings = siblings.into_iter().flatten().filter(|(name, _)| *name != node.name);
+        let others = siblings.min_by_key(|(_, silent)| *silent).copied();
         let case = failover::Case {
             node,
             liveness: &liveness,
             failover: wanted.failover.as_ref(),
             power: host.and_then(|host| host.status.as_ref()?.power.as_ref()),
-            address_answers: host.is_some_and(|host| step.observed.answers.get(&host.name_any()) == Some(&true)),
+            address: host.map_or(Address::None, |host| address(step, host, others.is_none())),
+            alive: others,
+            removed,
+            member: match plan.impact.quorum.members {
+                0 => node.control_plane(),
+                _ => plan.impact.quorum.of.contains(&node.name),
+            },
             longest_reboot: entry.record.longest_reboot(),
             spare_members: plan.impact.quorum.spare(),
             sees: step.clear,
@@ -127,7 +186,6 @@ impl Planner {
             leftovers: step.observed.leftovers.get(&node.name).copied(),
             ready_for: entry.ready_since.map(|since| now.mono.saturating_sub(since)),
         };
-        let out = taint(OUT_OF_SERVICE, Some("nodeshutdown"), "NoExecute");
         let mut event = |reason, text| plan.events.push((node.name.clone(), reason, text));
         let decision = failover::decide(&case, &self.timing, now.wall);
         // The decision is the same until the write is seen.
@@ -143,7 +201,13 @@ impl Planner {
                 if let Some(hold) = hold.filter(|hold| before != Some(hold.reason)) {
                     event("FailoverHeld", hold.message);
                 }
-                there
+                if removed && !back {
+                    // The mark stays as the memory of that.
+                    wanted.held.insert(taint_key(&out.key, &out.effect));
+                    return vec![out];
+                }
+                // Who removes the taint of a node that is back removes the hold as well.
+                if ours || !back { there } else { Vec::new() }
             }
             Decision::Place(_, why) => {
                 if there.is_empty() && !again {
@@ -160,6 +224,21 @@ impl Planner {
                 Vec::new()
             }
         }
+    }
+}
+
+/// Nodes that are not down, by host, and how long each has been silent.
+type Alive<'a> = BTreeMap<&'a str, Vec<(&'a str, Duration)>>;
+
+/// What the host's address says; it is only asked when none of its nodes is alive.
+fn address(step: &Step<'_>, host: &NodeHost, silent: bool) -> Address {
+    if host.spec.address.is_none() || !silent {
+        return Address::None;
+    }
+    match step.observed.answers.get(&host.name_any()) {
+        None => Address::Untried,
+        Some(false) => Address::Silent,
+        Some(true) => Address::Answers,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What has to be written to a node so that it is as planned. Computed once for each plan, and again on the very version that
 //! is about to be written to.
 use super::types::NodePlan;
+use crate::class::contention::CORDON;
 use crate::class::{NodeDiff, node_diff};
 use crate::crd::CORDONED;
 use crate::facts::NodeFacts;
@@ -27,6 +28,10 @@ impl PendingWrite {
             // Cordoned by another writer already: that is as good, and not ours to lift.
             (Some(_), None) if node.unschedulable => None,
             (Some(request), None) => Some(Cordon::For(request.clone())),
+            // Somebody lifted ours.
+            (Some(request), Some(_)) if !node.unschedulable && !node_plan.wanted.held.contains(CORDON) => {
+                Some(Cordon::For(request.clone()))
+            }
             (None, Some(_)) if !node_plan.only_add => Some(Cordon::Lift),
             _ => None,
         };

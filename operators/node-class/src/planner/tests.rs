@@ -13,6 +13,7 @@ use crate::crd::{CORDONED, NodeClass, NodeHistory, NodeHost};
 use crate::facts::{NodeFacts, SlimNode, slim};
 use crate::liveness::State;
 
+mod cases;
 mod power_off;
 mod restart;
 

@@ -14,8 +14,9 @@ use crate::crd::{Availability, NodeClass, NodeClassStatus, NodeHost, NodeHostSta
 use crate::facts::NodeFacts;
 use crate::history::Record;
 use crate::host::Claims;
-use crate::impact::{Impact, Workloads};
+use crate::impact::{Impact, Leaving};
 use crate::liveness::{Domains, State, Visibility};
+use crate::workloads::Workloads;
 
 /// What is known from outside at one moment. Clones are cheap.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,10 @@ pub(super) struct Step<'a> {
     pub(super) claims: &'a Claims,
     pub(super) domains: &'a Domains,
     pub(super) unusable: &'a Unusable,
+    /// Hosts of which a window is open.
+    pub(super) windows: &'a BTreeSet<String>,
+    /// Hosts that are expected to go off, or are off because of that.
+    pub(super) leaving: &'a BTreeMap<String, Leaving>,
     /// Liveness is seen clearly.
     pub(super) clear: bool,
     /// See [`NodePlan`].
@@ -94,6 +99,7 @@ pub struct Plan {
 
 /// What is remembered of a node between two plans.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one observation")]
 pub struct Entry {
     pub(crate) record: Record,
     /// The state that the record accounts for since it was advanced last; none until first judged.
@@ -110,6 +116,10 @@ pub struct Entry {
     pub(crate) hold: Option<&'static str>,
     /// The event about the out-of-service taint whose write is not seen on the node yet.
     pub(crate) unseen_event: Option<&'static str>,
+    /// It had a member of etcd when its Node was seen last.
+    pub(crate) etcd: bool,
+    /// Our out-of-service taint was on it, and we did not remove it.
+    pub(crate) placed: bool,
     /// When it was first seen Ready again while our out-of-service taint is there.
     pub(crate) ready_since: Option<Duration>,
 }
@@ -122,6 +132,7 @@ pub(crate) struct Shown {
     pub(crate) classes: Vec<String>,
     pub(crate) learned: Availability,
     pub(crate) flapping: bool,
+    pub(crate) etcd: bool,
     pub(crate) findings: Vec<String>,
 }
 

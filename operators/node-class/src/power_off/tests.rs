@@ -1,6 +1,8 @@
 //! A host and its NodeHost's status, to which each decision is applied as the operator does.
 use super::*;
 
+mod cases;
+mod guide;
 mod property;
 
 const DEADLINE: i64 = 300;
@@ -15,6 +17,8 @@ struct Sim {
     was_off: bool,
     may: Answer,
     left: Option<Vec<String>>,
+    boots: BTreeMap<String, String>,
+    lifted: Vec<String>,
 }
 
 fn sim() -> Sim {
@@ -26,7 +30,15 @@ fn sim() -> Sim {
         was_off: false,
         may: Answer::Yes,
         left: Some(vec!["Pod home/web-0".to_owned()]),
+        boots: boots("1"),
+        lifted: Vec::new(),
     }
+}
+
+/// Both nodes of the host, with this boot.
+fn boots(boot: &str) -> BTreeMap<String, String> {
+    let node = |name: &str| (name.to_owned(), format!("{name}-{boot}"));
+    BTreeMap::from([node("talos03"), node("talos08")])
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -50,6 +62,8 @@ impl Sim {
             off: self.off.as_ref(),
             state: self.state,
             was_off: self.was_off,
+            boots: &self.boots,
+            lifted: &self.lifted,
             may: self.may,
             left: self.left.as_deref(),
             deadline: Duration::from_secs(DEADLINE.unsigned_abs()),

@@ -10,11 +10,13 @@ use kube::runtime::events::EventType::{Normal, Warning};
 use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
-use super::drain::{self, Left};
+use super::drain::{self, Accepted, Left};
 use crate::args::Feature;
-use crate::crd::host::OffPhase;
+use crate::crd::host::{Answer, OffPhase};
 use crate::crd::{NodeHost, NodeHostStatus, OFF};
 use crate::facts::MANAGER;
+use crate::liveness::State;
+use crate::power_off::forced;
 
 /// How often evictions are tried again.
 const EVICT_AGAIN: Duration = Duration::from_secs(5);
@@ -75,7 +77,10 @@ async fn evict(
         ctx.observed.lock().pods_left.remove(name);
         return Ok(None);
     };
-    let mut left = drain::left(&ctx.process.client, &nodes).await?;
+    let down = status.nodes.iter().filter(|node| node.state == State::Down.as_str());
+    let down = down.map(|node| node.name.clone()).collect();
+    let accepted = Accepted::of(host.spec.drain.as_ref(), forced(&off.request));
+    let mut left = drain::left(&ctx.process.client, &nodes, &down, accepted).await?;
     let draining = off.phase == OffPhase::Draining;
     if draining {
         drain::evict(&ctx.evictions, &mut left).await;
@@ -86,6 +91,13 @@ async fn evict(
         ctx.wake.notify_one();
     }
     Ok(Some(if draining { EVICT_AGAIN } else { RECHECK }))
+}
+
+/// What a person has to know who is about to press the button, where the answer is not Yes.
+fn unjudged(status: &NodeHostStatus) -> String {
+    let may = status.may_go_off.as_ref().filter(|may| may.answer != Answer::Yes);
+    let why = may.and_then(|may| may.because.first());
+    why.map_or_else(String::new, |why| format!(", but: {why}"))
 }
 
 fn notify(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option<OffPhase>) {
@@ -102,7 +114,7 @@ fn notify(host: &NodeHost, ctx: &Context, status: &NodeHostStatus, phase: Option
         Some(OffPhase::Drained) => (
             Normal,
             "MaySwitchOff",
-            "its nodes are empty; it may be switched off".into(),
+            format!("its nodes are empty; it may be switched off{}", unjudged(status)),
         ),
         Some(OffPhase::Incomplete) => (Warning, "DrainIncomplete", incomplete()),
         Some(OffPhase::Off) => (Normal, "HostWentOff", "it is off, as asked for".into()),

@@ -14,10 +14,13 @@ use kube::{Api, ResourceExt};
 
 use super::node_patch::write;
 use super::{Context, history};
+use crate::args::Feature;
+use crate::class::contention::CORDON;
 use crate::class::is_out_of_service;
 use crate::clock::Now;
+use crate::crd::CORDONED;
 use crate::facts::{NodeFacts, SlimNode};
-use crate::planner::PendingWrite;
+use crate::planner::{Cordon, PendingWrite};
 
 /// How soon a node is reconciled again after a refused apply, and while leftovers of the time before a failover are waited for.
 const REQUEUE: Duration = Duration::from_secs(5);
@@ -32,7 +35,8 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
     if ctx.histories.store.get(&ObjectRef::new(&name)).is_none() && !node_plan.still {
         history::create(&ctx, &name).await?;
     }
-    let waits = look_for_leftovers(&ctx, &node.facts).await?;
+    // What is left on the node decides about one taint only: that it cannot be seen holds up no write.
+    let waits = look_for_leftovers(&ctx, &node.facts).await;
     let api = Api::<SlimNode>::all(ctx.process.client.clone());
     let theirs = write(&api, node.versioned(), node_plan, |facts, done| note(&ctx, facts, done)).await?;
     let refused = !theirs.is_empty();
@@ -41,7 +45,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
         ctx.planner.lock().refused(&name, theirs, Now::read());
         ctx.wake.notify_one();
     }
-    Ok(if waits || refused {
+    Ok(if waits? || refused {
         Action::requeue(REQUEUE)
     } else {
         Action::await_change()
@@ -70,6 +74,11 @@ fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
         tracing::info!(node = facts.name, ?taints, "taints written");
     }
     if let Some(cordon) = &done.cordon {
+        if matches!(cordon, Cordon::For(_)) && facts.annotations.contains_key(CORDONED) {
+            let now = Now::read().mono;
+            ctx.planner.lock().contention.restored(facts, CORDON, now);
+            ctx.metrics.restored(1);
+        }
         ctx.metrics.write("cordon");
         tracing::info!(node = facts.name, ?cordon, "cordon changed");
     }
@@ -78,7 +87,8 @@ fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
 /// While our out-of-service taint is on a node that is back: what of the time before is still there.
 /// True while it has to be checked again.
 async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, RequestError> {
-    if !is_out_of_service(facts) || facts.ready.status != Some(true) {
+    let failover = ctx.planner.lock().has(Feature::Failover);
+    if !failover || !is_out_of_service(facts) || facts.ready.status != Some(true) {
         ctx.observed.lock().leftovers.remove(&facts.name);
         return Ok(false);
     }

@@ -1,28 +1,65 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::facts::{Ready, texts};
 
-fn pod(owner: Option<(&str, &str)>, node: &str) -> SlimPod {
+/// A pod of `home`, working on a node; `more` is merged over it, key by key.
+fn pod(owner: Option<(&str, &str)>, node: &str, more: &Value) -> SlimPod {
     let owners = owner.map(
         |(kind, name)| json!([{ "kind": kind, "name": name, "apiVersion": "v1", "uid": "u", "controller": true }]),
     );
-    let meta = json!({ "name": "web-5d4f-x", "namespace": "home", "labels": { "pod-template-hash": "5d4f" }, "ownerReferences": owners });
-    serde_json::from_value(json!({ "metadata": meta, "spec": { "nodeName": node }, "status": { "phase": "Running" } }))
-        .unwrap()
+    let mut pod = json!({
+        "metadata": { "name": "web-5d4f-x", "namespace": "home", "labels": { "pod-template-hash": "5d4f" }, "ownerReferences": owners },
+        "spec": { "nodeName": node, "containers": [] },
+        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
+    });
+    for (part, fields) in more.as_object().into_iter().flatten() {
+        for (field, value) in fields.as_object().into_iter().flatten() {
+            pod[part][field] = value.clone();
+        }
+    }
+    serde_json::from_value(pod).unwrap()
+}
+
+const WEB: Option<(&str, &str)> = Some(("ReplicaSet", "web-5d4f"));
+
+fn node(name: &str, labels: &[(&str, &str)]) -> (String, Arc<NodeFacts>) {
+    let labels: Vec<_> = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let facts = NodeFacts {
+        name: name.to_owned(),
+        labels: texts(labels.iter().map(|(key, value)| (key, value))),
+        ready: Ready::default(),
+        ..NodeFacts::default()
+    };
+    (name.to_owned(), Arc::new(facts))
+}
+
+fn gathered(pods: &[SlimPod]) -> Workloads {
+    let pods: Vec<_> = pods.iter().filter_map(of_pod).collect();
+    gather(pods.iter(), std::iter::empty(), &BTreeMap::new())
+}
+
+fn on<'a>(found: &'a Workloads, workload: &str) -> Vec<&'a str> {
+    found
+        .nodes
+        .get(workload)
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect()
 }
 
 #[test]
 fn pods_count_for_their_workload() {
-    let pods = [
-        pod(Some(("ReplicaSet", "web-5d4f")), "gamer-1"),
-        pod(Some(("ReplicaSet", "web-5d4f")), "mini-1"),
-        pod(Some(("StatefulSet", "db")), "gamer-1"),
-        pod(Some(("DaemonSet", "cni")), "gamer-1"),
-        pod(None, "gamer-1"),
-    ];
-    let pods: Vec<PodPlacement> = pods.iter().map(of_pod).collect();
-    let volumes = BTreeMap::new();
-    let found = gather(pods.iter(), volumes.iter());
+    let none = json!({});
+    let found = gathered(&[
+        pod(WEB, "gamer-1", &none),
+        pod(WEB, "mini-1", &none),
+        pod(Some(("StatefulSet", "db")), "gamer-1", &none),
+        pod(Some(("DaemonSet", "cni")), "gamer-1", &none),
+        pod(Some(("Job", "backup")), "gamer-1", &none),
+        pod(None, "gamer-1", &none),
+    ]);
     let names: Vec<(&str, usize)> = found
         .nodes
         .iter()
@@ -36,19 +73,129 @@ fn pods_count_for_their_workload() {
             ("StatefulSet home/db", 1)
         ]
     );
+    let roles: Vec<Role> = found.pods.iter().map(|pod| pod.role).collect();
+    assert_eq!(
+        roles,
+        [
+            Role::Moves,
+            Role::Moves,
+            Role::Moves,
+            Role::Stays,
+            Role::Job,
+            Role::Bare
+        ]
+    );
+}
+
+/// Case `n09`: the desktop is where it lives, whatever the small boards try.
+#[test]
+fn a_pod_that_crashes_ends_or_waits_is_no_shelter() {
+    let not_ready = json!([{ "type": "Ready", "status": "False" }]);
+    let crashing = json!([{ "ready": false, "state": { "waiting": { "reason": "CrashLoopBackOff" } } }]);
+    for other in [
+        pod(WEB, "pi-1", &json!({ "status": { "conditions": not_ready } })),
+        pod(
+            WEB,
+            "pi-1",
+            &json!({ "status": { "conditions": [], "containerStatuses": crashing } }),
+        ),
+        pod(
+            WEB,
+            "pi-1",
+            &json!({ "metadata": { "deletionTimestamp": "2026-01-01T00:00:00Z" } }),
+        ),
+        pod(WEB, "pi-1", &json!({ "status": { "phase": "Pending" } })),
+        pod(
+            WEB,
+            "",
+            &json!({ "spec": { "nodeName": null }, "status": { "phase": "Pending" } }),
+        ),
+    ] {
+        let found = gathered(&[pod(WEB, "gamer", &json!({})), other.clone()]);
+        assert_eq!(on(&found, "Deployment home/web"), ["gamer"], "{other:?}");
+    }
+    let starting = pod(WEB, "gamer", &json!({ "status": { "phase": "Pending" } }));
+    assert_eq!(on(&gathered(&[starting]), "Deployment home/web"), ["gamer"]);
 }
 
 #[test]
-fn a_volume_is_bound_only_if_every_term_names_nodes() {
-    let volume = |terms: serde_json::Value| -> PersistentVolume {
-        serde_json::from_value(json!({ "metadata": { "name": "v" },
-            "spec": { "nodeAffinity": { "required": { "nodeSelectorTerms": terms } } } }))
-        .unwrap()
-    };
-    let host = |name: &str| json!({ "matchExpressions": [{ "key": "kubernetes.io/hostname", "operator": "In", "values": [name] }] });
-    let zone =
-        json!({ "matchExpressions": [{ "key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a"] }] });
-    assert_eq!(of_volume(&volume(json!([host("a"), host("b")]))).unwrap().len(), 2);
-    assert_eq!(of_volume(&volume(json!([host("a"), zone]))), None);
+fn pods_that_have_ended_are_nothing() {
+    for phase in ["Succeeded", "Failed"] {
+        assert_eq!(of_pod(&pod(WEB, "a", &json!({ "status": { "phase": phase } }))), None);
+    }
+}
+
+/// Case `n01`: kubeadm's etcd is known by its pods.
+#[test]
+fn pods_of_etcd_are_found() {
+    let labels = json!({ "component": "etcd", "tier": "control-plane" });
+    let etcd = json!({ "metadata": { "namespace": "kube-system", "labels": labels } });
+    let found = gathered(&[pod(Some(("Node", "a")), "a", &etcd)]);
+    assert_eq!(found.etcd, BTreeSet::from(["a".to_owned()]));
+    let mut ended = etcd.clone();
+    ended["status"] = json!({ "phase": "Failed" });
+    let found = gathered(&[pod(Some(("Node", "a")), "a", &ended)]);
+    assert!(
+        found.etcd.contains("a"),
+        "its node was shut down, which takes nobody out of etcd"
+    );
+    let theirs = json!({ "metadata": { "labels": labels } });
+    assert!(gathered(&[pod(WEB, "a", &theirs)]).etcd.is_empty(), "another namespace");
+}
+
+#[test]
+fn what_a_pod_demands_is_kept_if_there_is_anything() {
+    let injected = json!({ "key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 });
+    let plain = json!({ "spec": { "tolerations": [injected] } });
+    assert_eq!(of_pod(&pod(WEB, "a", &plain)).unwrap().demands, None);
+    let container = |memory: &str| json!({ "name": "c", "resources": { "requests": { "memory": memory } } });
+    let demanding = json!({ "spec": {
+        "tolerations": [injected, { "key": "gpu", "operator": "Exists" }],
+        "nodeSelector": { "gpu": "yes" },
+        "containers": [container("1Gi"), container("512Mi")], "initContainers": [container("1200Mi")],
+        "volumes": [{ "name": "a", "persistentVolumeClaim": { "claimName": "data" } }, { "name": "b", "emptyDir": {} }],
+    } });
+    let found = of_pod(&pod(WEB, "a", &demanding)).unwrap();
+    assert_eq!((found.memory, found.empty_dir), (1536 << 20, true));
+    let demands = found.demands.as_deref().unwrap();
+    assert_eq!((demands.tolerations.len(), demands.selector.len()), (1, 1));
+    assert_eq!(demands.claims, ["home/data"]);
+    let in_memory = json!({ "spec": { "volumes": [{ "name": "b", "emptyDir": { "medium": "Memory" } }] } });
+    assert!(!of_pod(&pod(WEB, "a", &in_memory)).unwrap().empty_dir);
+}
+
+fn volume(terms: &Value) -> PersistentVolume {
+    serde_json::from_value(json!({ "metadata": { "name": "v" }, "spec": {
+        "claimRef": { "namespace": "home", "name": "data" },
+        "nodeAffinity": { "required": { "nodeSelectorTerms": terms } } } }))
+    .unwrap()
+}
+
+/// Local volumes are bound to a node by its name, or by a label of the driver's own.
+#[test]
+fn a_volume_is_on_the_nodes_that_its_labels_select() {
+    let nodes = BTreeMap::from([
+        node("a", &[("topology.lvm.example/node", "x"), ("zone", "1")]),
+        node("b", &[("zone", "1")]),
+        node("c", &[("kubernetes.io/hostname", "other"), ("zone", "2")]),
+    ]);
+    let one = |key: &str, values: &[&str]| json!({ "matchExpressions": [{ "key": key, "operator": "In", "values": values }] });
+    let field = json!({ "matchFields": [{ "key": "metadata.name", "operator": "In", "values": ["b"] }] });
+    let not = json!({ "matchExpressions": [{ "key": "zone", "operator": "NotIn", "values": ["1"] }] });
+    for (terms, expected) in [
+        (json!([one("kubernetes.io/hostname", &["a"])]), vec!["a"]),
+        (json!([one("kubernetes.io/hostname", &["c"])]), vec![]),
+        (json!([one("topology.lvm.example/node", &["x"])]), vec!["a"]),
+        (json!([one("zone", &["1", "3"])]), vec!["a", "b"]),
+        (json!([one("zone", &["2"]), field]), vec!["b", "c"]),
+        (json!([not]), vec!["c"]),
+        (json!([{}]), vec![]),
+    ] {
+        let facts = of_volume(&volume(&terms)).unwrap();
+        let name = "pv".to_owned();
+        let found = gather(std::iter::empty(), std::iter::once((&name, &facts)), &nodes);
+        assert_eq!(on(&found, "PersistentVolume pv"), expected, "{terms}");
+        assert_eq!(found.claims.contains_key("home/data"), !expected.is_empty());
+    }
     assert_eq!(of_volume(&PersistentVolume::default()), None);
 }

@@ -38,6 +38,11 @@ impl OwnedTaints {
         node.taints.iter().filter(|taint| mark.owns(taint)).collect()
     }
 
+    /// Whether a taint is marked, with any value.
+    pub(crate) fn marks(&self, taint: &Taint) -> bool {
+        self.0.contains_key(&(taint.key.clone(), taint.effect.clone()))
+    }
+
     /// Whether a taint is marked, with this value.
     pub(super) fn owns(&self, taint: &Taint) -> bool {
         let id = (taint.key.clone(), taint.effect.clone());

@@ -207,13 +207,13 @@ fn a_renewed_lease_refutes_the_reported_power() {
 #[test]
 fn an_address_that_answers_refutes_every_evidence() {
     for night in [night().off(10, 5 * HOUR), night().clean()] {
-        let answers = night.with(|n| n.address_answers = true);
+        let answers = night.with(|n| n.address = Address::Answers);
         let hold = answers.hold(HOUR);
         assert_eq!(hold.reason, "PowerContradicted");
         assert!(hold.message.contains("address answers"), "{}", hold.message);
     }
     assert_eq!(
-        night().with(|n| n.address_answers = true).outcome(HOUR),
+        night().with(|n| n.address = Address::Answers).outcome(HOUR),
         Err("NoEvidence")
     );
 }
@@ -276,18 +276,28 @@ fn no_taint_without_evidence() {
             night.liveness.state = [State::Up, State::Unknown, State::Gone, State::Missing][random.usize(0..4)];
         }
         night.longest_reboot = secs(random.i64(0..HOUR));
-        night.address_answers = random.u8(0..5) == 0;
+        let all = [
+            Address::None,
+            Address::None,
+            Address::None,
+            Address::Silent,
+            Address::Untried,
+            Address::Answers,
+        ];
+        night.address = all[random.usize(0..6)];
+        night.alive = [None, None, Some(secs(5))][random.usize(0..3)];
         night.sees = random.u8(0..5) > 0;
         night.allowed = random.u8(0..5) > 0;
         let Decision::Place(evidence, _) = night.decide(now) else {
             continue;
         };
         placed += 1;
-        assert!(night.sees && night.allowed && !night.address_answers);
+        assert!(night.sees && night.allowed && matches!(night.address, Address::None | Address::Silent));
         assert_eq!(night.liveness.state, State::Down);
-        assert!(!night.node.etcd() || night.spare_members > Some(0));
+        assert!(!night.node.control_plane() || night.spare_members > Some(0));
         match evidence {
             Evidence::PowerOff => {
+                assert_eq!(night.alive, None);
                 let power = night.power.unwrap();
                 assert!(power.expires_at.0 > at(now) && power.observed_at.0 >= at(-40) && now >= MINUTE);
                 assert!(power.observed_at.0 > at(now - 24 * HOUR));
@@ -315,4 +325,46 @@ fn durations_are_coarse_and_never_too_short() {
         assert_eq!(rounded(secs(seconds)), text);
     }
     assert_eq!(rounded(Duration::from_millis(100)), "10 s");
+}
+
+/// Variant of 58: power is off for all nodes of a machine or for none, and another one of it is alive.
+#[test]
+fn power_off_is_no_proof_while_another_node_of_the_host_is_alive() {
+    let power = || night().off(60, 40 * HOUR);
+    assert_eq!(power().outcome(5 * MINUTE), Ok(Evidence::PowerOff));
+    let alive = power().with(|night| night.alive = Some(secs(5)));
+    let hold = alive.hold(5 * MINUTE);
+    assert_eq!(hold.reason, "PowerContradicted");
+    assert!(
+        hold.message.contains("talos03 on the same host renews its lease"),
+        "{hold:?}"
+    );
+    let going = power().with(|night| night.alive = Some(secs(70)));
+    assert_eq!(going.hold(80).reason, "TooEarly", "it may be about to be judged down");
+    let clean = alive.clean();
+    assert_eq!(
+        clean.outcome(HOUR),
+        Ok(Evidence::CleanShutdown),
+        "a virtual machine that shut down by itself"
+    );
+}
+
+/// Defect 1: an address that was not tried yet has not answered, and has not been silent either.
+#[test]
+fn an_address_that_was_not_tried_yet_is_waited_for() {
+    let of = |address| night().off(60, 40 * HOUR).with(|night| night.address = address);
+    let hold = of(Address::Untried).hold(HOUR);
+    assert_eq!(hold.reason, "TooEarly");
+    assert!(hold.message.contains("address is tried first"), "{hold:?}");
+    assert_eq!(of(Address::Silent).outcome(HOUR), Ok(Evidence::PowerOff));
+    assert_eq!(of(Address::Answers).hold(HOUR).reason, "PowerContradicted");
+}
+
+/// Defect 3: a person who removes the taint knows better, until the node has been back.
+#[test]
+fn a_taint_that_somebody_removed_is_not_set_again() {
+    let removed = night().off(60, 40 * HOUR).with(|night| night.removed = true);
+    let hold = removed.hold(HOUR);
+    assert_eq!(hold.reason, "TaintRemoved");
+    assert!(hold.message.contains("kubectl taint nodes talos08"), "{hold:?}");
 }

@@ -148,7 +148,7 @@ fn a_member_on_the_host_of_unknown_state_may_be_up_and_counts_as_lost() {
 
 /// Edge case 54.
 #[test]
-fn without_role_labels_etcd_is_not_judged_and_that_is_reported() {
+fn without_role_labels_etcd_is_not_judged_and_the_answer_is_not_yes() {
     let nodes = [node("a"), node("b"), node("c")];
     let impact = assessed(&nodes);
     assert_eq!(impact.quorum, Quorum::default());
@@ -156,8 +156,8 @@ fn without_role_labels_etcd_is_not_judged_and_that_is_reported() {
     assert_eq!(
         says(&impact.hosts["a"]),
         (
-            Answer::Yes,
-            vec!["etcd cannot be judged: no node has a control-plane or etcd role label"]
+            Answer::Unknown,
+            vec!["etcd cannot be judged: no node shows that it runs a control plane"]
         )
     );
 }
@@ -190,16 +190,17 @@ fn the_only_host_gets_no_advice_and_is_not_emptied() {
 #[test]
 fn pods_need_another_node_that_takes_them() {
     let worker = |one: One| vec![node("gamer"), one];
-    let mut cordoned = node("pi");
+    let pi = || node("pi").etcd();
+    let mut cordoned = pi();
     cordoned.facts.unschedulable = true;
-    let mut unready = node("pi");
+    let mut unready = pi();
     unready.facts.ready.status = Some(false);
     for (other, answer) in [
-        (node("pi"), Answer::Yes),
+        (pi(), Answer::Yes),
         (cordoned, Answer::No),
         (unready, Answer::No),
-        (node("pi").off(), Answer::No),
-        (node("pi").state(State::Unknown), Answer::Unknown),
+        (pi().off(), Answer::No),
+        (pi().state(State::Unknown), Answer::Unknown),
     ] {
         let impact = assessed(&worker(other));
         assert_eq!(impact.emptied["gamer"].answer, answer, "{:?}", impact.emptied["gamer"]);
@@ -236,7 +237,7 @@ fn a_host_of_unknown_state_is_not_judged() {
 #[test]
 fn while_liveness_is_not_visible_every_answer_is_unknown() {
     let nodes = without(home(), &["gamer"]);
-    let impact = assess(&members(&nodes), None, false);
+    let impact = assess(&members(&nodes), None, &[], false);
     assert_eq!(impact.hosts.len(), 5);
     for may in impact.hosts.values().chain(impact.emptied.values()) {
         assert_eq!(may.answer, Answer::Unknown);
@@ -264,7 +265,7 @@ fn what_runs_only_here_is_reported_and_is_no_obstacle() {
         ("PersistentVolume pv-1", &["talos07"]),
     ]);
     let nodes = home();
-    let impact = assess(&members(&nodes), Some(&all), true);
+    let impact = assess(&members(&nodes), Some(&all), &[], true);
     let volume = "1 volume is only here, what uses it is down until it is back: PersistentVolume pv-1";
     assert_eq!(
         says(&impact.hosts["nixos"]),
@@ -287,7 +288,7 @@ fn what_runs_only_here_is_reported_and_is_no_obstacle() {
 fn a_workload_that_is_also_on_a_removed_or_switched_off_node_runs_only_here() {
     let all = workloads(&[("Deployment home/web", &["talos06", "talos08", "deleted"])]);
     let nodes = without(home(), &["gamer"]);
-    let impact = assess(&members(&nodes), Some(&all), true);
+    let impact = assess(&members(&nodes), Some(&all), &[], true);
     assert!(
         impact.hosts["nixos"].because[1].starts_with("1 workload runs only here"),
         "{impact:?}"
@@ -307,9 +308,10 @@ fn many_names_are_cut() {
             .iter()
             .map(|n| (n.clone(), BTreeSet::from(["talos06".to_owned()])))
             .collect(),
+        ..Workloads::default()
     };
     let nodes = home();
-    let impact = assess(&members(&nodes), Some(&all), true);
+    let impact = assess(&members(&nodes), Some(&all), &[], true);
     let because = &impact.hosts["nixos"].because[0];
     assert!(
         because.starts_with("9 workloads run only here") && because.ends_with("Job home/j4 and 4 more"),
@@ -320,7 +322,7 @@ fn many_names_are_cut() {
 #[test]
 fn workloads_that_are_not_watched_are_reported_as_such() {
     let nodes = home();
-    let impact = assess(&members(&nodes), None, true);
+    let impact = assess(&members(&nodes), None, &[], true);
     assert_eq!(
         says(&impact.hosts["nixos"]),
         (Answer::Yes, vec!["workloads are not watched"])
@@ -332,7 +334,7 @@ fn workloads_that_are_not_watched_are_reported_as_such() {
 fn the_most_important_reason_comes_first() {
     let nodes = without(home(), &["nixos", "talos01"]);
     let all = workloads(&[("Deployment home/web", &["talos08"])]);
-    let impact = assess(&members(&nodes), Some(&all), true);
+    let impact = assess(&members(&nodes), Some(&all), &[], true);
     let because = &impact.hosts["gamer"].because;
     let starts = [
         "etcd would lose its quorum",

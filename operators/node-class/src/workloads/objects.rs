@@ -1,0 +1,141 @@
+//! What the watches read of pods and volumes.
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Container, EmptyDirVolumeSource, NodeSelector, PersistentVolumeClaimVolumeSource, Pod, PodCondition, Toleration,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize};
+
+use super::Demands;
+
+/// What a watch reads of a Pod.
+#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
+#[resource(inherit = Pod)]
+#[serde(default)]
+pub struct SlimPod {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What of the spec matters.
+    pub spec: Option<SlimPodSpec>,
+    /// What of the status matters.
+    pub status: Option<SlimPodStatus>,
+}
+
+/// What a watch reads of a Pod's spec.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimPodSpec {
+    /// Where it runs.
+    pub node_name: Option<String>,
+    /// Labels that its node must have.
+    pub node_selector: Option<BTreeMap<String, String>>,
+    /// Where it may run.
+    pub affinity: Option<SlimAffinity>,
+    /// Taints that it tolerates.
+    pub tolerations: Option<Vec<Toleration>>,
+    /// For their requests.
+    pub containers: Vec<Container>,
+    /// Likewise.
+    pub init_containers: Option<Vec<Container>>,
+    /// Claims and emptyDirs.
+    pub volumes: Option<Vec<SlimPodVolume>>,
+}
+
+/// What a watch reads of a Pod's affinity.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimAffinity {
+    /// To nodes.
+    pub node_affinity: Option<SlimNodeAffinity>,
+}
+
+/// What a watch reads of a Pod's affinity to nodes.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimNodeAffinity {
+    /// What the node must be like.
+    pub required_during_scheduling_ignored_during_execution: Option<NodeSelector>,
+}
+
+/// What a watch reads of a Pod's volume.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimPodVolume {
+    /// Files that are deleted with the pod.
+    pub empty_dir: Option<EmptyDirVolumeSource>,
+    /// A claim.
+    pub persistent_volume_claim: Option<PersistentVolumeClaimVolumeSource>,
+}
+
+/// What a watch reads of a Pod's status.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimPodStatus {
+    /// Pending, Running, Succeeded, Failed.
+    pub phase: Option<String>,
+    /// For Ready.
+    pub conditions: Option<Vec<PodCondition>>,
+    /// Whether its containers run.
+    pub container_statuses: Option<Vec<SlimContainerStatus>>,
+}
+
+/// What a watch reads of a container's status.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct SlimContainerStatus {
+    /// It runs and passes its readiness probe.
+    pub ready: Option<bool>,
+}
+
+/// Drops annotations; labels are needed for the name of a Deployment.
+pub fn slim(pod: &mut SlimPod) {
+    pod.metadata.annotations = None;
+}
+
+impl SlimPodStatus {
+    /// A pod that restarts again and again is Running, but not ready.
+    pub(super) fn works(&self) -> bool {
+        let ready = |condition: &PodCondition| condition.type_ != "Ready" || condition.status == "True";
+        let runs = |container: &SlimContainerStatus| container.ready != Some(false);
+        self.phase.as_deref() == Some("Running")
+            && self.conditions.iter().flatten().all(ready)
+            && self.container_statuses.iter().flatten().all(runs)
+    }
+}
+
+impl SlimPodSpec {
+    pub(super) fn empty_dir(&self) -> bool {
+        let on_disk = |volume: &EmptyDirVolumeSource| volume.medium.as_deref() != Some("Memory");
+        let mut volumes = self.volumes.iter().flatten();
+        volumes.any(|volume| volume.empty_dir.as_ref().is_some_and(on_disk))
+    }
+
+    /// The memory that it requests: of its containers together, or of the largest that runs before them.
+    pub(super) fn memory(&self, bytes: impl Fn(&str) -> Option<u64>) -> u64 {
+        let of = |container: &Container| {
+            let requests = container.resources.as_ref().and_then(|r| r.requests.as_ref());
+            requests.and_then(|r| bytes(&r.get("memory")?.0)).unwrap_or_default()
+        };
+        let before = self.init_containers.iter().flatten().map(of).max().unwrap_or_default();
+        self.containers.iter().map(of).fold(0, u64::saturating_add).max(before)
+    }
+
+    pub(super) fn demands(&self, namespace: &str) -> Demands {
+        let for_good = |toleration: &&Toleration| toleration.toleration_seconds.is_none();
+        let claims = self.volumes.iter().flatten().filter_map(|volume| {
+            let claim = &volume.persistent_volume_claim.as_ref()?.claim_name;
+            Some(format!("{namespace}/{claim}"))
+        });
+        let to_nodes = self
+            .affinity
+            .as_ref()
+            .and_then(|affinity| affinity.node_affinity.as_ref());
+        Demands {
+            tolerations: self.tolerations.iter().flatten().filter(for_good).cloned().collect(),
+            selector: self.node_selector.clone().unwrap_or_default(),
+            affinity: to_nodes.and_then(|to| to.required_during_scheduling_ignored_during_execution.clone()),
+            claims: claims.collect(),
+        }
+    }
+}
