@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub struct Accepted {
     /// Jobs are not waited for.
     pub jobs: bool,
-    /// Pods that nobody starts again are evicted, too.
+    /// Pods that are not started again are evicted, too.
     pub no_controller: bool,
     /// Pods with data in an emptyDir likewise.
     pub empty_dir: bool,
@@ -40,7 +40,7 @@ impl Accepted {
 /// A pod that has to go before a node may be switched off, or a volume that has to be detached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// Its namespace; none for a volume.
+    /// None for a volume.
     pub namespace: String,
     pub name: String,
     /// Why it is still there, once that is known.
@@ -92,7 +92,7 @@ fn loss(pod: &Pod, accepted: Accepted) -> Option<String> {
     let mut empty_dirs = volumes.filter(|v| v.empty_dir.as_ref().is_some_and(|dir| on_disk(&dir.medium)));
     match owner {
         None if !accepted.no_controller => Some(format!(
-            "has no controller, so nobody starts it elsewhere; {}",
+            "has no controller, so it is not started elsewhere; {}",
             acknowledge("NoController")
         )),
         Some(owner) if owner.kind == "Job" && !accepted.jobs => Some(format!(
@@ -121,10 +121,8 @@ pub async fn left(
     let mut left = Vec::new();
     for node in nodes {
         let on_it = ListParams::default().fields(&format!("spec.nodeName={node}"));
-        let found = pods
-            .list(&on_it)
-            .await
-            .map_err(RequestError::when("listing the pods of a node"))?;
+        let found = pods.list(&on_it).await;
+        let found = found.map_err(RequestError::when("listing the pods of a node"))?;
         let pods = found.items.iter().filter(|pod| has_to_go(pod));
         left.extend(pods.map(|pod| Left::of(pod, node, down, accepted)));
     }
@@ -197,7 +195,7 @@ fn refusal(answer: &Status) -> String {
             text.unwrap_or(message)
         )
     } else if message.contains("more than one PodDisruptionBudget") {
-        "more than one PodDisruptionBudget selects it, so nobody can evict it; leave one of them".to_owned()
+        "more than one PodDisruptionBudget selects it, so it cannot be evicted; leave one of them".to_owned()
     } else if answer.code == 429 {
         format!("the API server refuses it now: {message}")
     } else {
