@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hearth_reconciler::error::RequestError;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod};
 use k8s_openapi::api::storage::v1::VolumeAttachment;
 use kube::api::{EvictParams, ListParams};
 use kube::core::Status;
@@ -59,22 +59,20 @@ impl Left {
     }
 
     fn of(pod: &Pod, node: &str, down: &BTreeSet<String>, accepted: Accepted) -> Self {
-        let (why, waits) = if pod.metadata.deletion_timestamp.is_none() {
-            match loss(pod, accepted) {
-                Some(loss) => (loss, true),
-                None => ("runs".to_owned(), false),
-            }
+        let waits = if pod.metadata.deletion_timestamp.is_none() {
+            loss(pod, accepted)
         } else if down.contains(node) {
-            let why = format!("cannot end, because {node} is down: it ends when the node is back, or is deleted");
-            (why, true)
+            Some(format!(
+                "cannot end, because {node} is down: it ends when the node is back, or is deleted"
+            ))
         } else {
-            ("is ending".to_owned(), true)
+            Some("is ending".to_owned())
         };
         Self {
             namespace: pod.namespace().unwrap_or_default(),
             name: pod.name_any(),
-            why,
-            waits,
+            waits: waits.is_some(),
+            why: waits.unwrap_or_else(|| "runs".to_owned()),
         }
     }
 }
@@ -88,8 +86,8 @@ fn loss(pod: &Pod, accepted: Accepted) -> Option<String> {
     let how = "or force the request (a value that ends in !)";
     let acknowledge = |loss| format!("to evict it, add {loss} to spec.drain.acknowledge of the NodeHost, {how}");
     let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    let on_disk = |medium: &Option<String>| medium.as_deref() != Some("Memory");
-    let mut empty_dirs = volumes.filter(|v| v.empty_dir.as_ref().is_some_and(|dir| on_disk(&dir.medium)));
+    let on_disk = |dir: &EmptyDirVolumeSource| dir.medium.as_deref() != Some("Memory");
+    let mut empty_dirs = volumes.filter(|volume| volume.empty_dir.as_ref().is_some_and(on_disk));
     match owner {
         None if !accepted.no_controller => Some(format!(
             "has no controller, so it is not started elsewhere; {}",
@@ -136,15 +134,11 @@ pub async fn left(
 /// The volumes that are attached to the nodes.
 async fn attached(client: &Client, nodes: &[String]) -> Result<Vec<Left>, RequestError> {
     let attachments = Api::<VolumeAttachment>::all(client.clone());
-    let attachments = attachments
-        .list(&ListParams::default())
-        .await
-        .map_err(RequestError::when("listing volume attachments"))?;
-    let here = attachments
-        .items
-        .into_iter()
-        .filter(|one| nodes.contains(&one.spec.node_name));
-    let left = here.map(|one| {
+    let attachments = attachments.list(&ListParams::default()).await;
+    let attachments = attachments.map_err(RequestError::when("listing volume attachments"))?;
+    let mut here = attachments.items;
+    here.retain(|one| nodes.contains(&one.spec.node_name));
+    let left = here.iter().map(|one| {
         let volume = one.spec.source.persistent_volume_name.as_ref();
         let name = volume.or(one.metadata.name.as_ref()).cloned().unwrap_or_default();
         Left {
