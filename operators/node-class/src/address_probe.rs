@@ -51,9 +51,8 @@ pub async fn run(ctx: Arc<Context>) {
             (host, answered)
         });
         let answers: BTreeMap<String, bool> = futures::future::join_all(answers).await.into_iter().collect();
-        let changed = ctx.observed.lock().answers != answers;
-        ctx.observed.lock().answers = answers;
-        if changed {
+        if answers != known {
+            ctx.observed.lock().answers = answers;
             ctx.wake.notify_one();
         }
     }

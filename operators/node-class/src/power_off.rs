@@ -39,8 +39,6 @@ pub struct Case<'a> {
     pub off: Option<&'a OffRequest>,
     /// Whether the host is on; Unknown while liveness is not clear.
     pub state: HostState,
-    /// The host has been seen off since the request under way (a boot in between, for example).
-    pub was_off: bool,
     /// Whether it may go off once it is emptied ([`crate::impact::Impact::emptied`]).
     pub may: Answer,
     /// The boots of its nodes that are up.
@@ -91,9 +89,7 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
             ..Next::default()
         };
     }
-    let back = |off: &OffRequest| {
-        case.state != HostState::Off && (case.was_off || off.phase == OffPhase::Off || rebooted(case, off))
-    };
+    let back = |off: &OffRequest| case.state != HostState::Off && (off.phase == OffPhase::Off || rebooted(case, off));
     match (case.asked, case.off) {
         (None, Some(off)) => Next::ended(&off.request),
         (Some(asked), Some(off)) if back(off) && asked == off.request => Next::ended(asked),
@@ -166,12 +162,8 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
     // Once the cordon was lifted, nothing is known of a host that was empty: it is emptied again. And a clock that went backwards
     // starts the time again; it is then measured from the new clock's time.
     let lifted = !case.lifted.is_empty();
-    let restart = lifted && off.phase == OffPhase::Drained;
-    let since = if changed || restart || now < off.since.0 {
-        now
-    } else {
-        off.since.0
-    };
+    let restart = changed || (lifted && off.phase == OffPhase::Drained) || now < off.since.0;
+    let since = if restart { now } else { off.since.0 };
     let passed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
     let over = passed >= case.deadline;
     let unseen = case.left.is_none() && off.phase == OffPhase::Draining && over;
@@ -222,7 +214,7 @@ fn refused(case: &Case<'_>, request: &str, before: bool) -> bool {
 
 fn lifted_line(node: &str) -> String {
     format!(
-        "somebody lifted the cordon of {node}, so that pods may have come back; it is set again, the more rarely the more often \
+        "the cordon of {node} was lifted, so that pods may have come back; it is set again, the more rarely the more often \
          this happens. To take the request back, remove the annotation {OFF} of the NodeHost"
     )
 }

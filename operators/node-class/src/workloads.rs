@@ -10,7 +10,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{NodeSelector, PersistentVolume, Toleration};
 use kube::ResourceExt;
 
-use crate::facts::{NodeFacts, Text, bytes, intern};
+use crate::facts::{NodeFacts, Text, intern};
 
 pub use objects::{SlimPod, slim};
 pub(crate) use placement::{NodeIndex, selects};
@@ -25,7 +25,7 @@ pub enum Role {
     Stays,
     /// It does work that begins anew elsewhere.
     Job,
-    /// Nobody would start it elsewhere.
+    /// It would not be started elsewhere.
     Bare,
     /// Its controller starts it elsewhere.
     Moves,
@@ -36,9 +36,7 @@ pub enum Role {
 pub struct Demands {
     /// Taints that it tolerates for good.
     pub tolerations: Vec<Toleration>,
-    /// Labels that the node must have.
     pub selector: BTreeMap<String, String>,
-    /// The required node affinity.
     pub affinity: Option<NodeSelector>,
     /// Its volume claims, `namespace/name`.
     pub claims: Vec<String>,
@@ -52,19 +50,15 @@ pub struct PodFacts {
     pub workload: Text,
     /// Its node; none while it waits for one.
     pub node: Option<Text>,
-    /// What would become of it.
     pub role: Role,
     /// It works: it is ready, and not ending.
     pub works: bool,
-    /// It is being deleted.
     pub ending: bool,
     /// It has files in an emptyDir on disk.
     pub empty_dir: bool,
-    /// It is a member of etcd.
     pub etcd: bool,
     /// Bytes of memory that it requests.
     pub memory: u64,
-    /// What it demands, if anything.
     pub demands: Option<Box<Demands>>,
 }
 
@@ -81,7 +75,7 @@ pub struct Workloads {
     pub claims: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Reduces a pod; none if it has ended.
+/// None if it has ended.
 pub fn of_pod(pod: &SlimPod) -> Option<Arc<PodFacts>> {
     let status = pod.status.as_ref();
     let phase = status.and_then(|status| status.phase.as_deref());
@@ -128,7 +122,7 @@ pub fn of_pod(pod: &SlimPod) -> Option<Arc<PodFacts>> {
         ending,
         empty_dir: spec.is_some_and(objects::SlimPodSpec::empty_dir),
         etcd,
-        memory: spec.map(|spec| spec.memory(bytes)).unwrap_or_default(),
+        memory: spec.map(objects::SlimPodSpec::memory).unwrap_or_default(),
         demands: (demands != Demands::default()).then(|| Box::new(demands)),
     }))
 }
@@ -141,7 +135,7 @@ pub struct VolumeFacts {
     claim: Option<String>,
 }
 
-/// Reduces a volume; none if it can be used everywhere.
+/// None if it can be used everywhere.
 pub fn of_volume(volume: &PersistentVolume) -> Option<VolumeFacts> {
     let spec = volume.spec.as_ref()?;
     let claim = spec.claim_ref.as_ref();

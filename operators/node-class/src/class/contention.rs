@@ -107,7 +107,7 @@ impl Contention {
         restored
     }
 
-    /// Notes that something of ours was put back that somebody had taken away.
+    /// Notes that something of ours was put back after another writer had removed it.
     pub(crate) fn restored(&mut self, node: &NodeFacts, key: &str, now: Duration) {
         self.account(node)
             .restored

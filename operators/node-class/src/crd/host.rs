@@ -48,7 +48,6 @@ pub struct NodeHostSpec {
     /// An address of the machine itself, `host` or `host:port` (default port 22). While its nodes are silent a TCP
     /// connection is tried; the outcome is part of `status.evidence` and can refute that the machine is off. It never proves
     /// that it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9.:\[\]_-]+$"))]
     pub address: Option<String>,
     /// When it is expected to be off. Silences alerts; the state is recorded all the same.
@@ -133,7 +132,7 @@ pub struct Drain {
 /// What is lost when a pod is evicted.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Pods without a controller: nobody starts them again.
+    /// Pods without a controller: they are not started again.
     NoController,
     /// The data in emptyDir volumes (but for those in memory).
     EmptyDir,

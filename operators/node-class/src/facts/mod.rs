@@ -11,7 +11,7 @@ mod intern;
 mod slim;
 
 pub use intern::{Text, Texts, intern, texts};
-use slim::SlimCondition;
+use slim::{SlimCapacity, SlimCondition};
 pub use slim::{SlimHistory, SlimLease, SlimNode, reduce, slim, slim_history};
 
 /// Field manager of everything that this operator writes.
@@ -86,8 +86,7 @@ impl NodeFacts {
         let (meta, status) = (&node.metadata, node.status.as_ref());
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
         let info = status.and_then(|s| s.node_info.clone()).unwrap_or_default();
-        let memory =
-            |of: Option<&slim::SlimCapacity>| of.and_then(|of| bytes(of.memory.as_deref()?)).unwrap_or_default();
+        let memory = |of: Option<&SlimCapacity>| of.and_then(|of| bytes(of.memory.as_deref()?)).unwrap_or_default();
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
@@ -128,7 +127,7 @@ impl NodeFacts {
         self.ready.status == Some(false) && self.ready.message.contains("node is shutting down")
     }
 
-    /// It runs a control plane, by the labels of kubeadm, Talos, k3s, RKE and `MicroK8s`. Whether etcd is there, too, is another question.
+    /// It runs a control plane, by the labels of kubeadm, Talos, k3s, RKE and `MicroK8s`. That says nothing about etcd.
     pub fn control_plane(&self) -> bool {
         let roles = [
             "node-role.kubernetes.io/control-plane",

@@ -38,7 +38,6 @@ pub struct SlimNodeStatus {
     pub conditions: Option<Vec<SlimCondition>>,
     pub node_info: Option<SlimNodeInfo>,
     pub capacity: Option<SlimCapacity>,
-    /// What of them pods may request.
     pub allocatable: Option<SlimCapacity>,
 }
 

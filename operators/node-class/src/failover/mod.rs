@@ -40,9 +40,8 @@ pub struct Case<'a> {
     pub address: Address,
     /// Another node of the host that is not down, and how long it has been silent: power is off for all of them or for none.
     pub alive: Option<(&'a str, Duration)>,
-    /// Somebody removed the out-of-service taint that we had set.
+    /// Another writer removed the out-of-service taint that we had set.
     pub removed: bool,
-    /// The longest reboot of this node seen.
     pub longest_reboot: Duration,
     /// It is a member of etcd, or may be.
     pub member: bool,
@@ -68,11 +67,9 @@ pub enum Address {
     Untried,
     /// It did not answer, which proves nothing.
     Silent,
-    /// It answered.
     Answers,
 }
 
-/// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// Nothing is to be done, or nothing may be: the reason, if it is to be reported. A taint that is ours stays.
@@ -112,7 +109,7 @@ pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
     } else if down && case.removed {
         let name = &case.node.name;
         let message = format!(
-            "somebody removed the taint {OUT_OF_SERVICE}, so it is not set again until the node has been back. To set it: {}",
+            "the taint {OUT_OF_SERVICE} was removed by another writer, so it is not set again until the node has been back. To set it: {}",
             command(name)
         );
         Decision::Leave(Some(Hold::because("TaintRemoved", message)))

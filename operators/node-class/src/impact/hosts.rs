@@ -5,11 +5,11 @@ use super::placement::{Pods, hard};
 use super::quorum::{Effect, Layout, Votes, effect};
 use super::reasons::{Reasons, list};
 use super::zones::{Counts, Name, fix, tolerated};
-use super::{Leaving, Member, Quorum};
+use super::{Leaving, Member, Quorum, said};
 use crate::crd::OFF;
 use crate::crd::host::{Answer, MayGoOff};
 use crate::liveness::State;
-use crate::workloads::{PodFacts, Role, Workloads};
+use crate::workloads::{Role, Workloads};
 
 /// What all hosts share, worked out once.
 #[derive(Debug)]
@@ -121,17 +121,10 @@ impl<'a> Assessment<'a> {
 
     /// Judges a host: as it is, once it is emptied, and for a request.
     pub(super) fn judge(&self, host: &str) -> (MayGoOff, MayGoOff, Answer) {
-        let said = |answer, text: &str| MayGoOff {
-            answer,
-            because: vec![text.to_owned()],
-        };
         let leave = self.leave(host);
         if leave.on.is_empty() {
-            return (
-                said(Answer::Yes, "it is off"),
-                said(Answer::Yes, "it is off"),
-                Answer::Yes,
-            );
+            let off = said(Answer::Yes, "it is off");
+            return (off.clone(), off, Answer::Yes);
         }
         if self.by_host.len() == 1 {
             // No advice where nothing could be otherwise. Emptying would do harm: pods, this operator's among them, could
@@ -204,7 +197,7 @@ impl<'a> Assessment<'a> {
                 "etcd would lose its quorum: {left} of {all} members left, {needed} needed; the API server would stop"
             )),
         }
-        // A member of a deleted node has a vote until somebody takes it out of etcd.
+        // A member of a deleted node has a vote until it is removed from etcd.
         let all = all + self.removed.len();
         let needed = all / 2 + 1;
         let then = effect(left, here, needed);
@@ -223,24 +216,14 @@ impl<'a> Assessment<'a> {
         let takers = || self.takers.iter().copied().filter(|taker| leave.stays(taker));
         let open = takers().any(|taker| hard(&taker.node.taints).next().is_none());
         let moving = self.pods.moving(&leave.on);
-        // Most pods fit; it is only worth a look where taints, labels or memory stand against it.
         let none = moving.is_empty();
         let misfits = self.pods.misfits(moving, takers);
-        let first = || {
-            misfits
-                .iter()
-                .next()
-                .map(|(name, why)| format!(" ({name}: {why})"))
-                .unwrap_or_default()
-        };
+        let first = misfits.first_key_value();
         if open || (takers().next().is_some() && misfits.is_empty() && (!none || leave.granted())) {
-            if let Some((name, why)) = misfits.iter().next() {
-                let line = match misfits.len() {
-                    1 => format!("1 workload could go nowhere: {name} ({why})"),
-                    n => format!("{n} workloads could go nowhere, the first: {name} ({why})"),
-                };
-                reasons.notes.push(line);
-            }
+            reasons.notes.extend(first.map(|(name, why)| match misfits.len() {
+                1 => format!("1 workload could go nowhere: {name} ({why})"),
+                n => format!("{n} workloads could go nowhere, the first: {name} ({why})"),
+            }));
         } else if self.unknown.iter().any(|member| leave.stays(member)) {
             let text = "it is not known whether another node could take its pods";
             reasons.unsure.push(text.to_owned());
@@ -249,14 +232,12 @@ impl<'a> Assessment<'a> {
             reasons.against.push(text.to_owned());
         } else {
             let taint = takers().find_map(|taker| hard(&taker.node.taints).next());
-            let taint = taint
-                .map(|taint| format!("{}:{}", taint.key, taint.effect))
-                .unwrap_or_default();
-            let text = format!(
-                "no other node could take its pods: the others have taints such as {taint}{}",
-                first()
-            );
-            reasons.against.push(text);
+            let taint = taint.map(|taint| format!("{}:{}", taint.key, taint.effect));
+            reasons.against.push(format!(
+                "no other node could take its pods: the others have taints such as {}{}",
+                taint.unwrap_or_default(),
+                first.map_or_else(String::new, |(name, why)| format!(" ({name}: {why})"))
+            ));
         }
     }
 
@@ -329,28 +310,29 @@ impl<'a> Assessment<'a> {
             now.notes.push(line.clone());
             emptied.notes.push(line);
         }
-        let lost = [
-            (
-                "runs a Job, which begins anew elsewhere; a request waits for it until the deadline",
-                &(|pod: &PodFacts| pod.role == Role::Job) as &dyn Fn(&PodFacts) -> bool,
-            ),
-            (
-                "has no controller, so that nobody starts it elsewhere; a request leaves it until that is acknowledged",
-                &|pod| pod.role == Role::Bare,
-            ),
-            (
-                "has data in an emptyDir, which is deleted with the pod; a request leaves it until that is acknowledged",
-                &|pod| pod.empty_dir && pod.role == Role::Moves,
-            ),
-        ];
-        for (what, is) in lost {
-            let pods = self.pods.on(&leave.on).filter(|pod| is(pod) && !pod.ending);
-            let names: BTreeSet<&str> = pods.map(|pod| &*pod.workload).collect();
-            if !names.is_empty() {
-                let line = format!("{}: {what}", list(names.iter().copied()));
-                now.notes.push(line.clone());
-                emptied.notes.push(line);
-            }
+        let mut lost: BTreeMap<(u8, &str), BTreeSet<&str>> = BTreeMap::new();
+        for pod in self.pods.on(&leave.on).filter(|pod| !pod.ending) {
+            let what = match pod.role {
+                Role::Job => (
+                    0,
+                    "runs a Job, which begins anew elsewhere; a request waits for it until the deadline",
+                ),
+                Role::Bare => (
+                    1,
+                    "has no controller, so that it is not started elsewhere; a request leaves it until that is acknowledged",
+                ),
+                Role::Moves if pod.empty_dir => (
+                    2,
+                    "has data in an emptyDir, which is deleted with the pod; a request leaves it until that is acknowledged",
+                ),
+                Role::Moves | Role::Stays => continue,
+            };
+            lost.entry(what).or_default().insert(&pod.workload);
+        }
+        for ((_, what), names) in lost {
+            let line = format!("{}: {what}", list(names.iter().copied()));
+            now.notes.push(line.clone());
+            emptied.notes.push(line);
         }
     }
 }

@@ -62,7 +62,6 @@ pub struct Quorum {
     pub members: usize,
     /// Those that are up and ready.
     pub up: usize,
-    /// Needed.
     pub needed: usize,
     /// The nodes with a member.
     pub of: BTreeSet<String>,
@@ -90,8 +89,8 @@ pub struct Impact {
 }
 
 /// Assesses the cluster. `sees` is whether liveness is clear; while it is not, answers are Unknown (zones follow the Ready
-/// conditions, and are assessed all the same). `removed` are members of etcd whose Node was deleted: unless somebody told etcd,
-/// they are members still.
+/// conditions, and are assessed all the same). `removed` are members of etcd whose Node was deleted: unless they were
+/// removed from etcd, they are members still.
 pub fn assess(members: &[Member<'_>], workloads: Option<&Workloads>, removed: &[String], sees: bool) -> Impact {
     let assessment = hosts::Assessment::of(members, workloads, removed);
     let mut impact = Impact {
@@ -108,7 +107,8 @@ pub fn assess(members: &[Member<'_>], workloads: Option<&Workloads>, removed: &[
             assessment.judge(host)
         } else {
             let why = "the nodes are not seen clearly now: just started, cut off, or too much changed at once";
-            (unknown(why), unknown(why), Answer::Unknown)
+            let unknown = said(Answer::Unknown, why);
+            (unknown.clone(), unknown, Answer::Unknown)
         };
         impact.hosts.insert(host.to_owned(), now);
         impact.emptied.insert(host.to_owned(), emptied);
@@ -121,14 +121,14 @@ impl Impact {
     /// Whether a host may go off now, or once it is emptied. Unknown for a host of which no Node exists.
     pub fn may_go_off(&self, host: &str, emptied: bool) -> MayGoOff {
         let all = if emptied { &self.emptied } else { &self.hosts };
-        let unseen = || unknown("none of its nodes is in the cluster");
+        let unseen = || said(Answer::Unknown, "none of its nodes is in the cluster");
         all.get(host).cloned().unwrap_or_else(unseen)
     }
 }
 
-fn unknown(why: &str) -> MayGoOff {
+fn said(answer: Answer, why: &str) -> MayGoOff {
     MayGoOff {
-        answer: Answer::Unknown,
+        answer,
         because: vec![why.to_owned()],
     }
 }
@@ -137,18 +137,15 @@ fn unknown(why: &str) -> MayGoOff {
 fn only_volatile(members: &[Member<'_>], workloads: &Workloads, impact: &mut Impact) {
     let by_name: BTreeMap<&str, &Member<'_>> = members.iter().map(|m| (m.node.name.as_str(), m)).collect();
     for (name, nodes) in &workloads.nodes {
-        let known = nodes.iter().filter_map(|node| by_name.get(node.as_str()));
-        let volatile = |member: &Member<'_>| member.availability == Availability::Volatile;
-        if known.clone().next().is_none() || !known.clone().all(|member| volatile(member)) {
+        let known: Vec<_> = nodes.iter().filter_map(|node| by_name.get(node.as_str())).collect();
+        let steady = known.iter().any(|member| member.availability != Availability::Volatile);
+        if known.is_empty() || steady {
             continue;
         }
-        let hosts: BTreeSet<&str> = known.map(|member| member.host).collect();
+        let hosts: BTreeSet<&str> = known.iter().map(|member| member.host).collect();
         for host in hosts {
-            impact
-                .only_volatile_on
-                .entry(host.to_owned())
-                .or_default()
-                .push(name.clone());
+            let here = impact.only_volatile_on.entry(host.to_owned()).or_default();
+            here.push(name.clone());
         }
         impact.only_volatile.push(name.clone());
     }

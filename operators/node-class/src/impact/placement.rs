@@ -43,20 +43,18 @@ pub(super) struct Pods<'a> {
 
 impl<'a> Pods<'a> {
     pub(super) fn of(workloads: Option<&'a Workloads>) -> Self {
-        let mut by_node: BTreeMap<&str, Vec<&PodFacts>> = BTreeMap::new();
-        let mut requested: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut pods = Self {
+            claims: workloads,
+            ..Self::default()
+        };
         for pod in workloads.iter().flat_map(|workloads| &workloads.pods) {
             if let Some(node) = pod.node.as_deref() {
-                by_node.entry(node).or_default().push(pod);
-                let sum = requested.entry(node).or_default();
+                pods.by_node.entry(node).or_default().push(pod);
+                let sum = pods.requested.entry(node).or_default();
                 *sum = sum.saturating_add(pod.memory);
             }
         }
-        Self {
-            by_node,
-            requested,
-            claims: workloads,
-        }
+        pods
     }
 
     pub(super) fn on<'m>(&self, members: &'m [&'m Member<'m>]) -> impl Iterator<Item = &'a PodFacts> {
@@ -104,31 +102,23 @@ impl<'a> Pods<'a> {
     }
 
     fn misfit(&self, pod: &PodFacts, member: &Member<'_>, more: u64) -> Option<Misfit> {
-        const NOTHING: &Demands = &Demands {
-            tolerations: Vec::new(),
-            selector: BTreeMap::new(),
-            affinity: None,
-            claims: Vec::new(),
-        };
-        let (node, demands) = (member.node, pod.demands.as_deref().unwrap_or(NOTHING));
-        let lacks = |(key, value): (&String, &String)| node.label(key) != Some(value.as_str());
-        if let Some((key, _)) = demands.selector.iter().find(|pair| lacks(*pair)) {
-            let of_machine = key == "kubernetes.io/arch" || key == "beta.kubernetes.io/arch";
-            return Some(if of_machine {
+        let nothing = Demands::default();
+        let (node, demands) = (member.node, pod.demands.as_deref().unwrap_or(&nothing));
+        let labels = |of_machine| {
+            if of_machine {
                 Misfit::Architecture
             } else {
                 Misfit::Labels
-            });
+            }
+        };
+        let lacks = |(key, value): (&String, &String)| node.label(key) != Some(value.as_str());
+        if let Some((key, _)) = demands.selector.iter().find(|pair| lacks(*pair)) {
+            return Some(labels(key == "kubernetes.io/arch" || key == "beta.kubernetes.io/arch"));
         }
         if let Some(affinity) = demands.affinity.as_ref().filter(|affinity| !selects(affinity, node)) {
             let terms = affinity.node_selector_terms.iter();
             let mut demanded = terms.flat_map(|term| term.match_expressions.iter().flatten());
-            let of_machine = demanded.all(|one| one.key == "kubernetes.io/arch");
-            return Some(if of_machine {
-                Misfit::Architecture
-            } else {
-                Misfit::Labels
-            });
+            return Some(labels(demanded.all(|one| one.key == "kubernetes.io/arch")));
         }
         let usable = |claim: &String| {
             let nodes = self.claims.and_then(|workloads| workloads.claims.get(claim));

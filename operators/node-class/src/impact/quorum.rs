@@ -17,7 +17,6 @@ pub(super) enum Layout<'a> {
 /// A control plane whose datastore cannot be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unjudged<'a> {
-    /// Why.
     pub(super) why: &'static str,
     /// The nodes that run a control plane; empty if none does visibly.
     pub(super) control_plane: BTreeSet<&'a str>,
@@ -50,16 +49,16 @@ impl<'a> Layout<'a> {
             return Self::Known(control_plane);
         }
         let quorum = control_plane.len() / 2 + 1;
-        let (why, needed) = match (control_plane.len(), workloads) {
-            (0, _) => ("no node shows that it runs a control plane", 0),
-            _ if of("+k3s") || of("+rke2") => ("no server has the role etcd, so that the datastore is SQL", 1),
+        let (needed, why) = match (control_plane.len(), workloads) {
+            (0, _) => (0, "no node shows that it runs a control plane"),
+            _ if of("+k3s") || of("+rke2") => (1, "no server has the role etcd, so that the datastore is SQL"),
             (_, Some(_)) => (
-                "the control-plane nodes have neither the role etcd nor etcd pods",
                 quorum,
+                "the control-plane nodes have neither the role etcd nor etcd pods",
             ),
             (_, None) => (
-                "the control-plane nodes do not have the role etcd, and pods are not watched",
                 quorum,
+                "the control-plane nodes do not have the role etcd, and pods are not watched",
             ),
         };
         Self::Unknown(Unjudged {
@@ -70,7 +69,7 @@ impl<'a> Layout<'a> {
     }
 
     fn has(&self, member: &Member<'_>) -> bool {
-        matches!(self, Self::Known(names) if names.contains(member.node.name.as_str()))
+        matches!(self, Self::Known(_)) && self.may_vote(member)
     }
 
     /// Counts the members.
@@ -90,10 +89,11 @@ impl<'a> Layout<'a> {
 
     /// Whether there is, or may be, a member on this node.
     pub(super) fn may_vote(&self, member: &Member<'_>) -> bool {
-        match self {
-            Self::Known(names) => names.contains(member.node.name.as_str()),
-            Self::Unknown(unjudged) => unjudged.control_plane.contains(member.node.name.as_str()),
-        }
+        let (Self::Known(names)
+        | Self::Unknown(Unjudged {
+            control_plane: names, ..
+        })) = self;
+        names.contains(member.node.name.as_str())
     }
 
     /// Hosts whose members are so many that the rest is no quorum, unless there is one host only.
@@ -103,13 +103,9 @@ impl<'a> Layout<'a> {
         for member in members {
             *on.entry(member.host).or_default() += usize::from(self.has(member));
         }
-        if on.len() < 2 {
-            return BTreeSet::new();
-        }
-        let critical = on
-            .into_iter()
-            .filter(|(_, n)| *n > 0 && total.members - n < total.needed);
-        critical.map(|(host, _)| host.to_owned()).collect()
+        let several = on.len() > 1;
+        on.retain(|_, n| several && *n > 0 && total.members - *n < total.needed);
+        on.into_keys().map(str::to_owned).collect()
     }
 }
 

@@ -19,27 +19,25 @@ pub(super) struct Reasons {
 impl Reasons {
     /// What a request gets.
     pub(super) fn request(&self) -> Answer {
-        match (self.against.is_empty() && !self.likely, self.unsure.is_empty()) {
-            (false, _) => Answer::No,
-            (true, false) => Answer::Unknown,
-            (true, true) => Answer::Yes,
-        }
+        answer(self.likely || !self.against.is_empty(), !self.unsure.is_empty())
     }
 
     pub(super) fn answer(self) -> MayGoOff {
-        let answer = match (
-            self.against.is_empty(),
-            self.unsure.is_empty() && self.unjudged.is_empty(),
-        ) {
-            (false, _) => Answer::No,
-            (true, false) => Answer::Unknown,
-            (true, true) => Answer::Yes,
-        };
+        let unknown = !(self.unsure.is_empty() && self.unjudged.is_empty());
+        let answer = answer(!self.against.is_empty(), unknown);
         let mut because = [self.against, self.unsure, self.unjudged, self.notes].concat();
         if because.is_empty() {
             because.push("nothing that is known stands against it".to_owned());
         }
         MayGoOff { answer, because }
+    }
+}
+
+fn answer(against: bool, unknown: bool) -> Answer {
+    match (against, unknown) {
+        (true, _) => Answer::No,
+        (false, true) => Answer::Unknown,
+        (false, false) => Answer::Yes,
     }
 }
 

@@ -8,11 +8,13 @@ use kube::ResourceExt;
 
 use super::Planner;
 use super::class_status::{flag, handled};
+use super::nodes::address;
 use super::off_request::{granted, host_state};
 use super::types::{Plan, Step};
 use crate::crd::history::Kind;
 use crate::crd::host::{HostNode, HostState, OffPhase};
 use crate::crd::{Availability, NodeHost, NodeHostStatus};
+use crate::failover::Address;
 use crate::host::window_problem;
 use crate::impact::Leaving;
 use crate::liveness::{LivenessStatus, State};
@@ -24,6 +26,7 @@ pub(super) const ONLY_HERE: &str = "OnlyHere";
 
 impl Planner {
     pub(super) fn view_hosts(&mut self, step: &Step<'_>, plan: &mut Plan) {
+        self.granted.clear();
         let mut leaving = step.leaving.clone();
         let mut on: BTreeMap<&str, Vec<(&String, LivenessStatus)>> = BTreeMap::new();
         for (node, host) in &step.claims.host {
@@ -37,24 +40,20 @@ impl Planner {
                 ..*step
             };
             let status = self.view_host(&now, &nodes, plan, host);
-            // What is granted now counts for who comes next.
-            let off = status.off.as_ref().filter(|off| granted(off));
-            if let Some(since) = off.map(|off| off.since.0)
-                && !matches!(leaving.get(&name), Some(Leaving::Granted(_)))
-            {
-                leaving.insert(name.clone(), Leaving::Granted(since));
-                plan.impact = self.impact(&Step {
-                    leaving: &leaving,
-                    ..*step
-                });
+            if let Some(off) = status.off.as_ref().filter(|off| granted(off)) {
+                let since = off.since.0;
+                self.granted.insert(name.clone(), (off.request.clone(), since));
+                // What is granted now counts for who comes next.
+                if !matches!(leaving.get(&name), Some(Leaving::Granted(_))) {
+                    leaving.insert(name.clone(), Leaving::Granted(since));
+                    plan.impact = self.impact(&Step {
+                        leaving: &leaving,
+                        ..*step
+                    });
+                }
             }
             plan.hosts.insert(name, status);
         }
-        let granted = plan.hosts.iter().filter_map(|(name, status)| {
-            let off = status.off.as_ref().filter(|off| granted(off))?;
-            Some((name.clone(), (off.request.clone(), off.since.0)))
-        });
-        self.granted = granted.collect();
     }
 
     fn view_host(
@@ -84,7 +83,7 @@ impl Planner {
             last_handled_reconcile_at: handled(host.metadata.annotations.as_ref()),
             state: Some(state),
             since: since(&old, state, &present),
-            evidence: Some(evidence(nodes, state) + address(step, host, state)),
+            evidence: Some(evidence(nodes, state) + address_in_words(step, host, state)),
             availability: host.spec.availability.map(Availability::from).or(worst),
             expected_off: windows || off,
             nodes: nodes
@@ -105,7 +104,7 @@ impl Planner {
     }
 
     fn conditions(step: &Step<'_>, plan: &Plan, host: &NodeHost, name: &str, status: &mut NodeHostStatus) {
-        let Step { claims, now, .. } = *step;
+        let (claims, now) = (step.claims, step.now);
         let risk = plan.impact.quorum_hosts.contains(name).then(|| {
             let quorum = &plan.impact.quorum;
             format!(
@@ -209,18 +208,11 @@ fn evidence(nodes: &[(&String, LivenessStatus)], state: HostState) -> String {
 }
 
 /// What the address of a host says whose nodes are all silent.
-fn address(step: &Step<'_>, host: &NodeHost, state: HostState) -> &'static str {
-    if host.spec.address.is_none() || state != HostState::Off {
-        return "";
-    }
-    match host
-        .metadata
-        .name
-        .as_ref()
-        .and_then(|name| step.observed.answers.get(name))
-    {
-        None => "; its address was not tried yet",
-        Some(false) => "; its address does not answer",
-        Some(true) => "; its address answers, so the machine is on",
+fn address_in_words(step: &Step<'_>, host: &NodeHost, state: HostState) -> &'static str {
+    match address(step, host, state == HostState::Off) {
+        Address::None => "",
+        Address::Untried => "; its address was not tried yet",
+        Address::Silent => "; its address does not answer",
+        Address::Answers => "; its address answers, so the machine is on",
     }
 }

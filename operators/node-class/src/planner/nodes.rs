@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Taint;
 use kube::ResourceExt;
 
+use super::off_request::granted;
 use super::pending_write::PendingWrite;
 use super::types::{NodePlan, Plan, Step, find_host};
 use super::unusable_classes::usable;
@@ -28,26 +29,22 @@ pub(super) struct View {
 
 impl Planner {
     pub(super) fn members<'a>(&self, step: &Step<'a>) -> Vec<Member<'a>> {
-        let member = |(name, node): (&'a String, &'a Arc<NodeFacts>)| Member {
-            node,
-            state: self.liveness(name).state,
-            host: step.domains.host.get(name).map_or(name.as_str(), String::as_str),
-            availability: self.availability(step.observed, step.claims, name),
-            leaving: step
-                .domains
-                .host
-                .get(name)
-                .and_then(|host| step.leaving.get(host))
-                .copied(),
+        let member = |(name, node): (&'a String, &'a Arc<NodeFacts>)| {
+            let host = step.domains.host.get(name).unwrap_or(name);
+            Member {
+                node,
+                state: self.liveness(name).state,
+                host,
+                availability: self.availability(step.observed, step.claims, name),
+                leaving: step.leaving.get(host).copied(),
+            }
         };
         step.observed.nodes.iter().map(member).collect()
     }
 
     pub(super) fn impact(&self, step: &Step<'_>) -> Impact {
-        let gone = self.entries.iter().filter(|(name, entry)| {
-            let there = step.observed.nodes.contains_key(*name);
-            entry.etcd && !there
-        });
+        let there = |name: &String| step.observed.nodes.contains_key(name);
+        let gone = self.entries.iter().filter(|(name, entry)| entry.etcd && !there(name));
         let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
         let workloads = step.observed.workloads.as_deref();
         impact::assess(&self.members(step), workloads, &gone, step.clear)
@@ -143,7 +140,7 @@ impl Planner {
         let ours = is_out_of_service(node);
         let mark = OwnedTaints::of(node);
         let out = taint(OUT_OF_SERVICE, Some("nodeshutdown"), "NoExecute");
-        // The mark outlives a taint that somebody else removes.
+        // The mark outlives a taint that another writer removes.
         let absent = node.taints.iter().all(|taint| taint.key != OUT_OF_SERVICE);
         let marked = mark.as_ref().is_some_and(|mark| mark.marks(&out));
         let there = kept(node);
@@ -231,7 +228,7 @@ impl Planner {
 type Alive<'a> = BTreeMap<&'a str, Vec<(&'a str, Duration)>>;
 
 /// What the host's address says; it is only asked when none of its nodes is alive.
-fn address(step: &Step<'_>, host: &NodeHost, silent: bool) -> Address {
+pub(super) fn address(step: &Step<'_>, host: &NodeHost, silent: bool) -> Address {
     if host.spec.address.is_none() || !silent {
         return Address::None;
     }
@@ -254,12 +251,9 @@ fn kept(node: &NodeFacts) -> Vec<Taint> {
 
 /// The request for which the node is to be cordoned. While its host is disputed or suspended nothing changes.
 fn cordon(host: Option<&NodeHost>, disputed: bool, node: &NodeFacts) -> Option<String> {
-    use crate::crd::host::OffPhase;
     if disputed || host.is_some_and(|host| host.spec.suspend) {
         return node.annotations.get(CORDONED).map(ToString::to_string);
     }
-    let host = host?;
-    let off = host.status.as_ref().and_then(|status| status.off.as_ref());
-    off.filter(|off| off.phase != OffPhase::Refused)
-        .map(|off| off.request.clone())
+    let off = host?.status.as_ref().and_then(|status| status.off.as_ref());
+    off.filter(|off| granted(off)).map(|off| off.request.clone())
 }

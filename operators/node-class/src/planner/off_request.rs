@@ -68,8 +68,7 @@ impl Planner {
             let facts = step.observed.nodes.get(*node)?;
             Some((*node, facts, liveness))
         });
-        // While nothing ever tells whether a node is alive (it has no lease), its Ready condition has to do: else a request would
-        // never get an answer.
+        // While a node has no lease, its Ready condition has to do: else a request would never get an answer.
         let long = self.timing.grace.saturating_mul(2);
         let judged = present.clone().map(|(_, facts, liveness)| match liveness.state {
             State::Unknown if liveness.silent < long => State::Unknown,
@@ -94,7 +93,6 @@ impl Planner {
             state: host_state(&judged.collect::<Vec<_>>()),
             boots: &boots.collect(),
             lifted: &lifted,
-            was_off: off.is_some_and(|off| off.phase == OffPhase::Off),
             may: plan.impact.requests.get(&name).copied().unwrap_or(Answer::Unknown),
             left: step.observed.pods_left.get(&name).map(Vec::as_slice),
             deadline: deadline(host),

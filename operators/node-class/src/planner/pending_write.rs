@@ -28,7 +28,7 @@ impl PendingWrite {
             // Cordoned by another writer already: that is as good, and not ours to lift.
             (Some(_), None) if node.unschedulable => None,
             (Some(request), None) => Some(Cordon::For(request.clone())),
-            // Somebody lifted ours.
+            // Ours was lifted by another writer.
             (Some(request), Some(_)) if !node.unschedulable && !node_plan.wanted.held.contains(CORDON) => {
                 Some(Cordon::For(request.clone()))
             }

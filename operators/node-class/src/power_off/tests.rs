@@ -14,7 +14,6 @@ struct Sim {
     handled: Option<String>,
     off: Option<OffRequest>,
     state: HostState,
-    was_off: bool,
     may: Answer,
     left: Option<Vec<String>>,
     boots: BTreeMap<String, String>,
@@ -27,7 +26,6 @@ fn sim() -> Sim {
         handled: None,
         off: None,
         state: HostState::On,
-        was_off: false,
         may: Answer::Yes,
         left: Some(vec!["Pod home/web-0".to_owned()]),
         boots: boots("1"),
@@ -61,7 +59,6 @@ impl Sim {
             handled: self.handled.as_deref(),
             off: self.off.as_ref(),
             state: self.state,
-            was_off: self.was_off,
             boots: &self.boots,
             lifted: &self.lifted,
             may: self.may,
@@ -344,7 +341,7 @@ fn a_host_that_is_partly_off_is_not_off() {
 
 #[test]
 fn a_return_that_was_not_observed_ends_the_request_as_well() {
-    let mut sim = sim().draining("a").with(|sim| sim.was_off = true);
+    let mut sim = sim().draining("a").with(|sim| sim.boots = boots("2"));
     sim.step(10);
     assert!(!sim.cordoned());
     assert_eq!(sim.handled.as_deref(), Some("a"));
@@ -371,7 +368,7 @@ fn while_liveness_is_not_visible_nothing_changes() {
         sim().asked("a"),
         sim().draining("a"),
         sim().draining("a").with(|sim| sim.asked = None),
-        sim().draining("a").with(|sim| sim.was_off = true),
+        sim().draining("a").with(|sim| sim.boots = boots("2")),
     ];
     for start in starts {
         let before = start.clone();

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hearth_reconciler::error::RequestError;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod};
 use k8s_openapi::api::storage::v1::VolumeAttachment;
 use kube::api::{EvictParams, ListParams};
 use kube::core::Status;
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub struct Accepted {
     /// Jobs are not waited for.
     pub jobs: bool,
-    /// Pods that nobody starts again are evicted, too.
+    /// Pods that are not started again are evicted, too.
     pub no_controller: bool,
     /// Pods with data in an emptyDir likewise.
     pub empty_dir: bool,
@@ -40,7 +40,7 @@ impl Accepted {
 /// A pod that has to go before a node may be switched off, or a volume that has to be detached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// Its namespace; none for a volume.
+    /// None for a volume.
     pub namespace: String,
     pub name: String,
     /// Why it is still there, once that is known.
@@ -59,22 +59,20 @@ impl Left {
     }
 
     fn of(pod: &Pod, node: &str, down: &BTreeSet<String>, accepted: Accepted) -> Self {
-        let (why, waits) = if pod.metadata.deletion_timestamp.is_none() {
-            match loss(pod, accepted) {
-                Some(loss) => (loss, true),
-                None => ("runs".to_owned(), false),
-            }
+        let waits = if pod.metadata.deletion_timestamp.is_none() {
+            loss(pod, accepted)
         } else if down.contains(node) {
-            let why = format!("cannot end, because {node} is down: it ends when the node is back, or is deleted");
-            (why, true)
+            Some(format!(
+                "cannot end, because {node} is down: it ends when the node is back, or is deleted"
+            ))
         } else {
-            ("is ending".to_owned(), true)
+            Some("is ending".to_owned())
         };
         Self {
             namespace: pod.namespace().unwrap_or_default(),
             name: pod.name_any(),
-            why,
-            waits,
+            waits: waits.is_some(),
+            why: waits.unwrap_or_else(|| "runs".to_owned()),
         }
     }
 }
@@ -88,11 +86,11 @@ fn loss(pod: &Pod, accepted: Accepted) -> Option<String> {
     let how = "or force the request (a value that ends in !)";
     let acknowledge = |loss| format!("to evict it, add {loss} to spec.drain.acknowledge of the NodeHost, {how}");
     let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    let on_disk = |medium: &Option<String>| medium.as_deref() != Some("Memory");
-    let mut empty_dirs = volumes.filter(|v| v.empty_dir.as_ref().is_some_and(|dir| on_disk(&dir.medium)));
+    let on_disk = |dir: &EmptyDirVolumeSource| dir.medium.as_deref() != Some("Memory");
+    let mut empty_dirs = volumes.filter(|volume| volume.empty_dir.as_ref().is_some_and(on_disk));
     match owner {
         None if !accepted.no_controller => Some(format!(
-            "has no controller, so nobody starts it elsewhere; {}",
+            "has no controller, so it is not started elsewhere; {}",
             acknowledge("NoController")
         )),
         Some(owner) if owner.kind == "Job" && !accepted.jobs => Some(format!(
@@ -121,10 +119,8 @@ pub async fn left(
     let mut left = Vec::new();
     for node in nodes {
         let on_it = ListParams::default().fields(&format!("spec.nodeName={node}"));
-        let found = pods
-            .list(&on_it)
-            .await
-            .map_err(RequestError::when("listing the pods of a node"))?;
+        let found = pods.list(&on_it).await;
+        let found = found.map_err(RequestError::when("listing the pods of a node"))?;
         let pods = found.items.iter().filter(|pod| has_to_go(pod));
         left.extend(pods.map(|pod| Left::of(pod, node, down, accepted)));
     }
@@ -138,15 +134,11 @@ pub async fn left(
 /// The volumes that are attached to the nodes.
 async fn attached(client: &Client, nodes: &[String]) -> Result<Vec<Left>, RequestError> {
     let attachments = Api::<VolumeAttachment>::all(client.clone());
-    let attachments = attachments
-        .list(&ListParams::default())
-        .await
-        .map_err(RequestError::when("listing volume attachments"))?;
-    let here = attachments
-        .items
-        .into_iter()
-        .filter(|one| nodes.contains(&one.spec.node_name));
-    let left = here.map(|one| {
+    let attachments = attachments.list(&ListParams::default()).await;
+    let attachments = attachments.map_err(RequestError::when("listing volume attachments"))?;
+    let mut here = attachments.items;
+    here.retain(|one| nodes.contains(&one.spec.node_name));
+    let left = here.iter().map(|one| {
         let volume = one.spec.source.persistent_volume_name.as_ref();
         let name = volume.or(one.metadata.name.as_ref()).cloned().unwrap_or_default();
         Left {
@@ -197,7 +189,7 @@ fn refusal(answer: &Status) -> String {
             text.unwrap_or(message)
         )
     } else if message.contains("more than one PodDisruptionBudget") {
-        "more than one PodDisruptionBudget selects it, so nobody can evict it; leave one of them".to_owned()
+        "more than one PodDisruptionBudget selects it, so it cannot be evicted; leave one of them".to_owned()
     } else if answer.code == 429 {
         format!("the API server refuses it now: {message}")
     } else {

@@ -36,7 +36,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
         history::create(&ctx, &name).await?;
     }
     // What is left on the node decides about one taint only: that it cannot be seen holds up no write.
-    let waits = look_for_leftovers(&ctx, &node.facts).await;
+    let looked = look_for_leftovers(&ctx, &node.facts).await;
     let api = Api::<SlimNode>::all(ctx.process.client.clone());
     let theirs = write(&api, node.versioned(), node_plan, |facts, done| note(&ctx, facts, done)).await?;
     let refused = !theirs.is_empty();
@@ -45,7 +45,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
         ctx.planner.lock().refused(&name, theirs, Now::read());
         ctx.wake.notify_one();
     }
-    Ok(if waits? || refused {
+    Ok(if refused || looked? {
         Action::requeue(REQUEUE)
     } else {
         Action::await_change()
@@ -75,8 +75,7 @@ fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
     }
     if let Some(cordon) = &done.cordon {
         if matches!(cordon, Cordon::For(_)) && facts.annotations.contains_key(CORDONED) {
-            let now = Now::read().mono;
-            ctx.planner.lock().contention.restored(facts, CORDON, now);
+            ctx.planner.lock().contention.restored(facts, CORDON, Now::read().mono);
             ctx.metrics.restored(1);
         }
         ctx.metrics.write("cordon");

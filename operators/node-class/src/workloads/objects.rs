@@ -2,89 +2,54 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Container, EmptyDirVolumeSource, NodeSelector, PersistentVolumeClaimVolumeSource, Pod, PodCondition, Toleration,
+    Affinity, Container, EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource, Pod, PodCondition, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
 use super::Demands;
+use crate::facts::bytes;
 
 /// What a watch reads of a Pod.
 #[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
 #[resource(inherit = Pod)]
 #[serde(default)]
 pub struct SlimPod {
-    /// Standard metadata.
     pub metadata: ObjectMeta,
-    /// What of the spec matters.
     pub spec: Option<SlimPodSpec>,
-    /// What of the status matters.
     pub status: Option<SlimPodStatus>,
 }
 
-/// What a watch reads of a Pod's spec.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimPodSpec {
-    /// Where it runs.
     pub node_name: Option<String>,
-    /// Labels that its node must have.
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Where it may run.
-    pub affinity: Option<SlimAffinity>,
-    /// Taints that it tolerates.
+    pub affinity: Option<Affinity>,
     pub tolerations: Option<Vec<Toleration>>,
-    /// For their requests.
     pub containers: Vec<Container>,
-    /// Likewise.
     pub init_containers: Option<Vec<Container>>,
-    /// Claims and emptyDirs.
     pub volumes: Option<Vec<SlimPodVolume>>,
 }
 
-/// What a watch reads of a Pod's affinity.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimAffinity {
-    /// To nodes.
-    pub node_affinity: Option<SlimNodeAffinity>,
-}
-
-/// What a watch reads of a Pod's affinity to nodes.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimNodeAffinity {
-    /// What the node must be like.
-    pub required_during_scheduling_ignored_during_execution: Option<NodeSelector>,
-}
-
-/// What a watch reads of a Pod's volume.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimPodVolume {
-    /// Files that are deleted with the pod.
     pub empty_dir: Option<EmptyDirVolumeSource>,
-    /// A claim.
     pub persistent_volume_claim: Option<PersistentVolumeClaimVolumeSource>,
 }
 
-/// What a watch reads of a Pod's status.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimPodStatus {
-    /// Pending, Running, Succeeded, Failed.
     pub phase: Option<String>,
-    /// For Ready.
     pub conditions: Option<Vec<PodCondition>>,
-    /// Whether its containers run.
     pub container_statuses: Option<Vec<SlimContainerStatus>>,
 }
 
-/// What a watch reads of a container's status.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct SlimContainerStatus {
-    /// It runs and passes its readiness probe.
     pub ready: Option<bool>,
 }
 
@@ -112,7 +77,7 @@ impl SlimPodSpec {
     }
 
     /// The memory that it requests: of its containers together, or of the largest that runs before them.
-    pub(super) fn memory(&self, bytes: impl Fn(&str) -> Option<u64>) -> u64 {
+    pub(super) fn memory(&self) -> u64 {
         let of = |container: &Container| {
             let requests = container.resources.as_ref().and_then(|r| r.requests.as_ref());
             requests.and_then(|r| bytes(&r.get("memory")?.0)).unwrap_or_default()
@@ -127,10 +92,7 @@ impl SlimPodSpec {
             let claim = &volume.persistent_volume_claim.as_ref()?.claim_name;
             Some(format!("{namespace}/{claim}"))
         });
-        let to_nodes = self
-            .affinity
-            .as_ref()
-            .and_then(|affinity| affinity.node_affinity.as_ref());
+        let to_nodes = self.affinity.as_ref().and_then(|to| to.node_affinity.as_ref());
         Demands {
             tolerations: self.tolerations.iter().flatten().filter(for_good).cloned().collect(),
             selector: self.node_selector.clone().unwrap_or_default(),

@@ -137,7 +137,7 @@ fn pods_of_etcd_are_found() {
     let found = gathered(&[pod(Some(("Node", "a")), "a", &ended)]);
     assert!(
         found.etcd.contains("a"),
-        "its node was shut down, which takes nobody out of etcd"
+        "its node was shut down, which removes no member from etcd"
     );
     let theirs = json!({ "metadata": { "labels": labels } });
     assert!(gathered(&[pod(WEB, "a", &theirs)]).etcd.is_empty(), "another namespace");

@@ -362,7 +362,7 @@ fn an_address_that_was_not_tried_yet_is_waited_for() {
 
 /// Defect 3: a person who removes the taint knows better, until the node has been back.
 #[test]
-fn a_taint_that_somebody_removed_is_not_set_again() {
+fn a_taint_that_another_writer_removed_is_not_set_again() {
     let removed = night().off(60, 40 * HOUR).with(|night| night.removed = true);
     let hold = removed.hold(HOUR);
     assert_eq!(hold.reason, "TaintRemoved");

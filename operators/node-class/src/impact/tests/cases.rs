@@ -246,7 +246,7 @@ fn a_host_that_is_expected_to_be_off_shelters_nothing() {
     assert_eq!(
         assessed(&nodes).emptied["gamer"].answer,
         Answer::No,
-        "nobody is left to take its pods"
+        "no node is left to take its pods"
     );
 
     let all = workloads(&[("Deployment home/web", &["gamer", "nixos"])]);
@@ -389,7 +389,7 @@ fn jobs_and_what_would_be_lost_are_named_before() {
     );
     let lines = [
         "Job home/backup: runs a Job, which begins anew elsewhere; a request waits for it until the deadline",
-        "Pod home/shell: has no controller, so that nobody starts it elsewhere; a request leaves it until that is acknowledged",
+        "Pod home/shell: has no controller, so that it is not started elsewhere; a request leaves it until that is acknowledged",
         "Deployment home/cache: has data in an emptyDir, which is deleted with the pod; a request leaves it until that is \
          acknowledged",
     ];

@@ -192,17 +192,14 @@ fn a_reboot_that_is_never_seen_as_off_ends_the_request() {
 
 /// Case `n04`: an upgrade controller lifts the cordon of a host that is empty.
 #[test]
-fn a_cordon_that_somebody_lifted_is_set_again_with_back_off() {
+fn a_cordon_that_was_lifted_is_set_again_with_back_off() {
     let mut cluster = drained();
     cluster.node(emptied("gamer-1", "boot", false));
     cluster.observed.pods_left.clear();
     let (plan, _) = cluster.pass(2);
     let off = plan.hosts["gamer"].off.clone().unwrap();
     assert_eq!(off.phase, OffPhase::Draining);
-    assert!(
-        off.waiting[0].contains("somebody lifted the cordon of gamer-1"),
-        "{off:?}"
-    );
+    assert!(off.waiting[0].contains("the cordon of gamer-1 was lifted"), "{off:?}");
     let again = |cluster: &TestCluster, plan: &Plan| {
         let node = &cluster.observed.nodes["gamer-1"];
         pending_write(node, &plan.nodes["gamer-1"]).and_then(|pending| pending.cordon)
@@ -264,7 +261,7 @@ fn power_off_is_not_believed_while_another_node_of_the_host_is_alive() {
     let (plan, _) = cluster.pass(60);
     assert!(
         tainted(&plan, "gamer-1") && tainted(&plan, "gamer-2"),
-        "now nobody contradicts"
+        "now nothing contradicts"
     );
 }
 
@@ -329,7 +326,7 @@ fn a_taint_that_a_person_removed_is_set_again_only_after_a_return() {
     let told = cluster.told(60);
     assert!(told.iter().any(|(node, reason, text)| node == "gamer-1"
         && *reason == "FailoverHeld"
-        && text.contains("somebody removed the taint")));
+        && text.contains("was removed by another writer")));
     let taints = |cluster: &mut TestCluster| {
         let (plan, _) = cluster.pass(2);
         let pending = pending_write(&cluster.observed.nodes["gamer-1"], &plan.nodes["gamer-1"]);

@@ -29,7 +29,7 @@ fn boots_are_noted_late_rather_than_never() {
 
 /// Case `n04`: an upgrade controller lifts any cordon.
 #[test]
-fn a_cordon_that_somebody_lifts_is_told_and_the_host_is_not_empty() {
+fn a_cordon_that_is_lifted_is_reported_and_the_host_is_not_empty() {
     let mut sim = sim().draining("a").empty();
     sim.step(10);
     let mut sim = sim.with(|sim| (sim.lifted, sim.left) = (vec!["talos03".to_owned()], None));
@@ -37,7 +37,7 @@ fn a_cordon_that_somebody_lifts_is_told_and_the_host_is_not_empty() {
     assert!(sim.cordoned() && !sim.evicts());
     assert_eq!(sim.phase(), Some(OffPhase::Draining));
     let waiting = sim.off.as_ref().unwrap().waiting.join(" ");
-    assert!(waiting.contains("somebody lifted the cordon of talos03"), "{waiting}");
+    assert!(waiting.contains("the cordon of talos03 was lifted"), "{waiting}");
     // Cordoned again, it is emptied again, with a whole deadline.
     let late = vec!["Pod home/late".to_owned()];
     let mut sim = sim.with(|sim| (sim.lifted, sim.left) = (vec![], Some(late)));
@@ -54,5 +54,5 @@ fn a_cordon_that_does_not_last_ends_incomplete() {
     let mut sim = sim().draining("a").with(|sim| sim.lifted = vec!["talos03".to_owned()]);
     sim.step(DEADLINE + 1);
     assert_eq!(sim.phase(), Some(OffPhase::Incomplete));
-    assert!(sim.off.as_ref().unwrap().waiting[0].contains("somebody lifted the cordon of talos03"));
+    assert!(sim.off.as_ref().unwrap().waiting[0].contains("the cordon of talos03 was lifted"));
 }

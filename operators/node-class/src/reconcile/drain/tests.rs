@@ -84,14 +84,14 @@ async fn refusals_are_told_apart_by_their_cause() {
             500,
             two,
             &none,
-            "more than one PodDisruptionBudget selects it, so nobody can evict it; leave one of them".to_owned(),
+            "more than one PodDisruptionBudget selects it, so it cannot be evicted; leave one of them".to_owned(),
         ),
     ] {
         assert_eq!(answered(code, status(code, message, causes)).await, expected);
     }
 }
 
-/// Case `n10` and what a drain destroys: not evicted before somebody accepts it.
+/// Case `n10` and what a drain destroys: not evicted before it is accepted.
 #[test]
 fn jobs_bare_pods_and_data_are_left_until_that_is_accepted() {
     let disk = json!({ "containers": [], "volumes": [{ "name": "cache", "emptyDir": {} }] });
