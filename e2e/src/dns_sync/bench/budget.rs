@@ -60,7 +60,7 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
         lines.push(line(
             &format!("change to provider, p50 of {}", beside.changes),
             p50,
-            up_to(10_000, 0.3),
+            up_to(10_000, 0.05),
             "s",
         ));
         lines.push(line("change to provider, p99", p99, up_to(10_000, 1.0), "s"));
@@ -161,7 +161,7 @@ pub(crate) mod tests {
             anon_bytes: 7 << 20,
             cpu_seconds: 0.5,
             first_sync_seconds: 4.0,
-            change_p50_seconds: some(0.21),
+            change_p50_seconds: some(0.03),
             change_p99_seconds: some(0.3),
             provider_calls_per_change: some(1.0),
             idle_provider_calls_per_minute: 0.0,
