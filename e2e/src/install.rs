@@ -88,10 +88,7 @@ impl Installation {
 
     /// The same; without waiting for pods that may not become ready.
     pub(crate) async fn apply(&self, values: &[&str], wait: bool) -> Result<()> {
-        let (registry, repository, tag) = image_parts(&self.environment.image)?;
-        let image = format!(
-            "image.registry={registry},image.repository={repository},image.tag={tag},image.pullPolicy=IfNotPresent"
-        );
+        let image = self.image_values()?;
         let chart = self.charts.path().join(self.name);
         let mut arguments = vec![
             "upgrade",
@@ -130,9 +127,18 @@ impl Installation {
         self.environment.client_with_token(token).await
     }
 
+    /// The chart's values for the test image, as `--set` takes them.
+    fn image_values(&self) -> Result<String> {
+        let (registry, repository, tag) = image_parts(&self.environment.image)?;
+        Ok(format!(
+            "image.registry={registry},image.repository={repository},image.tag={tag},image.pullPolicy=IfNotPresent"
+        ))
+    }
+
     /// What `helm template` makes of one of the chart's templates with these values.
     pub(crate) async fn rendered(&self, template: &str, values: &[&str]) -> Result<serde_json::Value> {
         let chart = self.charts.path().join(self.name);
+        let image = self.image_values()?;
         let mut arguments = vec![
             "template",
             self.name,
@@ -141,6 +147,8 @@ impl Installation {
             NAMESPACE,
             "--show-only",
             template,
+            "--set",
+            &image,
         ];
         for value in values {
             arguments.extend(["--set", value]);
