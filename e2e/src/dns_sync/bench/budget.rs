@@ -63,7 +63,7 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
             up_to(10_000, 0.05),
             "s",
         ));
-        lines.push(line("change to provider, p99", p99, up_to(10_000, 1.0), "s"));
+        lines.push(line("change to provider, p99", p99, up_to(10_000, 0.5), "s"));
         lines.push(line(
             "change to provider, slowest",
             beside.slowest_change.unwrap_or_default(),
