@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use hearth_cluster::{packages, workspace};
 
 /// The pinned version of the tool, see <https://mutants.rs>.
@@ -25,6 +25,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(file) = args
+        .files
+        .iter()
+        .find(|file| !is_operator_code(file) || !workspace::root().join(file).exists())
+    {
+        bail!(
+            "{} is no code of an operator; name files such as operators/dns-sync/src/zone/guard.rs, from the root of the workspace",
+            file.display()
+        );
+    }
     let files = if args.files.is_empty() {
         changed(&args.base)?
     } else {
