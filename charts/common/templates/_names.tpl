@@ -78,7 +78,7 @@ annotations:
 {{- define "hearth.imagePullPolicy" -}}
 {{- $image := .Values.image }}
 {{- $fixed := or $image.digest (ne $image.tag "dev") (eq $image.registry "localhost") }}
-{{- default (ternary "IfNotPresent" "Always" (not (not $fixed))) $image.pullPolicy }}
+{{- default (ternary "Always" "IfNotPresent" (empty $fixed)) $image.pullPolicy }}
 {{- end }}
 
 {{- define "hearth.imagePullSecrets" -}}
