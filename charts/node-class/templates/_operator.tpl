@@ -11,6 +11,7 @@
 {{- /* Only values that are set; the operator has the defaults. */}}
 {{- define "node-class.env" -}}
 HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," | quote }}
+HEARTH_CREATE_CLASSES: {{ .Values.classes.install | quote }}
 {{- $timing := .Values.timing }}
 {{- $learning := .Values.learning }}
 {{- $settings := dict
@@ -38,6 +39,11 @@ HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," |
 - apiGroups: [nodes.hearth.home.arpa]
   resources: [nodehosts, nodeclasses]
   verbs: [get, list, watch]
+{{- if .Values.classes.install }}
+- apiGroups: [nodes.hearth.home.arpa]
+  resources: [nodeclasses]
+  verbs: [create]
+{{- end }}
 - apiGroups: [nodes.hearth.home.arpa]
   resources: [nodehistories]
   verbs: [get, list, watch, create]
