@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::operators::OPERATORS;
 use queries::{dashboard_queries, is_known, metrics_of, operators_of};
-use schemas::{crd_schemas, kinds_of, kubernetes_schemas};
+use schemas::{kinds_of, kubernetes_schemas};
 
 /// The oldest and the newest Kubernetes that the charts are rendered for.
 const KUBERNETES: [&str; 2] = ["1.32.0", "1.36.0"];
@@ -30,7 +30,7 @@ const SCHEMA_FILE: &str = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Rewrite what is generated: the charts' copies of crds/, Chart.lock and values.schema.json
+    /// Rewrite what is generated: the schemas in crds/, the charts' copies of crds/, Chart.lock and values.schema.json
     #[arg(long)]
     update: bool,
 }
@@ -200,12 +200,13 @@ impl Chart<'_> {
         let schemas = self.work.join("schemas");
         let kinds = manifests.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
         kubernetes_schemas(&kinds.iter().flat_map(|text| kinds_of(text)).collect(), &schemas)?;
-        for crd in listed(&self.folder.join("files/crds"))? {
-            crd_schemas(&yaml(&read(&crd)?)?, &schemas)?;
-        }
         let mut kubeconform = Command::new(&self.suite.kubeconform);
         kubeconform.args(["-strict", "-summary", "-skip", FOREIGN_KINDS, "-schema-location"]);
-        output(kubeconform.arg(schemas.join(SCHEMA_FILE)).args(&manifests)).map(drop)
+        kubeconform.arg(schemas.join(SCHEMA_FILE));
+        kubeconform
+            .arg("-schema-location")
+            .arg(crds::schemas().join(SCHEMA_FILE));
+        output(kubeconform.args(&manifests)).map(drop)
     }
 
     fn unit_tests(&self) -> Result<()> {
