@@ -11,7 +11,9 @@
 {{- /* Only values that are set; the operator has the defaults. */}}
 {{- define "node-class.env" -}}
 HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," | quote }}
-HEARTH_CREATE_CLASSES: {{ .Values.classes.install | quote }}
+{{- if not .Values.classes.install }}
+HEARTH_CREATE_CLASSES: "false"
+{{- end }}
 {{- $timing := .Values.timing }}
 {{- $learning := .Values.learning }}
 {{- $settings := dict
@@ -39,13 +41,8 @@ HEARTH_CREATE_CLASSES: {{ .Values.classes.install | quote }}
 - apiGroups: [nodes.hearth.home.arpa]
   resources: [nodehosts, nodeclasses]
   verbs: [get, list, watch]
-{{- if .Values.classes.install }}
 - apiGroups: [nodes.hearth.home.arpa]
-  resources: [nodeclasses]
-  verbs: [create]
-{{- end }}
-- apiGroups: [nodes.hearth.home.arpa]
-  resources: [nodehistories]
+  resources: {{ ternary (list "nodehistories" "nodeclasses") (list "nodehistories") .Values.classes.install | toJson }}
   verbs: [get, list, watch, create]
 - apiGroups: [nodes.hearth.home.arpa]
   resources: [nodehosts/status, nodeclasses/status, nodehistories/status]
