@@ -3,6 +3,7 @@
 //! No step needs more than the pinned tools: schemas of Kubernetes' own resources come from the same Go module that the local
 //! cluster is built from, those of our CRDs from `crds/`.
 pub(crate) mod crds;
+mod metadata;
 mod queries;
 mod schemas;
 
@@ -30,7 +31,7 @@ const SCHEMA_FILE: &str = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Rewrite what is generated: the schemas in crds/, the charts' copies of crds/, Chart.lock and values.schema.json
+    /// Rewrite what is generated: the schemas in crds/, the charts' copies of crds/ and their icon, Chart.lock and values.schema.json
     #[arg(long)]
     update: bool,
 }
@@ -61,6 +62,7 @@ fn all(update: bool) -> Result<()> {
         fs::create_dir_all(&chart.work)?;
         chart.step("dependencies", Chart::dependencies)?;
         chart.step("values' schema", Chart::schema)?;
+        chart.step("Chart.yaml", Chart::metadata)?;
         chart.step("README, runbooks, metrics", Chart::documents)?;
         chart.step("lint", Chart::lint)?;
         chart.step("render and validate", Chart::validate)?;
@@ -190,6 +192,7 @@ impl Chart<'_> {
     /// that accept no unknown field.
     fn validate(&self) -> Result<()> {
         let mut manifests = listed(&self.folder.join("examples"))?;
+        manifests.push(self.artifact_hub_examples()?);
         for values in self.values()? {
             for kubernetes in KUBERNETES {
                 let path = self.work.join(format!("{kubernetes}-{}", file_name(&values)));
