@@ -101,37 +101,3 @@ spec:
     {{- toYaml $groups | nindent 4 }}
 {{- end }}
 {{- end }}
-
-{{- /* files/dashboard.json for Grafana's sidecar, or for the grafana-operator. */}}
-{{- define "hearth.dashboard" -}}
-{{- $dashboard := .Values.grafanaDashboard }}
-{{- if $dashboard.enabled }}
-{{- $name := printf "%s-dashboard" (include "hearth.fullname" .) }}
-{{- $file := printf "%s.json" (include "hearth.name" .) }}
-{{- $labels := ternary dict $dashboard.labels $dashboard.grafanaOperator.enabled }}
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  {{- include "hearth.metadata" (dict "root" . "name" $name "namespace" $dashboard.namespace "labels" $labels "annotations" $dashboard.annotations) | nindent 2 }}
-data:
-  {{ $file }}: |
-    {{- .Files.Get "files/dashboard.json" | trim | nindent 4 }}
-{{- if $dashboard.grafanaOperator.enabled }}
----
-apiVersion: grafana.integreatly.org/v1beta1
-kind: GrafanaDashboard
-metadata:
-  {{- include "hearth.metadata" (dict "root" . "name" (include "hearth.fullname" .) "namespace" $dashboard.namespace "labels" $dashboard.labels "annotations" $dashboard.annotations) | nindent 2 }}
-spec:
-  allowCrossNamespaceImport: true
-  {{- with $dashboard.grafanaOperator.folder }}
-  folder: {{ . | quote }}
-  {{- end }}
-  instanceSelector:
-    {{- toYaml $dashboard.grafanaOperator.instanceSelector | nindent 4 }}
-  configMapRef:
-    name: {{ $name }}
-    key: {{ $file }}
-{{- end }}
-{{- end }}
-{{- end }}

@@ -88,17 +88,3 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
-
-{{- /* Checks that a schema cannot express. The message says how to fix it. */}}
-{{- define "hearth.validate" -}}
-{{- $_ := required "clusterName is required: the name of this cluster, which never changes, not even when the cluster is rebuilt. Keep it in Git, for example `clusterName: home`" .Values.clusterName }}
-{{- if not (or .Values.image.registry (regexMatch "^([^/]*[.:][^/]*|localhost)/" .Values.image.repository)) }}
-{{- fail (printf "image.registry is required: no image is published yet, and %s without a registry would be a stranger's image on Docker Hub. Set it to your registry, or to localhost for an image that is loaded onto the nodes" .Values.image.repository) }}
-{{- end }}
-{{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
-{{- fail (printf "replicaCount is %d, but leaderElection.enabled is false: two replicas would undo each other's changes. Set leaderElection.enabled to true, or replicaCount to 1" (int .Values.replicaCount)) }}
-{{- end }}
-{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
-{{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled: the monitor selects that Service" }}
-{{- end }}
-{{- end }}

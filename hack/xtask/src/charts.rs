@@ -3,6 +3,7 @@
 //! No step needs more than the pinned tools: schemas of Kubernetes' own resources come from the same Go module that the local
 //! cluster is built from, those of our CRDs from `crds/`.
 pub(crate) mod crds;
+mod dashboards;
 mod metadata;
 mod queries;
 mod schemas;
@@ -19,7 +20,7 @@ use hearth_cluster::{go_tools, packages, workspace};
 use serde_json::Value;
 
 use crate::operators::OPERATORS;
-use queries::{dashboard_queries, is_known, metrics_of, operators_of};
+use queries::{dashboard_queries, known_metrics, metrics_of, operators_of, unknown_metrics};
 use schemas::{kinds_of, kubernetes_schemas};
 
 /// The oldest and the newest Kubernetes that the charts are rendered for.
@@ -52,6 +53,7 @@ fn all(update: bool) -> Result<()> {
         crds::write()?;
     }
     crds::check()?;
+    suite.overview()?;
     for operator in OPERATORS {
         let chart = Chart {
             suite: &suite,
@@ -294,11 +296,9 @@ impl Chart<'_> {
 
         let docs = workspace::root().join("docs");
         let observability = read(&docs.join("observability.md"))?;
-        let known: BTreeSet<&str> = observability
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-            .collect();
+        let known = known_metrics(&observability);
         let mut queries = dashboard_queries(&serde_json::from_str(&self.file("files/dashboard.json")?)?);
+        self.suite.understood(&queries)?;
 
         let mut runbooks: BTreeSet<String> = listed(&docs.join("runbooks").join(self.name))?
             .iter()
@@ -348,12 +348,7 @@ impl Chart<'_> {
         );
         let read_by_queries: BTreeSet<String> = queries.iter().flat_map(|query| metrics_of(query)).collect();
         ensure!(!read_by_queries.is_empty(), "found no metric in any query");
-        wrong.extend(
-            read_by_queries
-                .iter()
-                .filter(|name| !is_known(name, &known))
-                .map(|name| format!("metric {name} is in a query, but not in docs/observability.md")),
-        );
+        wrong.extend(unknown_metrics(&read_by_queries, &known));
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
     }

@@ -1,0 +1,29 @@
+{{- /* Checks that a schema cannot express. The message says how to fix it. */}}
+{{- define "hearth.validate" -}}
+{{- $values := .Values }}
+{{- $image := $values.image }}
+{{- $metrics := $values.metrics }}
+{{- $dashboard := $values.grafanaDashboard }}
+{{- $_ := required "clusterName is required: the name of this cluster, which never changes, not even when the cluster is rebuilt. Keep it in Git, for example `clusterName: home`" $values.clusterName }}
+{{- if not (or $image.registry (regexMatch "^([^/]*[.:][^/]*|localhost)/" $image.repository)) }}
+{{- fail (printf "image.registry is required: no image is published yet, and %s without a registry would be a stranger's image on Docker Hub. Set it to your registry, or to localhost for an image that is loaded onto the nodes" $image.repository) }}
+{{- end }}
+{{- if and (gt (int $values.replicaCount) 1) (not $values.leaderElection.enabled) }}
+{{- fail (printf "replicaCount is %d, but leaderElection.enabled is false: two replicas would undo each other's changes. Set leaderElection.enabled to true, or replicaCount to 1" (int $values.replicaCount)) }}
+{{- end }}
+{{- if and $metrics.serviceMonitor.enabled (not $metrics.service.enabled) }}
+{{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled: the monitor selects that Service" }}
+{{- end }}
+{{- if and $dashboard.overview (not $dashboard.enabled) }}
+{{- fail "grafanaDashboard.overview needs grafanaDashboard.enabled" }}
+{{- end }}
+{{- $folders := list }}
+{{- range $key := list "folder" "folderRef" "folderUID" }}
+{{- if get $dashboard.grafanaOperator $key }}
+{{- $folders = append $folders $key }}
+{{- end }}
+{{- end }}
+{{- if gt (len $folders) 1 }}
+{{- fail (printf "grafanaDashboard.grafanaOperator: %s are set, but a dashboard is in one folder. Set one of them" (join " and " $folders)) }}
+{{- end }}
+{{- end }}
