@@ -12,7 +12,10 @@
 {{- fail (printf "replicaCount is %d, but leaderElection.enabled is false: two replicas would undo each other's changes. Set leaderElection.enabled to true, or replicaCount to 1" (int $values.replicaCount)) }}
 {{- end }}
 {{- if and $metrics.serviceMonitor.enabled (not $metrics.service.enabled) }}
-{{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled: the monitor selects that Service" }}
+{{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled: the monitor selects that Service. Without a Service use metrics.podMonitor" }}
+{{- end }}
+{{- if and $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled }}
+{{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both true: every pod would be scraped twice. Set one of them to false" }}
 {{- end }}
 {{- if and $dashboard.overview (not $dashboard.enabled) }}
 {{- fail "grafanaDashboard.overview needs grafanaDashboard.enabled" }}

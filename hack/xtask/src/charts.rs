@@ -26,7 +26,7 @@ use schemas::{kinds_of, kubernetes_schemas};
 /// The oldest and the newest Kubernetes that the charts are rendered for.
 const KUBERNETES: [&str; 2] = ["1.32.0", "1.36.0"];
 /// Resources of other projects, whose schemas are not available.
-const FOREIGN_KINDS: &str = "ServiceMonitor,PrometheusRule,GrafanaDashboard";
+const FOREIGN_KINDS: &str = "ServiceMonitor,PodMonitor,PrometheusRule,GrafanaDashboard";
 /// The path of a schema, as kubeconform's template.
 const SCHEMA_FILE: &str = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json";
 
