@@ -62,10 +62,17 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{- /* The chart's own registry, or that of all charts of an umbrella chart, unless the repository begins with one. */}}
+{{- define "hearth.imageRegistry" -}}
+{{- $global := (.Values.global | default dict).imageRegistry }}
+{{- $inRepository := regexMatch "^([^/]*[.:][^/]*|localhost)/" .Values.image.repository }}
+{{- .Values.image.registry | default (ternary "" $global $inRepository) }}
+{{- end }}
+
 {{- define "hearth.image" -}}
 {{- $image := .Values.image }}
 {{- $name := $image.repository }}
-{{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end }}
+{{- with include "hearth.imageRegistry" . }}{{ $name = printf "%s/%s" . $name }}{{ end }}
 {{- $tag := default .Chart.AppVersion $image.tag }}
 {{- if $image.digest }}
 {{- printf "%s:%s@%s" $name $tag $image.digest }}
@@ -77,7 +84,7 @@ annotations:
 {{- /* A tag that each build replaces must be pulled each time. An image of `localhost` is on the node already. */}}
 {{- define "hearth.imagePullPolicy" -}}
 {{- $image := .Values.image }}
-{{- $fixed := or $image.digest (ne $image.tag "dev") (eq $image.registry "localhost") }}
+{{- $fixed := or $image.digest (ne $image.tag "dev") (eq (include "hearth.imageRegistry" .) "localhost") }}
 {{- default (ternary "Always" "IfNotPresent" (empty $fixed)) $image.pullPolicy }}
 {{- end }}
 
