@@ -4,6 +4,7 @@
 //! cluster is built from, those of our CRDs from `crds/`.
 pub(crate) mod crds;
 mod dashboards;
+mod hints;
 mod metadata;
 mod queries;
 mod schemas;
@@ -174,10 +175,10 @@ impl Chart<'_> {
         }
         let current: Option<Value> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         ensure!(
-            current == Some(schema),
+            current.as_ref() == Some(&schema),
             "values.schema.json is stale; run `cargo xtask charts --update`"
         );
-        Ok(())
+        hints::check(&schema, &yaml(&self.file("values.yaml")?)?)
     }
 
     fn lint(&self) -> Result<()> {
