@@ -17,7 +17,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// `run` and `crds`
+    /// `run`, `crds` and `ready`
     #[command(flatten)]
     Shared(cli::Command<Settings>),
     /// Take everything off the nodes that this operator put there, before an uninstall
