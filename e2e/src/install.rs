@@ -198,14 +198,14 @@ impl Installation {
             .map(drop)
     }
 
-    /// Its pods that are not going away.
+    /// Its pods that are not going away. Kubernetes leaves those that failed, as when their machine came back without them.
     pub(crate) async fn pods(&self) -> Result<Vec<Pod>> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         let label = format!("app.kubernetes.io/instance={}", self.name);
         let pods = api.list(&ListParams::default().labels(&label)).await?;
         Ok(pods
             .into_iter()
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none() && !has_ended(pod))
             .collect())
     }
 
@@ -325,6 +325,11 @@ fn image_parts(image: &str) -> Result<(&str, &str, &str)> {
         bail!("the image {image} has no registry")
     };
     Ok((registry, repository, tag))
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
 }
 
 fn is_ready(pod: &Pod) -> bool {
