@@ -3,8 +3,10 @@
 //!
 //! `e2e` are cases on a real cluster (`e2e/src/node_class/cases`).
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 /// Number, case, tests; a reason instead of tests begins with a `-`.
-#[cfg(test)]
 const CASES: [(u8, &str, &[&str]); 70] = [
     (
         1,
@@ -455,39 +457,31 @@ const CASES: [(u8, &str, &[&str]); 70] = [
     ),
 ];
 
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::{Path, PathBuf};
+/// The file of a module: `a/b.rs` or `a/b/mod.rs`.
+fn source(src: &Path, module: &str) -> Option<PathBuf> {
+    let path = src.join(module.replace("::", "/"));
+    [path.with_extension("rs"), path.join("mod.rs")]
+        .into_iter()
+        .find(|file| file.exists())
+}
 
-    use super::CASES;
-
-    /// The file of a module: `a/b.rs` or `a/b/mod.rs`.
-    fn source(src: &Path, module: &str) -> Option<PathBuf> {
-        let path = src.join(module.replace("::", "/"));
-        [path.with_extension("rs"), path.join("mod.rs")]
-            .into_iter()
-            .find(|file| file.exists())
-    }
-
-    #[test]
-    fn every_case_is_decided_and_every_test_that_is_named_exists() {
-        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut missing = Vec::new();
-        for (at, (number, case, decided)) in (1..).zip(CASES) {
-            assert_eq!(at, number);
-            assert!(!decided.is_empty(), "{number}: {case}");
-            for one in decided.iter().filter(|one| !one.starts_with("- ")) {
-                let (module, test) = one.rsplit_once("::").unwrap();
-                // Tests may be in a module of their own inside the file.
-                let inside = module.strip_suffix("::tests").unwrap_or(module);
-                let files = [source(&src, module), source(&src, inside)];
-                let has = |file: &PathBuf| fs::read_to_string(file).unwrap().contains(&format!("fn {test}()"));
-                if !files.iter().flatten().any(has) {
-                    missing.push(format!("{number}: {one}"));
-                }
+#[test]
+fn every_case_is_decided_and_every_test_that_is_named_exists() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut missing = Vec::new();
+    for (at, (number, case, decided)) in (1..).zip(CASES) {
+        assert_eq!(at, number);
+        assert!(!decided.is_empty(), "{number}: {case}");
+        for one in decided.iter().filter(|one| !one.starts_with("- ")) {
+            let (module, test) = one.rsplit_once("::").unwrap();
+            // Tests may be in a module of their own inside the file.
+            let inside = module.strip_suffix("::tests").unwrap_or(module);
+            let files = [source(&src, module), source(&src, inside)];
+            let has = |file: &PathBuf| fs::read_to_string(file).unwrap().contains(&format!("fn {test}()"));
+            if !files.iter().flatten().any(has) {
+                missing.push(format!("{number}: {one}"));
             }
         }
-        assert_eq!(missing, Vec::<String>::new());
     }
+    assert_eq!(missing, Vec::<String>::new());
 }
