@@ -173,6 +173,31 @@ impl Installation {
             .map(drop)
     }
 
+    /// The number of its revision that is deployed.
+    pub(crate) async fn revision(&self) -> Result<u64> {
+        let arguments = ["status", self.name, "--namespace", NAMESPACE, "--output", "json"];
+        let status: serde_json::Value = serde_json::from_str(&self.environment.helm(&arguments).await?)?;
+        status["version"].as_u64().context("the release has no revision")
+    }
+
+    /// `helm rollback` to this revision; waits until the pods are ready.
+    pub(crate) async fn rollback(&self, revision: u64) -> Result<()> {
+        let revision = revision.to_string();
+        self.environment
+            .helm(&[
+                "rollback",
+                self.name,
+                &revision,
+                "--namespace",
+                NAMESPACE,
+                "--wait",
+                "--timeout",
+                "120s",
+            ])
+            .await
+            .map(drop)
+    }
+
     /// Its pods that are not going away.
     pub(crate) async fn pods(&self) -> Result<Vec<Pod>> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);

@@ -8,14 +8,16 @@ environment (a dict), before the user's. */}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  {{- include "hearth.metadata" (dict "root" $root) | nindent 2 }}
+  {{- include "hearth.metadata" (dict "root" $root "labels" $values.deploymentLabels "annotations" $values.deploymentAnnotations) | nindent 2 }}
 spec:
   replicas: {{ $values.replicaCount }}
   revisionHistoryLimit: {{ $values.revisionHistoryLimit }}
   {{- /* Without leader election two pods must never run at the same time. With it the new pod starts as a standby, and the old one
   releases the lease when it ends. */}}
   strategy:
-    {{- if $values.leaderElection.enabled }}
+    {{- if $values.strategy }}
+    {{- toYaml $values.strategy | nindent 4 }}
+    {{- else if $values.leaderElection.enabled }}
     type: RollingUpdate
     rollingUpdate:
       maxSurge: 1
@@ -48,6 +50,10 @@ spec:
         - {{- toYaml $constraint | nindent 10 }}
         {{- end }}
       {{- end }}
+      {{- with $values.initContainers }}
+      initContainers:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       containers:
         - name: operator
           args:
@@ -67,21 +73,15 @@ spec:
           {{- include "hearth.probe" (dict "kind" "startup" "path" "/livez" "probe" $values.probes.startup) | nindent 10 }}
           {{- include "hearth.probe" (dict "kind" "liveness" "path" "/livez" "probe" $values.probes.liveness) | nindent 10 }}
           {{- include "hearth.probe" (dict "kind" "readiness" "path" "/readyz" "probe" $values.probes.readiness) | nindent 10 }}
+        {{- with $values.extraContainers }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
 {{- end }}
 
-{{- /* The pod spec that all pods of the operator share, without containers. */}}
+{{- /* The pod spec of pods that work as the operator, without containers. */}}
 {{- define "hearth.pod" -}}
-{{- with include "hearth.imagePullSecrets" . }}
-{{- . }}
-{{ end -}}
-serviceAccountName: {{ include "hearth.serviceAccountName" . | quote }}
-automountServiceAccountToken: true
-enableServiceLinks: false
-{{- with .Values.podSecurityContext }}
-securityContext:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "hostAliases" "dnsPolicy" "dnsConfig" }}
+{{ include "hearth.podBasics" (dict "root" . "token" true) }}
+{{- range $key := list "priorityClassName" "hostAliases" "dnsPolicy" "dnsConfig" }}
 {{- with get $.Values $key }}
 {{- toYaml (dict $key .) | nindent 0 }}
 {{- end }}
@@ -90,6 +90,49 @@ securityContext:
 volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- /* What every pod of the chart has: the image can be pulled, and the pod may run on the same nodes as the operator.
+root; token: whether it gets the token of the operator's service account. */}}
+{{- define "hearth.podBasics" -}}
+{{- $values := .root.Values }}
+{{- with include "hearth.imagePullSecrets" .root }}
+{{- . }}
+{{ end -}}
+serviceAccountName: {{ include "hearth.serviceAccountName" .root | quote }}
+automountServiceAccountToken: {{ .token }}
+enableServiceLinks: false
+{{- if not (kindIs "invalid" $values.hostUsers) }}
+hostUsers: {{ $values.hostUsers }}
+{{- end }}
+{{- with $values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- $affinity := include "hearth.affinity" .root | fromYaml }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "runtimeClassName" "schedulerName" }}
+{{- with eq $key "affinity" | ternary $affinity (get $values $key) }}
+{{- toYaml (dict $key .) | nindent 0 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The user's affinity, and the architectures of the image. Terms are alternatives, so each of them needs the requirement. */}}
+{{- define "hearth.affinity" -}}
+{{- $affinity := deepCopy (.Values.affinity | default dict) }}
+{{- with .Values.image.architectures }}
+{{- $requirement := dict "key" "kubernetes.io/arch" "operator" "In" "values" . }}
+{{- $node := $affinity.nodeAffinity | default dict }}
+{{- $required := $node.requiredDuringSchedulingIgnoredDuringExecution | default dict }}
+{{- $terms := list }}
+{{- range $required.nodeSelectorTerms | default (list dict) }}
+{{- $terms = append $terms (merge (dict "matchExpressions" (append (.matchExpressions | default list) $requirement)) .) }}
+{{- end }}
+{{- $_ := set $required "nodeSelectorTerms" $terms }}
+{{- $_ := set $node "requiredDuringSchedulingIgnoredDuringExecution" $required }}
+{{- $_ := set $affinity "nodeAffinity" $node }}
+{{- end }}
+{{- toYaml $affinity }}
 {{- end }}
 
 {{- /* The container spec that all containers of the operator's image share, without name and arguments.
@@ -111,7 +154,7 @@ env:
   - name: {{ $name }}
     value: {{ $value | quote }}
   {{- end }}
-  {{- with $values.env }}
+  {{- with include "hearth.userEnv" $values.env | fromYamlArray }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with $values.envFrom }}
@@ -130,6 +173,24 @@ securityContext:
 volumeMounts:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- /* The user's environment as a list: it is one already, or a map from names to values, or to objects with valueFrom. In a map
+null removes a name that another file of values has. */}}
+{{- define "hearth.userEnv" -}}
+{{- $list := list }}
+{{- if kindIs "map" . }}
+{{- range $name, $value := . }}
+{{- if kindIs "map" $value }}
+{{- $list = append $list (merge (dict "name" $name) $value) }}
+{{- else if not (kindIs "invalid" $value) }}
+{{- $list = append $list (dict "name" $name "value" (kindIs "string" $value | ternary $value (toJson $value))) }}
+{{- end }}
+{{- end }}
+{{- else }}
+{{- $list = . | default list }}
+{{- end }}
+{{- toYaml $list }}
 {{- end }}
 
 {{- define "hearth.probe" -}}

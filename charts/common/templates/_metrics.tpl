@@ -39,23 +39,60 @@ spec:
   selector:
     matchLabels:
       {{- include "hearth.selectorLabels" . | nindent 6 }}
+  {{- range $key := list "targetLabels" "podTargetLabels" }}
+  {{- with get $monitor $key }}
+  {{ $key }}:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
   endpoints:
     - port: metrics
       path: /metrics
-      {{- with $monitor.interval }}
-      interval: {{ . }}
+      {{- with include "hearth.scrape" $monitor }}
+      {{- . | nindent 6 }}
       {{- end }}
-      {{- with $monitor.scrapeTimeout }}
-      scrapeTimeout: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- /* Scrapes the pods without a Service. */}}
+{{- define "hearth.podMonitor" -}}
+{{- $monitor := .Values.metrics.podMonitor }}
+{{- if $monitor.enabled }}
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata:
+  {{- include "hearth.metadata" (dict "root" . "namespace" $monitor.namespace "labels" $monitor.labels "annotations" $monitor.annotations) | nindent 2 }}
+spec:
+  jobLabel: app.kubernetes.io/name
+  namespaceSelector:
+    matchNames:
+      - {{ include "hearth.namespace" . | quote }}
+  selector:
+    matchLabels:
+      {{- include "hearth.selectorLabels" . | nindent 6 }}
+  {{- with $monitor.podTargetLabels }}
+  podTargetLabels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  podMetricsEndpoints:
+    - port: metrics
+      path: /metrics
+      {{- with include "hearth.scrape" $monitor }}
+      {{- . | nindent 6 }}
       {{- end }}
-      {{- with $monitor.relabelings }}
-      relabelings:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $monitor.metricRelabelings }}
-      metricRelabelings:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* How a monitor scrapes; what is empty is left out. */}}
+{{- define "hearth.scrape" -}}
+{{- $given := dict }}
+{{- range $key := list "interval" "scrapeTimeout" "honorLabels" "scheme" "tlsConfig" "relabelings" "metricRelabelings" }}
+{{- with get $ $key }}
+{{- $_ := set $given $key . }}
+{{- end }}
+{{- end }}
+{{- with $given }}
+{{- toYaml . }}
 {{- end }}
 {{- end }}
 
@@ -99,39 +136,5 @@ metadata:
 spec:
   groups:
     {{- toYaml $groups | nindent 4 }}
-{{- end }}
-{{- end }}
-
-{{- /* files/dashboard.json for Grafana's sidecar, or for the grafana-operator. */}}
-{{- define "hearth.dashboard" -}}
-{{- $dashboard := .Values.grafanaDashboard }}
-{{- if $dashboard.enabled }}
-{{- $name := printf "%s-dashboard" (include "hearth.fullname" .) }}
-{{- $file := printf "%s.json" (include "hearth.name" .) }}
-{{- $labels := ternary dict $dashboard.labels $dashboard.grafanaOperator.enabled }}
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  {{- include "hearth.metadata" (dict "root" . "name" $name "namespace" $dashboard.namespace "labels" $labels "annotations" $dashboard.annotations) | nindent 2 }}
-data:
-  {{ $file }}: |
-    {{- .Files.Get "files/dashboard.json" | trim | nindent 4 }}
-{{- if $dashboard.grafanaOperator.enabled }}
----
-apiVersion: grafana.integreatly.org/v1beta1
-kind: GrafanaDashboard
-metadata:
-  {{- include "hearth.metadata" (dict "root" . "name" (include "hearth.fullname" .) "namespace" $dashboard.namespace "labels" $dashboard.labels "annotations" $dashboard.annotations) | nindent 2 }}
-spec:
-  allowCrossNamespaceImport: true
-  {{- with $dashboard.grafanaOperator.folder }}
-  folder: {{ . | quote }}
-  {{- end }}
-  instanceSelector:
-    {{- toYaml $dashboard.grafanaOperator.instanceSelector | nindent 4 }}
-  configMapRef:
-    name: {{ $name }}
-    key: {{ $file }}
-{{- end }}
 {{- end }}
 {{- end }}

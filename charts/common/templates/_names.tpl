@@ -62,10 +62,17 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{- /* The chart's own registry, or that of all charts of an umbrella chart, unless the repository begins with one. */}}
+{{- define "hearth.imageRegistry" -}}
+{{- $global := (.Values.global | default dict).imageRegistry }}
+{{- $inRepository := regexMatch "^([^/]*[.:][^/]*|localhost)/" .Values.image.repository }}
+{{- .Values.image.registry | default (ternary "" $global $inRepository) }}
+{{- end }}
+
 {{- define "hearth.image" -}}
 {{- $image := .Values.image }}
 {{- $name := $image.repository }}
-{{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end }}
+{{- with include "hearth.imageRegistry" . }}{{ $name = printf "%s/%s" . $name }}{{ end }}
 {{- $tag := default .Chart.AppVersion $image.tag }}
 {{- if $image.digest }}
 {{- printf "%s:%s@%s" $name $tag $image.digest }}
@@ -77,7 +84,7 @@ annotations:
 {{- /* A tag that each build replaces must be pulled each time. An image of `localhost` is on the node already. */}}
 {{- define "hearth.imagePullPolicy" -}}
 {{- $image := .Values.image }}
-{{- $fixed := or $image.digest (ne $image.tag "dev") (eq $image.registry "localhost") }}
+{{- $fixed := or $image.digest (ne $image.tag "dev") (eq (include "hearth.imageRegistry" .) "localhost") }}
 {{- default (ternary "Always" "IfNotPresent" (empty $fixed)) $image.pullPolicy }}
 {{- end }}
 
@@ -86,19 +93,5 @@ annotations:
 {{- with concat $global .Values.imagePullSecrets | uniq -}}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}
-
-{{- /* Checks that a schema cannot express. The message says how to fix it. */}}
-{{- define "hearth.validate" -}}
-{{- $_ := required "clusterName is required: the name of this cluster, which never changes, not even when the cluster is rebuilt. Keep it in Git, for example `clusterName: home`" .Values.clusterName }}
-{{- if not (or .Values.image.registry (regexMatch "^([^/]*[.:][^/]*|localhost)/" .Values.image.repository)) }}
-{{- fail (printf "image.registry is required: no image is published yet, and %s without a registry would be a stranger's image on Docker Hub. Set it to your registry, or to localhost for an image that is loaded onto the nodes" .Values.image.repository) }}
-{{- end }}
-{{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
-{{- fail (printf "replicaCount is %d, but leaderElection.enabled is false: two replicas would undo each other's changes. Set leaderElection.enabled to true, or replicaCount to 1" (int .Values.replicaCount)) }}
-{{- end }}
-{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
-{{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled: the monitor selects that Service" }}
 {{- end }}
 {{- end }}

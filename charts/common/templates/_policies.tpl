@@ -40,6 +40,15 @@ spec:
       {{- with $policy.ingressFrom }}
       from:
         {{- toYaml . | nindent 8 }}
+    {{- if and $.Values.helmTest.enabled $.Values.metrics.service.enabled }}
+    - ports:
+        - port: metrics
+          protocol: TCP
+      from:
+        - podSelector:
+            matchLabels:
+              {{- include "hearth.testLabels" $ | nindent 14 }}
+    {{- end }}
       {{- end }}
   egress:
     - ports:

@@ -11,6 +11,9 @@
 {{- /* Only values that are set; the operator has the defaults. */}}
 {{- define "node-class.env" -}}
 HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," | quote }}
+{{- if not .Values.classes.install }}
+HEARTH_CREATE_CLASSES: "false"
+{{- end }}
 {{- $timing := .Values.timing }}
 {{- $learning := .Values.learning }}
 {{- $settings := dict
@@ -39,7 +42,7 @@ HEARTH_FEATURES: {{ include "node-class.features" . | fromYamlArray | join "," |
   resources: [nodehosts, nodeclasses]
   verbs: [get, list, watch]
 - apiGroups: [nodes.hearth.home.arpa]
-  resources: [nodehistories]
+  resources: {{ ternary (list "nodehistories" "nodeclasses") (list "nodehistories") .Values.classes.install | toJson }}
   verbs: [get, list, watch, create]
 - apiGroups: [nodes.hearth.home.arpa]
   resources: [nodehosts/status, nodeclasses/status, nodehistories/status]

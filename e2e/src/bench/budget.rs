@@ -13,6 +13,15 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    pub(crate) fn new(what: &str, measured: f64, limit: Option<f64>, unit: &'static str) -> Self {
+        Self {
+            what: what.to_owned(),
+            measured,
+            limit,
+            unit,
+        }
+    }
+
     /// Whether the budget is kept; without a limit always.
     pub(crate) fn is_kept(&self) -> bool {
         self.limit.is_none_or(|limit| self.measured <= limit)

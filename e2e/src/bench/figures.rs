@@ -1,5 +1,39 @@
-//! Statistics.
+//! What is measured of every operator, and statistics.
 use std::time::Duration;
+
+use serde::Serialize;
+
+/// The figures that every operator has, as keys of its JSON line.
+///
+/// - `rss_bytes`, `anon_bytes`: `VmRSS` and `RssAnon` of proc(5) after a minute of idling.
+/// - `cpu_seconds`: processor time of the process from its start until the first sync was done.
+/// - `first_sync_seconds`: from the request for one replica (the objects are there before) until everything was written. Starting
+///   the pod is in it.
+/// - `change_*_seconds`: from the API server's acknowledgement of a change until it arrived, one change after another.
+/// - `restart_ready_seconds`: from the start of the new process, after the pod was deleted, to the first 200 of `/readyz`.
+/// - `image_bytes`: the image's one layer with its manifests, uncompressed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Common {
+    pub(crate) operator: &'static str,
+    pub(crate) objects: u32,
+    pub(crate) rss_bytes: u64,
+    pub(crate) anon_bytes: u64,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) first_sync_seconds: f64,
+    pub(crate) change_p50_seconds: Option<f64>,
+    pub(crate) change_p99_seconds: Option<f64>,
+    pub(crate) restart_ready_seconds: f64,
+    pub(crate) image_bytes: u64,
+}
+
+/// From the end of a process to the next one's lease, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Takeover {
+    /// From the end of the old and the start of the new process, after the pod was deleted.
+    pub(crate) after_end: f64,
+    /// From SIGKILL.
+    pub(crate) after_kill: f64,
+}
 
 /// The value below which `percent` of 100 lie, by the nearest-rank method; `None` of nothing.
 pub(crate) fn percentile(values: &[Duration], percent: usize) -> Option<f64> {
@@ -7,6 +41,17 @@ pub(crate) fn percentile(values: &[Duration], percent: usize) -> Option<f64> {
     sorted.sort_unstable();
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).map(Duration::as_secs_f64)
+}
+
+/// Checks the keys of a JSON line: those of [`Common`] and these.
+#[cfg(test)]
+pub(crate) fn assert_keys(figures: &impl Serialize, own: &str) {
+    let line = serde_json::to_value(figures).unwrap();
+    let keys: std::collections::BTreeSet<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+    let common = "operator objects rss_bytes anon_bytes cpu_seconds first_sync_seconds change_p50_seconds change_p99_seconds \
+                  restart_ready_seconds image_bytes";
+    let expected = common.split_whitespace().chain(own.split_whitespace()).collect();
+    assert_eq!(keys, expected);
 }
 
 #[cfg(test)]

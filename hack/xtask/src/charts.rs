@@ -3,6 +3,9 @@
 //! No step needs more than the pinned tools: schemas of Kubernetes' own resources come from the same Go module that the local
 //! cluster is built from, those of our CRDs from `crds/`.
 pub(crate) mod crds;
+mod dashboards;
+mod hints;
+mod metadata;
 mod queries;
 mod schemas;
 
@@ -18,19 +21,19 @@ use hearth_cluster::{go_tools, packages, workspace};
 use serde_json::Value;
 
 use crate::operators::OPERATORS;
-use queries::{dashboard_queries, is_known, metrics_of, operators_of};
-use schemas::{crd_schemas, kinds_of, kubernetes_schemas};
+use queries::{dashboard_queries, known_metrics, metrics_of, operators_of, unknown_metrics};
+use schemas::{kinds_of, kubernetes_schemas};
 
 /// The oldest and the newest Kubernetes that the charts are rendered for.
 const KUBERNETES: [&str; 2] = ["1.32.0", "1.36.0"];
 /// Resources of other projects, whose schemas are not available.
-const FOREIGN_KINDS: &str = "ServiceMonitor,PrometheusRule,GrafanaDashboard";
+const FOREIGN_KINDS: &str = "ServiceMonitor,PodMonitor,PrometheusRule,GrafanaDashboard";
 /// The path of a schema, as kubeconform's template.
 const SCHEMA_FILE: &str = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Rewrite what is generated: the charts' copies of crds/, Chart.lock and values.schema.json
+    /// Rewrite what is generated: the schemas in crds/, the charts' copies of crds/ and their icon, Chart.lock and values.schema.json
     #[arg(long)]
     update: bool,
 }
@@ -51,6 +54,7 @@ fn all(update: bool) -> Result<()> {
         crds::write()?;
     }
     crds::check()?;
+    suite.overview()?;
     for operator in OPERATORS {
         let chart = Chart {
             suite: &suite,
@@ -61,6 +65,7 @@ fn all(update: bool) -> Result<()> {
         fs::create_dir_all(&chart.work)?;
         chart.step("dependencies", Chart::dependencies)?;
         chart.step("values' schema", Chart::schema)?;
+        chart.step("Chart.yaml", Chart::metadata)?;
         chart.step("README, runbooks, metrics", Chart::documents)?;
         chart.step("lint", Chart::lint)?;
         chart.step("render and validate", Chart::validate)?;
@@ -170,10 +175,10 @@ impl Chart<'_> {
         }
         let current: Option<Value> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         ensure!(
-            current == Some(schema),
+            current.as_ref() == Some(&schema),
             "values.schema.json is stale; run `cargo xtask charts --update`"
         );
-        Ok(())
+        hints::check(&schema, &yaml(&self.file("values.yaml")?)?)
     }
 
     fn lint(&self) -> Result<()> {
@@ -190,6 +195,7 @@ impl Chart<'_> {
     /// that accept no unknown field.
     fn validate(&self) -> Result<()> {
         let mut manifests = listed(&self.folder.join("examples"))?;
+        manifests.push(self.artifact_hub_examples()?);
         for values in self.values()? {
             for kubernetes in KUBERNETES {
                 let path = self.work.join(format!("{kubernetes}-{}", file_name(&values)));
@@ -200,12 +206,13 @@ impl Chart<'_> {
         let schemas = self.work.join("schemas");
         let kinds = manifests.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
         kubernetes_schemas(&kinds.iter().flat_map(|text| kinds_of(text)).collect(), &schemas)?;
-        for crd in listed(&self.folder.join("files/crds"))? {
-            crd_schemas(&yaml(&read(&crd)?)?, &schemas)?;
-        }
         let mut kubeconform = Command::new(&self.suite.kubeconform);
         kubeconform.args(["-strict", "-summary", "-skip", FOREIGN_KINDS, "-schema-location"]);
-        output(kubeconform.arg(schemas.join(SCHEMA_FILE)).args(&manifests)).map(drop)
+        kubeconform.arg(schemas.join(SCHEMA_FILE));
+        kubeconform
+            .arg("-schema-location")
+            .arg(crds::schemas().join(SCHEMA_FILE));
+        output(kubeconform.args(&manifests)).map(drop)
     }
 
     fn unit_tests(&self) -> Result<()> {
@@ -290,11 +297,9 @@ impl Chart<'_> {
 
         let docs = workspace::root().join("docs");
         let observability = read(&docs.join("observability.md"))?;
-        let known: BTreeSet<&str> = observability
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-            .collect();
+        let known = known_metrics(&observability);
         let mut queries = dashboard_queries(&serde_json::from_str(&self.file("files/dashboard.json")?)?);
+        self.suite.understood(&queries)?;
 
         let mut runbooks: BTreeSet<String> = listed(&docs.join("runbooks").join(self.name))?
             .iter()
@@ -344,12 +349,7 @@ impl Chart<'_> {
         );
         let read_by_queries: BTreeSet<String> = queries.iter().flat_map(|query| metrics_of(query)).collect();
         ensure!(!read_by_queries.is_empty(), "found no metric in any query");
-        wrong.extend(
-            read_by_queries
-                .iter()
-                .filter(|name| !is_known(name, &known))
-                .map(|name| format!("metric {name} is in a query, but not in docs/observability.md")),
-        );
+        wrong.extend(unknown_metrics(&read_by_queries, &known));
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
     }

@@ -58,6 +58,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for operator in operators {
         let archive = pack(operator, &archs, args.profile)?;
         println!("{}", archive.display());
+        if let [arch] = archs[..] {
+            let (name, arch) = (operator.name, arch.oci_name());
+            eprintln!(
+                "{name} is for {arch} only: if the cluster has other nodes, install it with image.architectures={{{arch}}}"
+            );
+        }
         load(args, operator, &archive)?;
     }
     Ok(())

@@ -17,7 +17,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// `run` and `crds`
+    /// `run`, `crds` and `ready`
     #[command(flatten)]
     Shared(cli::Command<Settings>),
     /// Take everything off the nodes that this operator put there, before an uninstall
@@ -53,6 +53,9 @@ pub struct Settings {
     /// What the operator may do, beside labels and taints: drain, failover, workloads; empty for nothing else
     #[arg(long, env = "HEARTH_FEATURES", default_value = "drain,failover,workloads", value_parser = features)]
     pub features: Features,
+    /// Create the classes `volatile` and `steady` where they are missing
+    #[arg(long, env = "HEARTH_CREATE_CLASSES", default_value_t = true, action = clap::ArgAction::Set)]
+    pub create_classes: bool,
     /// When a silent node counts as down, and when anything is judged at all
     #[command(flatten)]
     pub timing: Timing,

@@ -30,6 +30,7 @@ mod metrics;
 mod observe;
 mod planner;
 mod power_off;
+mod ready_made;
 mod reconcile;
 mod release;
 mod run;

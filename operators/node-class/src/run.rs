@@ -29,7 +29,7 @@ use crate::observe::Feeds;
 use crate::planner::{Observed, Planner};
 use crate::reconcile::{Context, Objects, class, history, host, node};
 use crate::workloads::{self, SlimPod};
-use crate::{address_probe, control_loop, daemonset_watch};
+use crate::{address_probe, control_loop, daemonset_watch, ready_made};
 
 /// Objects per page of a list: keeps the peak of the first list small. A page of Nodes is decoded with their managedFields
 /// before these are dropped, ten times what is kept.
@@ -78,6 +78,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     daemonset_watch::watch(&mut tasks, &process, &ctx, config());
     tasks.spawn(address_probe::run(Arc::clone(&ctx)));
+    if settings.create_classes {
+        tasks.spawn(ready_made::run(Arc::clone(&ctx)));
+    }
     tasks.spawn(control_loop::run(
         Arc::clone(&ctx),
         Arc::clone(&watches.feeds),

@@ -17,6 +17,8 @@ pub enum Command<R: clap::Args> {
     Run(Box<R>),
     /// Print the CustomResourceDefinitions as JSON, one after another
     Crds,
+    /// Wait until the operator at an address is ready; fail if it is not within a minute
+    Ready(hearth_ready_check::Args),
 }
 
 impl<R: clap::Args> Command<R> {
@@ -28,16 +30,14 @@ impl<R: clap::Args> Command<R> {
         match self {
             Self::Run(args) => block_on(run(*args)),
             Self::Crds => print(crds, io::stdout().lock()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+            Self::Ready(args) => block_on(hearth_ready_check::run(args)),
         }
     }
 }
 
 fn print(crds: &[CustomResourceDefinition], mut out: impl Write) -> io::Result<()> {
-    for crd in crds {
-        serde_json::to_writer_pretty(&mut out, crd)?;
-        writeln!(out)?;
-    }
-    Ok(())
+    crds.iter()
+        .try_for_each(|crd| writeln!(out, "{}", serde_json::to_string_pretty(crd)?))
 }
 
 #[cfg(test)]
@@ -54,11 +54,14 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_can_be_run_and_prints_its_crds() {
+    fn an_operator_can_be_run_prints_its_crds_and_can_be_asked_whether_it_is_ready() {
         let run = Cli::try_parse_from(["op", "run", "--namespace", "hearth"]).unwrap();
         assert!(matches!(run.command, Command::Run(args) if args.namespace == "hearth"));
         let crds = Cli::try_parse_from(["op", "crds"]).unwrap();
         assert!(matches!(crds.command, Command::Crds));
+        let ready = Cli::try_parse_from(["op", "ready", "op.hearth.svc:8080"]).unwrap();
+        assert!(matches!(ready.command, Command::Ready(_)));
+        assert!(Cli::try_parse_from(["op", "ready"]).is_err());
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use serde_json::json;
 
-/// Completes a generated CRD: category `hearth`, for `kubectl get hearth`; the default status that makes kstatus wait
-/// for the operator; conditions as a list-map by `type`.
+/// On each CRD: the release that it is from, so that people see whether CRDs that they install themselves fit the operator.
+const BUNDLE_VERSION: &str = "hearth.home.arpa/bundle-version";
+
+/// Completes a generated CRD: the version of its release; category `hearth`, for `kubectl get hearth`; the default status that
+/// makes kstatus wait for the operator; conditions as a list-map by `type`.
 pub fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let categories = crd.spec.names.categories.get_or_insert_default();
-    if !categories.iter().any(|c| c == "hearth") {
-        categories.push("hearth".to_owned());
-    }
+    let version = (BUNDLE_VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    crd.metadata.annotations.get_or_insert_default().extend([version]);
+    crd.spec.names.categories = Some(vec!["hearth".to_owned()]);
     for version in &mut crd.spec.versions {
         let root = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut());
         let Some(status) = root.and_then(|r| r.properties.as_mut()?.get_mut("status")) else {
@@ -84,8 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_crd_has_category_default_status_and_condition_keys() {
+    fn a_finished_crd_has_version_category_default_status_and_condition_keys() {
         let crd = finish(Thing::crd());
+        let annotations = crd.metadata.annotations.as_ref().unwrap();
+        assert_eq!(annotations[BUNDLE_VERSION], env!("CARGO_PKG_VERSION"));
         assert_eq!(crd.spec.names.categories.as_deref().unwrap(), ["hearth"]);
         let status = &schema(&crd).properties.as_ref().unwrap()["status"];
         assert_eq!(status.default, Some(JSON(json!({ "observedGeneration": -1 }))));

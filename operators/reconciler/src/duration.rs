@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// For the schema of a CRD's field: what people write, without the rare forms (`ns`, `us`, blanks, a sign, a bare `0`).
+pub const PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$";
+
 /// Reads a sequence of decimal numbers, each with an optional fraction and a unit of `ns`, `us` (`µs`), `ms`, `s`, `m`, `h`
 /// or `d` (24 hours); blanks may stand between them. `0` needs no unit. Fractions of a nanosecond are cut. Fails for any other
 /// text, what is negative, and what is longer than 292 years; the message can follow the name of a field.

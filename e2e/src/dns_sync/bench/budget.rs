@@ -25,25 +25,25 @@ fn memory(objects: u32) -> Option<f64> {
 #[expect(clippy::cast_precision_loss, reason = "bytes and counts are far below 2^52")]
 pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
     let beside = &figures.beside;
-    let line = |what: &str, measured: f64, limit: Option<f64>, unit: &'static str| Line {
-        what: what.to_owned(),
-        measured,
-        limit,
-        unit,
-    };
-    let up_to = |most: u32, limit: f64| (figures.objects <= most).then_some(limit);
+    let line = Line::new;
+    let up_to = |most: u32, limit: f64| (figures.common.objects <= most).then_some(limit);
     let mut lines = vec![
         line(
             "resident memory",
-            figures.rss_bytes as f64 / MIB,
-            memory(figures.objects),
+            figures.common.rss_bytes as f64 / MIB,
+            memory(figures.common.objects),
             "MiB",
         ),
-        line("of it anonymous", figures.anon_bytes as f64 / MIB, None, "MiB"),
-        line("processor time until synced", figures.cpu_seconds, None, "s"),
-        line("first sync", figures.first_sync_seconds, up_to(10_000, 30.0), "s"),
+        line("of it anonymous", figures.common.anon_bytes as f64 / MIB, None, "MiB"),
+        line("processor time until synced", figures.common.cpu_seconds, None, "s"),
+        line(
+            "first sync",
+            figures.common.first_sync_seconds,
+            up_to(10_000, 30.0),
+            "s",
+        ),
     ];
-    if figures.objects > 0 {
+    if figures.common.objects > 0 {
         let most = beside.least_batches + 2;
         lines.push(line(
             &format!("batches of the first sync (least possible {})", beside.least_batches),
@@ -53,8 +53,8 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
         ));
     }
     if let (Some(p50), Some(p99), Some(calls)) = (
-        figures.change_p50_seconds,
-        figures.change_p99_seconds,
+        figures.common.change_p50_seconds,
+        figures.common.change_p99_seconds,
         figures.provider_calls_per_change,
     ) {
         lines.push(line(
@@ -93,26 +93,26 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
         ),
         line(
             "restart: process ready",
-            figures.restart_ready_seconds,
+            figures.common.restart_ready_seconds,
             up_to(1_000, 3.0),
             "s",
         ),
         line(
             "restart: leading after a clean end",
-            beside.leading_after_end,
+            beside.takeover.after_end,
             up_to(1_000, 3.0),
             "s",
         ),
         line(
             "restart: leading after kill -9",
-            beside.leading_after_kill,
+            beside.takeover.after_kill,
             Some(20.0),
             "s",
         ),
         line("restart: writes", figures.restart_writes as f64, Some(0.0), ""),
         line(
             "image, uncompressed",
-            figures.image_bytes as f64 / MIB,
+            figures.common.image_bytes as f64 / MIB,
             Some(20.0),
             "MiB",
         ),
@@ -124,7 +124,7 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
 /// At least four times smaller and ten times faster.
 #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
 fn beside_external_dns(figures: &Figures) -> Vec<Line> {
-    let Some((bytes, seconds, calls)) = external_dns(figures.objects) else {
+    let Some((bytes, seconds, calls)) = external_dns(figures.common.objects) else {
         return Vec::new();
     };
     let line = |what: &str, measured: f64, limit: Option<f64>| Line {
@@ -135,10 +135,10 @@ fn beside_external_dns(figures: &Figures) -> Vec<Line> {
     };
     let mut lines = vec![line(
         "memory, as a share of external-dns' (at most a quarter)",
-        figures.rss_bytes as f64 / bytes,
+        figures.common.rss_bytes as f64 / bytes,
         Some(0.25),
     )];
-    if let (Some(p50), Some(ours)) = (figures.change_p50_seconds, figures.provider_calls_per_change) {
+    if let (Some(p50), Some(ours)) = (figures.common.change_p50_seconds, figures.provider_calls_per_change) {
         let share = "time of a change, as a share of external-dns' (at most a tenth)";
         lines.push(line(share, p50 / seconds, Some(0.1)));
         let share = format!("calls of a change, as a share of external-dns' {calls}");
@@ -151,28 +151,34 @@ fn beside_external_dns(figures: &Figures) -> Vec<Line> {
 pub(crate) mod tests {
     use super::super::figures::Beside;
     use super::*;
+    use crate::bench::figures::{Common, Takeover};
 
     pub(crate) fn good(objects: u32) -> Figures {
         let some = |value| (objects > 0).then_some(value);
         Figures {
-            operator: "dns-sync",
-            objects,
-            rss_bytes: 14 << 20,
-            anon_bytes: 7 << 20,
-            cpu_seconds: 0.5,
-            first_sync_seconds: 4.0,
-            change_p50_seconds: some(0.03),
-            change_p99_seconds: some(0.3),
+            common: Common {
+                operator: "dns-sync",
+                objects,
+                rss_bytes: 14 << 20,
+                anon_bytes: 7 << 20,
+                cpu_seconds: 0.5,
+                first_sync_seconds: 4.0,
+                change_p50_seconds: some(0.03),
+                change_p99_seconds: some(0.3),
+                restart_ready_seconds: 0.4,
+                image_bytes: 8 << 20,
+            },
             provider_calls_per_change: some(1.0),
             idle_provider_calls_per_minute: 0.0,
             idle_api_writes_per_minute: 0.0,
-            restart_ready_seconds: 0.4,
             restart_writes: 0,
-            image_bytes: 8 << 20,
             beside: Beside {
                 batches: 4,
                 least_batches: 3,
-                leading_after_kill: 16.0,
+                takeover: Takeover {
+                    after_kill: 16.0,
+                    after_end: 0.0,
+                },
                 ..Beside::default()
             },
         }
@@ -196,29 +202,40 @@ pub(crate) mod tests {
     #[test]
     fn each_budget_can_be_broken() {
         let bad = Figures {
-            rss_bytes: 46 << 20,
-            first_sync_seconds: 31.0,
-            change_p50_seconds: Some(1.1),
-            change_p99_seconds: Some(1.2),
+            common: Common {
+                rss_bytes: 46 << 20,
+                first_sync_seconds: 31.0,
+                change_p50_seconds: Some(1.1),
+                change_p99_seconds: Some(1.2),
+                image_bytes: 21 << 20,
+                ..good(10_000).common
+            },
             provider_calls_per_change: Some(1.01),
             idle_provider_calls_per_minute: 1.0,
             idle_api_writes_per_minute: 1.0,
             restart_writes: 1,
-            image_bytes: 21 << 20,
             beside: Beside {
                 batches: 6,
                 least_batches: 3,
                 idle_millicores: 2.1,
-                leading_after_kill: 20.1,
+                takeover: Takeover {
+                    after_kill: 20.1,
+                    after_end: 0.0,
+                },
                 ..Beside::default()
             },
-            ..good(10_000)
         };
         assert_eq!(broken(&bad).len(), 14, "{:?}", broken(&bad));
         let slow = Figures {
-            restart_ready_seconds: 3.1,
+            common: Common {
+                restart_ready_seconds: 3.1,
+                ..good(1000).common
+            },
             beside: Beside {
-                leading_after_end: 3.1,
+                takeover: Takeover {
+                    after_end: 3.1,
+                    after_kill: 0.0,
+                },
                 ..good(1000).beside
             },
             ..good(1000)
@@ -229,7 +246,10 @@ pub(crate) mod tests {
     #[test]
     fn memory_may_grow_with_the_objects() {
         let sixteen = |objects| Figures {
-            rss_bytes: 16 << 20,
+            common: Common {
+                rss_bytes: 16 << 20,
+                ..good(objects).common
+            },
             ..good(objects)
         };
         assert_eq!(broken(&sixteen(0)), ["resident memory"]);

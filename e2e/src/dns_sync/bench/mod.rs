@@ -21,7 +21,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use self::figures::{Beside, Figures};
-use crate::bench::figures::percentile;
+use crate::bench::figures::{Common, Takeover, percentile};
 use crate::bench::steps::Steps;
 use crate::bench::{Measured, Measurement, replicas, writes};
 
@@ -67,26 +67,30 @@ impl Bench {
         #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
         let per_change = (!changes.latencies.is_empty()).then(|| changes.calls as f64 / changes.latencies.len() as f64);
         Ok(Figures {
-            operator: "dns-sync",
-            objects,
-            rss_bytes: idle.rss,
-            anon_bytes: idle.anon,
-            cpu_seconds: sync.cpu_seconds,
-            first_sync_seconds: sync.took.as_secs_f64(),
-            change_p50_seconds: percentile(&changes.latencies, 50),
-            change_p99_seconds: percentile(&changes.latencies, 99),
+            common: Common {
+                operator: "dns-sync",
+                objects,
+                rss_bytes: idle.rss,
+                anon_bytes: idle.anon,
+                cpu_seconds: sync.cpu_seconds,
+                first_sync_seconds: sync.took.as_secs_f64(),
+                change_p50_seconds: percentile(&changes.latencies, 50),
+                change_p99_seconds: percentile(&changes.latencies, 99),
+                restart_ready_seconds: restarts.ready.as_secs_f64(),
+                image_bytes: self.image_bytes,
+            },
             provider_calls_per_change: per_change,
             idle_provider_calls_per_minute: idle.provider_calls,
             idle_api_writes_per_minute: idle.api_writes,
-            restart_ready_seconds: restarts.ready.as_secs_f64(),
             restart_writes: restarts.writes,
-            image_bytes: self.image_bytes,
             beside: Beside {
                 batches: sync.batches,
                 least_batches: sync.least_batches,
                 idle_millicores: idle.millicores,
-                leading_after_end: restarts.leading_after_end.as_secs_f64(),
-                leading_after_kill: restarts.leading_after_kill.as_secs_f64(),
+                takeover: Takeover {
+                    after_end: restarts.leading_after_end.as_secs_f64(),
+                    after_kill: restarts.leading_after_kill.as_secs_f64(),
+                },
                 changes: changes.latencies.len(),
                 slowest_change: percentile(&changes.latencies, 100),
             },

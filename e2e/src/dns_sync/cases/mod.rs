@@ -3,6 +3,7 @@
 mod blackout;
 mod faults;
 mod guard;
+mod history;
 mod identity;
 mod invalid;
 mod lifecycle;
@@ -20,6 +21,7 @@ pub(crate) fn calm() -> Vec<Case<DnsEnv>> {
         faults::cases(),
         sources::cases(),
         ownership::cases(),
+        history::cases(),
         identity::cases(),
         invalid::cases(),
         lifecycle::cases(),

@@ -15,26 +15,26 @@ fn memory(nodes: u32) -> Option<f64> {
 #[expect(clippy::cast_precision_loss, reason = "bytes and counts are far below 2^52")]
 pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
     let beside = &figures.beside;
-    let line = |what: &str, measured: f64, limit: Option<f64>, unit: &'static str| Line {
-        what: what.to_owned(),
-        measured,
-        limit,
-        unit,
-    };
+    let line = Line::new;
     let mib = |bytes: u64| bytes as f64 / MIB;
     let cores = "thousandths of a core";
-    let processor = (figures.objects <= 1_000).then_some(30.0);
+    let processor = (figures.common.objects <= 1_000).then_some(30.0);
     let mut lines = vec![
         line(
             "resident memory",
-            mib(figures.rss_bytes),
-            memory(figures.objects),
+            mib(figures.common.rss_bytes),
+            memory(figures.common.objects),
             "MiB",
         ),
-        line("of it anonymous", mib(figures.anon_bytes), None, "MiB"),
+        line("of it anonymous", mib(figures.common.anon_bytes), None, "MiB"),
         line("most resident memory so far", mib(beside.peak_bytes), None, "MiB"),
-        line("processor time of the first pass", figures.cpu_seconds, None, "s"),
-        line("first pass", figures.first_sync_seconds, None, "s"),
+        line(
+            "processor time of the first pass",
+            figures.common.cpu_seconds,
+            None,
+            "s",
+        ),
+        line("first pass", figures.common.first_sync_seconds, None, "s"),
         line(
             &format!("writes of the first pass, {} nodes", beside.nodes),
             beside.first_writes,
@@ -42,7 +42,7 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
             "",
         ),
     ];
-    if let (Some(p50), Some(p99)) = (figures.change_p50_seconds, figures.change_p99_seconds) {
+    if let (Some(p50), Some(p99)) = (figures.common.change_p50_seconds, figures.common.change_p99_seconds) {
         lines.push(line(
             &format!("host declared otherwise to labels, p50 of {}", beside.changes),
             p50,
@@ -76,22 +76,32 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
             Some(49.0),
             "",
         ),
-        line("restart: process ready", figures.restart_ready_seconds, None, "s"),
+        line(
+            "restart: process ready",
+            figures.common.restart_ready_seconds,
+            None,
+            "s",
+        ),
         line(
             "restart: leading after a clean end",
-            beside.leading_after_end,
+            beside.takeover.after_end,
             None,
             "s",
         ),
         line(
             "restart: leading after kill -9",
-            beside.leading_after_kill,
+            beside.takeover.after_kill,
             Some(20.0),
             "s",
         ),
         line("restart: writes to nodes", figures.restart_writes, Some(0.0), ""),
         line("restart: other writes", beside.restart_other_writes, None, ""),
-        line("image, uncompressed", mib(figures.image_bytes), Some(10.0), "MiB"),
+        line(
+            "image, uncompressed",
+            mib(figures.common.image_bytes),
+            Some(10.0),
+            "MiB",
+        ),
     ]);
     lines
 }
@@ -100,27 +110,33 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
 pub(crate) mod tests {
     use super::super::figures::Beside;
     use super::*;
+    use crate::bench::figures::{Common, Takeover};
 
     pub(crate) fn good(objects: u32) -> Figures {
         let some = |value| (objects > 0).then_some(value);
         Figures {
-            operator: "node-class",
-            objects,
-            rss_bytes: 11 << 20,
-            anon_bytes: 5 << 20,
-            cpu_seconds: 0.5,
-            first_sync_seconds: 50.0,
-            change_p50_seconds: some(0.3),
-            change_p99_seconds: some(0.5),
+            common: Common {
+                operator: "node-class",
+                objects,
+                rss_bytes: 11 << 20,
+                anon_bytes: 5 << 20,
+                cpu_seconds: 0.5,
+                first_sync_seconds: 50.0,
+                change_p50_seconds: some(0.3),
+                change_p99_seconds: some(0.5),
+                restart_ready_seconds: 0.4,
+                image_bytes: 8 << 20,
+            },
             down_seconds: some(55.0),
             idle_millicores: 2.0,
             idle_api_writes_per_minute: 0.0,
             writes_per_node_and_day: 48.0,
-            restart_ready_seconds: 0.4,
             restart_writes: 0.0,
-            image_bytes: 8 << 20,
             beside: Beside {
-                leading_after_kill: 16.0,
+                takeover: Takeover {
+                    after_kill: 16.0,
+                    after_end: 0.0,
+                },
                 day_millicores: 3.0,
                 ..Beside::default()
             },
@@ -142,14 +158,20 @@ pub(crate) mod tests {
     #[test]
     fn each_budget_can_be_broken() {
         let bad = Figures {
-            rss_bytes: 26 << 20,
+            common: Common {
+                rss_bytes: 26 << 20,
+                image_bytes: 11 << 20,
+                ..good(1_000).common
+            },
             idle_millicores: 31.0,
             idle_api_writes_per_minute: 1.0,
             writes_per_node_and_day: 49.1,
             restart_writes: 1.0,
-            image_bytes: 11 << 20,
             beside: Beside {
-                leading_after_kill: 20.1,
+                takeover: Takeover {
+                    after_kill: 20.1,
+                    after_end: 0.0,
+                },
                 day_millicores: 30.1,
                 ..Beside::default()
             },
@@ -161,7 +183,10 @@ pub(crate) mod tests {
     #[test]
     fn memory_may_grow_with_the_nodes() {
         let thirteen = |objects| Figures {
-            rss_bytes: 13 << 20,
+            common: Common {
+                rss_bytes: 13 << 20,
+                ..good(objects).common
+            },
             ..good(objects)
         };
         assert_eq!(broken(&thirteen(20)), ["resident memory"]);

@@ -1,10 +1,11 @@
 //! What is measured at one scale, and how it is written down.
 use serde::Serialize;
 
-/// The figures of one scale: a JSON line. Keys that dns-sync has mean the same here; what has to do with a provider is left out.
+use crate::bench::figures::{Common, Takeover};
+
+/// The figures of one scale: a JSON line, with those of [`Common`].
 ///
 /// - `objects`: nodes that were made; the cluster's own come on top.
-/// - `rss_bytes`, `anon_bytes`: `VmRSS` and `RssAnon` of proc(5) after a minute of idling.
 /// - `cpu_seconds`: processor time of the process from its start until the first pass was done and stored.
 /// - `first_sync_seconds`: from the request for one replica (the nodes are there before) until each node had its labels and taints, which needs
 ///   no watching; with no nodes made, until the cluster's own had their histories, which the operator stores after it has watched for
@@ -16,26 +17,16 @@ use serde::Serialize;
 ///   statuses posted every 5 minutes; writes as the operator counts its requests that are no GET, or the API server those to our
 ///   API group and to Nodes, whichever is more. The operator's lease has a client of its own and is not counted.
 /// - `writes_per_node_and_day`: writes to a checkpoint, counted with one a minute, by 48 checkpoints a day.
-/// - `restart_ready_seconds`: from the start of the new process, after the pod was deleted, to the first 200 of `/readyz`.
 /// - `restart_writes`: to Nodes, by both new processes (pod deleted; killed).
-/// - `image_bytes`: the image's one layer with its manifests, uncompressed.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figures {
-    pub(crate) operator: &'static str,
-    pub(crate) objects: u32,
-    pub(crate) rss_bytes: u64,
-    pub(crate) anon_bytes: u64,
-    pub(crate) cpu_seconds: f64,
-    pub(crate) first_sync_seconds: f64,
-    pub(crate) change_p50_seconds: Option<f64>,
-    pub(crate) change_p99_seconds: Option<f64>,
+    #[serde(flatten)]
+    pub(crate) common: Common,
     pub(crate) down_seconds: Option<f64>,
     pub(crate) idle_millicores: f64,
     pub(crate) idle_api_writes_per_minute: f64,
     pub(crate) writes_per_node_and_day: f64,
-    pub(crate) restart_ready_seconds: f64,
     pub(crate) restart_writes: f64,
-    pub(crate) image_bytes: u64,
     #[serde(skip)]
     pub(crate) beside: Beside,
 }
@@ -48,10 +39,7 @@ pub(crate) struct Beside {
     /// All writes of the first pass, and the nodes that they were for.
     pub(crate) first_writes: f64,
     pub(crate) nodes: u32,
-    /// From the end of the old and the start of the new process to the new one's lease, after the pod was deleted.
-    pub(crate) leading_after_end: f64,
-    /// From SIGKILL to the new process' lease.
-    pub(crate) leading_after_kill: f64,
+    pub(crate) takeover: Takeover,
     /// By both new processes, to what is no Node.
     pub(crate) restart_other_writes: f64,
     /// How many hosts were declared otherwise.
@@ -65,14 +53,9 @@ pub(crate) struct Beside {
 mod tests {
     #[test]
     fn a_json_line_has_the_keys_that_tools_read() {
-        let line = serde_json::to_value(super::super::budget::tests::good(20)).unwrap();
-        let mut keys: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
-        let expected = "operator objects rss_bytes anon_bytes cpu_seconds first_sync_seconds change_p50_seconds change_p99_seconds \
-                        down_seconds idle_millicores idle_api_writes_per_minute writes_per_node_and_day restart_ready_seconds \
-                        restart_writes image_bytes";
-        let mut expected: Vec<&str> = expected.split_whitespace().collect();
-        expected.sort_unstable();
-        keys.sort_unstable();
-        assert_eq!(keys, expected);
+        crate::bench::figures::assert_keys(
+            &super::super::budget::tests::good(20),
+            "down_seconds idle_millicores idle_api_writes_per_minute writes_per_node_and_day restart_writes",
+        );
     }
 }

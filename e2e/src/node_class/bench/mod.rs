@@ -29,7 +29,7 @@ use self::fake_kubelets::FakeKubelets;
 use self::figures::{Beside, Figures};
 use self::node::Node;
 use self::watched_objects::WatchedNodes;
-use crate::bench::figures::percentile;
+use crate::bench::figures::{Common, Takeover, percentile};
 use crate::bench::steps::Steps;
 use crate::bench::{Measured, Measurement, replicas, writes};
 
@@ -84,27 +84,31 @@ impl Bench {
         kubelets.alive()?;
         steps.done("the checkpoints are counted");
         Ok(Figures {
-            operator: "node-class",
-            objects,
-            rss_bytes: idle.rss,
-            anon_bytes: idle.anon,
-            cpu_seconds: first.cpu_seconds,
-            first_sync_seconds: first.took.as_secs_f64(),
-            change_p50_seconds: percentile(&changes, 50),
-            change_p99_seconds: percentile(&changes, 99),
+            common: Common {
+                operator: "node-class",
+                objects,
+                rss_bytes: idle.rss,
+                anon_bytes: idle.anon,
+                cpu_seconds: first.cpu_seconds,
+                first_sync_seconds: first.took.as_secs_f64(),
+                change_p50_seconds: percentile(&changes, 50),
+                change_p99_seconds: percentile(&changes, 99),
+                restart_ready_seconds: restarts.ready.as_secs_f64(),
+                image_bytes: self.image_bytes,
+            },
             down_seconds: down.map(|down| down.as_secs_f64()),
             idle_millicores: idle.millicores,
             idle_api_writes_per_minute: idle.api_writes,
             writes_per_node_and_day: checkpoint.writes_per_node_and_day,
-            restart_ready_seconds: restarts.ready.as_secs_f64(),
             restart_writes: restarts.to_nodes,
-            image_bytes: self.image_bytes,
             beside: Beside {
                 peak_bytes: idle.peak,
                 first_writes: first.writes,
                 nodes: scale.all,
-                leading_after_end: restarts.leading_after_end.as_secs_f64(),
-                leading_after_kill: restarts.leading_after_kill.as_secs_f64(),
+                takeover: Takeover {
+                    after_end: restarts.leading_after_end.as_secs_f64(),
+                    after_kill: restarts.leading_after_kill.as_secs_f64(),
+                },
                 restart_other_writes: restarts.others,
                 changes: changes.len(),
                 checkpoint_cpu_seconds: checkpoint.cpu_seconds,

@@ -2,6 +2,7 @@
 //!
 //! What this cluster cannot show is patched in, and the case says so: nobody measures the power of a bundle of namespaces.
 mod api_silence;
+mod chart;
 mod classes;
 mod failover;
 mod history;
@@ -35,9 +36,9 @@ pub(crate) fn alone() -> Vec<Case<NodeEnv>> {
         .collect()
 }
 
-/// The end of the operator.
+/// Installations of the chart, and the end of the operator.
 pub(crate) fn last() -> Vec<Case<NodeEnv>> {
-    release::cases()
+    [chart::cases(), release::cases()].into_iter().flatten().collect()
 }
 
 /// What takes long and needs few nodes.

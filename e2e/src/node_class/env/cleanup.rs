@@ -45,11 +45,14 @@ impl NodeEnv {
         for kind in ["NodeHost", "NodeClass"] {
             self.delete_all(kind).await?;
         }
-        // After an uninstall there is no ready-made class.
-        if !self.operator.pods().await?.is_empty() {
-            let volatile = json!({"spec": {"excludeFromDisruptionCount": true}});
-            patch(&self.client, &ours("NodeClass", "volatile"), &volatile).await?;
-        }
+        // The operator creates it when it starts for the first time.
+        until("the class `volatile` is there", LATER, || async {
+            let volatile = json!({"spec": {"excludeFromDisruptionCount": true, "priority": -100}});
+            patch(&self.client, &ours("NodeClass", "volatile"), &volatile)
+                .await
+                .map(Some)
+        })
+        .await?;
         for name in &self.nodes {
             // Others write nodes too: a conflict is retried on what the node has then.
             let what = format!("what a case set by hand on {name} is removed");

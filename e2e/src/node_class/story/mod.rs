@@ -20,7 +20,7 @@ use crate::environment::Environment;
 use crate::objects::patch;
 use crate::screen::Screen;
 
-const CHART: Chart = Chart {
+pub(super) const CHART: Chart = Chart {
     name: NAME,
     crds: &[
         "nodehosts.nodes.hearth.home.arpa",

@@ -1,17 +1,25 @@
-//! The CRDs in the charts: copies of the files in `crds/`. They are no symbolic links, since Flux leaves those out of what it takes
-//! from Git; the chart would install no CRD.
-use std::collections::BTreeSet;
+//! What is made of the CRDs in `crds/`: JSON schemas for editors, and copies in the charts. These are no symbolic links, since Flux
+//! leaves those out of what it takes from Git; the chart would install no CRD.
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use hearth_cluster::workspace;
 
-use super::{file_name, listed};
+use super::schemas::crd_schemas;
+use super::{file_name, listed, read, yaml};
 use crate::operators::{OPERATORS, Operator};
 
-/// Makes the charts' files those of `crds/`. An operator that has no chart yet is left out.
+/// Makes the schemas and the charts' files those of `crds/`. An operator that has no chart yet is left out.
 pub(crate) fn write() -> Result<()> {
+    if schemas().exists() {
+        fs::remove_dir_all(schemas()).context("failed to remove the old schemas")?;
+    }
+    for (file, text) in editor_schemas()? {
+        fs::create_dir_all(file.parent().context("a schema without a folder")?)?;
+        fs::write(&file, text).with_context(|| format!("failed to write {}", file.display()))?;
+    }
     for operator in OPERATORS {
         let folder = folder(operator);
         if !chart(operator).exists() {
@@ -29,10 +37,15 @@ pub(crate) fn write() -> Result<()> {
     Ok(())
 }
 
-/// Every CRD of `crds/` is in one chart, unchanged; nothing in a chart is a symbolic link.
+/// Every CRD of `crds/` has its schema and is in one chart, unchanged; nothing in a chart is a symbolic link.
 pub(super) fn check() -> Result<()> {
     let mut wrong = Vec::new();
-    let mut missing: BTreeSet<String> = listed(&crds())?.iter().map(|file| file_name(file)).collect();
+    let mut missing: BTreeSet<String> = files()?.iter().map(|file| file_name(file)).collect();
+    for (file, text) in editor_schemas()? {
+        if fs::read_to_string(&file).ok().as_ref() != Some(&text) {
+            wrong.push(format!("{} is not that of its CRD", file.display()));
+        }
+    }
     for operator in OPERATORS {
         let copies = listed(&folder(operator))?;
         let names: BTreeSet<String> = copies.iter().map(|file| file_name(file)).collect();
@@ -72,7 +85,7 @@ fn links(folder: &Path, found: &mut Vec<String>) -> Result<()> {
 
 /// The files of `crds/` that an operator's chart installs.
 fn of(operator: &Operator) -> Result<Vec<PathBuf>> {
-    let mut files = listed(&crds())?;
+    let mut files = files()?;
     files.retain(|file| belongs(&file_name(file), operator.crd_group));
     Ok(files)
 }
@@ -83,8 +96,35 @@ fn belongs(file: &str, group: &str) -> bool {
     name.is_some_and(|(_, of)| of == group)
 }
 
+/// The schema of each CRD with its file, as editors and kubeconform read it.
+fn editor_schemas() -> Result<BTreeMap<PathBuf, String>> {
+    let mut texts = BTreeMap::new();
+    for file in files()? {
+        let crd = yaml(&read(&file)?)?;
+        for (path, schema) in crd_schemas(&crd)? {
+            texts.insert(
+                schemas().join(path),
+                format!("{}\n", serde_json::to_string_pretty(&schema)?),
+            );
+        }
+    }
+    Ok(texts)
+}
+
+/// The files of all CRDs.
+fn files() -> Result<Vec<PathBuf>> {
+    let mut files = listed(&crds())?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    Ok(files)
+}
+
 fn crds() -> PathBuf {
     workspace::root().join("crds")
+}
+
+/// The folder of the schemas.
+pub(super) fn schemas() -> PathBuf {
+    crds().join("schemas")
 }
 
 fn chart(operator: &Operator) -> PathBuf {

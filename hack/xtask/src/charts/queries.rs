@@ -3,8 +3,22 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+/// The metrics that docs/observability.md lists: the first cells of its tables.
+pub(super) fn known_metrics(observability: &str) -> BTreeSet<&str> {
+    let cells = observability.lines().filter_map(|line| line.strip_prefix("| `"));
+    cells.filter_map(|cell| cell.split('`').next()).collect()
+}
+
+/// What is wrong with metrics that are read but not listed.
+pub(super) fn unknown_metrics(metrics: &BTreeSet<String>, known: &BTreeSet<&str>) -> Vec<String> {
+    let unknown = metrics.iter().filter(|name| !is_known(name, known));
+    unknown
+        .map(|name| format!("metric {name} is in a query, but not in docs/observability.md"))
+        .collect()
+}
+
 /// Whether a metric is listed. A histogram is listed once and queried by its parts.
-pub(super) fn is_known(metric: &str, known: &BTreeSet<&str>) -> bool {
+fn is_known(metric: &str, known: &BTreeSet<&str>) -> bool {
     let parts = ["_bucket", "_count", "_sum"]
         .iter()
         .filter_map(|part| metric.strip_suffix(part));
@@ -98,6 +112,16 @@ mod tests {
             > 6 * 3600 and on (job, instance) d_info{operator="e"} unless ignoring(zone) f:rate5m or 0"#;
         let found: Vec<String> = metrics_of(query).into_iter().collect();
         assert_eq!(found, ["a_bucket", "d_info", "f:rate5m"]);
+    }
+
+    #[test]
+    fn a_metric_that_is_not_listed_is_found_and_a_histogram_is_listed_once() {
+        let known = known_metrics("| metric |\n| --- |\n| `a_seconds` | `x` | |\n| `b_total` | |\n");
+        let read = ["a_seconds_bucket", "b_total", "c"].map(str::to_owned).into();
+        assert_eq!(
+            unknown_metrics(&read, &known),
+            ["metric c is in a query, but not in docs/observability.md"]
+        );
     }
 
     #[test]

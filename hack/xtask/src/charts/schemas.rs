@@ -1,4 +1,5 @@
-//! JSON schemas for kubeconform: those of Kubernetes' own resources from its specification, ours from their CRDs.
+//! JSON schemas: of Kubernetes' own resources, from its specification, for kubeconform; of ours, from their CRDs, for kubeconform
+//! and for editors.
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,30 +70,48 @@ pub(super) fn kubernetes_schemas(kinds: &BTreeSet<(String, String)>, target: &Pa
     Ok(())
 }
 
-/// Schemas of one of our CRDs, one for each version.
-pub(super) fn crd_schemas(crd: &Value, target: &Path) -> Result<()> {
+/// Schemas of one of our CRDs with their paths, one for each version.
+pub(super) fn crd_schemas(crd: &Value) -> Result<Vec<(PathBuf, Value)>> {
     let part = |value: &Value| value.as_str().map(str::to_owned).context("the CRD lacks a name");
     let (group, kind) = (part(&crd["spec"]["group"])?, part(&crd["spec"]["names"]["kind"])?);
+    let mut schemas = Vec::new();
     for version in members(&crd["spec"]["versions"]) {
+        let api_version = format!("{group}/{}", part(&version["name"])?);
         let mut schema = version["schema"]["openAPIV3Schema"].clone();
         close(&mut schema);
+        strip(&mut schema);
         // Every object has these; a CRD does not list them.
-        for field in ["apiVersion", "kind", "metadata"] {
-            schema["properties"][field] = json!({});
-        }
-        write_schema(target, &format!("{group}/{}", part(&version["name"])?), &kind, &schema)?;
+        schema["properties"]["apiVersion"] = json!({"type": "string", "enum": [api_version]});
+        schema["properties"]["kind"] = json!({"type": "string", "enum": [kind]});
+        schema["properties"]["metadata"] = json!({"type": "object"});
+        schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+        schemas.push((schema_path(&api_version, &kind), schema));
     }
-    Ok(())
+    Ok(schemas)
 }
 
-/// Writes a schema to the path where kubeconform reads it: the core group's folder has the name of its version.
+/// Removes what only the API server understands.
+fn strip(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !name.starts_with("x-kubernetes-"));
+            fields.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
 fn write_schema(target: &Path, api_version: &str, kind: &str, schema: &Value) -> Result<()> {
-    let (folder, version) = api_version.split_once('/').unwrap_or((api_version, api_version));
-    fs::create_dir_all(target.join(folder))?;
-    let file = target
-        .join(folder)
-        .join(format!("{}_{version}.json", kind.to_lowercase()));
+    let file = target.join(schema_path(api_version, kind));
+    fs::create_dir_all(file.parent().context("a schema without a folder")?)?;
     Ok(fs::write(file, serde_json::to_string(schema)?)?)
+}
+
+/// Where kubeconform and the public catalogs look for a schema: the core group's folder has the name of its version.
+fn schema_path(api_version: &str, kind: &str) -> PathBuf {
+    let (folder, version) = api_version.split_once('/').unwrap_or((api_version, api_version));
+    Path::new(folder).join(format!("{}_{version}.json", kind.to_lowercase()))
 }
 
 /// Makes a schema of Kubernetes a JSON schema that accepts no unknown field: the API server drops those silently.
@@ -132,5 +151,24 @@ mod tests {
         assert_eq!(schema["additionalProperties"], false);
         assert_eq!(schema["properties"]["a"].get("additionalProperties"), None);
         assert_eq!(schema["properties"]["b"]["type"], json!(["string", "null"]));
+    }
+
+    #[test]
+    fn a_schema_for_editors_knows_its_kind_and_nothing_of_the_api_server() {
+        let root = json!({"type": "object", "properties": {
+            "spec": {"type": "object", "properties": {}, "x-kubernetes-validations": [{"rule": "true"}]}}});
+        let crd = json!({"spec": {
+            "group": "x.example.org",
+            "names": {"kind": "Thing"},
+            "versions": [{"name": "v1", "schema": {"openAPIV3Schema": root}}]}});
+        let schemas = crd_schemas(&crd).unwrap();
+        let [(path, schema)] = &schemas[..] else {
+            panic!("{schemas:?}")
+        };
+        assert_eq!(path, Path::new("x.example.org/thing_v1.json"));
+        assert_eq!(schema["properties"]["apiVersion"]["enum"], json!(["x.example.org/v1"]));
+        assert_eq!(schema["properties"]["kind"]["enum"], json!(["Thing"]));
+        assert_eq!(schema["properties"]["spec"]["additionalProperties"], false);
+        assert!(!schema.to_string().contains("x-kubernetes"), "{schema}");
     }
 }

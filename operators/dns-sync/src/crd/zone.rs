@@ -1,6 +1,7 @@
 //! `DNSZone`: one hosted zone at one provider; the unit of work, credentials, policy and status.
 use std::collections::BTreeMap;
 
+use hearth_reconciler::duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Policy", type_ = "string", json_path = ".spec.policy"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "InSync", type_ = "string", json_path = ".status.conditions[?(@.type==\"InSync\")].status"),
     printcolumn(name = "Owned", type_ = "integer", json_path = ".status.records.owned"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.records.pending"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -77,11 +79,11 @@ pub struct DNSZoneSpec {
     pub ttl: Option<i64>,
     /// How often the zone is listed to find changes that others made, e.g. `15m`. Default 15m, at least 1m, jittered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 32))]
+    #[schemars(regex(pattern = duration::PATTERN), length(max = 32))]
     pub drift_interval: Option<String>,
     /// How long changes are gathered before they are sent together, e.g. `200ms` (the default); at most 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 32))]
+    #[schemars(regex(pattern = duration::PATTERN), length(max = 32))]
     pub batch_window: Option<String>,
     /// When deletes are held back until you confirm them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -305,7 +307,7 @@ pub struct DeleteGuard {
     pub min_records: Option<i32>,
     /// The sliding window in which deletes are counted, e.g. `1h` (the default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 32))]
+    #[schemars(regex(pattern = duration::PATTERN), length(max = 32))]
     pub window: Option<String>,
 }
 
@@ -319,7 +321,7 @@ pub struct EmptyTarget {
     pub policy: EmptyTargetPolicy,
     /// How long the address must be missing, e.g. `24h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 32))]
+    #[schemars(regex(pattern = duration::PATTERN), length(max = 32))]
     pub after: Option<String>,
 }
 

@@ -66,6 +66,8 @@ pub(crate) struct WorkerHandle {
     /// What cannot be changed while it runs: another value needs another worker.
     pub(crate) identity: Identity,
     pub(crate) found: crate::provider::route53::Found,
+    /// When the hosted zone was looked up.
+    pub(crate) since: tokio::time::Instant,
     /// The last value of the annotation that requests a list of the zone.
     pub(crate) asked: Option<String>,
     pub(crate) domain: String,

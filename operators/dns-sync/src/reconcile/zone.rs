@@ -11,6 +11,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::notify::ObjectNotifier;
 use super::{Context, Identity, MANAGER, WorkerHandle};
@@ -25,8 +26,10 @@ use crate::zone::guard::Guard;
 use crate::zone::state::ZoneState;
 use crate::zone::worker::{Instructions, Shared, Worker};
 
+mod hosted_zone;
 mod status;
 
+use hosted_zone::{Doubt, check_exclusive, doubt};
 use status::{StatusWriter, denied_message, export_conditions, only_awaited, was_ready};
 
 pub(super) use status::is_stalled;
@@ -58,12 +61,18 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
         writer.conditions().ready("Suspended", message);
         writer.unknown("Suspended", message);
     } else {
-        if hosted_zone_is_gone(&zone, &context) {
+        let doubt = doubt(&zone, &context);
+        if doubt == Some(Doubt::LookUpNow) {
             // It may have been created again, with another id.
             stop(&zone, &context, &mut writer);
         }
         match work(&zone, &context, &writer.status).await {
-            Ok(()) => writer.describe(&zone, &context),
+            Ok(()) => {
+                writer.describe(&zone, &context);
+                if doubt == Some(Doubt::LookUpLater) {
+                    action = Action::requeue(RECHECK_AFTER);
+                }
+            }
             // What an earlier process or term has reported stays true until something new is known.
             Err(Obstacle::Waiting("ReadingCredentials" | "NotLeading", _)) if was_ready(&zone) => {
                 return Ok(Action::await_change());
@@ -101,13 +110,6 @@ pub async fn reconcile(zone: Arc<DNSZone>, context: Arc<Context>) -> Result<Acti
         .await
         .map_err(RequestError::when("failed to write the status"))?;
     Ok(action)
-}
-
-/// Whether the provider has told the zone's worker that the hosted zone does not exist.
-fn hosted_zone_is_gone(zone: &DNSZone, context: &Context) -> bool {
-    let workers = context.workers();
-    let handle = workers.get(&zone.name_any());
-    handle.is_some_and(|handle| handle.shared.provider_status().error == Some(ProviderError::NoSuchZone))
 }
 
 /// Ends the zone's worker, if there is one; what is at the provider stays. The next worker begins with a list.
@@ -243,6 +245,7 @@ async fn start(
         term: term.clone(),
         identity,
         found,
+        since: Instant::now(),
         asked: zone.annotations().get(RECONCILE_AT).cloned(),
         domain: zone.spec.domain.clone(),
     };
@@ -311,59 +314,6 @@ fn unreachable_zone(error: ProviderError) -> Obstacle {
         ),
         other => Obstacle::Waiting(reason, format!("{other}; it is retried")),
     }
-}
-
-/// Two DNSZones on one hosted zone would undo each other's work.
-fn check_exclusive(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<(), Obstacle> {
-    older_zone(zone, context, zone_id).map_or(Ok(()), |rival| {
-        Err(Obstacle::Stalled(
-            "HostedZoneTaken",
-            format!(
-                "hosted zone {zone_id} is managed by the older DNSZone {rival}; delete one of the two, or give each its own spec.route53.zoneID"
-            ),
-        ))
-    })
-}
-
-/// The older DNSZone that already has this hosted zone.
-fn older_zone(zone: &DNSZone, context: &Context, zone_id: &str) -> Option<String> {
-    let others = context.zones.state();
-    let workers = context.workers();
-    let found = |name: &str| workers.get(name).map(|handle| handle.found.zone_id.as_str());
-    first_older(zone, others.iter().map(AsRef::as_ref), zone_id, found)
-}
-
-/// `found`: the hosted zones of the DNSZones with workers. Their status has them only later.
-fn first_older<'a>(
-    zone: &DNSZone,
-    others: impl Iterator<Item = &'a DNSZone>,
-    zone_id: &str,
-    found: impl Fn(&str) -> Option<&'a str>,
-) -> Option<String> {
-    let age = |one: &DNSZone| {
-        (
-            one.metadata.creation_timestamp.as_ref().map(|time| time.0),
-            one.name_any(),
-        )
-    };
-    let endpoint = |one: &DNSZone| one.spec.route53.as_ref().and_then(|route53| route53.endpoint.clone());
-    others
-        .filter(|other| other.uid() != zone.uid() && !other.spec.suspend && endpoint(other) == endpoint(zone))
-        .filter(|other| {
-            let status = other.status.as_ref().and_then(|status| status.zone_id.as_deref());
-            let spec = other
-                .spec
-                .route53
-                .as_ref()
-                .and_then(|route53| route53.zone_id.as_deref());
-            found(&other.name_any())
-                .or(status)
-                .or(spec)
-                .is_some_and(|id| id.trim_start_matches("/hostedzone/") == zone_id)
-        })
-        .filter(|other| age(other) < age(zone))
-        .map(ResourceExt::name_any)
-        .next()
 }
 
 /// The zone's configuration with what depends on its hosted zone, on its annotations and on other DNSZones.

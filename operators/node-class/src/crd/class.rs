@@ -1,6 +1,7 @@
 //! `NodeClass`: which nodes belong together, and what they get.
 use std::collections::BTreeMap;
 
+use hearth_reconciler::duration;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
@@ -167,7 +168,7 @@ pub struct Failover {
     pub evidence: Vec<Evidence>,
     /// How long the node must be down before anything is done, for example `2m`. Default `1m` with PowerOff; a clean
     /// shutdown waits 5 minutes at least.
-    #[schemars(length(min = 2, max = 32))]
+    #[schemars(length(min = 2, max = 32), regex(pattern = duration::PATTERN))]
     pub after: Option<String>,
 }
 

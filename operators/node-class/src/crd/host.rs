@@ -1,6 +1,7 @@
 //! `NodeHost`: a physical machine with one or more nodes on it; the failure domain.
 use std::collections::BTreeMap;
 
+use hearth_reconciler::duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -24,6 +25,12 @@ use super::history::State;
     doc = "A physical machine and the nodes that run on it: they go off together. The status says whether it is on and whether it may be switched off now.",
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "MayGoOff", type_ = "string", json_path = ".status.mayGoOff.answer"),
+    printcolumn(
+        name = "Phase",
+        type_ = "string",
+        description = "of the request to switch it off",
+        json_path = ".status.off.phase"
+    ),
     printcolumn(name = "Availability", type_ = "string", json_path = ".status.availability"),
     printcolumn(
         name = "Ready",
@@ -85,15 +92,18 @@ pub enum FormFactor {
     Other,
 }
 
+/// Five fields of numbers, names, `*`, `,`, `-`, `/` and `?`. What is wrong within a field only the operator says.
+const SCHEDULE: &str = r"^\s*[0-9A-Za-z*,/?-]+(\s+[0-9A-Za-z*,/?-]+){4}\s*$";
+
 /// A time in which the machine is expected to be off.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Window {
     /// When it begins: five cron fields, for example `30 23 * * *`.
-    #[schemars(length(min = 9, max = 128))]
+    #[schemars(length(min = 9, max = 128), regex(pattern = SCHEDULE))]
     pub schedule: String,
     /// How long it lasts, for example `18h30m`; at most 7 days.
-    #[schemars(length(min = 2, max = 32))]
+    #[schemars(length(min = 2, max = 32), regex(pattern = duration::PATTERN))]
     pub duration: String,
     /// The time zone of the schedule, for example `Europe/Berlin`. Default: the operator's.
     #[schemars(length(min = 1, max = 64))]
@@ -105,7 +115,7 @@ pub struct Window {
 #[serde(rename_all = "camelCase")]
 pub struct Drain {
     /// How long evictions are tried before the rest is reported and left, for example `5m` (the default); at most 1h.
-    #[schemars(length(min = 2, max = 32))]
+    #[schemars(length(min = 2, max = 32), regex(pattern = duration::PATTERN))]
     pub deadline: Option<String>,
     /// What may be lost, so that such pods are evicted as well. A forced request accepts both.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

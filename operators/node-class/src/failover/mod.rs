@@ -42,7 +42,7 @@ pub struct Case<'a> {
     pub longest_reboot: Duration,
     /// It is a member of etcd, or may be.
     pub member: bool,
-    /// Members of etcd that are up beyond the quorum; none if it cannot be judged.
+    /// Members of etcd that are up beyond the quorum and not expected to go off; none if it cannot be judged.
     pub spare_members: Option<usize>,
     /// Liveness is clear: no guard, no blindness.
     pub sees: bool,

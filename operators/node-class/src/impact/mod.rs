@@ -62,6 +62,8 @@ pub struct Quorum {
     pub members: usize,
     /// Those that are up and ready.
     pub up: usize,
+    /// Those of them whose host is expected to go off.
+    pub leaving: usize,
     pub needed: usize,
     /// The nodes with a member.
     pub of: BTreeSet<String>,

@@ -74,10 +74,11 @@ impl<'a> Layout<'a> {
             return Quorum::default();
         };
         let of = names.iter().map(|name| (*name).to_owned()).collect();
-        let up = Votes::of(members.iter().filter(|member| self.has(member))).up;
+        let all = || members.iter().filter(|member| self.has(member));
         Quorum {
             members: names.len(),
-            up,
+            up: Votes::of(all()).up,
+            leaving: Votes::of(all().filter(|member| member.leaving.is_some())).up,
             needed: names.len() / 2 + 1,
             of,
         }
@@ -106,9 +107,9 @@ impl<'a> Layout<'a> {
 }
 
 impl Quorum {
-    /// Members that are up beyond the quorum; none if etcd cannot be judged.
+    /// Members that are up beyond the quorum, and will stay so; none if etcd cannot be judged.
     pub fn spare(&self) -> Option<usize> {
-        (self.members > 0).then(|| self.up.saturating_sub(self.needed))
+        (self.members > 0).then(|| self.up.saturating_sub(self.leaving + self.needed))
     }
 }
 

@@ -327,7 +327,7 @@ impl StatusWriter {
 /// What to do about refused access.
 pub(super) fn denied_message(operation: &str, code: &str) -> String {
     format!(
-        "Route 53 denies {operation} ({code}); check the credentials and their IAM policy. It is retried every few minutes and when the Secret changes"
+        "Route 53 denies {operation} ({code}); check the credentials and their IAM policy (a hosted zone that was created again has another id). It is retried every few minutes, and at once when the Secret or the annotation {RECONCILE_AT} changes"
     )
 }
 

@@ -8,6 +8,7 @@ use kube::runtime::reflector;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
+use super::hosted_zone::first_older;
 use super::*;
 use crate::metrics::Metrics;
 use crate::object_cache::ObjectCache;
@@ -126,6 +127,7 @@ fn workers(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
             zone_id: "Z1".to_owned(),
             name_servers: Vec::new(),
         },
+        since: tokio::time::Instant::now(),
         asked: None,
         domain: "example.org".to_owned(),
     };
@@ -201,6 +203,32 @@ async fn a_hosted_zone_that_is_gone_is_looked_up_again() {
     // The new look-up is what fails here: nobody listens at the endpoint.
     assert!(conditions.contains("Reachable=False Unreachable"), "{conditions}");
     assert_eq!(status["recentDeletes"][0]["count"], 3, "{status}");
+}
+
+/// A policy may name hosted zones by their ids, and then denies the one that was deleted.
+#[tokio::test(start_paused = true)]
+async fn a_hosted_zone_that_is_denied_is_looked_up_again_on_request_and_after_a_while() {
+    let (context, _) = context(&json!([]), Script::new());
+    let mut zone = with_secret();
+    let _abort = workers(&zone, &context);
+    let denied = ProviderError::Denied {
+        operation: "route53:ListResourceRecordSets",
+        code: "AccessDenied".to_owned(),
+    };
+    assert_eq!(doubt(&zone, &context), None);
+    context.workers()["home"].shared.provider_status().error = Some(denied);
+    assert_eq!(doubt(&zone, &context), Some(Doubt::LookUpLater), "not at each report");
+    let request = ("dns.hearth.home.arpa/reconcile-at".to_owned(), "now".to_owned());
+    zone.metadata.annotations = Some([request].into());
+    assert_eq!(doubt(&zone, &context), Some(Doubt::LookUpNow));
+    zone.metadata.annotations = None;
+    tokio::time::advance(RECHECK_AFTER).await;
+    assert_eq!(doubt(&zone, &context), Some(Doubt::LookUpNow));
+    // A spec that names the hosted zone leaves nothing to look up.
+    if let Some(handle) = context.workers().get_mut("home") {
+        handle.identity.route53.zone_id = Some("Z1".to_owned());
+    }
+    assert_eq!(doubt(&zone, &context), None);
 }
 
 #[test]

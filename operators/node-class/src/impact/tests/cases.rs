@@ -239,6 +239,20 @@ fn what_was_granted_is_off_for_every_later_answer() {
     );
 }
 
+/// Case `n03`, for the failover: a member that is about to go off is none to spare.
+#[test]
+fn a_member_that_is_expected_to_go_off_is_not_spare() {
+    let spare = |nixos: One| {
+        let names = ["gamer", "mini", "pi", "nas"];
+        let nodes = names.map(|name| node(name).etcd()).into_iter().chain([nixos.etcd()]);
+        assessed(&nodes.collect::<Vec<_>>()).quorum.spare()
+    };
+    assert_eq!(spare(node("nixos")), Some(2));
+    assert_eq!(spare(node("nixos").granted(10)), Some(1));
+    assert_eq!(spare(node("nixos").window()), Some(1));
+    assert_eq!(spare(node("nixos").granted(10).off()), Some(1), "it is off already");
+}
+
 /// Case `n03`, for zones, shelter and workloads, and with a window in place of a request.
 #[test]
 fn a_host_that_is_expected_to_be_off_shelters_nothing() {
