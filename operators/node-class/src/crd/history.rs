@@ -137,6 +137,7 @@ impl Machine {
 /// What is known of a UTC day, in seconds.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the API's names")]
 pub struct Day {
     /// Days since 1970.
     pub day: i64,

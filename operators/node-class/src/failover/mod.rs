@@ -259,22 +259,16 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
 
 /// Which evidence would do, and why there is none.
 fn wanted(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp) -> String {
-    let mut wanted = Vec::new();
-    if failover.evidence.contains(&Evidence::PowerOff) {
-        let lacking = match case.power {
-            None => Err("it was never reported".to_owned()),
-            Some(power) => power::off(power, case.liveness.since, timing.grace, now),
-        };
-        let lacking = lacking.err().unwrap_or_default();
-        wanted.push(format!("power Off in status.power of its NodeHost ({lacking})"));
-    }
-    if failover.evidence.contains(&Evidence::CleanShutdown) {
-        wanted.push("an orderly shutdown (not all of one was seen)".to_owned());
-    }
-    if wanted.is_empty() {
-        wanted.push("an entry in failover.evidence of its NodeClass".to_owned());
-    }
-    wanted.join(", or ")
+    let power = match case.power {
+        None => Err("it was never reported".to_owned()),
+        Some(power) => power::off(power, case.liveness.since, timing.grace, now),
+    };
+    let lacking = power.err().unwrap_or_default();
+    let each = failover.evidence.iter().map(|evidence| match evidence {
+        Evidence::PowerOff => format!("power Off in status.power of its NodeHost ({lacking})"),
+        Evidence::CleanShutdown => "an orderly shutdown (not all of one was seen)".to_owned(),
+    });
+    each.collect::<Vec<_>>().join(", or ")
 }
 
 fn not_seeing() -> Hold {

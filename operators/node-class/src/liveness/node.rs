@@ -117,9 +117,8 @@ pub(super) struct NodeLiveness {
 }
 
 /// The same machine registered again. That takes no time.
-pub(super) fn reregistered(at: Timestamp) -> Box<LivenessEvent> {
-    let transition = Transition::new(Kind::Reregistered, at, Some(at), String::new());
-    Box::new(LivenessEvent::Changed(transition))
+pub(super) fn reregistered(at: Timestamp) -> LivenessEvent {
+    LivenessEvent::Changed(Transition::new(Kind::Reregistered, at, Some(at), String::new()))
 }
 
 pub(super) fn differ(a: &str, b: &str) -> bool {
@@ -173,7 +172,7 @@ impl NodeLiveness {
         } else if differ(&self.machine.system_uuid, &new.system_uuid) {
             self.replace(now);
         } else if differ(&self.machine.node_uid, &new.node_uid) {
-            self.object_change = Some(reregistered(created));
+            self.object_change = Some(Box::new(reregistered(created)));
             self.shutdown_signs.over();
             if differ(&self.machine.machine_id, &new.machine_id) {
                 self.boot = Some(self.booted(now.mono, now.mono, None));

@@ -26,7 +26,7 @@ impl NodeLiveness {
         }
         if differ(&then.node_uid, &self.machine.node_uid) {
             let changed_at = created.filter(|created| *created > remembered.known_until && *created <= now.wall);
-            out.push(*reregistered(changed_at.unwrap_or(now.wall)));
+            out.push(reregistered(changed_at.unwrap_or(now.wall)));
         }
     }
 

@@ -189,7 +189,7 @@ fn what_is_newer_or_broken_is_refused_with_its_reason() {
         ("belong together", |status| status.known_until = None),
         ("belong together", |status| status.state = None),
         ("belong together", |status| {
-            status.since = Some(time(MONDAY + 100 * DAY))
+            status.since = Some(time(MONDAY + 100 * DAY));
         }),
         ("uptime: more up", |status| status.uptime[0].up += 1),
         ("uptime: more up", |status| status.uptime[0].known = DAY + 1),
