@@ -1,5 +1,6 @@
 //! Looks whether a silent host's own address answers. An answer refutes that the machine is off; silence proves nothing.
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,8 @@ use tokio::net::TcpStream;
 use crate::crd::host::HostState;
 use crate::reconcile::Context;
 
-/// How often hosts are looked for that were not tried since they went silent.
-const TICK: Duration = Duration::from_secs(5);
-/// After so many of these all of them are tried again.
-const EVERY: u32 = 4;
+/// How often the addresses of silent hosts are tried.
+const EVERY: Duration = Duration::from_secs(10);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Where nothing else is said: SSH.
@@ -20,10 +19,8 @@ const PORT: u16 = 22;
 
 /// Looks for as long as the process lives; only a leader needs it.
 pub async fn run(ctx: Arc<Context>) {
-    let mut ticks = 0_u32;
     loop {
-        tokio::time::sleep(TICK).await;
-        ticks = ticks.wrapping_add(1);
+        tokio::time::sleep(EVERY).await;
         if ctx.process.leadership.term().is_none() {
             // What was heard in an earlier term says nothing of this one.
             ctx.observed.lock().answers.clear();
@@ -40,18 +37,13 @@ pub async fn run(ctx: Arc<Context>) {
         let silent: Vec<(String, String)> = silent
             .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))
             .collect();
-        let known = ctx.observed.lock().answers.clone();
-        let tried = |(host, _): &(String, String)| known.contains_key(host);
-        if silent.len() == known.len() && silent.iter().all(tried) && !ticks.is_multiple_of(EVERY) {
-            continue;
-        }
         // All at once: one that does not answer must not delay the others.
         let answers = silent.into_iter().map(|(host, address)| async move {
             let answered = answers_at(&with_port(&address)).await;
             (host, answered)
         });
         let answers: BTreeMap<String, bool> = futures::future::join_all(answers).await.into_iter().collect();
-        if answers != known {
+        if ctx.observed.lock().answers != answers {
             ctx.observed.lock().answers = answers;
             ctx.wake.notify_one();
         }
@@ -68,15 +60,13 @@ async fn answers_at(address: &str) -> bool {
 }
 
 fn with_port(address: &str) -> String {
-    let bare_v6 = address.matches(':').count() > 1 && !address.starts_with('[');
-    let has_port = !bare_v6
-        && address
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    match (has_port, bare_v6) {
-        (true, _) => address.to_owned(),
-        (false, true) => format!("[{address}]:{PORT}"),
-        (false, false) => format!("{address}:{PORT}"),
+    let has_port = |(_, port): (&str, &str)| port.parse::<u16>().is_ok();
+    if address.parse::<Ipv6Addr>().is_ok() {
+        format!("[{address}]:{PORT}")
+    } else if address.rsplit_once(':').is_some_and(has_port) {
+        address.to_owned()
+    } else {
+        format!("{address}:{PORT}")
     }
 }
 

@@ -33,7 +33,7 @@ const RECHECK_LATEST: Duration = Duration::from_mins(1);
 /// Runs for as long as the process lives. A standby only observes, so that it knows at once when it takes over.
 pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, restored: Arc<Check>) {
     let (mut asked, mut reading) = (Asked::default(), Reading::default());
-    let (mut last, mut took, mut again) = (Duration::ZERO, Duration::ZERO, Duration::MAX);
+    let (mut last, mut took) = (Duration::ZERO, Duration::ZERO);
     let mut terms = std::pin::pin!(ctx.process.leadership.terms());
     loop {
         let woken = tokio::time::timeout(TICK, ctx.wake.notified()).await.is_ok();
@@ -81,13 +81,12 @@ pub async fn run(ctx: Arc<Context>, feeds: Arc<Feeds>, heartbeat: Arc<Check>, re
         }
         let happened = ctx.planner.lock().look(now) || (complete && ctx.planner.lock().settled(now));
         let changed = feeds.dirty.swap(false, Relaxed) | woken;
-        if !(happened || changed || now.mono.saturating_sub(last) >= recheck(took).min(again)) {
+        if !(happened || changed || now.mono.saturating_sub(last) >= recheck(took)) {
             continue;
         }
         last = now.mono;
         let observed = feeds.observe(&ctx, complete);
         let plan = make_plan(&ctx, &observed, now);
-        again = plan.again.unwrap_or(Duration::MAX);
         if ask(&ctx, &plan, &observed, &mut asked, now) {
             feeds.changed(&ctx);
         }
@@ -114,7 +113,6 @@ fn make_plan(ctx: &Context, observed: &Observed, now: Now) -> Arc<Plan> {
                 .events
                 .publish(&reference(facts), EventType::Normal, reason, "Observe", text);
         }
-        ctx.metrics.event(reason);
     }
     ctx.publish_plan(plan)
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::crd::{NodeHistory, NodeHistoryStatus};
+use crate::history::Unreadable;
 use crate::planner::{Entry, Stored};
 use crate::reconcile::Context;
 
@@ -25,10 +26,15 @@ struct RawHistory {
 
 /// One that cannot be read, because a newer operator wrote it, holds up no other.
 fn stored(history: RawHistory) -> (String, Box<Entry>) {
+    let name = history.metadata.name.unwrap_or_default();
     let status: Result<Option<NodeHistoryStatus>, _> = serde_json::from_value(history.status);
-    let status = status.map(Option::unwrap_or_default);
-    let entry = Entry::stored(status.as_ref().map_err(ToString::to_string));
-    (history.metadata.name.unwrap_or_default(), entry)
+    let status = status.map_err(|error| Unreadable(error.to_string()));
+    let entry = status.and_then(|status| Entry::stored(&status.unwrap_or_default()));
+    let entry = entry.unwrap_or_else(|error| {
+        tracing::warn!(node = name, %error, "its history is left alone");
+        Entry::unreadable()
+    });
+    (name, entry)
 }
 
 const PAGE: u32 = 25;
@@ -43,13 +49,13 @@ impl Reading {
     /// Begins to read, if that has not begun. What is stored, once all of it is read; until then ask again, every few seconds
     /// or when something has changed.
     pub(crate) fn ask(&mut self, ctx: &Arc<Context>) -> Option<Stored> {
-        match self.0.try_join_next() {
-            Some(Ok(Ok(stored))) => return Some(stored),
-            Some(Ok(Err(error))) => tracing::warn!(
+        let done = self.0.try_join_next();
+        match done.map(|read| read.map_err(anyhow::Error::from).flatten()) {
+            Some(Ok(stored)) => return Some(stored),
+            Some(Err(error)) => tracing::warn!(
                 error = format!("{error:#}"),
                 "cannot read the histories; it is repeated"
             ),
-            Some(Err(error)) => tracing::error!(%error, "reading the histories"),
             None => {}
         }
         if self.0.is_empty() {

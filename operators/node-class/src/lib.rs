@@ -17,7 +17,8 @@ mod control_loop;
 mod crd;
 mod daemonset_watch;
 mod dispatch;
-mod edge_cases;
+#[cfg(test)]
+mod edge_cases_tests;
 mod facts;
 mod failover;
 mod history;

@@ -71,7 +71,7 @@ impl Feeds {
             node.facts = Arc::clone(known);
         }
         drop((planner, nodes));
-        if change != Change::Unchanged || !matches!(update, Update::Event(Event::Apply(_))) {
+        if is_news(update, &change) {
             self.changed(ctx);
         }
     }
@@ -83,10 +83,9 @@ impl Feeds {
         let now = Now::read();
         let mut planner = ctx.planner.lock();
         if let Update::Event(Event::Apply(lease) | Event::InitApply(lease)) = update {
-            let renewed = lease.spec.as_ref().and_then(|spec| Some(spec.renew_time.as_ref()?.0));
             let [name, version] = [&lease.metadata.name, &lease.metadata.resource_version]
                 .map(|text| text.as_deref().unwrap_or_default());
-            planner.tracker.lease(name, version, renewed, now);
+            planner.tracker.lease(name, version, now);
         }
         if let Change::Removed(removed) = change {
             for (name, ()) in &removed {
@@ -175,7 +174,7 @@ impl Feeds {
 }
 
 /// Whether more has happened than that one which is there was written.
-fn is_news(update: &Update<SlimHistory>, change: &Change<String, ()>) -> bool {
+fn is_news<K, V: PartialEq>(update: &Update<K>, change: &Change<String, V>) -> bool {
     *change != Change::Unchanged || !matches!(update, Update::Event(Event::Apply(_)))
 }
 

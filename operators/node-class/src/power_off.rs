@@ -23,13 +23,6 @@ use crate::crd::host::{Answer, HostState, OffPhase, OffRequest};
 
 /// How many lines the status bears (`OffRequest::waiting`).
 const LINES: usize = 20;
-/// How often an emptied host is checked for pods that came or went meanwhile.
-const WATCH: Duration = Duration::from_mins(1);
-/// How often evictions are tried again. A refused one may be repeated after about 10 s (the API's Retry-After).
-const RETRY: Duration = Duration::from_secs(10);
-/// When to check for the first time after the cordon.
-const SOON: Duration = Duration::from_secs(1);
-
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     /// The value of the annotation that asks, if it is there.
@@ -58,21 +51,20 @@ pub struct Next {
     pub off: Option<OffRequest>,
     /// The new value of the request that is handled; none if it stays as it is.
     pub handled: Option<String>,
-    pub again: Option<Duration>,
 }
 
 impl Next {
     fn only(off: OffRequest) -> Self {
         Self {
             off: Some(off),
-            ..Self::default()
+            handled: None,
         }
     }
 
     fn ended(request: &str) -> Self {
         Self {
+            off: None,
             handled: Some(request.to_owned()),
-            ..Self::default()
         }
     }
 }
@@ -86,7 +78,7 @@ pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
     if case.state == HostState::Unknown {
         return Next {
             off: case.off.cloned(),
-            ..Next::default()
+            handled: None,
         };
     }
     let back = |off: &OffRequest| case.state != HostState::Off && (off.phase == OffPhase::Off || rebooted(case, off));
@@ -125,15 +117,11 @@ fn begun(case: &Case<'_>, request: &str, now: Timestamp) -> Next {
         return Next::only(off(OffPhase::Refused));
     }
     // What is left counts once the cordon is there: until then pods may still come.
-    Next {
-        off: Some(OffRequest {
-            waiting: lines(case.left.unwrap_or_default()),
-            boots: case.boots.clone(),
-            ..off(OffPhase::Draining)
-        }),
-        again: Some(SOON),
-        ..Next::default()
-    }
+    Next::only(OffRequest {
+        waiting: lines(case.left.unwrap_or_default()),
+        boots: case.boots.clone(),
+        ..off(OffPhase::Draining)
+    })
 }
 
 /// A request is under way, perhaps with another value than before.
@@ -184,22 +172,13 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
         None if unseen => vec!["its pods could not be looked at".to_owned()],
         None => off.waiting.clone(),
     };
-    let again = if phase == OffPhase::Draining {
-        RETRY.min(case.deadline.saturating_sub(passed))
-    } else {
-        WATCH
-    };
-    Next {
-        off: Some(OffRequest {
-            request: asked.to_owned(),
-            since: Time(since),
-            phase,
-            waiting,
-            boots: if off.boots.is_empty() { case.boots } else { &off.boots }.clone(),
-        }),
-        again: Some(again),
-        ..Next::default()
-    }
+    Next::only(OffRequest {
+        request: asked.to_owned(),
+        since: Time(since),
+        phase,
+        waiting,
+        boots: if off.boots.is_empty() { case.boots } else { &off.boots }.clone(),
+    })
 }
 
 /// Whether the answer stands against it. What was refused continues only with a clear Yes.

@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use crate::facts::{NodeFacts, Text, intern};
 
 pub use objects::{SlimPod, slim};
-pub(crate) use placement::{NodeIndex, selects};
+pub(crate) use placement::selects;
 
 /// A volume that can be used on more nodes than this is not local to a machine.
 const LOCAL: usize = 64;
@@ -21,7 +21,7 @@ const LOCAL: usize = 64;
 /// What would become of a pod if its node went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It belongs to the node: of a DaemonSet, or the kubelet's own.
+    /// It belongs to the node (of a DaemonSet, or the kubelet's own), or has ended.
     Stays,
     /// It does work that begins anew elsewhere.
     Job,
@@ -83,7 +83,8 @@ pub fn of_pod(pod: &SlimPod) -> Option<Arc<PodFacts>> {
     // As kubeadm and RKE2 label the pods of etcd. One that has ended, as a node's shutdown leaves it, is a member still.
     let labelled = |key: &str, value: &str| pod.labels().get(key).is_some_and(|found| found == value);
     let etcd = namespace == "kube-system" && labelled("component", "etcd") && labelled("tier", "control-plane");
-    if matches!(phase, Some("Succeeded" | "Failed")) && !etcd {
+    let ended = matches!(phase, Some("Succeeded" | "Failed"));
+    if ended && !etcd {
         return None;
     }
     let owner = pod
@@ -117,7 +118,7 @@ pub fn of_pod(pod: &SlimPod) -> Option<Arc<PodFacts>> {
     Some(Arc::new(PodFacts {
         workload: intern(&workload),
         node: spec.and_then(|spec| spec.node_name.as_deref()).map(intern),
-        role,
+        role: if ended { Role::Stays } else { role },
         works: !ending && status.is_some_and(objects::SlimPodStatus::works),
         ending,
         empty_dir: spec.is_some_and(objects::SlimPodSpec::empty_dir),
@@ -172,9 +173,9 @@ pub fn gather<'a>(
         (workload.to_owned(), places.into_iter().map(str::to_owned).collect())
     };
     found.nodes = working.into_iter().map(owned).collect();
-    let index = NodeIndex::new(nodes);
     for (name, volume) in volumes {
-        let usable: BTreeSet<String> = index.selected(&volume.nodes).map(str::to_owned).collect();
+        let usable = nodes.values().filter(|node| selects(&volume.nodes, node));
+        let usable: BTreeSet<String> = usable.map(|node| node.name.clone()).collect();
         if usable.is_empty() || usable.len() > LOCAL {
             continue;
         }

@@ -303,7 +303,7 @@ async fn snapshot(env: &NodeEnv, begun: Timestamp) -> Result<Value> {
         let new = |one: &&Value| {
             let at: Option<Timestamp> = one["at"].as_str().and_then(|at| at.parse().ok());
             // No process watched in that time.
-            at.is_some_and(|at| at >= begun) && one["kind"] != "Blind"
+            at.is_some_and(|at| at >= begun)
         };
         let transitions = history["status"]["transitions"].as_array();
         let happened: Vec<Value> = transitions

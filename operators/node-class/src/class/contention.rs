@@ -1,6 +1,6 @@
 //! Others that repeatedly remove what we set. Restoring it each time would be a conflict at the API server's
-//! expense (and pods that come and go with a taint), so it is put back ever more seldom, and reported.
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+//! expense (and pods that come and go with a taint), so it is put back more seldom then, and reported.
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Taint;
@@ -8,27 +8,24 @@ use k8s_openapi::api::core::v1::Taint;
 use super::NodeDiff;
 use super::resolve::taint_key;
 use super::writes::OwnedTaints;
-use crate::facts::{NodeFacts, Text, Texts, intern};
+use crate::facts::{NodeFacts, Text, intern};
 
 #[cfg(test)]
 mod tests;
 
-/// This many restorations …
+/// A key that was written so often ...
 const OFTEN: usize = 3;
-/// … within this time are a fight; from then on this is the least time between two.
-const WINDOW: Duration = Duration::from_mins(10);
-/// Never more restorations of one key than this within an hour.
-const HOURLY: usize = 6;
-const HOUR: Duration = Duration::from_hours(1);
-/// A fight is over when nothing had to be restored for this long.
-const CALM: Duration = Duration::from_mins(30);
+/// ... within this time is not written now.
+const WINDOW: Duration = Duration::from_mins(30);
+/// And if it was written so often within this time, it is reported.
+const REPORTED: Duration = Duration::from_hours(1);
 
 /// The key of a cordon.
 pub(crate) const CORDON: &str = "cordon";
 
-/// Keeps account of what had to be restored on which node. Keys are `label x`, `annotation x`, `taint x:NoSchedule`; times
-/// are of the monotonic clock ([`Now::mono`](crate::clock::Now::mono)). It may be lost with the process: then a fight
-/// begins again, with a few writes more.
+/// Keeps account of what was written on which node although it was not there. Keys are `label x`, `annotation x`,
+/// `taint x:NoSchedule`; times are of the monotonic clock ([`Now::mono`](crate::clock::Now::mono)). It may be lost with the
+/// process: then a few writes more are made.
 #[derive(Clone, Debug, Default)]
 pub struct Contention {
     nodes: BTreeMap<String, Account>,
@@ -37,97 +34,63 @@ pub struct Contention {
 #[derive(Clone, Debug, Default)]
 struct Account {
     uid: String,
-    /// Keys that we have set, as far as we know.
-    written: BTreeSet<Text>,
-    restored: BTreeMap<String, Restored>,
-}
-
-/// When a key was restored, the last [`HOURLY`] times.
-#[derive(Clone, Debug, Default)]
-struct Restored {
-    times: VecDeque<Duration>,
-    fight: bool,
+    written: Vec<(Text, Duration)>,
 }
 
 impl Contention {
-    /// The keys that are not to be put back now, for [`Wanted::held`](super::Wanted::held). Ask before each pass over a node:
-    /// it also notes what is ours there.
-    pub fn held(&mut self, node: &NodeFacts, now: Duration) -> BTreeSet<String> {
-        let account = self.account(node);
-        let ours: BTreeSet<Text> = owned(node).map(|key| intern(&key)).collect();
-        if !ours.is_subset(&account.written) {
-            account.written.extend(ours);
-        }
-        let held = account.restored.iter().filter(|(_, restored)| restored.next(now) > now);
-        held.map(|(key, _)| key.clone()).collect()
+    /// The keys that are not to be put back now, for [`Wanted::held`](super::Wanted::held).
+    pub fn held(&self, node: &NodeFacts, now: Duration) -> BTreeSet<String> {
+        let account = self.nodes.get(&node.name).filter(|account| account.uid == node.uid);
+        account
+            .map(|account| account.often(WINDOW, now).collect())
+            .unwrap_or_default()
     }
 
-    /// Notes what was written to a node (successfully) that looked as in `node` before. A key that was not there and had been
-    /// written before was removed by another writer. Returns how many such keys there were.
-    pub fn wrote(&mut self, node: &NodeFacts, diff: &NodeDiff, now: Duration) -> u64 {
-        let mut keys: Vec<(String, bool)> = Vec::new();
+    /// Notes what was written to a node (successfully) that looked as in `node` before.
+    pub fn wrote(&mut self, node: &NodeFacts, diff: &NodeDiff, now: Duration) {
+        let mut set: BTreeMap<String, bool> = BTreeMap::new();
+        let mut owned: Vec<String> = Vec::new();
         if let Some((labels, annotations)) = &diff.apply {
-            let there = |texts: &Texts, key: &str| texts.contains_key(key);
-            keys.extend(
-                labels
-                    .keys()
-                    .map(|key| (format!("label {key}"), there(&node.labels, key))),
-            );
-            keys.extend(
-                annotations
-                    .keys()
-                    .map(|key| (format!("annotation {key}"), there(&node.annotations, key))),
-            );
+            let labels = labels.keys().map(|key| ("label", key, &node.labels));
+            let annotations = annotations.keys().map(|key| ("annotation", key, &node.annotations));
+            let both = labels.chain(annotations);
+            set.extend(both.map(|(kind, key, there)| (format!("{kind} {key}"), there.contains_key(key.as_str()))));
+            owned.extend(node.managers.ours());
         }
         if let Some((taints, _)) = &diff.taints {
-            let there = |new: &Taint| {
-                node.taints
-                    .iter()
-                    .any(|t| (&t.key, &t.effect) == (&new.key, &new.effect))
-            };
-            keys.extend(taints.iter().map(|new| (taint_key(&new.key, &new.effect), there(new))));
+            let same = |a: &Taint, b: &Taint| (&a.key, &a.effect) == (&b.key, &b.effect);
+            let there = |new: &Taint| node.taints.iter().any(|there| same(there, new));
+            set.extend(taints.iter().map(|new| (taint_key(&new.key, &new.effect), there(new))));
+            let mark = OwnedTaints::of(node).unwrap_or_default();
+            owned.extend(mark.0.keys().map(|(key, effect)| taint_key(key, effect)));
         }
         let account = self.account(node);
-        // What is left out of a part that was written is not ours any more.
-        account.written.retain(|key| {
-            let rewritten = if key.starts_with("taint ") {
-                diff.taints.is_some()
-            } else {
-                diff.apply.is_some()
-            };
-            !rewritten || keys.iter().any(|(new, _)| **new == **key)
-        });
-        let mut restored = 0;
-        for (key, _) in keys.into_iter().filter(|(_, there)| !there) {
-            if !account.written.insert(intern(&key)) {
-                restored += 1;
-                account.restored.entry(key).or_default().record(now);
-            }
-        }
-        restored
+        // What we take away ourselves was not removed by another writer when it is set again.
+        let given_up = |key: &str| owned.iter().any(|ours| ours == key) && !set.contains_key(key);
+        account.written.retain(|(key, _)| !given_up(key));
+        let new = set.iter().filter(|(_, there)| !**there);
+        account.written.extend(new.map(|(key, _)| (intern(key), now)));
     }
 
     /// Notes that something of ours was put back after another writer had removed it.
     pub(crate) fn restored(&mut self, node: &NodeFacts, key: &str, now: Duration) {
-        self.account(node)
-            .restored
-            .entry(key.to_owned())
-            .or_default()
-            .record(now);
+        self.account(node).written.push((intern(key), now));
     }
 
-    /// The keys of a node over which there is a fight; for a condition and an event.
+    /// The keys of a node that another writer keeps removing; for a condition and a metric.
     pub fn contended(&self, node: &str, now: Duration) -> Vec<String> {
-        let restored = self.nodes.get(node).into_iter().flat_map(|account| &account.restored);
-        restored
-            .filter(|(_, restored)| restored.contended(now))
-            .map(|(key, _)| key.clone())
-            .collect()
+        let account = self.nodes.get(node);
+        account
+            .map(|account| account.often(REPORTED, now).collect())
+            .unwrap_or_default()
     }
 
-    /// Drops nodes that do not exist.
-    pub fn retain(&mut self, there: impl Fn(&str) -> bool) {
-        self.nodes.retain(|node, _| there(node));
+    /// Drops nodes that do not exist, and what is too old to matter.
+    pub fn retain(&mut self, there: impl Fn(&str) -> bool, now: Duration) {
+        self.nodes.retain(|node, account| {
+            account.written.retain(|(_, at)| now.saturating_sub(*at) < REPORTED);
+            there(node)
+        });
     }
 
     /// A new Node object has no keys of ours, and no one removed them: its account starts from zero.
@@ -143,42 +106,14 @@ impl Contention {
     }
 }
 
-impl Restored {
-    fn record(&mut self, now: Duration) {
-        self.fight = self.contended(now);
-        self.times.push_back(now);
-        while self.times.len() > HOURLY {
-            self.times.pop_front();
+impl Account {
+    /// The keys that were written often within this time.
+    fn often(&self, window: Duration, now: Duration) -> impl Iterator<Item = String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (key, _) in self.written.iter().filter(|(_, at)| now.saturating_sub(*at) < window) {
+            *counts.entry(key).or_default() += 1;
         }
-        self.fight |= self.within(WINDOW, now) >= OFTEN || self.within(HOUR, now) >= HOURLY;
+        let often = counts.into_iter().filter(|(_, times)| *times >= OFTEN);
+        often.map(|(key, _)| key.to_owned())
     }
-
-    fn within(&self, window: Duration, now: Duration) -> usize {
-        self.times
-            .iter()
-            .filter(|time| now.saturating_sub(**time) < window)
-            .count()
-    }
-
-    fn contended(&self, now: Duration) -> bool {
-        self.fight && self.times.back().is_some_and(|last| now.saturating_sub(*last) < CALM)
-    }
-
-    /// From when on it may be restored.
-    fn next(&self, now: Duration) -> Duration {
-        let pace = self
-            .times
-            .back()
-            .filter(|_| self.contended(now))
-            .map(|last| *last + WINDOW);
-        let oldest = self.times.front().filter(|_| self.times.len() >= HOURLY);
-        pace.max(oldest.map(|oldest| *oldest + HOUR)).unwrap_or_default()
-    }
-}
-
-/// The keys on a node that are ours. A taint of the mark that is not there was ours, too.
-fn owned(node: &NodeFacts) -> impl Iterator<Item = String> + '_ {
-    let mark = OwnedTaints::of(node).unwrap_or_default();
-    let taints = mark.0.into_keys().map(|(key, effect)| taint_key(&key, &effect));
-    node.managers.ours().chain(taints)
 }

@@ -28,9 +28,6 @@ impl DaemonSetFacts {
     }
 }
 
-/// How many `DaemonSets` a message names.
-const NAMED: usize = 3;
-
 /// Why a class would lock out what nodes or the operator need, and what to do; none if it would not, matches no node, or
 /// acknowledges `Lockout`. `others` are the nodes that it does not match. Which nodes a `DaemonSet` is for is not considered.
 pub fn lockout(
@@ -60,20 +57,16 @@ fn of_daemonsets(taint: &Taint, daemonsets: &[DaemonSetFacts]) -> Option<String>
     let kept_off = daemonsets.iter().filter(kept_off);
     let mut names: Vec<String> = kept_off.map(|set| format!("{}/{}", set.namespace, set.name)).collect();
     names.sort();
-    let more = match names.len().saturating_sub(NAMED) {
+    let first = names.first()?;
+    let more = match names.len() - 1 {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    names.truncate(NAMED);
-    (!names.is_empty()).then(|| {
-        format!(
-            "taint {}:{} would keep pods off its nodes that nodes need: DaemonSet {}{more} does not tolerate it; add the \
-             toleration there, or say acknowledge: [Lockout]",
-            taint.key,
-            taint.effect,
-            names.join(", ")
-        )
-    })
+    Some(format!(
+        "taint {}:{} would keep pods off its nodes that nodes need: DaemonSet {first}{more} does not tolerate it; add the \
+         toleration there, or say acknowledge: [Lockout]",
+        taint.key, taint.effect
+    ))
 }
 
 fn of_ourselves(new: &Taint, others: &[&NodeFacts], own_tolerations: &[Toleration]) -> Option<String> {

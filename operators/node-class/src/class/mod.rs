@@ -48,18 +48,13 @@ pub struct Wanted {
     pub labels: Sourced,
     pub annotations: Sourced,
     pub taints: Vec<(ClassTaint, Option<String>)>,
-    /// Keys of suspended classes: what is ours of them stays as it is.
-    pub frozen_labels: BTreeSet<String>,
-    pub frozen_annotations: BTreeSet<String>,
-    /// Likewise, as key and effect.
-    pub frozen_taints: BTreeSet<(String, String)>,
+    /// Keys of suspended classes (`label x`, `annotation x`, `taint x:NoSchedule`): what is ours of them stays as it is.
+    pub frozen: BTreeSet<String>,
     /// That of the class with the highest priority that has one.
     pub failover: Option<Failover>,
-    /// Two classes of one priority want different things of one key: key, winner, loser.
-    pub ties: Vec<Tie>,
     /// What dry-run classes would add: the class, and what in words.
     pub dry: Vec<(String, String)>,
-    /// What is not set although a class (or we) would, and why.
+    /// What is not set although a class (or we) would, and why; and what two classes of one priority want differently.
     pub refused: Vec<Refused>,
     /// Keys (`label x`, `annotation x`, `taint x:NoSchedule`) that others keep taking away: they are not put back now. Filled
     /// by [`contention::Contention::held`]; what is there of them stays.
@@ -67,15 +62,6 @@ pub struct Wanted {
     /// Keys that others manage, with the manager, as the API server answered when we applied them: they are left to them. It is
     /// needed for annotations: of those that others own the watch keeps nothing.
     pub theirs: Vec<(String, String)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tie {
-    /// `label x`, `annotation x`, `taint x:NoSchedule` or `failover`.
-    pub key: String,
-    /// The class that gets it: its name comes first.
-    pub winner: String,
-    pub loser: String,
 }
 
 /// What has to be written to a node.
@@ -92,7 +78,7 @@ pub struct NodeDiff {
 /// A key that is not set: another writer has it, or it must not be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refused {
-    /// `label x`, `annotation x`, `taint x:NoSchedule`; or the annotation of another (or of ours) that cannot be read.
+    /// `label x`, `annotation x`, `taint x:NoSchedule`, `failover`; or the annotation of another (or of ours) that cannot be read.
     pub key: String,
     /// The class that wanted it; none for what is ours, such as the host label.
     pub class: Option<String>,

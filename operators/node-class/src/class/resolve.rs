@@ -1,7 +1,8 @@
 //! Brings classes together: for each key the first class wins, by priority and then by name.
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::{Refused, Subject, Tie, Wanted, keys, matching};
+use super::{Refused, Subject, Wanted, keys, matching};
 use crate::crd;
 use crate::crd::class::{Acknowledgement, Effect, NodeClass};
 use crate::facts::{NodeFacts, intern};
@@ -9,15 +10,15 @@ use crate::facts::{NodeFacts, intern};
 /// Brings the classes together; `classes` are those without a problem ([`validate`](super::validate)), in any order.
 pub fn resolve(classes: &[&NodeClass], subject: &Subject<'_>) -> Wanted {
     let matching = classes.iter().filter(|class| matching::matches(class, subject));
-    let mut order: Vec<Candidate<'_>> = matching.map(|class| Candidate::of(class)).collect();
-    order.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(b.name)));
+    let mut order: Vec<&NodeClass> = matching.copied().collect();
+    order.sort_by_key(|class| (Reverse(priority(class)), name(class)));
     let mut merge = Merge {
         wanted: Wanted::default(),
         holders: BTreeMap::new(),
         subject,
     };
-    for candidate in &order {
-        merge.take(candidate);
+    for class in order {
+        merge.take(class);
     }
     merge.finish()
 }
@@ -35,39 +36,30 @@ fn control_plane_refusal(class: &NodeClass, node: &NodeFacts) -> Option<String> 
     })
 }
 
-#[derive(Clone, Copy)]
-struct Candidate<'a> {
-    name: &'a str,
-    priority: i64,
-    class: &'a NodeClass,
+fn name(class: &NodeClass) -> &str {
+    class.metadata.name.as_deref().unwrap_or_default()
 }
 
-impl<'a> Candidate<'a> {
-    fn of(class: &'a NodeClass) -> Self {
-        Self {
-            name: class.metadata.name.as_deref().unwrap_or_default(),
-            priority: class.spec.priority.unwrap_or_default(),
-            class,
-        }
-    }
+fn priority(class: &NodeClass) -> i64 {
+    class.spec.priority.unwrap_or_default()
 }
 
 struct Merge<'a, 's> {
     wanted: Wanted,
     /// Who got a key (`label x`, `failover` and so on), and with what value.
-    holders: BTreeMap<String, (Candidate<'a>, String)>,
+    holders: BTreeMap<String, (&'a NodeClass, String)>,
     subject: &'s Subject<'s>,
 }
 
 impl<'a> Merge<'a, '_> {
-    fn take(&mut self, by: &Candidate<'a>) {
-        self.wanted.classes.push(by.name.to_owned());
-        if by.class.spec.suspend {
+    fn take(&mut self, by: &'a NodeClass) {
+        self.wanted.classes.push(name(by).to_owned());
+        if by.spec.suspend {
             self.freeze(by);
             return;
         }
-        let spec = &by.class.spec;
-        let class = || Some(intern(by.name));
+        let spec = &by.spec;
+        let class = || Some(intern(name(by)));
         for (key, value) in &spec.labels {
             if self.wins(by, format!("label {key}"), value, &format!("={value}")) {
                 self.wanted.labels.insert(intern(key), (intern(value), class()));
@@ -99,9 +91,9 @@ impl<'a> Merge<'a, '_> {
         }
     }
 
-    fn taints(&mut self, by: &Candidate<'a>) {
-        let refusal = control_plane_refusal(by.class, self.subject.node);
-        for taint in &by.class.spec.taints {
+    fn taints(&mut self, by: &'a NodeClass) {
+        let refusal = control_plane_refusal(by, self.subject.node);
+        for taint in &by.spec.taints {
             let key = taint_key(&taint.key, taint.effect.as_str());
             match &refusal {
                 Some(why) if taint.effect == Effect::NoExecute => self.refuse(by, &key, why),
@@ -112,7 +104,7 @@ impl<'a> Merge<'a, '_> {
                         value => format!(" with the value {value}"),
                     };
                     if self.wins(by, key, value, &shown) {
-                        self.wanted.taints.push((taint.clone(), Some(by.name.to_owned())));
+                        self.wanted.taints.push((taint.clone(), Some(name(by).to_owned())));
                     }
                 }
             }
@@ -120,13 +112,13 @@ impl<'a> Merge<'a, '_> {
     }
 
     /// Whether the class gets the key. A dry run gets nothing, and its line is written; a class of the same priority that wants
-    /// something else is a tie.
-    fn wins(&mut self, by: &Candidate<'a>, key: String, value: &str, shown: &str) -> bool {
+    /// something else is a tie, which both report.
+    fn wins(&mut self, by: &'a NodeClass, key: String, value: &str, shown: &str) -> bool {
         let holder = self.holders.get(&key);
-        if by.class.spec.dry_run {
+        if by.spec.dry_run {
             match holder.filter(|(_, theirs)| theirs != value) {
                 Some((other, _)) => {
-                    let other = other.name;
+                    let other = name(other);
                     self.would(by, &format!("not set {key}{shown}: class `{other}` comes first"));
                 }
                 None => self.would(by, &format!("set {key}{shown}")),
@@ -134,21 +126,27 @@ impl<'a> Merge<'a, '_> {
             return false;
         }
         let Some((holder, theirs)) = holder else {
-            self.holders.insert(key, (*by, value.to_owned()));
+            self.holders.insert(key, (by, value.to_owned()));
             return true;
         };
-        if holder.priority == by.priority && theirs != value {
-            let (winner, loser) = (holder.name.to_owned(), by.name.to_owned());
-            self.wanted.ties.push(Tie { key, winner, loser });
+        if priority(holder) == priority(by) && theirs != value {
+            let (winner, loser) = (*holder, by);
+            let why = format!("class `{}` has it (same priority, its name comes first)", name(winner));
+            self.refuse(loser, &key, &why);
+            let why = format!(
+                "class `{}` wants it too and has the same priority; ours is used",
+                name(loser)
+            );
+            self.refuse(winner, &key, &why);
         }
         false
     }
 
-    fn refuse(&mut self, by: &Candidate<'a>, key: &str, why: &str) {
-        if by.class.spec.dry_run {
+    fn refuse(&mut self, by: &'a NodeClass, key: &str, why: &str) {
+        if by.spec.dry_run {
             self.would(by, &format!("not set {key}: {why}"));
         } else {
-            let class = Some(by.name.to_owned());
+            let class = Some(name(by).to_owned());
             self.wanted.refused.push(Refused {
                 key: key.to_owned(),
                 class,
@@ -157,27 +155,22 @@ impl<'a> Merge<'a, '_> {
         }
     }
 
-    fn would(&mut self, by: &Candidate<'a>, what: &str) {
-        self.wanted.dry.push((by.name.to_owned(), format!("would {what}")));
+    fn would(&mut self, by: &'a NodeClass, what: &str) {
+        self.wanted.dry.push((name(by).to_owned(), format!("would {what}")));
     }
 
     /// What a suspended class may have on its nodes stays as it is. A key that a class before it has is not its own.
-    fn freeze(&mut self, by: &Candidate<'a>) {
-        let spec = &by.class.spec;
-        let free = |key: String| !self.holders.contains_key(&key);
+    fn freeze(&mut self, by: &'a NodeClass) {
+        let spec = &by.spec;
         let excluded = spec.exclude_from_disruption_count.then_some(crd::EXCLUDE_DISRUPTION);
         let labels = spec.labels.keys().map(String::as_str).chain(excluded);
-        let labels = labels.filter(|key| free(format!("label {key}"))).map(str::to_owned);
-        self.wanted.frozen_labels.extend(labels);
-        let annotations = spec.annotations.keys().filter(|key| free(format!("annotation {key}")));
-        self.wanted.frozen_annotations.extend(annotations.cloned());
-        let taints = spec
-            .taints
-            .iter()
-            .map(|taint| (taint.key.as_str(), taint.effect.as_str()));
-        let taints = taints.filter(|(key, effect)| free(taint_key(key, effect)));
-        let taints = taints.map(|(key, effect)| (key.to_owned(), effect.to_owned()));
-        self.wanted.frozen_taints.extend(taints);
+        let labels = labels.map(|key| format!("label {key}"));
+        let annotations = spec.annotations.keys().map(|key| format!("annotation {key}"));
+        let taints = spec.taints.iter();
+        let taints = taints.map(|taint| taint_key(&taint.key, taint.effect.as_str()));
+        let all = labels.chain(annotations).chain(taints);
+        let free = all.filter(|key| !self.holders.contains_key(key));
+        self.wanted.frozen.extend(free);
     }
 
     /// What does not come from classes: where the node is, and how dependable it is.
@@ -187,11 +180,10 @@ impl<'a> Merge<'a, '_> {
         if keys::is_value(host) && !host.is_empty() {
             self.wanted.labels.insert(intern(crd::HOST_LABEL), (intern(host), None));
         } else {
-            let advice = match subject.host {
-                Some(_) => "give the NodeHost a shorter name",
-                None => "claim the node by a NodeHost with a shorter name",
-            };
-            let why = format!("`{host}` cannot be a label's value, which has at most 63 characters; {advice}");
+            let why = format!(
+                "`{host}` cannot be a label's value, which has at most 63 characters; claim the node by a NodeHost with a \
+                 shorter name"
+            );
             self.wanted.refused.push(Refused {
                 key: format!("label {}", crd::HOST_LABEL),
                 class: None,
@@ -207,7 +199,6 @@ impl<'a> Merge<'a, '_> {
             .taints
             .sort_by(|(a, _), (b, _)| (&a.key, a.effect.as_str()).cmp(&(&b.key, b.effect.as_str())));
         wanted.classes.sort();
-        wanted.ties.sort();
         wanted.refused.sort();
         self.wanted
     }

@@ -1,6 +1,7 @@
 //! `NodeHistory`: what one node did, kept across restarts of the operator and across deletion of the Node. Written by
 //! the operator only.
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,7 @@ pub struct NodeHistoryStatus {
     /// The generation that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The version of the packed fields' format; a newer one than this operator knows is left alone. Now 1.
+    /// The version of the status; a newer one than this operator knows is left alone. Now 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<i64>,
     /// Which machine it is.
@@ -52,10 +53,10 @@ pub struct NodeHistoryStatus {
     /// The classes that match it, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
-    /// `Up`, `Down`, `Unknown`, `Gone` or `Missing`.
+    /// Whether it is alive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-    /// Since when it is so.
+    pub state: Option<State>,
+    /// Since when it is so and known without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// What was learned.
@@ -70,9 +71,9 @@ pub struct NodeHistoryStatus {
     /// Share of the known time in which it was up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<Windows>,
-    /// How often it is off, over 30 days.
+    /// Outages of the last 30 days that are over and were not planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rates: Option<Rates>,
+    pub downs: Option<i64>,
     /// Flap penalty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub penalty: Option<Penalty>,
@@ -88,16 +89,9 @@ pub struct NodeHistoryStatus {
     /// The last 32 changes, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transitions: Vec<Transition>,
-    /// The days before yesterday (number of the day since 1970 first as 32 bits, then up, known, planned minutes and downs as four
-    /// 16-bit numbers for each day, the newest last); base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub days: Option<String>,
-    /// The hours of yesterday and today, like `days` with the number of the hour and seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hours: Option<String>,
-    /// Ready, and `DuplicateMachine`, `ClockOffset`, `NodeMissingButAlive` while they are true.
+    /// What is known of the last 30 days and today, without the time since `since`. The newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<Condition>,
+    pub uptime: Vec<Day>,
 }
 
 /// Which machine has the name.
@@ -140,15 +134,32 @@ impl Machine {
     }
 }
 
-/// Availability over three windows.
+/// What is known of a UTC day, in seconds.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the API's names")]
+pub struct Day {
+    /// Days since 1970.
+    pub day: i64,
+    /// It was up.
+    pub up: i64,
+    /// It is known whether it was up.
+    pub known: i64,
+    /// It was down on purpose.
+    pub planned: i64,
+    /// Outages that ended on this day and were not planned.
+    pub downs: i64,
+}
+
+/// Availability over three windows, each with today.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Windows {
-    /// The last 24 hours.
+    /// Yesterday and today (UTC).
     pub day: Share,
-    /// The last 7 days.
+    /// The 7 days before today, and today.
     pub week: Share,
-    /// The last 30 days.
+    /// The 30 days before today, and today.
     pub month: Share,
 }
 
@@ -161,16 +172,6 @@ pub struct Share {
     pub per_mille: Option<i64>,
     /// How much of the window is known, per mille.
     pub coverage_per_mille: i64,
-}
-
-/// How often.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Rates {
-    /// Goings-down in the known time, planned ones aside.
-    pub downs: i64,
-    /// Those per known day, times 1000.
-    pub downs_per_day_milli: i64,
 }
 
 /// A flap penalty: decays by itself, so the value holds at the time given.
@@ -205,6 +206,35 @@ pub struct Transition {
     pub evidence: String,
 }
 
+impl Transition {
+    /// One that was not planned; without an end it lasts.
+    pub(crate) fn new(kind: Kind, at: Timestamp, back_at: Option<Timestamp>, evidence: String) -> Self {
+        Self {
+            at: Time(at),
+            kind,
+            planned: false,
+            back_at: back_at.map(Time),
+            evidence,
+        }
+    }
+}
+
+/// Whether a node is alive.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Its lease changes.
+    Up,
+    /// Its lease is silent, and others' leases prove that we would have seen it change.
+    Down,
+    /// Not watched, or not for long enough.
+    #[default]
+    Unknown,
+    /// There is no Node object and no living lease.
+    Gone,
+    /// There is no Node object, but its kubelet renews the lease: it must be restarted to register.
+    Missing,
+}
+
 /// What happened to a node.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -220,6 +250,6 @@ pub enum Kind {
     Reinstall,
     /// Its Node object was created again; the machine is the same.
     Reregistered,
-    /// The nodes were not watched from `at` to `backAt`.
+    /// The nodes were not watched. Earlier versions recorded that; it is dropped.
     Blind,
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Availability;
+use super::history::State;
 
 /// A physical machine and the nodes that run on it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -51,7 +52,8 @@ pub struct NodeHostSpec {
     /// What kind of machine it is; classes can match it.
     pub form_factor: Option<FormFactor>,
     /// How dependably it is on. Unset: learned from its nodes' history.
-    pub availability: Option<DeclaredAvailability>,
+    #[x_kube(validation = ("self != 'Unproven'", "availability: Unproven can only be learned; leave it out"))]
+    pub availability: Option<Availability>,
     /// An address of the machine itself, `host` or `host:port` (default port 22). While its nodes are silent a TCP
     /// connection is tried; the outcome is part of `status.evidence` and can refute that the machine is off. It never proves
     /// that it is.
@@ -88,24 +90,6 @@ pub enum FormFactor {
     Cloud,
     /// Anything else.
     Other,
-}
-
-/// What a user can say about a machine; `Unproven` can only be learned.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeclaredAvailability {
-    /// On, but for repairs and updates.
-    AlwaysOn,
-    /// Switched off by people.
-    Volatile,
-}
-
-impl From<DeclaredAvailability> for Availability {
-    fn from(declared: DeclaredAvailability) -> Self {
-        match declared {
-            DeclaredAvailability::AlwaysOn => Self::AlwaysOn,
-            DeclaredAvailability::Volatile => Self::Volatile,
-        }
-    }
 }
 
 /// Five fields of numbers, names, `*`, `,`, `-`, `/` and `?`. What is wrong within a field only the operator says.
@@ -213,8 +197,8 @@ pub enum HostState {
 pub struct HostNode {
     /// The node's name.
     pub name: String,
-    /// `Up`, `Down`, `Unknown`, `Gone` (no Node object) or `Missing` (no Node object, but its kubelet is alive).
-    pub state: String,
+    /// Whether it is alive.
+    pub state: State,
 }
 
 /// The answer to "can I switch it off?".

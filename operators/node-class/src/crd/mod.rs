@@ -30,16 +30,16 @@ pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// Kubernetes' label that takes a node out of the count of the node lifecycle controller's disruption modes.
 pub const EXCLUDE_DISRUPTION: &str = "node.kubernetes.io/exclude-disruption";
 
-/// How dependably a machine is on.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How dependably a machine is on, the most dependable first.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Availability {
     /// On, but for repairs and updates.
     AlwaysOn,
-    /// Switched off by people, now and then or every night.
-    Volatile,
     /// Not declared, and not watched for long enough.
     #[default]
     Unproven,
+    /// Switched off by people, now and then or every night.
+    Volatile,
 }
 
 impl Availability {

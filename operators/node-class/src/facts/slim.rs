@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Taint};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::core::PartialObjectMeta;
 use serde::{Deserialize, Serialize};
 
 use super::{Managers, NodeFacts};
@@ -121,38 +122,14 @@ fn matters(key: &str) -> bool {
 }
 
 /// What a watch reads of a node's lease.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = Lease)]
-#[serde(default)]
-pub struct SlimLease {
-    pub metadata: ObjectMeta,
-    pub spec: Option<SlimLeaseSpec>,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimLeaseSpec {
-    /// When the kubelet renewed it, by the node's own clock: for the clock's offset, never to judge freshness.
-    pub renew_time: Option<MicroTime>,
-}
+pub type SlimLease = PartialObjectMeta<Lease>;
 
 /// What a watch reads of a NodeHistory.
-#[derive(kube::Resource, Serialize, Deserialize, Clone, Debug, Default)]
-#[resource(inherit = NodeHistory)]
-#[serde(default)]
-pub struct SlimHistory {
-    pub metadata: ObjectMeta,
-    pub status: Option<Box<SlimHistoryStatus>>,
-}
+pub type SlimHistory = PartialObjectMeta<NodeHistory>;
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimHistoryStatus {
-    pub conditions: Vec<Condition>,
-}
-
-/// For the watch's slimming step. Reason and message are computed again at each write.
+/// For the watch's slimming step: what is stored is read once, when a term begins.
 pub fn slim_history(history: &mut SlimHistory) {
+    history.types = None;
     history.metadata = ObjectMeta {
         name: history.metadata.name.take(),
         uid: history.metadata.uid.take(),
@@ -160,10 +137,4 @@ pub fn slim_history(history: &mut SlimHistory) {
         generation: history.metadata.generation,
         ..ObjectMeta::default()
     };
-    if let Some(status) = &mut history.status {
-        status.conditions.shrink_to_fit();
-        for condition in &mut status.conditions {
-            (condition.reason, condition.message) = (String::new(), String::new());
-        }
-    }
 }

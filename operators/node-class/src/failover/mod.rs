@@ -4,7 +4,6 @@
 //! writers may meet on one volume. So only two things count as proof: power that is said to be off (`power`), and a
 //! clean shutdown of which every step was seen, after a time in which no reboot was ever unfinished. Silence, an answer
 //! that does not come, or all nodes of a host going silent at once (a switch that failed looks the same) prove nothing.
-mod format;
 mod power;
 #[cfg(test)]
 mod tests;
@@ -20,8 +19,6 @@ use crate::crd::class::{Evidence, Failover};
 use crate::crd::host::Power;
 use crate::facts::NodeFacts;
 use crate::liveness::{LivenessStatus, State};
-
-use format::{command, rounded, stamp};
 
 /// How long a node that is back may keep the taint for the sake of what is not cleaned up.
 pub const CLEANUP: Duration = Duration::from_mins(10);
@@ -95,6 +92,17 @@ impl Hold {
     fn because(reason: &'static str, message: String) -> Self {
         Self { reason, message }
     }
+
+    /// With what a person may run who knows better.
+    fn unless_sure(reason: &'static str, message: &str, node: &str) -> Self {
+        Self::because(
+            reason,
+            format!(
+                "{message}. If you are sure that the machine is off: kubectl taint nodes {node} \
+                 {OUT_OF_SERVICE}=nodeshutdown:NoExecute (and {OUT_OF_SERVICE}- when it is back)"
+            ),
+        )
+    }
 }
 
 pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
@@ -107,12 +115,11 @@ pub fn decide(case: &Case<'_>, timing: &Timing, now: Timestamp) -> Decision {
             format!("the taint {OUT_OF_SERVICE} was set by another writer, who has to remove it when the node is back");
         Decision::Leave(down.then(|| Hold::because("OthersTaint", message)))
     } else if down && case.removed {
-        let name = &case.node.name;
         let message = format!(
-            "the taint {OUT_OF_SERVICE} was removed by another writer, so it is not set again until the node has been back. To set it: {}",
-            command(name)
+            "the taint {OUT_OF_SERVICE} was removed by another writer, so it is not set again until the node has been back"
         );
-        Decision::Leave(Some(Hold::because("TaintRemoved", message)))
+        let hold = Hold::unless_sure("TaintRemoved", &message, &case.node.name);
+        Decision::Leave(Some(hold))
     } else if down {
         silent(case, timing, now)
     } else {
@@ -216,11 +223,8 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
             return Some(hold);
         }
         let wanted = wanted(case, failover, timing, now);
-        let message = format!(
-            "silent since {since}, which proves nothing; needed: {wanted}. If you are sure that the machine is off: {}",
-            command(name)
-        );
-        return Some(Hold::because("NoEvidence", message));
+        let message = format!("silent since {since}, which proves nothing; needed: {wanted}");
+        return Some(Hold::unless_sure("NoEvidence", &message, name));
     };
     if case.address == Address::Untried {
         let message = "it seems to be off; its host's address is tried first".to_owned();
@@ -230,10 +234,9 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
         // A hung shutdown looks like this: kubelet and lease are silent, but processes still write.
         let message = format!(
             "it seems to be off since {since}, but its host's address answers. If the host runs on without its nodes, take \
-             spec.address off its NodeHost; if you are sure that {name} is off: {}",
-            command(name)
+             spec.address off its NodeHost"
         );
-        return Some(Hold::because("PowerContradicted", message));
+        return Some(Hold::unless_sure("PowerContradicted", &message, name));
     }
     // The node's own member is off already. With no other to spare, the API server must not get what is asked of it next.
     if case.member && case.spare_members.is_none_or(|spare| spare == 0) {
@@ -241,49 +244,51 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
             Some(_) => "etcd has no member to spare",
             None => "etcd's members cannot be judged",
         };
-        let message = format!(
-            "it is a control-plane node, and {etcd}. If you are sure that the machine is off: {}",
-            command(name)
-        );
-        return Some(Hold::because("QuorumAtRisk", message));
+        let message = format!("it is a control-plane node, and {etcd}");
+        return Some(Hold::unless_sure("QuorumAtRisk", &message, name));
     }
     if case.node.ready.status == Some(true) {
         let message = "Kubernetes still calls it Ready, and would evict its pods without releasing them".to_owned();
         return Some(Hold::because("TooEarly", message));
     }
-    (!next.wait.is_zero()).then(|| Hold {
-        reason: "TooEarly",
-        message: match next.evidence {
-            Evidence::PowerOff => format!("its power is off; failover in {}", rounded(next.wait)),
-            Evidence::CleanShutdown => format!(
-                "it shut down in an orderly way and may be rebooting; failover in {}",
-                rounded(next.wait)
-            ),
-        },
+    (!next.wait.is_zero()).then(|| {
+        let message = format!("it seems to be off, or reboots; failover in {}", rounded(next.wait));
+        Hold::because("TooEarly", message)
     })
 }
 
 /// Which evidence would do, and why there is none.
 fn wanted(case: &Case<'_>, failover: &Failover, timing: &Timing, now: Timestamp) -> String {
-    let mut wanted = Vec::new();
-    if failover.evidence.contains(&Evidence::PowerOff) {
-        let lacking = match case.power {
-            None => Err("it was never reported".to_owned()),
-            Some(power) => power::off(power, case.liveness.since, timing.grace, now),
-        };
-        let lacking = lacking.err().unwrap_or_default();
-        wanted.push(format!("power Off in status.power of its NodeHost ({lacking})"));
-    }
-    if failover.evidence.contains(&Evidence::CleanShutdown) {
-        wanted.push("an orderly shutdown (not all of one was seen)".to_owned());
-    }
-    if wanted.is_empty() {
-        wanted.push("an entry in failover.evidence of its NodeClass".to_owned());
-    }
-    wanted.join(", or ")
+    let power = match case.power {
+        None => Err("it was never reported".to_owned()),
+        Some(power) => power::off(power, case.liveness.since, timing.grace, now),
+    };
+    let lacking = power.err().unwrap_or_default();
+    let each = failover.evidence.iter().map(|evidence| match evidence {
+        Evidence::PowerOff => format!("power Off in status.power of its NodeHost ({lacking})"),
+        Evidence::CleanShutdown => "an orderly shutdown (not all of one was seen)".to_owned(),
+    });
+    each.collect::<Vec<_>>().join(", or ")
 }
 
 fn not_seeing() -> Hold {
     let message = "the nodes are not seen clearly now, so nothing is done".to_owned();
     Hold::because("NotSeeing", message)
+}
+
+/// A time in a message.
+pub(crate) fn stamp(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+/// A duration, rounded up so coarsely that a message does not change all the time: `40 s`, `3 min`, `2 h`.
+fn rounded(duration: Duration) -> String {
+    let seconds = duration
+        .as_secs()
+        .saturating_add(u64::from(duration.subsec_nanos() > 0));
+    match seconds {
+        0..60 => format!("{} s", seconds.div_ceil(10).saturating_mul(10)),
+        60..7200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
 }

@@ -3,8 +3,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::format::{command, stamp};
-use super::{Case, Hold};
+use super::{Case, Hold, stamp};
 use crate::crd::class::{Evidence, Failover};
 use crate::crd::host::{Power, PowerState};
 use crate::liveness::State;
@@ -57,10 +56,9 @@ pub(super) fn sibling_alive(case: &Case<'_>, failover: &Failover, grace: Duratio
     }
     let message = format!(
         "{source} says that its power is off, but {other} on the same host renews its lease, so the machine is on. Correct what \
-         is said; if you are sure that {name} is off: {}",
-        command(name)
+         is said"
     );
-    Some(Hold::because("PowerContradicted", message))
+    Some(Hold::unless_sure("PowerContradicted", &message, name))
 }
 
 pub(super) fn source(power: &Power) -> &str {

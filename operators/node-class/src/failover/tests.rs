@@ -51,7 +51,6 @@ fn night() -> Night {
             went: Some(Kind::Lost),
             clean_trace: false,
             silent: Duration::ZERO,
-            clock_offset: None,
         },
         failover: Some(Failover {
             evidence: vec![Evidence::PowerOff, Evidence::CleanShutdown],

@@ -1,6 +1,6 @@
 //! Whether a node is volatile or always on, learned from the last 30 days with hysteresis: it becomes volatile soon and
 //! always on late, and what is learned does not change twice within a day.
-use super::uptime::{DAY, Sums, Uptime};
+use super::uptime::{DAY, Sums};
 use crate::args::Learning;
 use crate::crd::Availability;
 
@@ -17,8 +17,14 @@ pub(super) struct Learned {
 }
 
 impl Learned {
-    /// Learns from the last 30 days. True if the result changed.
-    pub(super) fn update(&mut self, month: &Sums, uptime: &Uptime, learning: &Learning, now: i64) -> bool {
+    /// Learns from the last 30 days; `known_since` tells how much is known since a second. True if the result changed.
+    pub(super) fn update(
+        &mut self,
+        month: &Sums,
+        known_since: impl Fn(i64) -> i64,
+        learning: &Learning,
+        now: i64,
+    ) -> bool {
         let asked = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let calm = asked(learning.calm).min(LONGEST_CALM);
         self.calm_since = is_calm(month, calm).then_some(self.calm_since.unwrap_or(now));
@@ -27,10 +33,7 @@ impl Learned {
             .is_none_or(|since| now.saturating_sub(since) >= asked(learning.dwell));
         let availability = if month.known >= asked(learning.coverage) && is_volatile(month) {
             Availability::Volatile
-        } else if self
-            .calm_since
-            .is_some_and(|since| uptime.known_since(since, now) >= calm)
-        {
+        } else if self.calm_since.is_some_and(|since| known_since(since) >= calm) {
             Availability::AlwaysOn
         } else {
             self.availability

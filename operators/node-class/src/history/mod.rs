@@ -1,7 +1,7 @@
 //! What a node did, and the statistics of it. Kept in a NodeHistory; all times are wall-clock seconds.
 //!
-//! Time is added as it passes ([`Record::advance`]). That a node is down is known 40 s later at the earliest, so an event
-//! ([`Record::apply`]) corrects the time since the last change of state. Time in which the nodes were not watched is not known.
+//! The time in a state is added to its days when the state ends. That a node is down is known 40 s later at the earliest, so an
+//! event ([`Record::apply`]) says when the state before it ended. Time in which the nodes were not watched is not known.
 mod codec;
 mod flapping;
 mod learning;
@@ -16,10 +16,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::flapping::Flapping;
 use self::learning::Learned;
-use self::uptime::{DAY, DAYS, HOUR, Sums, Uptime};
+use self::uptime::{DAY, DAYS, Sums, Uptime};
 use crate::args::Learning;
 use crate::crd::Availability;
-use crate::crd::history::{Machine, Rates, Share, Transition, Windows};
+use crate::crd::history::{Machine, Share, Transition, Windows};
 use crate::liveness::{Remembered, State};
 
 /// The format of packed fields that this operator writes.
@@ -47,6 +47,7 @@ pub struct Record {
     current: Option<Current>,
 }
 
+/// The state now. Its time is not added to the days yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Current {
     state: State,
@@ -73,9 +74,7 @@ impl Record {
             machine: self.machine.clone(),
             state,
             known_until: timestamp(current.known_until),
-            down_at: open.filter(|_| state != State::Up).map(|outage| outage.at.0),
-            went: open.map(|outage| outage.kind),
-            planned: open.is_some_and(|outage| outage.planned),
+            outage: open.filter(|_| state != State::Up).cloned(),
         })
     }
 
@@ -88,32 +87,49 @@ impl Record {
         })
     }
 
-    /// Adds the time since the last call (or since it was stored): the node was in `state` all the while. It may turn out to
-    /// have been otherwise: call this before [`Record::apply`], with the state before the event. Time that is Unknown, Gone or
-    /// Missing is not known. A clock that went backwards adds nothing until it is where it was.
+    /// Accounts for the time since the last call (or since it was stored): the node was in `state` all the while. It may turn
+    /// out to have been otherwise: call this before [`Record::apply`], with the state before the event. Time that is Unknown,
+    /// Gone or Missing is not known. A clock that went backwards adds nothing until it is where it was.
     pub fn advance(&mut self, state: State, now: Timestamp) {
         let now = seconds(now);
-        let mut current = self.current.unwrap_or(Current {
+        let new = Current {
             state,
             since: now,
             known_until: now,
-        });
-        if current.state != state {
-            (current.state, current.since) = (state, current.known_until);
+        };
+        let known_until = self.current.get_or_insert(new).known_until;
+        self.enter(state, known_until);
+        if let Some(current) = &mut self.current {
+            current.known_until = now.max(known_until);
         }
-        if current.known_until < now {
-            let weight = Sums::of(state, self.outage_is_planned());
-            self.uptime.add(current.known_until, now, weight);
-            current.known_until = now;
+    }
+
+    /// The state before ended at this second, as far as that is within its time; since then it is this one.
+    fn enter(&mut self, state: State, at: i64) {
+        let weight = self.weight();
+        if let Some(current) = self.current.as_mut().filter(|current| current.state != state) {
+            let at = at.clamp(current.since, current.known_until);
+            self.uptime.add(current.since, at, weight);
+            (current.state, current.since) = (state, at);
         }
-        self.current = Some(current);
+    }
+
+    /// What a second of the state now counts for.
+    fn weight(&self) -> Sums {
+        let planned = self.open_outage().is_some_and(|outage| outage.planned);
+        self.current
+            .map(|current| Sums::of(current.state, planned))
+            .unwrap_or_default()
     }
 
     /// Learns, with hysteresis and dwell. True if what is learned changed.
     pub fn learn(&mut self, learning: &Learning, now: Timestamp) -> bool {
         let now = self.latest(now);
-        let month = self.month(now);
-        self.learned.update(&month, &self.uptime, learning, now)
+        let month = self.sums_of(DAYS, now);
+        let mut learned = self.learned;
+        let changed = learned.update(&month, |since| self.known_since(since, now), learning, now);
+        self.learned = learned;
+        changed
     }
 
     pub fn learned(&self) -> Availability {
@@ -125,35 +141,31 @@ impl Record {
         self.flapping.update(seconds(now))
     }
 
-    /// The flap penalty now.
-    pub fn penalty(&self, now: Timestamp) -> i64 {
-        self.flapping.value(seconds(now))
+    pub fn is_flapping(&self) -> bool {
+        self.flapping.since.is_some()
     }
 
-    /// Availability over a day, a week, a month. Each window begins with a whole hour (the day) or UTC day (the others).
+    /// Availability over a day, a week, a month: so many days before today, and today.
     pub fn windows(&self, now: Timestamp) -> Windows {
         let now = self.latest(now);
-        let (hour, day) = (now.div_euclid(HOUR), now.div_euclid(DAY));
-        let share = |begin: i64| {
-            let sums = self.uptime.since(begin);
+        let share = |days: i64| {
+            let sums = self.sums_of(days, now);
+            let all = now - (now.div_euclid(DAY) - days) * DAY;
             Share {
                 per_mille: (sums.up * 1000).checked_div(sums.known),
-                coverage_per_mille: (sums.known * 1000).checked_div(now - begin).unwrap_or(0),
+                coverage_per_mille: sums.known * 1000 / all,
             }
         };
         Windows {
-            day: share((hour - 24) * HOUR),
-            week: share((day - 7) * DAY),
-            month: share((day - DAYS) * DAY),
+            day: share(1),
+            week: share(7),
+            month: share(DAYS),
         }
     }
 
-    pub fn rates(&self, now: Timestamp) -> Rates {
-        let sums = self.month(self.latest(now));
-        Rates {
-            downs: sums.downs,
-            downs_per_day_milli: (sums.downs * DAY * 1000).checked_div(sums.known).unwrap_or(0),
-        }
+    /// Outages of the last 30 days that are over and were not planned.
+    pub fn downs(&self, now: Timestamp) -> i64 {
+        self.sums_of(DAYS, self.latest(now)).downs
     }
 
     /// The longest reboot seen, zero if none.
@@ -161,8 +173,24 @@ impl Record {
         std::time::Duration::from_secs(u64::try_from(self.longest_reboot).unwrap_or_default())
     }
 
-    fn month(&self, now: i64) -> Sums {
-        self.uptime.since((now.div_euclid(DAY) - DAYS) * DAY)
+    /// The sums of so many days before today, and of today.
+    fn sums_of(&self, days: i64, now: i64) -> Sums {
+        let begin = (now.div_euclid(DAY) - days) * DAY;
+        let sums = self.uptime.since(begin);
+        sums.plus(self.weight(), self.current_since(begin))
+    }
+
+    /// Known seconds from `at` to `now`, of those that the statistics cover.
+    fn known_since(&self, at: i64, now: i64) -> i64 {
+        let at = at.max((now.div_euclid(DAY) - DAYS) * DAY);
+        let known = self.uptime.known_since(at) + self.weight().known * self.current_since(at);
+        known.min(now - at).max(0)
+    }
+
+    /// How long the state now has lasted since this second.
+    fn current_since(&self, at: i64) -> i64 {
+        let lasted = |current: Current| current.known_until - current.since.max(at);
+        self.current.map_or(0, lasted).max(0)
     }
 
     /// Now, or until when everything is known if the clock is behind that.

@@ -14,6 +14,14 @@ use crate::liveness::LivenessEvent;
 /// Monday, 5 October 2026, 00:00 UTC.
 const MONDAY: i64 = 1_791_158_400;
 const MINUTE: i64 = 60;
+const HOUR: i64 = 3600;
+
+impl Record {
+    /// The flap penalty now.
+    fn penalty(&self, now: Timestamp) -> i64 {
+        self.flapping.value(seconds(now))
+    }
+}
 
 fn machine(uuid: &str) -> Machine {
     Machine {
@@ -46,29 +54,27 @@ fn apply(record: &mut Record, event: &LivenessEvent, now: i64) {
 }
 
 fn down(at: i64, kind: Kind, planned: bool) -> LivenessEvent {
-    LivenessEvent::Down {
-        at: timestamp(at),
-        kind,
+    LivenessEvent::Changed(Transition {
         planned,
-        evidence: "lease silent".to_owned(),
-    }
+        ..Transition::new(kind, timestamp(at), None, "lease silent".to_owned())
+    })
 }
 
 fn back(down_at: i64, at: i64, kind: Kind, planned: bool) -> LivenessEvent {
-    LivenessEvent::Back {
-        down_at: timestamp(down_at),
-        at: timestamp(at),
-        kind,
+    LivenessEvent::Changed(Transition {
         planned,
-        evidence: "lease renewed".to_owned(),
-    }
+        ..Transition::new(
+            kind,
+            timestamp(down_at),
+            Some(timestamp(at)),
+            "lease renewed".to_owned(),
+        )
+    })
 }
 
-fn blind(from: i64, until: i64) -> LivenessEvent {
-    LivenessEvent::Blind {
-        from: timestamp(from),
-        until: timestamp(until),
-    }
+fn reregistered(at: i64) -> LivenessEvent {
+    let at = timestamp(at);
+    LivenessEvent::Changed(Transition::new(Kind::Reregistered, at, Some(at), String::new()))
 }
 
 /// Goes down and comes back, noticed 40 s and 1 s later.
@@ -85,9 +91,9 @@ fn since(record: &Record) -> i64 {
     seconds(written(record).since.unwrap().0)
 }
 
-/// What is counted: up, known, planned seconds and outages.
+/// What is counted: up, known, planned seconds and outages that are over.
 fn sums(record: &Record) -> [i64; 4] {
-    let sums = record.uptime.since(0);
+    let sums = record.uptime.since(0).plus(record.weight(), record.current_since(0));
     [sums.up, sums.known, sums.planned, sums.downs]
 }
 

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::placement::{Pods, hard};
 use super::quorum::{Effect, Layout, Votes, effect};
 use super::reasons::{Reasons, list};
-use super::zones::{Counts, Name, fix, tolerated};
+use super::zones::{Counts, Name, shown, tolerated};
 use super::{Leaving, Member, Quorum, said};
 use crate::crd::OFF;
 use crate::crd::host::{Answer, MayGoOff};
 use crate::liveness::State;
 use crate::workloads::{Role, Workloads};
 
+/// What lets Kubernetes evict although many nodes are not ready.
+const EXCLUDE: &str = "have volatile nodes not counted (excludeFromDisruptionCount of a NodeClass)";
+
 /// What all hosts share, worked out once.
 #[derive(Debug)]
 pub(super) struct Assessment<'a> {
-    members: &'a [Member<'a>],
     by_host: BTreeMap<&'a str, Vec<&'a Member<'a>>>,
     pub(super) counts: Counts,
     pub(super) quorum: Quorum,
@@ -32,18 +34,8 @@ pub(super) struct Assessment<'a> {
     places: Option<Places<'a>>,
 }
 
-/// Workloads and volumes with the hosts that they are on, and by host which are there.
-#[derive(Debug, Default)]
-struct Places<'a> {
-    all: Vec<(&'a str, BTreeSet<&'a str>)>,
-    on: BTreeMap<&'a str, Vec<usize>>,
-}
-
-impl<'a> Places<'a> {
-    fn on(&self, host: &str) -> impl Iterator<Item = &(&'a str, BTreeSet<&'a str>)> {
-        self.on.get(host).into_iter().flatten().map(|at| &self.all[*at])
-    }
-}
+/// By host the workloads and volumes that are there, each with all hosts that it is on.
+type Places<'a> = BTreeMap<&'a str, Vec<(&'a str, BTreeSet<&'a str>)>>;
 
 /// One host, and what would stay without it.
 struct Leave<'a> {
@@ -76,7 +68,6 @@ impl<'a> Assessment<'a> {
         }
         let layout = Layout::of(members, workloads);
         Self {
-            members,
             by_host,
             counts: Counts::of(members),
             quorum: layout.quorum(members),
@@ -163,21 +154,18 @@ impl<'a> Assessment<'a> {
         let voters = || self.voters.iter().copied();
         let left = Votes::of(voters().filter(|member| leave.stays(member)));
         let here = Votes::of(voters().filter(|member| member.host == leave.host));
-        let unjudged = match &self.layout {
-            Layout::Known(_) => return self.judge_members(reasons, left, here),
-            Layout::Unknown(unjudged) => unjudged,
+        let Layout::Unknown { why, needed, .. } = &self.layout else {
+            return self.judge_members(reasons, left, here);
         };
-        let why = unjudged.why;
         if self.voters.is_empty() {
             reasons.unjudged.push(format!("etcd cannot be judged: {why}"));
         } else if here.up + here.unknown > 0 {
-            reasons.likely = left.up + left.unknown < unjudged.needed;
+            reasons.likely = left.up + left.unknown < *needed;
             reasons.unjudged.push(format!(
                 "it cannot be judged whether the API server keeps its datastore: {why}. Of {} control-plane nodes {} would \
-                 be left, and {} may be needed",
+                 be left, and {needed} may be needed",
                 self.voters.len(),
                 left.up,
-                unjudged.needed
             ));
         }
     }
@@ -245,7 +233,6 @@ impl<'a> Assessment<'a> {
     /// others would that are lost meanwhile.
     fn judge_evictions(&self, now: &mut Reasons, emptied: &mut Reasons, leave: &Leave<'_>) {
         let leaving = || leave.on.iter().chain(&leave.away);
-        let gone: BTreeSet<&str> = leaving().map(|member| member.node.name.as_str()).collect();
         let zones: BTreeSet<Name> = leave.on.iter().map(|member| member.node.zone()).collect();
         let mut then = self.counts.clone();
         for member in leaving() {
@@ -265,18 +252,11 @@ impl<'a> Assessment<'a> {
                 ),
                 _ => "Kubernetes evicts nothing while no node is ready".to_owned(),
             };
-            let fixed = fix(self.members, &gone, zone).map(|nodes| {
-                let nodes = list(nodes.iter().map(String::as_str));
-                format!("have {nodes} not counted (excludeFromDisruptionCount of a NodeClass)")
-            });
-            let (or, to_fix) = fixed.map_or_else(Default::default, |fixed| {
-                (format!(", or {fixed}"), format!(". To fix that, {fixed}"))
-            });
             now.against.push(format!(
-                "its pods would not move: {why}. Empty it first (annotation {OFF}){or}"
+                "its pods would not move: {why}. Empty it first (annotation {OFF}), or {EXCLUDE}"
             ));
             emptied.notes.push(format!(
-                "while it is off, pods of a lost node would not move: {why}{to_fix}"
+                "while it is off, pods of a lost node would not move: {why}. To fix that, {EXCLUDE}"
             ));
         }
     }
@@ -286,7 +266,7 @@ impl<'a> Assessment<'a> {
         let (volumes, workloads): (Vec<_>, Vec<_>) = self
             .places
             .iter()
-            .flat_map(|places| places.on(leave.host))
+            .flat_map(|places| places.get(leave.host).into_iter().flatten())
             .filter(|(_, hosts)| hosts.iter().all(none_stays))
             .map(|(name, _)| *name)
             .partition(|name| name.starts_with("PersistentVolume "));
@@ -347,11 +327,10 @@ fn on(state: State) -> bool {
     matches!(state, State::Up | State::Unknown)
 }
 
-fn in_words((region, zone): &Name) -> String {
-    match (region.as_str(), zone.as_str()) {
-        ("", "") => String::new(),
-        (name, "") | ("", name) => format!(" of zone {name}"),
-        (region, zone) => format!(" of zone {region}/{zone}"),
+fn in_words(zone: &Name) -> String {
+    match shown(zone).as_str() {
+        "" => String::new(),
+        name => format!(" of zone {name}"),
     }
 }
 
@@ -370,9 +349,8 @@ fn places<'a>(members: &[Member<'a>], workloads: &'a Workloads) -> Places<'a> {
             .filter_map(|node| hosts.get(node.as_str()).copied())
             .collect();
         for host in &on {
-            places.on.entry(host).or_default().push(places.all.len());
+            places.entry(*host).or_default().push((name, on.clone()));
         }
-        places.all.push((name, on));
     }
     places
 }

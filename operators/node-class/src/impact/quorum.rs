@@ -10,18 +10,14 @@ use crate::workloads::Workloads;
 pub(super) enum Layout<'a> {
     /// On these nodes.
     Known(BTreeSet<&'a str>),
-    /// It cannot be seen.
-    Unknown(Unjudged<'a>),
-}
-
-/// A control plane whose datastore cannot be judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unjudged<'a> {
-    pub(super) why: &'static str,
-    /// The nodes that run a control plane; empty if none does visibly.
-    pub(super) control_plane: BTreeSet<&'a str>,
-    /// So many of them have to be up, as far as can be guessed.
-    pub(super) needed: usize,
+    /// The datastore cannot be judged.
+    Unknown {
+        why: &'static str,
+        /// The nodes that run a control plane; empty if none does visibly.
+        control_plane: BTreeSet<&'a str>,
+        /// So many of them have to be up, as far as can be guessed.
+        needed: usize,
+    },
 }
 
 impl<'a> Layout<'a> {
@@ -61,11 +57,11 @@ impl<'a> Layout<'a> {
                 "the control-plane nodes do not have the role etcd, and pods are not watched",
             ),
         };
-        Self::Unknown(Unjudged {
+        Self::Unknown {
             why,
             control_plane,
             needed,
-        })
+        }
     }
 
     fn has(&self, member: &Member<'_>) -> bool {
@@ -91,9 +87,9 @@ impl<'a> Layout<'a> {
     /// Whether there is, or may be, a member on this node.
     pub(super) fn may_vote(&self, member: &Member<'_>) -> bool {
         let (Self::Known(names)
-        | Self::Unknown(Unjudged {
+        | Self::Unknown {
             control_plane: names, ..
-        })) = self;
+        }) = self;
         names.contains(member.node.name.as_str())
     }
 

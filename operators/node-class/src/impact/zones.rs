@@ -15,6 +15,12 @@ const LARGE: usize = 50;
 /// Region and zone label.
 pub type Name = (String, String);
 
+/// As it is shown: `region/zone`, or one of them; empty where nodes have no such labels.
+pub fn shown((region, zone): &Name) -> String {
+    let parts = [region.as_str(), zone.as_str()].into_iter();
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
 /// What the controller counts in a zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
@@ -80,13 +86,6 @@ impl Counts {
         self.all_dead() || self.0.get(zone).is_some_and(|zone| zone.stuck())
     }
 
-    /// As if so many of the zone's nodes were counted and not ready.
-    fn with(&self, zone: &Name, count: Count) -> Self {
-        let mut then = self.clone();
-        then.0.insert(zone.clone(), count);
-        then
-    }
-
     fn headroom(&self, zone: &Name) -> usize {
         let Some(now) = self.get(zone).filter(|_| !self.frozen(zone)) else {
             return 0;
@@ -112,36 +111,6 @@ pub(super) fn zones(counts: &Counts) -> Vec<Zone> {
     counts.0.keys().map(zone).collect()
 }
 
-/// Which nodes of a zone would have to carry `node.kubernetes.io/exclude-disruption` so that evictions continue there while
-/// `gone` (and what is not ready anyhow) are off: as few as possible, volatile ones only, those in `gone` first. None if
-/// evictions continue as it is, or if no such label helps (the others are too many, or no steady node would remain in the
-/// count).
-pub fn fix(members: &[Member<'_>], gone: &BTreeSet<&str>, zone: &Name) -> Option<Vec<String>> {
-    let mut counts_then = Counts::of(members);
-    let goes = |member: &&Member<'_>| gone.contains(member.node.name.as_str());
-    for member in members.iter().filter(goes) {
-        counts_then.lose(member);
-    }
-    let count = counts_then.get(zone).filter(|_| counts_then.frozen(zone))?;
-    let mut helpful: Vec<&str> = Vec::new();
-    let mut anchored = false;
-    for member in members.iter().filter(|m| counts(m) && m.node.zone() == *zone) {
-        anchored |= steady(member);
-        if !steady(member) && (!ready(member) || goes(&member)) {
-            helpful.push(&member.node.name);
-        }
-    }
-    helpful.sort_unstable_by_key(|name| (!gone.contains(name), *name));
-    // Each of them takes one off both numbers.
-    let enough = |few: &usize| {
-        let (counted, not_ready) = (count.counted - few, count.not_ready - few);
-        !counts_then.with(zone, Count { counted, not_ready }).frozen(zone)
-    };
-    let few = (1..=helpful.len()).find(enough).filter(|_| anchored)?;
-    helpful.truncate(few);
-    Some(helpful.into_iter().map(str::to_owned).collect())
-}
-
 /// Whether a node may be taken out of its zone's count: a steady (not volatile) node has to remain in it besides. Where
 /// every node has the label, the controller forgets the zone in each pass and evicts in no order.
 ///
@@ -149,14 +118,14 @@ pub fn fix(members: &[Member<'_>], gone: &BTreeSet<&str>, zone: &Name) -> Option
 /// can all be followed, and following them does not change them.
 pub fn may_exclude<'a>(members: &[Member<'a>]) -> BTreeSet<&'a str> {
     // The first of each zone that is steady and counts: it stays.
-    let mut stays: BTreeMap<[Option<&str>; 2], &str> = BTreeMap::new();
+    let mut stays: BTreeMap<Name, &str> = BTreeMap::new();
     for member in members.iter().filter(|member| steady(member) && counts(member)) {
         let name = member.node.name.as_str();
-        let first = stays.entry(labels(member)).or_insert(name);
+        let first = stays.entry(member.node.zone()).or_insert(name);
         *first = name.min(*first);
     }
     let may = |member: &&Member<'a>| {
-        let first = stays.get(&labels(member));
+        let first = stays.get(&member.node.zone());
         first.is_some_and(|first| !steady(member) || *first < member.node.name.as_str())
     };
     members
@@ -164,11 +133,6 @@ pub fn may_exclude<'a>(members: &[Member<'a>]) -> BTreeSet<&'a str> {
         .filter(may)
         .map(|member| member.node.name.as_str())
         .collect()
-}
-
-fn labels<'a>(member: &Member<'a>) -> [Option<&'a str>; 2] {
-    ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"]
-        .map(|key| member.node.labels.get(key).map(|value| &**value))
 }
 
 /// It does not carry the exclude label; its value does not matter.

@@ -4,9 +4,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::LivenessEvent;
-use super::node::{Boot, NodeLiveness, ObjectChange, Outage, Return, Shown, Verdict, differ, wall};
+use super::node::{NodeLiveness, Outage, Return, Shown, Verdict, differ, wall};
 use super::verdict::View;
-use crate::crd::history::{Kind, Machine};
+use crate::crd::history::{Kind, Machine, Transition};
 
 /// A booting kubelet posts its status within seconds of its first renewal, sometimes before. Then it is known whether it
 /// was a boot.
@@ -15,7 +15,7 @@ const BOOT_SHOWN_WITHIN: Duration = Duration::from_secs(15);
 impl NodeLiveness {
     /// Confirms the verdict, and reports what is new.
     pub(super) fn emit(&mut self, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
-        self.emit_object_change(out);
+        out.extend(self.object_change.take().map(|change| *change));
         if !self.present {
             // It was back before its Node was deleted; no new boot will be posted there.
             self.emit_return(view, true, out);
@@ -64,22 +64,13 @@ impl NodeLiveness {
         self.since = (since, since.map_or(self.since.1, |since| wall(since, view.now)));
     }
 
-    pub(super) fn emit_object_change(&mut self, out: &mut Vec<LivenessEvent>) {
-        out.extend(self.object_change.take().map(|change| match change {
-            ObjectChange::Reregistered(at) => LivenessEvent::Reregistered { at },
-            ObjectChange::Replaced => LivenessEvent::Replaced,
-        }));
-    }
-
     fn emit_down(&mut self, mut outage: Box<Outage>, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
         let at = outage.at(view.now);
         outage.at = Some(at);
-        out.push(LivenessEvent::Down {
-            at,
-            kind: outage.kind,
+        out.push(LivenessEvent::Changed(Transition {
             planned: outage.planned,
-            evidence: outage.evidence.clone(),
-        });
+            ..Transition::new(outage.kind, at, None, outage.evidence.clone())
+        }));
         self.shown = Shown::Down(outage);
         // Its time stays as it was reported.
         self.since = (None, at);
@@ -96,15 +87,13 @@ impl NodeLiveness {
             return;
         }
         back.reported = true;
-        let (kind, evidence) = returned(back, &self.machine, view.timing.reboot_within);
+        let kind = returned(back, &self.machine, view.timing.reboot_within);
+        let evidence = format!("back after {} s", back.length.as_secs());
         let at = back.at.unwrap_or_else(|| wall(back.mono, view.now));
-        out.push(LivenessEvent::Back {
-            down_at: back.outage.at(view.now),
-            at,
-            kind,
+        out.push(LivenessEvent::Changed(Transition {
             planned: back.outage.planned || updated(kind, &back.outage.machine, &self.machine),
-            evidence,
-        });
+            ..Transition::new(kind, back.outage.at(view.now), Some(at), evidence)
+        }));
     }
 
     /// Reports a boot that was so quick that nothing else was noticed, or that was in unwatched time.
@@ -112,50 +101,39 @@ impl NodeLiveness {
         let Some(boot) = self.boot.take() else { return };
         let at = wall(boot.to, view.now);
         let down_at = if boot.watched { wall(boot.from, view.now) } else { at };
-        out.push(boot.back(&self.machine, down_at, at));
+        out.push(booted(&boot.machine, &self.machine, boot.planned, down_at, at));
     }
 }
 
-impl Boot {
-    /// As a return. A boot in unwatched time takes no time, because its length is not known, and the longest reboot must
-    /// not be too long.
-    pub(super) fn back(&self, machine: &Machine, down_at: Timestamp, at: Timestamp) -> LivenessEvent {
-        let (kind, what) = if differ(&self.machine.machine_id, &machine.machine_id) {
-            (Kind::Reinstall, "reinstalled")
-        } else {
-            (Kind::Reboot, "booted")
-        };
-        let how = if self.watched {
-            "before it counted as down"
-        } else {
-            "in unwatched time"
-        };
-        LivenessEvent::Back {
-            down_at,
-            at,
-            kind,
-            planned: self.planned || updated(kind, &self.machine, machine),
-            evidence: format!("{what} {how}"),
-        }
-    }
+/// A boot, as an outage that is over. One in unwatched time takes no time, because its length is not known, and the longest
+/// reboot must not be too long.
+pub(super) fn booted(then: &Machine, now: &Machine, planned: bool, down_at: Timestamp, at: Timestamp) -> LivenessEvent {
+    let kind = if differ(&then.machine_id, &now.machine_id) {
+        Kind::Reinstall
+    } else {
+        Kind::Reboot
+    };
+    LivenessEvent::Changed(Transition {
+        planned: planned || updated(kind, then, now),
+        ..Transition::new(kind, down_at, Some(at), "new boot".to_owned())
+    })
 }
 
 /// What an outage was, now that it is over.
-fn returned(back: &Return, machine: &Machine, reboot_within: Duration) -> (Kind, String) {
-    let (then, length) = (&back.outage.machine, back.length.as_secs());
+fn returned(back: &Return, machine: &Machine, reboot_within: Duration) -> Kind {
+    let then = &back.outage.machine;
     if differ(&then.machine_id, &machine.machine_id) {
-        (Kind::Reinstall, format!("reinstalled, back after {length} s"))
+        Kind::Reinstall
     } else if differ(&then.boot_id, &machine.boot_id) {
-        let kind = if back.length <= reboot_within {
+        if back.length <= reboot_within {
             Kind::Reboot
         } else {
             back.outage.kind
-        };
-        (kind, format!("new boot, back after {length} s"))
+        }
     } else if then.boot_id.is_empty() || machine.boot_id.is_empty() {
-        (back.outage.kind, format!("back after {length} s, boot unknown"))
+        back.outage.kind
     } else {
-        (Kind::Suspend, format!("same boot, back after {length} s"))
+        Kind::Suspend
     }
 }
 

@@ -4,24 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Domains;
+use super::node::NodeLiveness;
+use super::verdict::View;
 
 /// Changes within this time are together.
 const TOGETHER: Duration = Duration::from_mins(1);
 /// The guard ends after this many times the grace at the latest: one node that flaps must not hold up all others.
 const AT_MOST: u32 = 15;
-
-/// What the guard has to know of this moment.
-pub(super) struct Moment<'a> {
-    pub(super) mono: Duration,
-    /// The latest moment that is proven to be watched, counted from a moment.
-    pub(super) watched_since: &'a dyn Fn(Duration) -> Duration,
-    pub(super) grace: Duration,
-    /// All judged nodes that have a Node object.
-    pub(super) nodes: &'a [&'a str],
-    /// Those whose silence is long, but not yet long enough.
-    pub(super) suspects: &'a [&'a str],
-    pub(super) domains: &'a Domains,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct MassGuard {
@@ -42,27 +31,37 @@ impl MassGuard {
         self.on.as_ref().map(|on| on.reason.as_str())
     }
 
-    /// Takes the nodes that changed in this step. True while everything is to be held back.
-    pub(super) fn update(&mut self, changed: Vec<String>, moment: &Moment<'_>) -> bool {
-        self.recent
-            .retain(|(at, _)| moment.mono.saturating_sub(*at) <= TOGETHER);
+    /// Takes the nodes that changed in this step; `fallen`: one of them is silent now. True while everything is to be held back.
+    pub(super) fn update(
+        &mut self,
+        changed: Vec<String>,
+        fallen: bool,
+        nodes: &BTreeMap<String, Box<NodeLiveness>>,
+        view: &View<'_>,
+        domains: &Domains,
+    ) -> bool {
+        let now = view.now.mono;
+        self.recent.retain(|(at, _)| now.saturating_sub(*at) <= TOGETHER);
         let any = !changed.is_empty();
-        self.recent.extend(changed.into_iter().map(|name| (moment.mono, name)));
+        self.recent.extend(changed.into_iter().map(|name| (now, name)));
         if let Some(on) = &mut self.on {
             if any {
-                on.changed = moment.mono;
+                on.changed = now;
             }
-            let stable = (moment.watched_since)(on.changed) >= moment.grace.saturating_mul(2);
-            let enough = (moment.watched_since)(on.since) >= moment.grace.saturating_mul(AT_MOST);
-            if stable || enough {
+            let watched = |from, times| view.visibility.watched_since(from) >= view.timing.grace.saturating_mul(times);
+            if watched(on.changed, 2) || watched(on.since, AT_MOST) {
                 self.on = None;
             }
         } else if any {
+            // Those whose silence is long, but not yet long enough, count as well.
+            let suspects = nodes.iter().filter(|(_, liveness)| fallen && liveness.suspect(view));
             let recent = self.recent.iter().map(|(_, name)| name.as_str());
-            let together: BTreeSet<&str> = recent.chain(moment.suspects.iter().copied()).collect();
-            self.on = mass(&together, moment.nodes, moment.domains).map(|reason| On {
-                since: moment.mono,
-                changed: moment.mono,
+            let together: BTreeSet<&str> = recent.chain(suspects.map(|(name, _)| name.as_str())).collect();
+            let judged = nodes.iter().filter(|(_, liveness)| liveness.counts());
+            let judged: Vec<&str> = judged.map(|(name, _)| name.as_str()).collect();
+            self.on = mass(&together, &judged, domains).map(|reason| On {
+                since: now,
+                changed: now,
                 reason,
             });
         }
@@ -70,17 +69,8 @@ impl MassGuard {
     }
 }
 
-#[derive(Default)]
-struct Tally {
-    all: usize,
-    changed: usize,
-}
-
-impl Tally {
-    fn whole(&self) -> bool {
-        self.all == self.changed
-    }
-}
+/// The nodes of a host, and how many of them changed.
+type Tally = (usize, usize);
 
 /// Whether this is too much at once; the reason in words. A host is one failure domain: its nodes go together.
 fn mass(changed: &BTreeSet<&str>, nodes: &[&str], domains: &Domains) -> Option<String> {
@@ -90,15 +80,15 @@ fn mass(changed: &BTreeSet<&str>, nodes: &[&str], domains: &Domains) -> Option<S
         let host = domains.host.get(node).map_or(node, String::as_str);
         let count = |tallies: &mut BTreeMap<_, Tally>| {
             let tally = tallies.entry(host).or_default();
-            tally.all += 1;
-            tally.changed += usize::from(changed.contains(node));
+            tally.0 += 1;
+            tally.1 += usize::from(changed.contains(node));
         };
         count(&mut hosts);
         if domains.steady.contains(node) {
             count(&mut steady);
         }
     }
-    let whole = |tallies: &BTreeMap<&str, Tally>| tallies.values().filter(|tally| tally.whole()).count();
+    let whole = |tallies: &BTreeMap<&str, Tally>| tallies.values().filter(|(all, changed)| all == changed).count();
     let seconds = TOGETHER.as_secs();
     if hosts.len() >= 2 && whole(&hosts) == hosts.len() {
         return Some(format!("all {} hosts changed within {seconds} s", hosts.len()));
@@ -110,9 +100,9 @@ fn mass(changed: &BTreeSet<&str>, nodes: &[&str], domains: &Domains) -> Option<S
         ));
     }
     // Some nodes of many hosts: no host has failed, and yet too much has changed.
-    let touched = steady.values().filter(|tally| tally.changed > 0).count();
-    let of_nodes: usize = steady.values().map(|tally| tally.all).sum();
-    let nodes_changed: usize = steady.values().map(|tally| tally.changed).sum();
+    let touched = steady.values().filter(|(_, changed)| *changed > 0).count();
+    let of_nodes: usize = steady.values().map(|(all, _)| all).sum();
+    let nodes_changed: usize = steady.values().map(|(_, changed)| changed).sum();
     (touched >= 2 && nodes_changed * 2 > of_nodes)
         .then(|| format!("{nodes_changed} of {of_nodes} steady nodes changed within {seconds} s"))
 }

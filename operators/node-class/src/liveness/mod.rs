@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::crd::history::{Kind, Machine};
+pub use crate::crd::history::State;
+use crate::crd::history::{Kind, Machine, Transition};
 
 mod events;
 mod mass_guard;
@@ -23,41 +24,6 @@ mod visibility;
 
 pub use tracker::LivenessTracker;
 
-/// Whether a node is alive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
-    /// Its lease changes.
-    Up,
-    /// Its lease is silent, and others' leases prove that we would have seen it change.
-    Down,
-    /// Not watched, or not for long enough.
-    #[default]
-    Unknown,
-    /// There is no Node object and no living lease.
-    Gone,
-    /// There is no Node object, but its kubelet renews the lease: it must be restarted to register.
-    Missing,
-}
-
-impl State {
-    /// The state of this name.
-    pub fn read(name: &str) -> Option<Self> {
-        let all = [Self::Up, Self::Down, Self::Unknown, Self::Gone, Self::Missing];
-        all.into_iter().find(|state| state.as_str() == name)
-    }
-
-    /// As it is shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "Up",
-            Self::Down => "Down",
-            Self::Unknown => "Unknown",
-            Self::Gone => "Gone",
-            Self::Missing => "Missing",
-        }
-    }
-}
-
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LivenessStatus {
     pub state: State,
@@ -70,8 +36,6 @@ pub struct LivenessStatus {
     pub clean_trace: bool,
     /// How long the lease has been silent, counting only time in which we would have seen it change.
     pub silent: std::time::Duration,
-    /// The node's clock minus ours when its lease last changed, in seconds; none while unknown.
-    pub clock_offset: Option<f64>,
 }
 
 /// How well we see.
@@ -105,30 +69,11 @@ pub type NodeEvent = (String, LivenessEvent);
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LivenessEvent {
-    /// It went down at this time. `kind` is `Clean` or `Lost`; it may turn out as a reboot or suspend when it is back.
-    Down {
-        at: Timestamp,
-        kind: Kind,
-        planned: bool,
-        evidence: String,
-    },
-    /// It is back. The outage at `down_at` is now known to have been of this `kind` (`Clean`, `Lost`, `Reboot`, `Suspend`,
-    /// `Reinstall`). Also reported without an earlier `Down`, when a boot was so quick that nothing was noticed.
-    Back {
-        down_at: Timestamp,
-        /// When its lease changed first after that.
-        at: Timestamp,
-        kind: Kind,
-        /// Whether it was announced, or brought new versions.
-        planned: bool,
-        evidence: String,
-    },
-    /// The same machine registered again (its Node object was deleted and created).
-    Reregistered { at: Timestamp },
+    /// An outage, first without its end: `Clean` or `Lost`, which may turn out to be another kind. Its end is also reported alone,
+    /// when a boot was so quick that nothing was noticed. Or the same machine registered again.
+    Changed(Transition),
     /// Another machine has the name now: a new history begins.
     Replaced,
-    /// The nodes were not watched between the two.
-    Blind { from: Timestamp, until: Timestamp },
 }
 
 /// What is remembered of a node from an earlier process.
@@ -137,11 +82,8 @@ pub struct Remembered {
     pub machine: Machine,
     pub state: State,
     pub known_until: Timestamp,
-    /// When it went down, if it was down then.
-    pub down_at: Option<Timestamp>,
-    /// How it went then (`Clean` or `Lost`).
-    pub went: Option<Kind>,
-    pub planned: bool,
+    /// The outage from which it was not back then.
+    pub outage: Option<Transition>,
 }
 
 /// Which nodes go off together, and which should not go off at all.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::shutdown_signs::{Announced, ShutdownSigns};
-use super::{Remembered, State};
+use super::shutdown_signs::ShutdownSigns;
+use super::{LivenessEvent, Remembered, State};
 use crate::clock::Now;
-use crate::crd::history::{Kind, Machine};
+use crate::crd::history::{Kind, Machine, Transition};
 use crate::facts::NodeFacts;
 
 /// A pause between two renewals (every 10 s, retries after 7 s at most) from which on it may have been a boot.
@@ -82,13 +82,6 @@ pub(super) struct Boot {
     pub(super) machine: Machine,
 }
 
-/// The Node object is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ObjectChange {
-    Reregistered(Timestamp),
-    Replaced,
-}
-
 /// All that is noted of one node. There is one for each, so what most of the time is not there takes no room.
 #[derive(Debug, Default)]
 pub(super) struct NodeLiveness {
@@ -111,7 +104,6 @@ pub(super) struct NodeLiveness {
     pub(super) base: Duration,
     /// The first change since it was judged silent, or since we started.
     pub(super) revived: Option<Duration>,
-    pub(super) offset: Option<f64>,
     shutdown_signs: ShutdownSigns,
     pub(super) verdict: Verdict,
     pub(super) shown: Shown,
@@ -119,8 +111,14 @@ pub(super) struct NodeLiveness {
     pub(super) since: (Option<Duration>, Timestamp),
     pub(super) back: Option<Box<Return>>,
     pub(super) boot: Option<Box<Boot>>,
-    pub(super) object_change: Option<ObjectChange>,
+    /// The Node object is another one.
+    pub(super) object_change: Option<Box<LivenessEvent>>,
     pub(super) restored: Option<Box<Remembered>>,
+}
+
+/// The same machine registered again. That takes no time.
+pub(super) fn reregistered(at: Timestamp) -> LivenessEvent {
+    LivenessEvent::Changed(Transition::new(Kind::Reregistered, at, Some(at), String::new()))
 }
 
 pub(super) fn differ(a: &str, b: &str) -> bool {
@@ -138,7 +136,7 @@ impl NodeLiveness {
     }
 
     /// True if the lease has changed since it was seen last.
-    pub(super) fn lease(&mut self, version: &str, renewed: Option<Timestamp>, now: Now) -> bool {
+    pub(super) fn lease(&mut self, version: &str, now: Now) -> bool {
         self.lease = true;
         if self.version == version {
             return false;
@@ -157,9 +155,6 @@ impl NodeLiveness {
         self.changed = Some(now.mono);
         self.base = now.mono;
         self.revived.get_or_insert(now.mono);
-        if let Some(renewed) = renewed {
-            self.offset = Some(renewed.duration_since(now.wall).as_secs_f64());
-        }
         true
     }
 
@@ -177,7 +172,7 @@ impl NodeLiveness {
         } else if differ(&self.machine.system_uuid, &new.system_uuid) {
             self.replace(now);
         } else if differ(&self.machine.node_uid, &new.node_uid) {
-            self.object_change = Some(ObjectChange::Reregistered(created));
+            self.object_change = Some(Box::new(reregistered(created)));
             self.shutdown_signs.over();
             if differ(&self.machine.machine_id, &new.machine_id) {
                 self.boot = Some(self.booted(now.mono, now.mono, None));
@@ -195,7 +190,7 @@ impl NodeLiveness {
         let mut liveness = Self::new(now);
         (liveness.facts, liveness.present) = (self.facts.take(), self.present);
         (liveness.lease, liveness.version) = (self.lease, std::mem::take(&mut self.version));
-        liveness.object_change = Some(ObjectChange::Replaced);
+        liveness.object_change = Some(Box::new(LivenessEvent::Replaced));
         *self = liveness;
     }
 
@@ -246,12 +241,9 @@ impl NodeLiveness {
             .is_some_and(|facts| self.shutdown_signs.planned(facts))
     }
 
-    /// Visibility is back. Silence before does not count, and in unwatched time an announced shutdown may have been
-    /// cancelled. `watched`: how long its silence had lasted for sure when visibility was lost.
-    pub(super) fn blinded(&mut self, until: Duration, watched: Duration, believed: Duration) {
-        if watched < believed {
-            self.base = self.base.max(until);
-        }
+    /// Visibility is back. Silence before does not count, and in unwatched time an announced shutdown may have been cancelled.
+    pub(super) fn blinded(&mut self, until: Duration) {
+        self.base = self.base.max(until);
         self.shutdown_signs.blinded(self.facts.as_deref());
     }
 
@@ -268,17 +260,7 @@ impl NodeLiveness {
     /// How it went, if it went now.
     pub(super) fn outage(&self, now: Now) -> Box<Outage> {
         let ready = self.facts.as_deref().map(|facts| &facts.ready);
-        let announced = self.shutdown_signs.announced(self.changed.unwrap_or(self.base));
-        let (kind, how) = match announced {
-            Announced::ByKubelet { .. } => (Kind::Clean, "the kubelet announced its shutdown"),
-            Announced::ByTalos => (Kind::Clean, "Talos had cordoned it"),
-            Announced::Nothing => (Kind::Lost, "nothing was announced"),
-        };
-        let opinion = match ready.and_then(|ready| ready.status) {
-            Some(true) => "still True",
-            Some(false) => "False",
-            None => "Unknown",
-        };
+        let (kind, how, trace) = self.shutdown_signs.announced(self.changed.unwrap_or(self.base));
         // Never seen alive: the cluster may know since when it is not ready.
         let at = ready
             .filter(|ready| self.changed.is_none() && ready.status != Some(true))
@@ -289,21 +271,22 @@ impl NodeLiveness {
             at,
             kind,
             planned: self.planned(),
-            trace: announced == Announced::ByKubelet { traced: true },
+            trace,
             machine: self.machine.clone(),
-            evidence: format!("lease silent, {how}, Ready is {opinion}"),
+            evidence: format!("lease silent, {how}"),
         })
     }
 
     /// Takes what an earlier process knew.
     pub(super) fn restore(&mut self, remembered: Remembered) {
+        let outage = remembered.outage.as_ref();
         self.shown = match remembered.state {
             State::Up => Shown::Up,
             State::Down => Shown::Down(Box::new(Outage {
                 mono: self.base,
-                at: Some(remembered.down_at.unwrap_or(remembered.known_until)),
-                kind: remembered.went.unwrap_or(Kind::Lost),
-                planned: remembered.planned,
+                at: Some(outage.map_or(remembered.known_until, |outage| outage.at.0)),
+                kind: outage.map_or(Kind::Lost, |outage| outage.kind),
+                planned: outage.is_some_and(|outage| outage.planned),
                 trace: false,
                 machine: remembered.machine.clone(),
                 evidence: String::new(),

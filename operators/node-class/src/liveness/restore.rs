@@ -1,13 +1,12 @@
-//! Bridges the time between an earlier process and this one: what was not watched is unknown, except for what bootID and
-//! the Ready condition's last transition prove.
+//! Bridges the time between an earlier process and this one: of what was not watched only that is known what bootID and the
+//! Ready condition's last transition prove.
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::node::{Boot, NodeLiveness, ObjectChange, Return, Shown, Verdict, differ, wall};
+use super::events::booted;
+use super::node::{NodeLiveness, Return, Shown, Verdict, differ, reregistered, wall};
 use super::verdict::View;
 use super::{LivenessEvent, Remembered, State};
-use crate::crd::history::Kind;
+use crate::crd::history::{Kind, Transition};
 
 impl NodeLiveness {
     /// Compares what is remembered with the first verdict.
@@ -16,21 +15,19 @@ impl NodeLiveness {
         let then = &remembered.machine;
         let created = self.facts.as_ref().and_then(|facts| facts.created);
         if differ(&then.system_uuid, &self.machine.system_uuid) {
-            self.object_change = Some(ObjectChange::Replaced);
             self.shown = Shown::Unknown;
-            self.emit_object_change(out);
+            out.push(LivenessEvent::Replaced);
             return;
-        }
-        if differ(&then.node_uid, &self.machine.node_uid) {
-            let changed_at = created.filter(|created| *created > remembered.known_until && *created <= now.wall);
-            self.object_change = Some(ObjectChange::Reregistered(changed_at.unwrap_or(now.wall)));
         }
         match &self.verdict {
             Verdict::Unjudged => {}
             Verdict::Alive => self.resolve_alive(remembered, view, out),
             Verdict::Silent(_) => self.resolve_silent(remembered, view, out),
         }
-        self.emit_object_change(out);
+        if differ(&then.node_uid, &self.machine.node_uid) {
+            let changed_at = created.filter(|created| *created > remembered.known_until && *created <= now.wall);
+            out.push(reregistered(changed_at.unwrap_or(now.wall)));
+        }
     }
 
     fn resolve_alive(&mut self, remembered: &Remembered, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
@@ -39,15 +36,9 @@ impl NodeLiveness {
         let ready_since = ready
             .filter(|ready| ready.status == Some(true))
             .and_then(|ready| ready.since);
-        let booted = booted(remembered, self);
-        let through = remembered.state == State::Up
-            && !booted
-            && ready_since.is_some_and(|since| since <= remembered.known_until);
-        // The last change of Ready: what was before it is not known.
+        let another = another_boot(remembered, self);
+        // The last change of Ready, if that was in unwatched time.
         let since = ready_since.filter(|since| *since > remembered.known_until && *since < first);
-        if !through {
-            blind(remembered, since.unwrap_or(first), out);
-        }
         let alive = self.revived.unwrap_or(self.base);
         match &self.shown {
             Shown::Down(outage) => {
@@ -64,24 +55,24 @@ impl NodeLiveness {
                 self.since = (None, at);
             }
             Shown::Up | Shown::Unknown => {
-                if booted && !absent(remembered) {
+                if another && !absent(remembered) {
                     let at = since.unwrap_or_else(|| wall(alive, view.now));
-                    out.push(unwatched(remembered).back(&self.machine, at, at));
+                    out.push(booted(&remembered.machine, &self.machine, false, at, at));
                 }
             }
         }
     }
 
     fn resolve_silent(&mut self, remembered: &Remembered, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
-        let booted = booted(remembered, self);
+        let another = another_boot(remembered, self);
         let Verdict::Silent(new) = &mut self.verdict else {
             return;
         };
         if let Shown::Down(old) = &mut self.shown
-            && !booted
+            && !another
         {
             // Still down, since then; of how it went, more may be known now.
-            if remembered.went.is_none() {
+            if remembered.outage.is_none() {
                 (old.kind, old.planned) = (new.kind, new.planned);
             }
             return;
@@ -89,17 +80,10 @@ impl NodeLiveness {
         let known_until = remembered.known_until;
         let seen = wall(view.since, view.now);
         if self.changed.is_none() {
-            // Never seen alive: only the Ready condition says since when; else it is when we first observed it.
-            let ready = self.facts.as_ref().map(|facts| &facts.ready);
-            let ready_until = ready
-                .filter(|ready| ready.status != Some(true))
-                .and_then(|ready| ready.since);
-            let gone = ready_until.filter(|until| *until > known_until && *until < seen);
-            let at = gone.unwrap_or_else(|| wall(new.mono, view.now)).max(known_until);
+            // Never seen alive: it is down since Ready says so, or since we first observed it.
+            let said = new.at.filter(|at| *at > known_until && *at < seen);
+            let at = said.unwrap_or_else(|| wall(new.mono, view.now)).max(known_until);
             new.at = Some(at);
-            blind(remembered, at, out);
-        } else {
-            blind(remembered, seen, out);
         }
         match &self.shown {
             Shown::Down(old) => {
@@ -107,17 +91,17 @@ impl NodeLiveness {
                 let down_at = old.at(view.now);
                 let length = Duration::try_from(known_until.duration_since(down_at)).unwrap_or_default();
                 let quick = length <= view.timing.reboot_within;
-                out.push(LivenessEvent::Back {
-                    down_at,
-                    at: known_until,
-                    kind: if quick { Kind::Reboot } else { old.kind },
+                let kind = if quick { Kind::Reboot } else { old.kind };
+                let evidence = "new boot, back in unwatched time".to_owned();
+                out.push(LivenessEvent::Changed(Transition {
                     planned: old.planned,
-                    evidence: "new boot, back in unwatched time".to_owned(),
-                });
+                    ..Transition::new(kind, down_at, Some(known_until), evidence)
+                }));
                 self.shown = Shown::Up;
             }
-            Shown::Up | Shown::Unknown if booted && !absent(remembered) => {
-                out.push(unwatched(remembered).back(&self.machine, known_until, known_until));
+            Shown::Up | Shown::Unknown if another && !absent(remembered) => {
+                let (then, now) = (&remembered.machine, &self.machine);
+                out.push(booted(then, now, false, known_until, known_until));
             }
             Shown::Up | Shown::Unknown => {}
         }
@@ -129,24 +113,7 @@ fn absent(remembered: &Remembered) -> bool {
     matches!(remembered.state, State::Gone | State::Missing)
 }
 
-fn booted(remembered: &Remembered, liveness: &NodeLiveness) -> bool {
+fn another_boot(remembered: &Remembered, liveness: &NodeLiveness) -> bool {
     let (then, now) = (&remembered.machine, &liveness.machine);
     differ(&then.boot_id, &now.boot_id) || differ(&then.machine_id, &now.machine_id)
-}
-
-fn unwatched(remembered: &Remembered) -> Boot {
-    Boot {
-        from: Duration::ZERO,
-        to: Duration::ZERO,
-        watched: false,
-        planned: false,
-        machine: remembered.machine.clone(),
-    }
-}
-
-fn blind(remembered: &Remembered, until: Timestamp, out: &mut Vec<LivenessEvent>) {
-    let from = remembered.known_until;
-    if until > from {
-        out.push(LivenessEvent::Blind { from, until });
-    }
 }

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use crate::crd;
+use crate::crd::history::Kind;
 use crate::facts::NodeFacts;
 
 /// An announced shutdown takes minutes (Talos caps it at 20). A mark that is older was left behind.
@@ -18,14 +19,6 @@ pub(super) struct ShutdownSigns {
     talos: Option<Duration>,
     /// A person cordoned it, before anything else did.
     by_hand: bool,
-}
-
-/// What the marks say of an outage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Announced {
-    Nothing,
-    ByTalos,
-    ByKubelet { traced: bool },
 }
 
 impl ShutdownSigns {
@@ -55,16 +48,16 @@ impl ShutdownSigns {
         self.traced = facts.is_some_and(NodeFacts::shutting_down);
     }
 
-    /// Of a node whose last renewal was at `last`. Talos' cordon alone is no trace: it may have been left behind by a
-    /// drain that failed.
-    pub(super) fn announced(&self, last: Duration) -> Announced {
+    /// How a node went whose last renewal was at `last`: the kind, that in words, and whether every step was seen. Talos' cordon
+    /// alone is no trace: it may have been left behind by a drain that failed.
+    pub(super) fn announced(&self, last: Duration) -> (Kind, &'static str, bool) {
         let fresh = |mark: Option<Duration>| mark.is_some_and(|at| last.saturating_sub(at) <= FRESH);
         if fresh(self.shutting_down) {
-            Announced::ByKubelet { traced: self.traced }
+            (Kind::Clean, "the kubelet announced its shutdown", self.traced)
         } else if fresh(self.talos) {
-            Announced::ByTalos
+            (Kind::Clean, "Talos had cordoned it", false)
         } else {
-            Announced::Nothing
+            (Kind::Lost, "nothing was announced", false)
         }
     }
 

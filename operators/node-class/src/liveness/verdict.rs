@@ -103,7 +103,8 @@ impl NodeLiveness {
         let (down, since) = match (&self.shown, self.revived) {
             (Shown::Down(outage), _) if state == State::Down => (Some(outage), outage.at(now)),
             (Shown::Down(_), Some(revived)) if state == State::Up => (None, wall(revived, now)),
-            _ => (None, self.since.1),
+            // By the wall clock as it is now: it may have jumped.
+            _ => (None, self.since.0.map_or(self.since.1, |since| wall(since, now))),
         };
         let same_boot = |then: &str| !then.is_empty() && !differ(then, &self.machine.boot_id);
         LivenessStatus {
@@ -113,7 +114,6 @@ impl NodeLiveness {
             clean_trace: down
                 .is_some_and(|outage| outage.kind == Kind::Clean && outage.trace && same_boot(&outage.machine.boot_id)),
             silent,
-            clock_offset: self.offset,
         }
     }
 

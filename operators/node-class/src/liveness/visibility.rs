@@ -8,13 +8,6 @@ use crate::args::Timing;
 /// A pause between two steps beyond this (or beyond `blind_after`, if that is longer) means that our process was stopped.
 const STOPPED: Duration = Duration::from_secs(30);
 
-/// A stretch of time on the monotonic clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: Duration,
-    pub(super) until: Duration,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct VisibilityTracker {
     grace: Duration,
@@ -28,10 +21,10 @@ pub(super) struct VisibilityTracker {
     since: Option<Duration>,
     /// The same, kept while blind: silence before it does not count.
     epoch: Duration,
-    /// While blind: the last proof before. None when there never was one.
-    lost: Option<Duration>,
-    /// Blindness that has ended and is not yet reported.
-    ended: Vec<Span>,
+    /// It was lost, and is not back.
+    lost: bool,
+    /// When blindness ended, until that is reported.
+    ended: Option<Duration>,
 }
 
 impl VisibilityTracker {
@@ -55,8 +48,8 @@ impl VisibilityTracker {
         if self.since.is_none() {
             self.since = Some(mono);
             self.epoch = mono;
-            if let Some(from) = self.lost.take() {
-                self.ended.push(Span { from, until: mono });
+            if std::mem::take(&mut self.lost) {
+                self.ended = Some(mono);
             }
         }
         self.proof = Some(mono);
@@ -64,22 +57,22 @@ impl VisibilityTracker {
 
     pub(super) fn watching(&mut self, both: bool) {
         if !both {
-            self.lose(self.proof);
+            self.lose();
         }
         self.watching = both;
     }
 
-    /// Time has passed. Returns the blindness that has ended.
-    pub(super) fn step(&mut self, mono: Duration) -> Vec<Span> {
+    /// Time has passed. Returns when blindness ended, if it did.
+    pub(super) fn step(&mut self, mono: Duration) -> Option<Duration> {
         let pause = mono.saturating_sub(self.stepped);
         // Sight that began after the pause has accounted for it already.
         let through = self.since.is_some_and(|since| since <= self.stepped);
         if through && pause > self.blind_after.max(STOPPED) {
-            self.lose(Some(self.proof.map_or(self.stepped, |proof| proof.min(self.stepped))));
+            self.lose();
         }
         self.check(mono);
         self.stepped = mono;
-        std::mem::take(&mut self.ended)
+        self.ended.take()
     }
 
     /// Loses visibility if the last proof is too old.
@@ -88,14 +81,12 @@ impl VisibilityTracker {
             .proof
             .is_some_and(|proof| mono.saturating_sub(proof) > self.blind_after)
         {
-            self.lose(self.proof);
+            self.lose();
         }
     }
 
-    fn lose(&mut self, from: Option<Duration>) {
-        if self.since.take().is_some() {
-            self.lost = from;
-        }
+    fn lose(&mut self) {
+        self.lost |= self.since.take().is_some();
     }
 
     /// How well we see, without the mass guard.
@@ -103,9 +94,7 @@ impl VisibilityTracker {
         match self.since {
             Some(_) if self.settled().is_some() => Visibility::Clear,
             Some(_) => Visibility::Settling,
-            None if self.lost.is_none() && self.stepped.saturating_sub(self.started) <= self.blind_after => {
-                Visibility::Settling
-            }
+            None if !self.lost && self.stepped.saturating_sub(self.started) <= self.blind_after => Visibility::Settling,
             None => Visibility::Blind,
         }
     }

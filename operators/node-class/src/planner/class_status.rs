@@ -6,7 +6,6 @@ use hearth_reconciler::conditions::Conditions;
 use super::Planner;
 use super::nodes::View;
 use super::types::{Plan, Step};
-use crate::class::Tie;
 use crate::crd::{NodeClass, NodeClassStatus, RECONCILE_AT};
 
 /// Present while another class or another writer has a key that the class wants.
@@ -96,24 +95,12 @@ pub(super) fn flag(of: &mut Conditions<'_>, type_: &str, reason: &str, lines: &[
     of.set(type_, true, reason, &text);
 }
 
-/// What a class does not get, each once: `node: key: why`, or for ties `key: class … has it`.
+/// What a class does not get: `node: key: why`.
 fn conflicts(name: &str, views: &BTreeMap<String, View>) -> Vec<String> {
-    let mut ties = std::collections::BTreeSet::new();
-    let mut refused = Vec::new();
-    for (node, view) in views {
-        for tie in &view.node_plan.wanted.ties {
-            let Tie { key, winner, loser } = tie;
-            if winner == name {
-                ties.insert(format!(
-                    "{key}: {loser} wants it too and has the same priority; ours is used"
-                ));
-            } else if loser == name {
-                ties.insert(format!("{key}: {winner} has it (same priority, its name comes first)"));
-            }
-        }
+    let lines = views.iter().flat_map(|(node, view)| {
         let all = view.refused.iter().chain(&view.node_plan.wanted.refused);
         let of = all.filter(|refused| refused.class.as_deref() == Some(name));
-        refused.extend(of.map(|refused| format!("{node}: {}: {}", refused.key, refused.why)));
-    }
-    ties.into_iter().chain(refused).collect()
+        of.map(move |refused| format!("{node}: {}: {}", refused.key, refused.why))
+    });
+    lines.collect()
 }

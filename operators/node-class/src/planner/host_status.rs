@@ -1,6 +1,4 @@
 //! What the status of each host says, but for the request to go off, which is decided while it is carried out.
-use std::collections::BTreeMap;
-
 use hearth_reconciler::conditions::Conditions;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -14,7 +12,7 @@ use super::types::{Plan, Step};
 use crate::crd::history::Kind;
 use crate::crd::host::{HostNode, HostState, OffPhase};
 use crate::crd::{Availability, NodeHost, NodeHostStatus};
-use crate::failover::Address;
+use crate::failover::{Address, stamp};
 use crate::host::window_problem;
 use crate::impact::Leaving;
 use crate::liveness::{LivenessStatus, State};
@@ -28,18 +26,14 @@ impl Planner {
     pub(super) fn view_hosts(&mut self, step: &Step<'_>, plan: &mut Plan) {
         self.granted.clear();
         let mut leaving = step.leaving.clone();
-        let mut on: BTreeMap<&str, Vec<(&String, LivenessStatus)>> = BTreeMap::new();
-        for (node, host) in &step.claims.host {
-            on.entry(host).or_default().push((node, self.liveness(node)));
-        }
         for host in &step.observed.hosts {
             let name = host.name_any();
-            let nodes = on.remove(name.as_str()).unwrap_or_default();
+            let nodes = step.on.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
             let now = Step {
                 leaving: &leaving,
                 ..*step
             };
-            let status = self.view_host(&now, &nodes, plan, host);
+            let status = self.view_host(&now, nodes, plan, host);
             if let Some(off) = status.off.as_ref().filter(|off| granted(off)) {
                 let since = off.since.0;
                 self.granted.insert(name.clone(), (off.request.clone(), since));
@@ -68,13 +62,12 @@ impl Planner {
         let present: Vec<_> = present.filter(|liveness| liveness.state != State::Gone).collect();
         let state = host_state(&present.iter().map(|liveness| liveness.state).collect::<Vec<_>>());
         let next = self.off_request(step, plan, host, nodes);
-        plan.again = [plan.again, next.again].into_iter().flatten().min();
         let windows = step.windows.contains(name);
         let off = next.off.as_ref().is_some_and(granted);
         let worst = nodes
             .iter()
             .map(|(node, _)| self.availability(step.observed, step.claims, node))
-            .max_by_key(|one| RANKS.iter().position(|rank| rank == one));
+            .max();
         // Once it is empty, what it would have to leave behind is no obstacle any more.
         let emptied = old.off.as_ref().is_some_and(|off| off.phase == OffPhase::Drained);
         let may = plan.impact.may_go_off(name, emptied);
@@ -84,13 +77,13 @@ impl Planner {
             state: Some(state),
             since: since(&old, state, &present),
             evidence: Some(evidence(nodes, state) + address_in_words(step, host, state)),
-            availability: host.spec.availability.map(Availability::from).or(worst),
+            availability: host.spec.availability.or(worst),
             expected_off: windows || off,
             nodes: nodes
                 .iter()
                 .map(|(node, liveness)| HostNode {
                     name: (*node).clone(),
-                    state: liveness.state.as_str().to_owned(),
+                    state: liveness.state,
                 })
                 .collect(),
             may_go_off: Some(may.clone()),
@@ -165,9 +158,6 @@ impl Planner {
     }
 }
 
-/// From the most dependable on.
-const RANKS: [Availability; 3] = [Availability::AlwaysOn, Availability::Unproven, Availability::Volatile];
-
 /// Since when it is so: as in the old status, or since the last of its nodes changed.
 fn since(old: &NodeHostStatus, state: HostState, nodes: &[&LivenessStatus]) -> Option<Time> {
     if old.state == Some(state) && old.since.is_some() {
@@ -189,8 +179,7 @@ fn evidence(nodes: &[(&String, LivenessStatus)], state: HostState) -> String {
             } else {
                 "without a word"
             };
-            let since = Timestamp::from_second(liveness.since.as_second()).unwrap_or(liveness.since);
-            format!("{node} is silent since {since} {how}")
+            format!("{node} is silent since {} {how}", stamp(liveness.since))
         })
         .collect();
     match state {

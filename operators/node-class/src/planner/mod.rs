@@ -50,10 +50,8 @@ pub struct Planner {
     domains: Arc<Domains>,
     /// What happened and is not in the records yet, with the time of the event. A standby keeps it for when it takes over.
     pending: Vec<(Duration, NodeEvent)>,
-    /// Histories that are to be stored, each with a number by which it is known.
-    outbox: BTreeMap<String, (u64, NodeHistoryStatus)>,
-    /// The number of what came into the outbox last.
-    serial: u64,
+    /// Histories that are to be stored.
+    outbox: BTreeMap<String, NodeHistoryStatus>,
     /// By node, keys that the API server refused because others manage them, and when that was.
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
     /// Requests that were granted by the last plan, and since when: their status may not be written yet.
@@ -87,7 +85,6 @@ impl Planner {
             domains: Arc::default(),
             pending: Vec::new(),
             outbox: BTreeMap::new(),
-            serial: 0,
             theirs: BTreeMap::new(),
             granted: BTreeMap::new(),
             clear_since: None,
@@ -159,21 +156,19 @@ impl Planner {
             .is_some_and(|since| now.mono.saturating_sub(since) >= self.timing.settle)
     }
 
-    /// What is to be stored of a node, with the number by which [`Planner::stored`] knows it.
-    pub fn to_store(&self, node: &str) -> Option<(u64, NodeHistoryStatus)> {
-        self.outbox.get(node).cloned()
+    /// What is to be stored of a node, if anything is. What cannot be stored has to be given back.
+    pub fn take_to_store(&mut self, node: &str) -> Option<NodeHistoryStatus> {
+        self.outbox.remove(node)
     }
 
-    /// It is stored; if something newer has come meanwhile, that is still to be.
-    pub fn stored(&mut self, node: &str, serial: u64) {
-        if self.outbox.get(node).is_some_and(|(waiting, _)| *waiting == serial) {
-            self.outbox.remove(node);
-        }
+    /// It could not be stored: it is still to be, unless something newer has come meanwhile.
+    pub fn not_stored(&mut self, node: &str, status: NodeHistoryStatus) {
+        self.outbox.entry(node.to_owned()).or_insert(status);
     }
 
-    /// The nodes whose history is to be stored, each with the number of what is waiting.
-    pub fn waiting_to_store(&self) -> impl Iterator<Item = (&String, u64)> {
-        self.outbox.iter().map(|(node, (serial, _))| (node, *serial))
+    /// The nodes whose history is to be stored.
+    pub fn waiting_to_store(&self) -> impl Iterator<Item = &String> {
+        self.outbox.keys()
     }
 
     /// The API server refused an apply, because others manage these keys. They are left to them for a while.
@@ -212,10 +207,15 @@ impl Planner {
         let mut plan = Plan::default();
         let windows = self.windows(observed, now);
         let leaving = self.leaving(observed, &windows);
+        let mut on: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for (node, host) in &claims.host {
+            on.entry(host).or_default().push((node, self.liveness(node)));
+        }
         let step = Step {
             observed,
             claims: &claims,
             domains: &domains,
+            on: &on,
             unusable: &unusable(observed),
             windows: &windows,
             leaving: &leaving,
@@ -232,7 +232,6 @@ impl Planner {
         Self::view_classes(&step, &views, &mut plan);
         if clear {
             self.view_hosts(&step, &mut plan);
-            self.findings(observed, &mut plan);
             self.store(&step, &plan);
         }
         self.node_metrics(&step, &mut plan);
@@ -269,7 +268,7 @@ impl Planner {
     /// Declared beats learned.
     pub(crate) fn availability(&self, observed: &Observed, claims: &Claims, node: &str) -> Availability {
         let host = claims.host.get(node).and_then(|name| find_host(observed, name));
-        let declared = host.and_then(|host| host.spec.availability).map(Availability::from);
+        let declared = host.and_then(|host| host.spec.availability);
         let learned = || {
             self.entries
                 .get(node)

@@ -2,30 +2,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hearth_reconciler::conditions;
-
 use super::Planner;
 use super::types::{Entry, Plan, Shown, Step};
 use crate::crd::NodeHistoryStatus;
-use crate::crd::history::Machine;
-use crate::history::Record;
+use crate::crd::history::Kind;
+use crate::history::{Record, Unreadable};
 use crate::liveness::{LivenessEvent, NodeEvent, State};
 
 impl Shown {
     /// As it is stored; none if nothing is.
     pub(super) fn of(status: &NodeHistoryStatus) -> Option<Self> {
-        let state = State::read(status.state.as_deref()?)?;
         Some(Self {
-            state,
+            state: status.state?,
             host: status.host.clone(),
             classes: status.classes.clone(),
             learned: status.learned?,
             etcd: status.etcd_member,
             flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
-            findings: {
-                let types = status.conditions.iter().map(|condition| &condition.type_);
-                types.filter(|type_| *type_ != conditions::READY).cloned().collect()
-            },
         })
     }
 }
@@ -45,43 +38,37 @@ impl Planner {
         }
         for (name, entry) in &mut self.entries {
             let reported = reported.remove(name.as_str()).unwrap_or_default();
-            let liveness = self.tracker.liveness(name);
+            if !clear {
+                entry.state = State::Unknown;
+            }
             if !clear && reported.is_empty() {
                 continue;
             }
-            let current = liveness.as_ref().map_or(State::Unknown, |liveness| liveness.state);
+            let current = self.tracker.liveness(name).unwrap_or_default().state;
             // Accounted as what it was before; what happened puts the past right.
-            let remembered = entry.record.remembered();
-            let stored = remembered.as_ref().map(|remembered| remembered.state);
-            // Nothing is known of what a node without an object did meanwhile.
-            let there = observed.nodes.contains_key(name);
-            let stored = stored.filter(|state| there && matches!(state, State::Up | State::Down));
-            let before = entry.state.or(stored).unwrap_or(current);
+            let before = entry.state;
             entry.record.advance(before, now.wall);
             let node = observed.nodes.get(name);
             let machine = node.map(|node| node.machine.clone()).unwrap_or_default();
             for what in reported {
-                // A standby was blind before it began to watch; the leader of that time was not, and has stored it.
-                let stored = |until: &jiff::Timestamp| remembered.as_ref().is_some_and(|r| *until <= r.known_until);
-                if matches!(what, LivenessEvent::Blind { until, .. } if stored(until)) {
-                    continue;
-                }
-                let known = matches!(what, LivenessEvent::Down { .. }) && entry.record.is_down();
+                let fell = matches!(what, LivenessEvent::Changed(t) if t.back_at.is_none());
+                let known = fell && entry.record.is_down();
                 entry.record.apply(what, &machine, now.wall);
                 entry.dirty = true;
-                if let Some((reason, text)) = event(what).filter(|_| !known) {
+                if !known {
+                    let (reason, text) = event(what);
                     plan.events.push((name.clone(), reason, text));
                 }
             }
             if clear {
-                let absent = |state| matches!(state, State::Gone | State::Missing);
-                if absent(current) || absent(before) {
-                    // No event reports an object that comes or goes: the new state holds from now on.
+                let known = |state| matches!(state, State::Up | State::Down);
+                if !known(current) || !known(before) {
+                    // No event reports that: the new state holds from now on.
                     entry.record.advance(current, now.wall);
                 }
-                entry.state = Some(current);
+                entry.state = current;
                 entry.dirty |= entry.record.learn(&self.learning, now.wall);
-                entry.flapping = entry.record.update_flapping(now.wall);
+                entry.record.update_flapping(now.wall);
             }
         }
     }
@@ -90,12 +77,12 @@ impl Planner {
     /// are written in the same second.
     pub(super) fn store(&mut self, step: &Step<'_>, plan: &Plan) {
         for (name, entry) in &mut self.entries {
-            if entry.unreadable.is_some() || entry.state.is_none() {
+            if entry.unreadable {
                 continue;
             }
             let node_plan = plan.nodes.get(name);
             let shown = Shown {
-                state: entry.state.unwrap_or(State::Unknown),
+                state: entry.state,
                 host: step.claims.host.get(name).cloned(),
                 // A removed node keeps what it had.
                 classes: {
@@ -104,12 +91,8 @@ impl Planner {
                     planned.or(before).cloned().unwrap_or_default()
                 },
                 learned: entry.record.learned(),
-                flapping: entry.flapping,
+                flapping: entry.record.is_flapping(),
                 etcd: entry.etcd,
-                findings: {
-                    let found = plan.findings.get(name).into_iter().flatten();
-                    found.map(|(type_, ..)| (*type_).to_owned()).collect()
-                },
             };
             let exists = step.observed.nodes.contains_key(name);
             let stored = *entry
@@ -131,30 +114,25 @@ impl Planner {
             if due {
                 entry.stored = Some(step.now.mono);
             }
-            self.serial += 1;
-            self.outbox.insert(name.clone(), (self.serial, status));
+            self.outbox.insert(name.clone(), status);
         }
     }
 }
 
 impl Entry {
     /// As it was stored. What cannot be read is left alone.
-    pub(crate) fn stored(status: Result<&NodeHistoryStatus, String>) -> Box<Self> {
-        let nothing = NodeHistoryStatus::default();
-        let (status, error) = match status {
-            Ok(status) => (status, None),
-            Err(error) => (&nothing, Some(error)),
-        };
-        let (record, unreadable) = match Record::read(status) {
-            Ok(record) => (record, error),
-            Err(error) => (Record::new(Machine::default()), Some(error.to_string())),
-        };
-        Box::new(Self {
-            unreadable,
-            flapping: status.penalty.as_ref().is_some_and(|p| p.flapping_since.is_some()),
+    pub(crate) fn stored(status: &NodeHistoryStatus) -> Result<Box<Self>, Unreadable> {
+        Ok(Box::new(Self {
             shown: Shown::of(status),
             etcd: status.etcd_member,
-            ..Self::new(record)
+            ..Self::new(Record::read(status)?)
+        }))
+    }
+
+    pub(crate) fn unreadable() -> Box<Self> {
+        Box::new(Self {
+            unreadable: true,
+            ..Self::default()
         })
     }
 
@@ -176,38 +154,27 @@ fn spread(name: &str, interval: Duration, now: Duration) -> Duration {
 }
 
 /// The event on the Node for what happened.
-fn event(what: &LivenessEvent) -> Option<(&'static str, String)> {
-    Some(match what {
-        LivenessEvent::Down {
-            at,
-            kind,
-            planned,
-            evidence,
-        } => {
-            let planned = if *planned { ", planned" } else { "" };
+fn event(what: &LivenessEvent) -> (&'static str, String) {
+    let LivenessEvent::Changed(new) = what else {
+        let text = "another machine has this name now; its history begins again";
+        return ("NodeReplaced", text.to_owned());
+    };
+    let (at, kind, evidence) = (new.at.0, new.kind, &new.evidence);
+    match (kind, &new.back_at) {
+        (Kind::Reregistered, _) => (
+            "NodeReregistered",
+            "the same machine registered again; its history continues".to_owned(),
+        ),
+        (_, None) => {
+            let planned = if new.planned { ", planned" } else { "" };
             (
                 "NodeWentDown",
                 format!("down since {at} ({kind:?}{planned}): {evidence}"),
             )
         }
-        LivenessEvent::Back {
-            down_at,
-            at,
-            kind,
-            evidence,
-            ..
-        } => (
+        (_, Some(back)) => (
             "NodeReturned",
-            format!("back at {at}; it was gone since {down_at} ({kind:?}): {evidence}"),
+            format!("back at {}; it was gone since {at} ({kind:?}): {evidence}", back.0),
         ),
-        LivenessEvent::Reregistered { .. } => (
-            "NodeReregistered",
-            "the same machine registered again; its history continues".to_owned(),
-        ),
-        LivenessEvent::Replaced => (
-            "NodeReplaced",
-            "another machine has this name now; its history begins again".to_owned(),
-        ),
-        LivenessEvent::Blind { .. } => return None,
-    })
+    }
 }

@@ -1,7 +1,6 @@
 //! What each node should have.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Taint;
 use kube::ResourceExt;
@@ -67,7 +66,6 @@ impl Planner {
         let mut views = BTreeMap::new();
         let classes = usable(observed, step.unusable);
         let classes: Vec<&NodeClass> = classes.iter().map(|class| &**class).collect();
-        let alive = self.alive_by_host(step);
         let excludable: BTreeSet<&str> = impact::may_exclude(&self.members(step));
         for (name, node) in &observed.nodes {
             let host = claims.host.get(name).map(String::as_str);
@@ -83,7 +81,7 @@ impl Planner {
             wanted.held = self.contention.held(node, now.mono);
             wanted.theirs = self.theirs.get(name).map(|(_, keys)| keys.clone()).unwrap_or_default();
             wanted.classes.retain(|class| !step.unusable.contains_key(class));
-            let extra = self.failover(step, node, spec, &mut wanted, &alive, plan);
+            let extra = self.failover(step, node, spec, &mut wanted, plan);
             let node_plan = NodePlan {
                 cordon: cordon(spec, claims.disputed.contains_key(name), node),
                 wanted,
@@ -110,19 +108,8 @@ impl Planner {
         let known = |node: &str| observed.nodes.contains_key(node);
         self.theirs
             .retain(|node, (since, _)| known(node) && now.mono.saturating_sub(*since) < LEFT);
-        self.contention.retain(known);
+        self.contention.retain(known, now.mono);
         views
-    }
-
-    fn alive_by_host<'a>(&self, step: &Step<'a>) -> Alive<'a> {
-        let mut alive = Alive::new();
-        for (node, host) in &step.claims.host {
-            let liveness = self.liveness(node);
-            if matches!(liveness.state, State::Up | State::Missing) {
-                alive.entry(host).or_default().push((node, liveness.silent));
-            }
-        }
-        alive
     }
 
     /// The taints of failover that the node should have, and the events about it.
@@ -132,7 +119,6 @@ impl Planner {
         node: &NodeFacts,
         host: Option<&NodeHost>,
         wanted: &mut Wanted,
-        alive: &Alive<'_>,
         plan: &mut Plan,
     ) -> Vec<Taint> {
         let (now, liveness) = (step.now, self.liveness(&node.name));
@@ -149,20 +135,22 @@ impl Planner {
         };
         if mark.is_none() {
             // Nothing is written to its taints; see `class::writes`.
-            if wanted.failover.is_some() && entry.hold.replace(UNREADABLE) != Some(UNREADABLE) {
+            if wanted.failover.is_some() && entry.said.replace(UNREADABLE) != Some(UNREADABLE) {
                 let text = format!("{UNREADABLE}; remove it, and taints that are not wanted any more");
                 plan.events.push((node.name.clone(), "FailoverHeld", text));
             }
             return Vec::new();
         }
         let back = liveness.state == State::Up && node.ready.status == Some(true);
-        let by_us = entry.unseen_event == Some("OutOfServiceRemoved");
+        let by_us = entry.said == Some("OutOfServiceRemoved");
         entry.placed = ours || (entry.placed && !by_us && !back);
         let removed = absent && (marked || entry.placed);
         entry.ready_since = (back && ours).then(|| entry.ready_since.unwrap_or(now.mono));
-        let siblings = host.and_then(|host| alive.get(host.metadata.name.as_deref()?));
-        let siblings = siblings.into_iter().flatten().filter(|(name, _)| *name != node.name);
-        let others = siblings.min_by_key(|(_, silent)| *silent).copied();
+        let siblings = host.and_then(|host| step.on.get(host.metadata.name.as_deref()?));
+        let siblings = siblings.into_iter().flatten().filter(|(name, _)| **name != node.name);
+        let alive = siblings.filter(|(_, other)| matches!(other.state, State::Up | State::Missing));
+        let alive = alive.map(|(name, other)| (name.as_str(), other.silent));
+        let others = alive.min_by_key(|(_, silent)| *silent);
         let case = failover::Case {
             node,
             liveness: &liveness,
@@ -186,16 +174,16 @@ impl Planner {
         let mut event = |reason, text| plan.events.push((node.name.clone(), reason, text));
         let decision = failover::decide(&case, &self.timing, now.wall);
         // The decision is the same until the write is seen.
-        let event_of = match decision {
+        let said = match &decision {
             Decision::Place(..) => Some("OutOfServiceApplied"),
             Decision::Remove(_) => Some("OutOfServiceRemoved"),
-            Decision::Leave(_) | Decision::Hold => None,
+            Decision::Leave(hold) => hold.as_ref().map(|hold| hold.reason),
+            Decision::Hold => None,
         };
-        let again = std::mem::replace(&mut entry.unseen_event, event_of) == event_of;
+        let again = std::mem::replace(&mut entry.said, said) == said;
         match decision {
             Decision::Leave(hold) => {
-                let before = std::mem::replace(&mut entry.hold, hold.as_ref().map(|hold| hold.reason));
-                if let Some(hold) = hold.filter(|hold| before != Some(hold.reason)) {
+                if let Some(hold) = hold.filter(|_| !again) {
                     event("FailoverHeld", hold.message);
                 }
                 if removed && !back {
@@ -223,9 +211,6 @@ impl Planner {
         }
     }
 }
-
-/// Nodes that are not down, by host, and how long each has been silent.
-type Alive<'a> = BTreeMap<&'a str, Vec<(&'a str, Duration)>>;
 
 /// What the host's address says; it is only asked when none of its nodes is alive.
 pub(super) fn address(step: &Step<'_>, host: &NodeHost, silent: bool) -> Address {

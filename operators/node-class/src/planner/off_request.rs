@@ -60,7 +60,7 @@ impl Planner {
         if host.spec.suspend || !self.has(Feature::Drain) || (asked.is_none() && off.is_none()) {
             return Next {
                 off: off.cloned(),
-                ..Next::default()
+                handled: None,
             };
         }
         let name = host.name_any();

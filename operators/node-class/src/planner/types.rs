@@ -8,14 +8,13 @@ use k8s_openapi::api::core::v1::{Taint, Toleration};
 use crate::class::Wanted;
 use crate::class::lockout::DaemonSetFacts;
 use crate::clock::Now;
-use crate::crd::history::Windows;
 use crate::crd::host::FormFactor;
 use crate::crd::{Availability, NodeClass, NodeClassStatus, NodeHost, NodeHostStatus};
 use crate::facts::NodeFacts;
 use crate::history::Record;
 use crate::host::Claims;
 use crate::impact::{Impact, Leaving};
-use crate::liveness::{Domains, State, Visibility};
+use crate::liveness::{Domains, LivenessStatus, State, Visibility};
 use crate::workloads::Workloads;
 
 /// What is known from outside at one moment. Clones are cheap.
@@ -47,6 +46,8 @@ pub(super) struct Step<'a> {
     pub(super) observed: &'a Observed,
     pub(super) claims: &'a Claims,
     pub(super) domains: &'a Domains,
+    /// By host its nodes, and whether they are alive.
+    pub(super) on: &'a BTreeMap<&'a str, Vec<(&'a String, LivenessStatus)>>,
     pub(super) unusable: &'a Unusable,
     /// Hosts of which a window is open.
     pub(super) windows: &'a BTreeSet<String>,
@@ -87,13 +88,9 @@ pub struct Plan {
     /// By host: the status, but for what others report (`power`).
     pub hosts: BTreeMap<String, NodeHostStatus>,
     pub classes: BTreeMap<String, NodeClassStatus>,
-    /// By node, where there are any: conditions of its history that are true: type, reason, message.
-    pub findings: BTreeMap<String, Vec<Finding>>,
     pub node_metrics: BTreeMap<String, NodeMetrics>,
     pub events: Vec<(String, &'static str, String)>,
     pub impact: Impact,
-    /// When to plan again at the latest.
-    pub again: Option<Duration>,
     pub visibility: Option<Visibility>,
 }
 
@@ -102,20 +99,17 @@ pub struct Plan {
 #[allow(clippy::struct_excessive_bools, reason = "each is one observation")]
 pub struct Entry {
     pub(crate) record: Record,
-    /// The state that the record accounts for since it was advanced last; none until first judged.
-    pub(crate) state: Option<State>,
+    /// The state that the record accounts for since it was advanced last; Unknown while that is not clear.
+    pub(crate) state: State,
     /// Something happened that is not stored yet.
     pub(crate) dirty: bool,
     pub(crate) stored: Option<Duration>,
     /// What was stored last, but for times that move by themselves.
     pub(crate) shown: Option<Shown>,
     /// The stored history is of a newer format or broken: nothing is written for it.
-    pub(crate) unreadable: Option<String>,
-    pub(crate) flapping: bool,
-    /// Why the failover waits; reported once.
-    pub(crate) hold: Option<&'static str>,
-    /// The event about the out-of-service taint whose write is not seen on the node yet.
-    pub(crate) unseen_event: Option<&'static str>,
+    pub(crate) unreadable: bool,
+    /// Why the failover waits, or what it did; reported once.
+    pub(crate) said: Option<&'static str>,
     /// It had a member of etcd when its Node was seen last.
     pub(crate) etcd: bool,
     /// Our out-of-service taint was on it, and we did not remove it.
@@ -133,14 +127,10 @@ pub(crate) struct Shown {
     pub(crate) learned: Availability,
     pub(crate) flapping: bool,
     pub(crate) etcd: bool,
-    pub(crate) findings: Vec<String>,
 }
 
 /// What is remembered of each node.
 pub type Stored = BTreeMap<String, Box<Entry>>;
-
-/// A condition that is true: its type, reason and message.
-pub type Finding = (&'static str, &'static str, String);
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeMetrics {
@@ -148,14 +138,7 @@ pub struct NodeMetrics {
     pub host: String,
     pub form_factor: Option<FormFactor>,
     pub availability: Availability,
-    pub windows: Windows,
-    pub penalty: i64,
     pub flapping: bool,
-    /// The node's clock minus ours, in seconds.
-    pub clock_offset: Option<f64>,
-    pub silent: Duration,
-    /// Until when its history is stored, at least.
-    pub known_until: Option<jiff::Timestamp>,
     /// Whether the out-of-service taint is on it, and if so, whether it is Ready.
     pub out_of_service: Option<bool>,
     pub cordoned: bool,

@@ -3,37 +3,29 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hearth_reconciler::error::RequestError;
-use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::storage::v1::VolumeAttachment;
 use kube::api::{EvictParams, ListParams};
 use kube::core::Status;
 use kube::{Api, Client, ResourceExt};
 
 use crate::crd::host::{Drain, Loss};
+use crate::workloads::{PodFacts, Role, SlimPod, of_pod};
 
 /// How long the API server may take to answer for one pod.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// What an eviction may cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
-    /// Jobs are not waited for.
-    pub jobs: bool,
-    /// Pods that are not started again are evicted, too.
-    pub no_controller: bool,
-    /// Pods with data in an emptyDir likewise.
-    pub empty_dir: bool,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accepted<'a> {
+    /// All that is acknowledged, and Jobs are not waited for.
+    pub forced: bool,
+    pub drain: Option<&'a Drain>,
 }
 
-impl Accepted {
-    /// What the host says; a forced request accepts all of it.
-    pub fn of(drain: Option<&Drain>, forced: bool) -> Self {
-        let says = |loss| forced || drain.is_some_and(|drain| drain.acknowledge.contains(&loss));
-        Self {
-            jobs: forced,
-            no_controller: says(Loss::NoController),
-            empty_dir: says(Loss::EmptyDir),
-        }
+impl Accepted<'_> {
+    fn loses(self, loss: Loss) -> bool {
+        self.forced || self.drain.is_some_and(|drain| drain.acknowledge.contains(&loss))
     }
 }
 
@@ -58,9 +50,11 @@ impl Left {
         }
     }
 
-    fn of(pod: &Pod, node: &str, down: &BTreeSet<String>, accepted: Accepted) -> Self {
-        let waits = if pod.metadata.deletion_timestamp.is_none() {
-            loss(pod, accepted)
+    /// None if it may stay: as `kubectl drain --ignore-daemonsets --delete-emptydir-data` decides.
+    fn of(pod: &SlimPod, node: &str, down: &BTreeSet<String>, accepted: Accepted<'_>) -> Option<Self> {
+        let facts = of_pod(pod).filter(|facts| facts.role != Role::Stays)?;
+        let waits = if !facts.ending {
+            loss(&facts, accepted)
         } else if down.contains(node) {
             Some(format!(
                 "cannot end, because {node} is down: it ends when the node is back, or is deleted"
@@ -68,40 +62,32 @@ impl Left {
         } else {
             Some("is ending".to_owned())
         };
-        Self {
+        Some(Self {
             namespace: pod.namespace().unwrap_or_default(),
             name: pod.name_any(),
             waits: waits.is_some(),
             why: waits.unwrap_or_else(|| "runs".to_owned()),
-        }
+        })
     }
 }
 
 /// Why a pod is not evicted.
-fn loss(pod: &Pod, accepted: Accepted) -> Option<String> {
-    let owner = pod
-        .owner_references()
-        .iter()
-        .find(|owner| owner.controller == Some(true));
+fn loss(pod: &PodFacts, accepted: Accepted<'_>) -> Option<String> {
     let how = "or force the request (a value that ends in !)";
     let acknowledge = |loss| format!("to evict it, add {loss} to spec.drain.acknowledge of the NodeHost, {how}");
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    let on_disk = |dir: &EmptyDirVolumeSource| dir.medium.as_deref() != Some("Memory");
-    let mut empty_dirs = volumes.filter(|volume| volume.empty_dir.as_ref().is_some_and(on_disk));
-    match owner {
-        None if !accepted.no_controller => Some(format!(
+    match pod.role {
+        Role::Bare if !accepted.loses(Loss::NoController) => Some(format!(
             "has no controller, so it is not started elsewhere; {}",
             acknowledge("NoController")
         )),
-        Some(owner) if owner.kind == "Job" && !accepted.jobs => Some(format!(
-            "works for the Job {}, which may end until the deadline; to evict it, force the request (a value that ends in !)",
-            owner.name
+        Role::Job if !accepted.forced => Some(format!(
+            "works for {}, which may end until the deadline; to evict it, force the request (a value that ends in !)",
+            pod.workload
         )),
-        _ if !accepted.empty_dir => {
-            let volume = empty_dirs.next()?;
-            let text = acknowledge("EmptyDir");
-            Some(format!("would lose the data of its emptyDir {}; {text}", volume.name))
-        }
+        _ if pod.empty_dir && !accepted.loses(Loss::EmptyDir) => Some(format!(
+            "would lose the data of an emptyDir; {}",
+            acknowledge("EmptyDir")
+        )),
         _ => None,
     }
 }
@@ -113,51 +99,44 @@ pub async fn left(
     client: &Client,
     nodes: &[String],
     down: &BTreeSet<String>,
-    accepted: Accepted,
+    accepted: Accepted<'_>,
 ) -> Result<Vec<Left>, RequestError> {
-    let pods = Api::<Pod>::all(client.clone());
+    let pods = Api::<SlimPod>::all(client.clone());
     let mut left = Vec::new();
     for node in nodes {
         let on_it = ListParams::default().fields(&format!("spec.nodeName={node}"));
         let found = pods.list(&on_it).await;
         let found = found.map_err(RequestError::when("listing the pods of a node"))?;
-        let pods = found.items.iter().filter(|pod| has_to_go(pod));
-        left.extend(pods.map(|pod| Left::of(pod, node, down, accepted)));
+        left.extend(found.items.iter().filter_map(|pod| Left::of(pod, node, down, accepted)));
     }
     if left.is_empty() {
-        left = attached(client, nodes).await?;
+        let attached = attachments(client, nodes).await?;
+        left = attached.into_iter().map(Left::from).collect();
     }
     left.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     Ok(left)
 }
 
-/// The volumes that are attached to the nodes.
-async fn attached(client: &Client, nodes: &[String]) -> Result<Vec<Left>, RequestError> {
-    let attachments = Api::<VolumeAttachment>::all(client.clone());
-    let attachments = attachments.list(&ListParams::default()).await;
-    let attachments = attachments.map_err(RequestError::when("listing volume attachments"))?;
-    let mut here = attachments.items;
-    here.retain(|one| nodes.contains(&one.spec.node_name));
-    let left = here.iter().map(|one| {
-        let volume = one.spec.source.persistent_volume_name.as_ref();
-        let name = volume.or(one.metadata.name.as_ref()).cloned().unwrap_or_default();
-        Left {
+impl From<VolumeAttachment> for Left {
+    fn from(attachment: VolumeAttachment) -> Self {
+        let (name, spec) = (attachment.name_any(), attachment.spec);
+        let volume = spec.source.persistent_volume_name.unwrap_or(name);
+        Self {
             namespace: String::new(),
-            name: format!("volume {name}"),
-            why: format!("is still attached to {} ({})", one.spec.node_name, one.spec.attacher),
+            name: format!("volume {volume}"),
+            why: format!("is still attached to {} ({})", spec.node_name, spec.attacher),
             waits: true,
         }
-    });
-    Ok(left.collect())
+    }
 }
 
-/// As `kubectl drain --ignore-daemonsets --delete-emptydir-data` decides.
-fn has_to_go(pod: &Pod) -> bool {
-    let mirror = pod.annotations().contains_key("kubernetes.io/config.mirror");
-    let of_daemon_set = pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet");
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    let ended = matches!(phase, Some("Succeeded" | "Failed"));
-    !(mirror || of_daemon_set || ended)
+/// The attachments of volumes to these nodes.
+pub(super) async fn attachments(client: &Client, nodes: &[String]) -> Result<Vec<VolumeAttachment>, RequestError> {
+    let api = Api::<VolumeAttachment>::all(client.clone());
+    let all = api.list(&ListParams::default()).await;
+    let mut all = all.map_err(RequestError::when("listing volume attachments"))?.items;
+    all.retain(|one| nodes.contains(&one.spec.node_name));
+    Ok(all)
 }
 
 /// Asks for the eviction of each pod that may be evicted and is not ending yet, and notes what was answered. An answer that only

@@ -77,9 +77,12 @@ async fn evict(
         ctx.observed.lock().pods_left.remove(name);
         return Ok(None);
     };
-    let down = status.nodes.iter().filter(|node| node.state == State::Down.as_str());
+    let down = status.nodes.iter().filter(|node| node.state == State::Down);
     let down = down.map(|node| node.name.clone()).collect();
-    let accepted = Accepted::of(host.spec.drain.as_ref(), forced(&off.request));
+    let accepted = Accepted {
+        forced: forced(&off.request),
+        drain: host.spec.drain.as_ref(),
+    };
     let mut left = drain::left(&ctx.process.client, &nodes, &down, accepted).await?;
     let draining = off.phase == OffPhase::Draining;
     if draining {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use hearth_reconciler::error::RequestError;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::storage::v1::VolumeAttachment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
@@ -13,7 +12,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
 use super::node_patch::write;
-use super::{Context, history};
+use super::{Context, drain, history};
 use crate::args::Feature;
 use crate::class::contention::CORDON;
 use crate::class::is_out_of_service;
@@ -54,8 +53,7 @@ pub async fn reconcile(node: Arc<SlimNode>, ctx: Arc<Context>) -> Result<Action,
 
 /// Logs and counts what was written; also what of ours was removed before, so that we do not fight over it.
 fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
-    let restored = ctx.planner.lock().contention.wrote(facts, &done.diff, Now::read().mono);
-    ctx.metrics.restored(restored);
+    ctx.planner.lock().contention.wrote(facts, &done.diff, Now::read().mono);
     if let Some((labels, annotations)) = &done.diff.apply {
         ctx.metrics.write("labels");
         tracing::info!(
@@ -65,18 +63,13 @@ fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
             "labels and annotations applied"
         );
     }
-    if let Some((taints, _)) = &done.diff.taints {
+    if let Some((_, ours)) = &done.diff.taints {
         ctx.metrics.write("taints");
-        let taints: Vec<String> = taints
-            .iter()
-            .map(|t| format!("{}={}:{}", t.key, t.value.as_deref().unwrap_or_default(), t.effect))
-            .collect();
-        tracing::info!(node = facts.name, ?taints, "taints written");
+        tracing::info!(node = facts.name, ?ours, "taints written");
     }
     if let Some(cordon) = &done.cordon {
         if matches!(cordon, Cordon::For(_)) && facts.annotations.contains_key(CORDONED) {
             ctx.planner.lock().contention.restored(facts, CORDON, Now::read().mono);
-            ctx.metrics.restored(1);
         }
         ctx.metrics.write("cordon");
         tracing::info!(node = facts.name, ?cordon, "cordon changed");
@@ -95,16 +88,10 @@ async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, Re
     let pods = Api::<PartialObjectMeta<Pod>>::all(ctx.process.client.clone());
     let pods = pods.list(&on_it).await;
     let pods = pods.map_err(RequestError::when("listing the node's pods"))?;
-    let volumes = Api::<VolumeAttachment>::all(ctx.process.client.clone());
-    let volumes = volumes.list(&ListParams::default()).await;
-    let volumes = volumes.map_err(RequestError::when("listing volume attachments"))?;
+    let volumes = drain::attachments(&ctx.process.client, std::slice::from_ref(&facts.name)).await?;
     let ending = |meta: &ObjectMeta| usize::from(meta.deletion_timestamp.is_some());
-    let here = volumes
-        .items
-        .iter()
-        .filter(|volume| volume.spec.node_name == facts.name);
     let left = pods.items.iter().map(|pod| ending(&pod.metadata)).sum::<usize>()
-        + here.map(|volume| ending(&volume.metadata)).sum::<usize>();
+        + volumes.iter().map(|volume| ending(&volume.metadata)).sum::<usize>();
     ctx.observed.lock().leftovers.insert(facts.name.clone(), left);
     ctx.wake.notify_one();
     Ok(true)

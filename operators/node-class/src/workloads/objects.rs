@@ -44,13 +44,6 @@ pub struct SlimPodVolume {
 pub struct SlimPodStatus {
     pub phase: Option<String>,
     pub conditions: Option<Vec<PodCondition>>,
-    pub container_statuses: Option<Vec<SlimContainerStatus>>,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimContainerStatus {
-    pub ready: Option<bool>,
 }
 
 /// Drops annotations; labels are needed for the name of a Deployment.
@@ -61,11 +54,8 @@ pub fn slim(pod: &mut SlimPod) {
 impl SlimPodStatus {
     /// A pod that restarts again and again is Running, but not ready.
     pub(super) fn works(&self) -> bool {
-        let ready = |condition: &PodCondition| condition.type_ != "Ready" || condition.status == "True";
-        let runs = |container: &SlimContainerStatus| container.ready != Some(false);
-        self.phase.as_deref() == Some("Running")
-            && self.conditions.iter().flatten().all(ready)
-            && self.container_statuses.iter().flatten().all(runs)
+        let ready = |condition: &PodCondition| condition.type_ == "Ready" && condition.status == "True";
+        self.phase.as_deref() == Some("Running") && self.conditions.iter().flatten().any(ready)
     }
 }
 

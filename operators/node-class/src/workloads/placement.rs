@@ -1,8 +1,4 @@
 //! Which nodes a node selector selects.
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-
 use k8s_openapi::api::core::v1::{NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 
 use crate::facts::NodeFacts;
@@ -43,53 +39,5 @@ fn satisfied(one: &NodeSelectorRequirement, value: Option<&str>) -> bool {
         "Gt" => numbers().is_some_and(|(value, given)| value > given),
         "Lt" => numbers().is_some_and(|(value, given)| value < given),
         _ => false,
-    }
-}
-
-/// Names of nodes by a value.
-type ByValue<'a> = HashMap<&'a str, Vec<&'a NodeFacts>>;
-
-/// The nodes by the labels that volumes ask for, so that not every volume has to be compared with every node.
-pub(crate) struct NodeIndex<'a> {
-    nodes: &'a BTreeMap<String, Arc<NodeFacts>>,
-    by_label: RefCell<HashMap<String, ByValue<'a>>>,
-}
-
-impl<'a> NodeIndex<'a> {
-    pub(crate) fn new(nodes: &'a BTreeMap<String, Arc<NodeFacts>>) -> Self {
-        Self {
-            nodes,
-            by_label: RefCell::default(),
-        }
-    }
-
-    /// The names of the nodes that are selected.
-    pub(crate) fn selected(&self, selector: &NodeSelector) -> impl Iterator<Item = &'a str> {
-        let mut found: Vec<&str> = Vec::new();
-        for term in &selector.node_selector_terms {
-            let nodes = self.candidates(term).into_iter().filter(|node| meets(term, node));
-            found.extend(nodes.map(|node| node.name.as_str()));
-        }
-        found.into_iter()
-    }
-
-    /// Nodes that may meet a term: those of the first list of values in it, or all.
-    fn candidates(&self, term: &NodeSelectorTerm) -> Vec<&'a NodeFacts> {
-        let listed = |one: &(&NodeSelectorRequirement, Value)| one.0.operator == "In";
-        let Some((one, value)) = demanded(term).find(listed) else {
-            return self.nodes.values().map(|node| &**node).collect();
-        };
-        let mut by_label = self.by_label.borrow_mut();
-        let by_value = by_label.entry(one.key.clone()).or_insert_with(|| {
-            let mut by_value = ByValue::new();
-            for node in self.nodes.values() {
-                if let Some(found) = value(node, &one.key) {
-                    by_value.entry(found).or_default().push(node);
-                }
-            }
-            by_value
-        });
-        let of = |value: &String| by_value.get(value.as_str()).into_iter().flatten().copied();
-        one.values.iter().flatten().flat_map(of).collect()
     }
 }

@@ -34,63 +34,44 @@ fn a_taint_that_is_removed_repeatedly_is_written_at_most_six_times_an_hour() {
     for every in [1, 2, 5, 6, 9, 12] {
         let (at, contention, _) = fight(every);
         for (n, from) in at.iter().enumerate() {
-            // The first write sets it, and restores nothing.
-            let hour = at[n..]
-                .iter()
-                .filter(|minute| **minute > 0 && **minute < from + 60)
-                .count();
+            let hour = at[n..].iter().filter(|minute| **minute < from + 60).count();
             assert!(hour <= 6, "every {every}: {at:?}");
         }
         assert!(at.len() > 24, "every {every}: it is never given up: {at:?}");
-        if every <= 9 {
-            assert_eq!(
-                contention.contended("n", minutes(24 * 60)),
-                ["taint x:NoSchedule"],
-                "every {every}"
-            );
-        }
+        assert_eq!(
+            contention.contended("n", minutes(24 * 60)),
+            ["taint x:NoSchedule"],
+            "every {every}"
+        );
     }
 }
 
-/// A key had to be restored.
-fn restored(contention: &mut Contention, node: &NodeFacts, key: &str, now: Duration) {
-    let restored = &mut contention.account(node).restored;
-    restored.entry(key.to_owned()).or_default().record(now);
-}
-
 #[test]
-fn three_restorations_within_ten_minutes_are_a_conflict_and_the_next_waits_ten() {
+fn what_was_written_three_times_in_half_an_hour_waits_and_is_reported_for_an_hour() {
     let mut contention = Contention::default();
     let node = node("n", &[]);
     for minute in [0, 4, 8] {
         assert_eq!(contention.contended("n", minutes(minute)), Vec::<String>::new());
         assert!(contention.held(&node, minutes(minute)).is_empty());
-        restored(&mut contention, &node, "label x", minutes(minute));
+        contention.restored(&node, "label x", minutes(minute));
     }
     assert_eq!(contention.contended("n", minutes(8)), ["label x"]);
-    assert!(contention.held(&node, minutes(17)).contains("label x"));
-    assert!(contention.held(&node, minutes(18)).is_empty());
-    assert_eq!(
-        contention.contended("n", minutes(37)),
-        ["label x"],
-        "restored once more, it would be held at once"
-    );
-    assert_eq!(
-        contention.contended("n", minutes(38)),
-        Vec::<String>::new(),
-        "calm for half an hour"
-    );
+    assert!(contention.held(&node, minutes(29)).contains("label x"));
+    assert!(contention.held(&node, minutes(30)).is_empty());
+    assert_eq!(contention.contended("n", minutes(59)), ["label x"]);
+    assert_eq!(contention.contended("n", minutes(60)), Vec::<String>::new());
 }
 
 #[test]
-fn three_restorations_over_more_than_ten_minutes_are_none() {
+fn two_restorations_in_an_hour_are_no_conflict() {
     let mut contention = Contention::default();
     let node = node("n", &[]);
-    for minute in [0, 5, 10, 60, 65, 70] {
+    for minute in [0, 30, 60, 90, 120] {
         assert!(contention.held(&node, minutes(minute)).is_empty());
-        restored(&mut contention, &node, "label x", minutes(minute));
+        contention.restored(&node, "label x", minutes(minute));
+        contention.retain(|_| true, minutes(minute));
+        assert_eq!(contention.contended("n", minutes(minute)), Vec::<String>::new());
     }
-    assert_eq!(contention.contended("n", minutes(70)), Vec::<String>::new());
 }
 
 #[test]
@@ -98,21 +79,20 @@ fn each_key_of_each_node_is_counted_alone() {
     let mut contention = Contention::default();
     let (a, b) = (node("a", &[]), node("b", &[]));
     for minute in 0..3 {
-        restored(&mut contention, &a, "label x", minutes(minute));
-        restored(&mut contention, &a, "label y", minutes(minute * 20));
-        restored(&mut contention, &b, "label x", minutes(minute * 20));
+        contention.restored(&a, "label x", minutes(70 + minute));
+        contention.restored(&a, "label y", minutes(minute * 40));
+        contention.restored(&b, "label x", minutes(minute * 40));
     }
-    assert_eq!(contention.contended("a", minutes(3)), ["label x"]);
-    assert_eq!(contention.contended("b", minutes(3)), Vec::<String>::new());
-    contention.retain(|node| node == "b");
-    assert_eq!(contention.contended("a", minutes(3)), Vec::<String>::new());
+    assert_eq!(contention.contended("a", minutes(80)), ["label x"]);
+    assert_eq!(contention.contended("b", minutes(80)), Vec::<String>::new());
+    contention.retain(|node| node == "b", minutes(80));
+    assert_eq!(contention.contended("a", minutes(80)), Vec::<String>::new());
 }
 
 #[test]
-fn only_what_had_been_written_before_counts_as_restored() {
+fn classes_that_change_what_they_want_are_no_conflict() {
     let mut contention = Contention::default();
     let mut node = node("n", &[]);
-    // Classes that change what they want all the time are no fight.
     for minute in 0..20 {
         let (label, key) = (format!("l{minute}"), format!("t{minute}:NoSchedule"));
         let held = contention.held(&node, minutes(minute));
@@ -145,11 +125,9 @@ fn a_key_that_a_class_gave_up_and_wants_again_is_no_restoration() {
 }
 
 #[test]
-fn labels_that_are_removed_count_as_well_even_those_of_an_earlier_process() {
+fn labels_that_are_removed_count_as_well() {
     let mut contention = Contention::default();
     let mut node = node("n", &[("x", "1")]);
-    node.managers.our_labels.insert("x".into());
-    contention.held(&node, minutes(0));
     for minute in 1..4 {
         node.labels.clear();
         node.managers.our_labels.clear();

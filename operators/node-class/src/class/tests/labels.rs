@@ -181,10 +181,11 @@ fn a_list_of_talos_that_cannot_be_read_owns_nothing_and_is_reported() {
 fn frozen_keys_of_ours_keep_their_value() {
     let node = annotated(ours(node("n", &[("x", "old")]), &["x"], &["y"]), &[("y", "old")]);
     let mut wanted = wanted(&[("x", "of another class")], &[], &[]);
-    wanted.frozen_labels = BTreeSet::from(["x".to_owned(), "never-there".to_owned()]);
-    wanted.frozen_annotations = BTreeSet::from(["y".to_owned()]);
+    wanted.frozen = ["label x", "label never-there", "annotation y"]
+        .map(str::to_owned)
+        .into();
     assert_eq!(applied(&node, &wanted), NodeDiff::default());
-    wanted.frozen_labels.clear();
+    wanted.frozen.remove("label x");
     applies(&applied(&node, &wanted), &[("x", "of another class")], &[("y", "old")]);
 }
 

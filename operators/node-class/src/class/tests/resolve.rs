@@ -9,12 +9,14 @@ fn labels(wanted: &Wanted) -> Vec<(&str, &str, &str)> {
     of_classes.collect()
 }
 
-fn tie(key: &str, winner: &str, loser: &str) -> Tie {
-    Tie {
-        key: key.into(),
-        winner: winner.into(),
-        loser: loser.into(),
-    }
+/// The keys that two classes of one priority want differently, with the class that reports it.
+fn ties(wanted: &Wanted) -> Vec<(&str, &str)> {
+    let same = wanted
+        .refused
+        .iter()
+        .filter(|refused| refused.why.contains("same priority"));
+    same.map(|refused| (refused.key.as_str(), refused.class.as_deref().unwrap()))
+        .collect()
 }
 
 fn key(taint: &(ClassTaint, Option<String>)) -> String {
@@ -48,7 +50,7 @@ fn the_higher_priority_wins_each_key_and_others_are_added() {
     ];
     assert_eq!(labels(&wanted), expected);
     assert_eq!(wanted.classes, ["a", "b", "c"]);
-    assert_eq!(wanted.ties, [], "different priorities are no tie");
+    assert_eq!(ties(&wanted), [], "different priorities are no tie");
 }
 
 /// Edge case 9.
@@ -78,7 +80,8 @@ fn equal_priorities_with_different_values_are_a_tie_that_the_first_name_wins() {
         let node = node("n", &[]);
         let wanted = merged(&classes, &subject(&node));
         let keys = ["annotation y", "failover", "label x", "taint t:NoSchedule"];
-        assert_eq!(wanted.ties, keys.map(|key| tie(key, "a", "b")));
+        let both = keys.iter().flat_map(|key| [(*key, "a"), (*key, "b")]);
+        assert_eq!(ties(&wanted), both.collect::<Vec<_>>());
         assert_eq!(labels(&wanted), [("same", "1", "a"), ("x", "1", "a")]);
         assert_eq!(wanted.annotations[&intern("y")], (intern("1"), Some(intern("a"))));
         assert_eq!(
@@ -96,7 +99,7 @@ fn losers_among_themselves_are_no_tie() {
         class("b", json!({ "labels": { "x": "2" } })),
         class("top", json!({ "priority": 1, "labels": { "x": "3" } })),
     ];
-    assert_eq!(merged(&classes, &subject(&node("n", &[]))).ties, []);
+    assert_eq!(ties(&merged(&classes, &subject(&node("n", &[])))), []);
 }
 
 #[test]
@@ -109,7 +112,7 @@ fn an_empty_and_a_missing_value_of_a_taint_are_the_same() {
         ),
     ];
     let wanted = merged(&classes, &subject(&node("n", &[])));
-    assert_eq!((wanted.ties.len(), wanted.taints.len()), (0, 1));
+    assert_eq!((ties(&wanted).len(), wanted.taints.len()), (0, 1));
 }
 
 #[test]
@@ -290,10 +293,7 @@ fn a_dry_run_says_what_it_would_do_and_takes_nothing() {
     let member = node("n", &[("node-role.kubernetes.io/control-plane", "")]);
     let wanted = merged(&classes, &subject(&member));
     assert_eq!(labels(&wanted), [("x", "9", "real")]);
-    assert_eq!(
-        (wanted.annotations.len(), wanted.taints.len(), wanted.ties.len()),
-        (0, 0, 0)
-    );
+    assert_eq!((wanted.annotations.len(), wanted.taints.len()), (0, 0));
     assert_eq!((wanted.failover, wanted.refused), (None, vec![]));
     assert_eq!(wanted.classes, ["dry", "real"], "it does match");
     assert!(wanted.dry.iter().all(|(class, _)| class == "dry"));
@@ -340,28 +340,17 @@ fn a_suspended_class_freezes_its_keys_and_takes_no_part_in_conflicts() {
         },
     );
     assert_eq!(
-        (
-            wanted.ties.len(),
-            wanted.refused.len(),
-            wanted.taints.len(),
-            wanted.failover.clone()
-        ),
-        (0, 0, 0, None)
+        (wanted.refused.len(), wanted.taints.len(), wanted.failover.clone()),
+        (0, 0, None)
     );
     assert_eq!(
         labels(&wanted),
         [("x", "2", "b")],
         "for a node on which there is no x yet"
     );
-    let frozen: Vec<&str> = wanted.frozen_labels.iter().map(String::as_str).collect();
-    assert_eq!(frozen, ["node.kubernetes.io/exclude-disruption", "x"]);
-    assert!(wanted.frozen_annotations.contains("y"));
-    let frozen: Vec<String> = wanted
-        .frozen_taints
-        .iter()
-        .map(|(key, effect)| format!("{key}:{effect}"))
-        .collect();
-    assert_eq!(frozen, ["t:NoSchedule"]);
+    let frozen: Vec<&str> = wanted.frozen.iter().map(String::as_str).collect();
+    let excluded = "label node.kubernetes.io/exclude-disruption";
+    assert_eq!(frozen, ["annotation y", excluded, "label x", "taint t:NoSchedule"]);
 }
 
 #[test]
@@ -369,6 +358,5 @@ fn a_suspended_class_freezes_nothing_that_a_class_before_it_has() {
     let suspended = class("a", json!({ "suspend": true, "labels": { "x": "1", "z": "1" } }));
     let real = class("b", json!({ "priority": 1, "labels": { "x": "2" } }));
     let wanted = merged(&[suspended, real], &subject(&node("n", &[])));
-    assert_eq!(wanted.frozen_labels.iter().collect::<Vec<_>>(), ["z"]);
-    assert_eq!(wanted.frozen_taints.len(), 0);
+    assert_eq!(wanted.frozen.iter().collect::<Vec<_>>(), ["label z"]);
 }

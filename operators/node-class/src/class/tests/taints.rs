@@ -221,10 +221,9 @@ fn taints_of_talos_are_never_claimed() {
 fn frozen_taints_of_ours_stay_as_they_are() {
     let node = tainted(&["x=1:NoSchedule", "y:NoSchedule"], Some("x=1:NoSchedule,y:NoSchedule"));
     let mut with = wanted(&[], &[], &["x=2:NoSchedule"]);
-    let frozen = |key: &str| (key.to_owned(), "NoSchedule".to_owned());
-    with.frozen_taints = BTreeSet::from([frozen("x"), frozen("y"), frozen("never-there")]);
+    with.frozen = BTreeSet::from(["x", "y", "never-there"].map(|key| format!("taint {key}:NoSchedule")));
     assert_eq!(node_diff(&node, &with, &[], false), NodeDiff::default());
-    with.frozen_taints.clear();
+    with.frozen.clear();
     writes_taints(
         &node_diff(&node, &with, &[], false),
         &["x=2:NoSchedule"],

@@ -15,7 +15,6 @@ struct Side<'a> {
     present: &'a Texts,
     ours: &'a BTreeSet<Text>,
     wanted: &'a Sourced,
-    frozen: &'a BTreeSet<String>,
     talos: List,
 }
 
@@ -30,7 +29,6 @@ pub(super) fn apply(
         present: &node.labels,
         ours: &node.managers.our_labels,
         wanted: &wanted.labels,
-        frozen: &wanted.frozen_labels,
         talos: List::Labels,
     };
     let annotations = Side {
@@ -38,7 +36,6 @@ pub(super) fn apply(
         present: &node.annotations,
         ours: &node.managers.our_annotations,
         wanted: &wanted.annotations,
-        frozen: &wanted.frozen_annotations,
         talos: List::Annotations,
     };
     let mut set = |side: &Side<'_>| side.set(node, wanted, only_add, refused);
@@ -63,7 +60,8 @@ impl Side<'_> {
         let owned = self.owned();
         // What stays whatever is wanted. A key that Talos adopted is not dropped either: leaving it out would delete it, and
         // Talos would put it back.
-        let stays = |key: &String| only_add || self.frozen.contains(key) || talos.contains(key);
+        let frozen = |key: &String| all.frozen.contains(&format!("{} {key}", self.kind));
+        let stays = |key: &String| only_add || frozen(key) || talos.contains(key);
         let mut set: Map = owned
             .iter()
             .filter(|(key, _)| stays(key))

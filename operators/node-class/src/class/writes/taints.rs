@@ -1,6 +1,5 @@
 //! Taints: one merge patch with the whole list and the mark, guarded by the node's version.
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use k8s_openapi::api::core::v1::Taint;
 
@@ -38,17 +37,15 @@ pub(super) fn patch(
         .collect();
     let theirs: Vec<&Taint> = node.taints.iter().filter(|taint| !is_ours(taint)).collect();
 
-    let stays = |id: &Id| only_add || wanted.frozen_taints.contains(id) || talos.contains(&id.0);
+    let frozen = |(key, effect): &Id| wanted.frozen.contains(&taint_key(key, effect));
+    let stays = |id: &Id| only_add || frozen(id) || talos.contains(&id.0);
     let mut kept: BTreeMap<Id, Taint> = ours
         .iter()
         .filter(|(id, _)| stays(id))
         .map(|(id, taint)| (id.clone(), (*taint).clone()))
         .collect();
-    let mut next = OwnedTaints(
-        kept.iter()
-            .map(|(id, taint)| (id.clone(), value(taint).to_owned()))
-            .collect(),
-    );
+    // Marks of taints that were taken away and are not put back yet.
+    let mut missing: BTreeMap<Id, String> = BTreeMap::new();
     for (taint, class) in desired(wanted, extra) {
         let (id, key) = (id(&taint), taint_key(&taint.key, &taint.effect));
         let held = wanted.held.contains(&key);
@@ -75,22 +72,18 @@ pub(super) fn patch(
             }
         } else if let Some(there) = ours.get(&id).filter(|there| value(there) == value(&taint)) {
             // As it stands: with the time at which it was added, by which evictions are reckoned.
-            next.0.insert(id.clone(), value(there).to_owned());
             kept.insert(id, (*there).clone());
         } else if held && !ours.contains_key(&id) {
-            if let Some(marked) = mark.0.get(&id) {
-                next.0.insert(id, marked.clone());
-            }
-        } else if let Entry::Vacant(place) = kept.entry(id.clone()) {
-            next.0.insert(id, value(&taint).to_owned());
-            place.insert(taint);
+            missing.extend(mark.0.get_key_value(&id).map(|(id, value)| (id.clone(), value.clone())));
+        } else {
+            kept.entry(id).or_insert(taint);
         }
     }
     if only_add {
-        mark.0.iter().for_each(|(id, value)| {
-            next.0.entry(id.clone()).or_insert_with(|| value.clone());
-        });
+        missing.extend(mark.0.clone());
     }
+    let marked = kept.iter().map(|(id, taint)| (id.clone(), value(taint).to_owned()));
+    let next = OwnedTaints(missing.into_iter().chain(marked).collect());
     let unchanged = kept.len() == ours.len() && kept.iter().all(|(id, taint)| ours.get(id) == Some(&taint));
     (!unchanged || mark != next).then(|| {
         (

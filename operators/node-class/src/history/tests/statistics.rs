@@ -1,4 +1,4 @@
-//! Windows and rates.
+//! Windows and outages.
 use super::*;
 
 #[test]
@@ -27,10 +27,10 @@ fn a_window_leaves_behind_what_is_older() {
     assert_eq!(share(&record, 4), [1000, 750, 750]);
     advance(&mut record, State::Up, MONDAY + 10 * DAY);
     assert_eq!(share(&record, 10), [1000, 1000, 900]);
-    assert_eq!(record.rates(timestamp(MONDAY + 10 * DAY)).downs, 1);
+    assert_eq!(record.downs(timestamp(MONDAY + 10 * DAY)), 1);
     advance(&mut record, State::Up, MONDAY + 33 * DAY);
     assert_eq!(share(&record, 33), [1000, 1000, 1000]);
-    assert_eq!(record.rates(timestamp(MONDAY + 33 * DAY)).downs, 0);
+    assert_eq!(record.downs(timestamp(MONDAY + 33 * DAY)), 0);
 }
 
 /// Edge 66, edge 4: off, or gone, for a month.
@@ -53,7 +53,7 @@ fn after_a_month_off_a_node_has_no_uptime_and_after_a_month_without_object_nothi
     let share = |record: &Record| record.windows(timestamp(end)).month;
     assert_eq!((share(&off).per_mille, share(&off).coverage_per_mille), (Some(0), 1000));
     assert_eq!((share(&gone).per_mille, share(&gone).coverage_per_mille), (None, 0));
-    assert_eq!(gone.rates(timestamp(end)), Rates::default());
+    assert_eq!(gone.downs(timestamp(end)), 0);
     assert_eq!(since(&off), MONDAY + 5 * DAY);
 }
 
@@ -62,16 +62,5 @@ fn a_clock_that_is_behind_shows_what_was_known_last() {
     let record = up(MONDAY, MONDAY + 3 * DAY);
     let known = timestamp(MONDAY + 3 * DAY);
     assert_eq!(record.windows(Timestamp::UNIX_EPOCH), record.windows(known));
-    assert_eq!(record.rates(Timestamp::UNIX_EPOCH), record.rates(known));
-}
-
-#[test]
-fn outages_are_counted_per_known_day() {
-    let mut record = up(MONDAY, MONDAY + 9 * DAY);
-    assert_eq!(record.rates(timestamp(MONDAY + 9 * DAY)), Rates::default());
-    outage(&mut record, MONDAY + 9 * DAY, MONDAY + 10 * DAY, Kind::Lost);
-    let rates = record.rates(timestamp(MONDAY + 10 * DAY));
-    assert_eq!((rates.downs, rates.downs_per_day_milli), (1, 99));
-    let unknown = Record::new(Machine::default());
-    assert_eq!(unknown.rates(timestamp(MONDAY)), Rates::default());
+    assert_eq!(record.downs(Timestamp::UNIX_EPOCH), record.downs(known));
 }

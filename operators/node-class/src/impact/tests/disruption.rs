@@ -1,6 +1,6 @@
 //! The node lifecycle controller's arithmetic.
 use super::*;
-use crate::impact::zones::{Count, Counts, fix};
+use crate::impact::zones::{Count, Counts};
 
 /// The counts of the one zone.
 fn counted(nodes: &[One]) -> Count {
@@ -122,63 +122,6 @@ fn a_zone_of_excluded_nodes_only_is_forgotten_as_upstream_does() {
     let zones = assessed(&nodes).zones;
     assert_eq!(zones.len(), 1);
     assert_eq!(zones[0].name, (String::new(), "b".to_owned()));
-}
-
-#[test]
-fn the_fix_excludes_as_few_volatile_nodes_as_needed_those_that_go_first() {
-    let zone = (String::new(), String::new());
-    let off = without(home(), &["gamer", "nixos"]);
-    let fixes = |nodes: &[One], gone: &[&str]| fix(&members(nodes), &gone.iter().copied().collect(), &zone);
-
-    assert_eq!(fixes(&off, &[]), Some(vec!["talos03".to_owned()]));
-    let half = without(home(), &["gamer"]);
-    assert_eq!(fixes(&half, &["talos06", "talos07"]), Some(vec!["talos06".to_owned()]));
-    assert_eq!(fixes(&home(), &[]), None, "nothing is to be fixed");
-    assert_eq!(fixes(&home(), &["talos03"]), None);
-
-    // With all three mini PCs off as well as a desktop, no label on a desktop helps.
-    let steady_off = without(home(), &["talos01", "talos02", "talos05"]);
-    assert_eq!(fixes(&steady_off, &["talos06", "talos07"]), None);
-}
-
-#[test]
-fn nothing_fixes_a_zone_in_which_every_node_is_volatile() {
-    let nodes: Vec<_> = home().into_iter().map(One::volatile).collect();
-    let off = without(nodes, &["gamer", "nixos"]);
-    let zone = (String::new(), String::new());
-    assert_eq!(fix(&members(&off), &BTreeSet::new(), &zone), None);
-}
-
-/// Whatever is proposed holds when it is followed, and nothing smaller would do.
-#[test]
-fn the_fix_works() {
-    let mut random = fastrand::Rng::with_seed(7);
-    let (mut fixed, mut hopeless) = (0, 0);
-    for _ in 0..3000 {
-        let nodes: Vec<_> = (0..random.usize(3..14))
-            .map(|n| {
-                let one = node(&format!("n{n:02}")).zone(["a", "b"][usize::from(random.u8(0..5) == 0)]);
-                let one = if random.bool() { one.volatile() } else { one };
-                if random.u8(0..5) < 3 { one.off() } else { one }
-            })
-            .collect();
-        let impact = assessed(&nodes);
-        for zone in impact.zones.iter().filter(|zone| zone.frozen) {
-            let Some(names) = fix(&members(&nodes), &BTreeSet::new(), &zone.name) else {
-                hopeless += 1;
-                continue;
-            };
-            fixed += 1;
-            let state = |few: usize| {
-                let names: Vec<_> = names.iter().take(few).map(String::as_str).collect();
-                let zones = assessed(&excluding(nodes.clone(), &names)).zones;
-                zones.into_iter().find(|z| z.name == zone.name).unwrap().frozen
-            };
-            assert!(!state(names.len()), "{names:?} do not fix {zone:?}");
-            assert!(state(names.len() - 1), "{names:?} are too many for {zone:?}");
-        }
-    }
-    assert!(fixed > 50 && hopeless > 50, "{fixed} {hopeless}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn the_second_desktop_would_stop_evictions_unless_it_is_emptied_or_not_counted()
             Answer::No,
             vec![
                 "its pods would not move: Kubernetes evicts nothing while more than 3 of 7 nodes are not ready; it would \
-                 be 4. Empty it first (annotation nodes.hearth.home.arpa/off), or have talos06 not counted \
+                 be 4. Empty it first (annotation nodes.hearth.home.arpa/off), or have volatile nodes not counted \
                  (excludeFromDisruptionCount of a NodeClass)"
             ]
         )
@@ -39,7 +39,7 @@ fn the_second_desktop_would_stop_evictions_unless_it_is_emptied_or_not_counted()
             Answer::Yes,
             vec![
                 "while it is off, pods of a lost node would not move: Kubernetes evicts nothing while more than 3 of 7 \
-                 nodes are not ready; it would be 4. To fix that, have talos06 not counted \
+                 nodes are not ready; it would be 4. To fix that, have volatile nodes not counted \
                  (excludeFromDisruptionCount of a NodeClass)"
             ]
         )

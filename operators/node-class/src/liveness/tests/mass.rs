@@ -178,7 +178,7 @@ fn without_steady_nodes_only_all_hosts_at_once_count() {
     }
     for _ in 0..12 {
         let (version, now) = (sim.time.to_string(), sim.now());
-        sim.tracker.lease("stray", &version, None, now);
+        sim.tracker.lease("stray", &version, now);
         sim.run(5);
     }
     assert_eq!(

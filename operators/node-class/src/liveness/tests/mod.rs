@@ -25,8 +25,6 @@ struct Machine {
     phase: u64,
     version: u64,
     renewed: u64,
-    /// Its clock minus the true one, in seconds.
-    skew: i64,
     facts: NodeFacts,
 }
 
@@ -107,7 +105,6 @@ impl Sim {
             phase,
             version: 1,
             renewed: self.time,
-            skew: 0,
             facts,
         };
         self.nodes.insert(name.to_owned(), machine);
@@ -122,7 +119,7 @@ impl Sim {
         let now = self.now();
         for (name, node) in &self.nodes {
             self.tracker.node(&Arc::new(node.facts.clone()), now);
-            self.tracker.lease(name, &node.version.to_string(), None, now);
+            self.tracker.lease(name, &node.version.to_string(), now);
         }
         self.tracker.watching(true, now);
     }
@@ -151,9 +148,8 @@ impl Sim {
                     node.facts.ready = ready(true, at(self.time));
                     posted = true;
                 }
-                let renewed = at(self.time) + SignedDuration::from_secs(node.skew);
                 if sees {
-                    self.tracker.lease(name, &node.version.to_string(), Some(renewed), now);
+                    self.tracker.lease(name, &node.version.to_string(), now);
                 }
             }
             let silent = self.time - node.renewed > 40;
@@ -267,7 +263,6 @@ enum Told {
     Back(Timestamp, Timestamp, Kind, Plan),
     Reregistered(Timestamp),
     Replaced,
-    Blind(Timestamp, Timestamp),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -279,30 +274,16 @@ use Plan::{Planned, Sudden};
 
 impl From<LivenessEvent> for Told {
     fn from(what: LivenessEvent) -> Self {
-        let plan = |planned| if planned { Planned } else { Sudden };
-        match what {
-            LivenessEvent::Down {
-                at,
-                kind,
-                planned,
-                evidence,
-            } => {
-                assert!(!evidence.is_empty());
-                Self::Down(at, kind, plan(planned))
-            }
-            LivenessEvent::Back {
-                down_at,
-                at,
-                kind,
-                planned,
-                evidence,
-            } => {
-                assert!(!evidence.is_empty());
-                Self::Back(down_at, at, kind, plan(planned))
-            }
-            LivenessEvent::Reregistered { at } => Self::Reregistered(at),
-            LivenessEvent::Replaced => Self::Replaced,
-            LivenessEvent::Blind { from, until } => Self::Blind(from, until),
+        let LivenessEvent::Changed(new) = what else {
+            return Self::Replaced;
+        };
+        let plan = if new.planned { Planned } else { Sudden };
+        let (at, back) = (new.at.0, new.back_at.map(|back| back.0));
+        assert!(!new.evidence.is_empty() || new.kind == Kind::Reregistered);
+        match (new.kind, back) {
+            (Kind::Reregistered, _) => Self::Reregistered(at),
+            (kind, None) => Self::Down(at, kind, plan),
+            (kind, Some(back)) => Self::Back(at, back, kind, plan),
         }
     }
 }

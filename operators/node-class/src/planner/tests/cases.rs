@@ -321,7 +321,7 @@ fn a_taint_that_a_person_removed_is_set_again_only_after_a_return() {
         None
     );
     cluster.planner.entries.get_mut("gamer-1").unwrap().placed = false;
-    cluster.planner.entries.get_mut("gamer-1").unwrap().hold = None;
+    cluster.planner.entries.get_mut("gamer-1").unwrap().said = None;
     cluster.node(removed);
     let told = cluster.told(60);
     assert!(told.iter().any(|(node, reason, text)| node == "gamer-1"

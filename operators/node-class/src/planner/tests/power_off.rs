@@ -104,22 +104,22 @@ fn the_planner_decides_what_becomes_of_a_request_by_the_pods_that_are_left() {
         let (plan, _) = cluster.pass(2);
         write_status(cluster, &plan);
         let off = plan.hosts["gamer"].off.clone();
-        (off.map(|off| (off.phase, off.waiting)), plan.again.is_some())
+        off.map(|off| (off.phase, off.waiting))
     };
     let nothing = Vec::<String>::new();
     assert_eq!(
         phase(&mut cluster, None),
-        (Some((OffPhase::Draining, nothing.clone())), true),
+        Some((OffPhase::Draining, nothing.clone())),
         "its pods were not listed yet"
     );
     let waiting = vec!["home/web: is ending".to_owned()];
     assert_eq!(
         phase(&mut cluster, Some(&["home/web: is ending"])),
-        (Some((OffPhase::Draining, waiting)), true)
+        Some((OffPhase::Draining, waiting))
     );
-    assert_eq!(phase(&mut cluster, Some(&[])).0, Some((OffPhase::Drained, nothing)));
+    assert_eq!(phase(&mut cluster, Some(&[])), Some((OffPhase::Drained, nothing)));
     gamer(&mut cluster, |gamer| gamer.annotations_mut().clear());
-    assert_eq!(phase(&mut cluster, Some(&[])), (None, false), "it is withdrawn");
+    assert_eq!(phase(&mut cluster, Some(&[])), None, "it is withdrawn");
     assert_eq!(
         cluster.observed.hosts[0]
             .status

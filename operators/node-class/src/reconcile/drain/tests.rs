@@ -3,8 +3,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn pod(more: &Value) -> Pod {
-    let mut pod = json!({ "metadata": { "name": "p", "namespace": "n" }, "status": { "phase": "Running" } });
+fn pod(more: &Value) -> SlimPod {
+    let metadata = json!({ "name": "p", "namespace": "n" });
+    let mut pod = json!({ "metadata": metadata, "spec": { "containers": [] }, "status": { "phase": "Running" } });
     for (key, value) in more.as_object().unwrap() {
         pod[key] = value.clone();
     }
@@ -13,15 +14,16 @@ fn pod(more: &Value) -> Pod {
 
 #[test]
 fn daemons_mirrors_and_ended_pods_stay() {
-    let owner = |kind: &str| json!({ "metadata": { "ownerReferences": [{ "kind": kind, "name": "o", "apiVersion": "apps/v1", "uid": "u" }] } });
-    assert!(has_to_go(&pod(&json!({}))), "also a pod that nothing would replace");
-    assert!(has_to_go(&pod(&owner("ReplicaSet"))));
-    assert!(!has_to_go(&pod(&owner("DaemonSet"))));
-    let mirror = json!({ "metadata": { "annotations": { "kubernetes.io/config.mirror": "x" } } });
-    assert!(!has_to_go(&pod(&mirror)));
+    let goes = |more: &Value| Left::of(&pod(more), "a", &BTreeSet::new(), Accepted::default()).is_some();
+    assert!(goes(&json!({})), "also a pod that nothing would replace");
+    assert!(goes(&ready("ReplicaSet")));
+    assert!(!goes(&ready("DaemonSet")));
+    assert!(!goes(&ready("Node")), "the kubelet's own");
     for phase in ["Succeeded", "Failed"] {
-        assert!(!has_to_go(&pod(&json!({ "status": { "phase": phase } }))));
+        assert!(!goes(&json!({ "status": { "phase": phase } })));
     }
+    let etcd = json!({ "name": "etcd", "namespace": "kube-system", "labels": { "component": "etcd", "tier": "control-plane" } });
+    assert!(!goes(&json!({ "metadata": etcd, "status": { "phase": "Failed" } })));
 }
 
 fn from(kind: &str, name: &str) -> Value {
@@ -38,12 +40,8 @@ async fn answered(code: u16, answer: Value) -> String {
     let (client, server) = Script::new()
         .expect("POST", "/api/v1/namespaces/n/pods/p/eviction", code, answer)
         .start();
-    let mut left = [Left::of(
-        &pod(&ready("ReplicaSet")),
-        "a",
-        &BTreeSet::new(),
-        Accepted::default(),
-    )];
+    let left = Left::of(&pod(&ready("ReplicaSet")), "a", &BTreeSet::new(), Accepted::default());
+    let mut left = [left.unwrap()];
     evict(&client, &mut left).await;
     server.finish();
     let [left] = left;
@@ -100,31 +98,32 @@ fn jobs_bare_pods_and_data_are_left_until_that_is_accepted() {
     let memory = json!({ "containers": [], "volumes": [{ "name": "shm", "emptyDir": { "medium": "Memory" } }] });
     let mut in_memory = ready("ReplicaSet");
     in_memory["spec"] = memory;
-    let of = |drain: Value| Accepted::of(Some(&serde_json::from_value(drain).unwrap()), false);
+    let drain = |acknowledge: Value| serde_json::from_value(json!({ "acknowledge": acknowledge })).unwrap();
+    let (bare, data): (Drain, Drain) = (drain(json!(["NoController"])), drain(json!(["EmptyDir"])));
+    let both: Drain = drain(json!(["NoController", "EmptyDir"]));
+    let of = |drain| Accepted {
+        forced: false,
+        drain: Some(drain),
+    };
     let nothing = Accepted::default();
-    let forced = Accepted::of(None, true);
+    let forced = Accepted {
+        forced: true,
+        drain: None,
+    };
     for (pod_, accepted, waits) in [
         (ready("ReplicaSet"), nothing, None),
         (in_memory, nothing, None),
-        (ready("Job"), nothing, Some("works for the Job o")),
-        (
-            ready("Job"),
-            of(json!({ "acknowledge": ["NoController", "EmptyDir"] })),
-            Some("works for the Job o"),
-        ),
+        (ready("Job"), nothing, Some("works for Job n/o")),
+        (ready("Job"), of(&both), Some("works for Job n/o")),
         (ready("Job"), forced, None),
         (json!({}), nothing, Some("add NoController to spec.drain.acknowledge")),
-        (json!({}), of(json!({ "acknowledge": ["NoController"] })), None),
+        (json!({}), of(&bare), None),
         (json!({}), forced, None),
-        (
-            with_data.clone(),
-            nothing,
-            Some("would lose the data of its emptyDir cache"),
-        ),
-        (with_data.clone(), of(json!({ "acknowledge": ["EmptyDir"] })), None),
+        (with_data.clone(), nothing, Some("would lose the data of an emptyDir")),
+        (with_data.clone(), of(&data), None),
         (with_data, forced, None),
     ] {
-        let left = Left::of(&pod(&pod_), "a", &BTreeSet::new(), accepted);
+        let left = Left::of(&pod(&pod_), "a", &BTreeSet::new(), accepted).unwrap();
         assert_eq!(left.waits, waits.is_some(), "{left:?}");
         assert!(left.why.contains(waits.unwrap_or("runs")), "{left:?}");
     }
@@ -136,7 +135,7 @@ fn a_pod_that_ends_on_a_dead_node_is_told_apart() {
     let mut ending = ready("ReplicaSet");
     ending["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let down = BTreeSet::from(["b".to_owned()]);
-    let why = |node| Left::of(&pod(&ending), node, &down, Accepted::default()).why;
+    let why = |node| Left::of(&pod(&ending), node, &down, Accepted::default()).unwrap().why;
     assert_eq!(why("a"), "is ending");
     assert!(why("b").starts_with("cannot end, because b is down"));
 }

@@ -126,8 +126,7 @@ fn context(client: Client, features: &str, node_plan: NodePlan) -> Arc<Context> 
         ..Plan::default()
     };
     let (histories, mut writer) = reflector::store::<SlimHistory>();
-    let mut history = SlimHistory::default();
-    history.metadata.name = Some("a".to_owned());
+    let history: SlimHistory = serde_json::from_value(json!({ "metadata": { "name": "a" } })).unwrap();
     writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(history));
     Arc::new(Context {
         process: hearth_reconciler::testing::process(client.clone()),
