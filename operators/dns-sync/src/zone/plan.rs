@@ -100,15 +100,11 @@ pub fn plan(
     out.verdicts = resolved.decided;
 
     let mut kept: Vec<SetKey> = resolved.held_keys;
-    let mut replaced: Vec<SetKey> = Vec::new();
     for desired in resolved.winners {
         kept.push(desired.key.clone());
         let set_plan = changes::changes_for(&desired, &present, records, rules);
-        match set_plan.verdict {
-            RecordVerdict::Pending => replaced.extend(set_plan.displaced),
-            // What cannot be published must not take down what is there.
-            _ => kept.extend(set_plan.displaced),
-        }
+        // What it replaces goes with its own changes; and what cannot be published must not take down what is there.
+        kept.extend(set_plan.displaced);
         for change in set_plan.changes {
             if !out.writes.contains(&change) {
                 out.writes.push(change);
@@ -120,8 +116,7 @@ pub fn plan(
                 .push((object.clone(), desired.key.clone(), set_plan.verdict.clone()));
         }
     }
-    let not_deleted: Vec<SetKey> = kept.into_iter().chain(replaced).collect();
-    remove(&present, &not_deleted, records, rules, &mut out);
+    remove(&present, &kept, records, rules, &mut out);
     out.writes.sort_by(deletes_first);
     out
 }
@@ -193,9 +188,9 @@ fn present(
 }
 
 /// Decides on the sets that no object wants.
-fn remove(present: &[Present], not_deleted: &[SetKey], records: &RecordSets, rules: &Rules, out: &mut NamePlan) {
+fn remove(present: &[Present], kept: &[SetKey], records: &RecordSets, rules: &Rules, out: &mut NamePlan) {
     for at in present.iter().filter(|at| at.is_ours()) {
-        if !is_managed(at, rules) || not_deleted.contains(&at.key) {
+        if !is_managed(at, rules) || kept.contains(&at.key) {
             continue;
         }
         if rules.policy != Policy::Sync {

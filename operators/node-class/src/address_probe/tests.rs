@@ -22,3 +22,8 @@ async fn accepted_and_refused_connections_are_answers() {
     drop(listener);
     assert!(answers_at(&address).await, "refused, so a machine is there");
 }
+
+#[tokio::test]
+async fn an_address_that_cannot_be_tried_is_no_answer() {
+    assert!(!answers_at("no port").await);
+}

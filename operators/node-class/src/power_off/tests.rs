@@ -2,6 +2,7 @@
 use super::*;
 
 mod cases;
+mod changed;
 mod guide;
 mod property;
 

@@ -199,3 +199,17 @@ fn a_volume_is_on_the_nodes_that_its_labels_select() {
     }
     assert_eq!(of_volume(&PersistentVolume::default()), None);
 }
+
+/// A network drive names the zone: it is not local to a machine where the zone is large.
+#[test]
+fn a_volume_that_many_nodes_can_use_is_not_local() {
+    let terms = json!([{ "matchExpressions": [{ "key": "zone", "operator": "In", "values": ["1"] }] }]);
+    let facts = of_volume(&volume(&terms)).unwrap();
+    for (count, local) in [(63, true), (64, true), (65, false), (66, false)] {
+        let nodes: BTreeMap<_, _> = (0..count).map(|i| node(&format!("n{i}"), &[("zone", "1")])).collect();
+        let name = "pv".to_owned();
+        let found = gather(std::iter::empty(), std::iter::once((&name, &facts)), &nodes);
+        assert_eq!(on(&found, "PersistentVolume pv").len(), if local { count } else { 0 });
+        assert_eq!(found.claims.contains_key("home/data"), local, "{count}");
+    }
+}

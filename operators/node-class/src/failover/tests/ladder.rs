@@ -204,6 +204,7 @@ fn a_renewed_lease_refutes_the_reported_power() {
         Decision::Leave(None),
         "it has come up since: the word is only old"
     );
+    assert_eq!(up(100).hold(300).reason, "PowerContradicted", "said as it came up");
     assert_eq!(up(0).with(|n| n.sees = false).decide(300), Decision::Leave(None));
 }
 
