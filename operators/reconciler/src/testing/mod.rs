@@ -24,6 +24,12 @@ use crate::{
     start::Process,
 };
 
+/// Processor time of this thread so far, for tests that look for a quadratic cost: a busy machine does not change it.
+pub fn thread_cpu_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.try_into().unwrap_or_default()
+}
+
 /// A process around any client, always leading: what [`crate::start::start`] returns, without sockets and signals.
 /// Events go to the same client; [`Process::client_without_retries`] reaches nobody. Needs a Tokio runtime.
 pub fn process(client: Client) -> Process {
