@@ -439,6 +439,6 @@ fn a_thousand_nodes_are_judged_quickly() {
     let all = running(pods);
     let begun = thread_cpu_time();
     with(&nodes, &all);
-    let took = thread_cpu_time() - begun;
+    let took = thread_cpu_time().saturating_sub(begun);
     assert!(took < std::time::Duration::from_secs(20), "{took:?}");
 }
