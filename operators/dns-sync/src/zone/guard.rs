@@ -143,6 +143,21 @@ mod tests {
         records
     }
 
+    /// A confirmation must not release what came after it.
+    #[test]
+    fn other_deletes_have_another_hash() {
+        let key = |name: &str| {
+            SetKey::simple(
+                &crate::name::Name::parse(name).unwrap(),
+                crate::record_data::RecordType::A,
+            )
+        };
+        let (a, b) = (key("a.example.org"), key("b.example.org"));
+        assert_eq!(hash([&a, &b].into_iter()), hash([&b, &a].into_iter()));
+        assert_ne!(hash([&a].into_iter()), hash([&b].into_iter()));
+        assert_ne!(hash([&a].into_iter()), hash([&a, &b].into_iter()));
+    }
+
     #[test]
     fn one_delete_per_second_stops_at_the_share_of_the_windows_start() {
         assert_eq!(trickle(100, &LIMITS), 30);
