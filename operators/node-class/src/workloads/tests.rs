@@ -217,7 +217,6 @@ fn a_volume_that_many_nodes_can_use_is_not_local() {
 #[test]
 fn each_operator_of_a_node_selector_selects_as_the_scheduler_does() {
     let nodes = BTreeMap::from([node("a", &[("disk", "ssd"), ("cores", "8")])]);
-    let index = NodeIndex::new(&nodes);
     for (key, operator, values, expected) in [
         ("disk", "In", vec!["hdd", "ssd"], true),
         ("disk", "In", vec!["hdd"], false),
@@ -242,7 +241,6 @@ fn each_operator_of_a_node_selector_selects_as_the_scheduler_does() {
         let term = json!({ "matchExpressions": [{ "key": key, "operator": operator, "values": values }] });
         let selector: NodeSelector = serde_json::from_value(json!({ "nodeSelectorTerms": [term] })).unwrap();
         assert_eq!(selects(&selector, &nodes["a"]), expected, "{term}");
-        assert_eq!(index.selected(&selector).count(), usize::from(expected), "{term}");
     }
 }
 
