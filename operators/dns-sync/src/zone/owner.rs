@@ -157,3 +157,6 @@ pub fn mark(value: Box<str>, routing: &Routing) -> RecordSet {
 
 /// Seconds to live of owner records: what external-dns' Route 53 provider gives a record without one.
 pub const MARK_TTL: u32 = 300;
+
+#[cfg(test)]
+mod tests;

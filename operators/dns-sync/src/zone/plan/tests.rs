@@ -14,6 +14,7 @@ mod conflicts;
 mod marks;
 mod policies;
 mod property;
+mod publishers;
 mod routing;
 mod takeover;
 

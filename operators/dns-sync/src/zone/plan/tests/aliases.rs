@@ -78,6 +78,11 @@ fn an_alias_within_the_zone_follows_the_types_of_its_target() {
     let abroad = claims(["ingress/web/front foo CNAME bar.example.net yes"]);
     let lines = zone(Policy::Sync).lines("foo", &abroad, &here);
     assert_eq!(lines, ["ingress/web/front CNAME InvalidTarget"]);
+    // Another name's change may help only where the target is missing.
+    for (claims, waits) in [(&desired, true), (&abroad, false)] {
+        let plan = zone(Policy::Sync).plan("foo", claims, &RecordSets::default());
+        assert_eq!(plan.verdicts[0].2.waits_for_another_name(), waits);
+    }
 }
 
 #[test]
@@ -191,5 +196,14 @@ fn the_hosted_zone_of_an_unknown_target_can_be_named() {
     assert_eq!(
         zone(Policy::Sync).lines("foo", &cname, &RecordSets::default())[0],
         format!("+ foo CNAME {target}")
+    );
+}
+
+#[test]
+fn an_address_stays_an_address_although_a_hosted_zone_is_named() {
+    let desired = claims(["service/web/front foo A 192.0.2.1 auto zone=Z0NEWREGION"]);
+    assert_eq!(
+        zone(Policy::Sync).publish("foo", &desired, &RecordSets::default()),
+        ["_owner.a.foo mark service/web/front", "foo A 192.0.2.1"]
     );
 }

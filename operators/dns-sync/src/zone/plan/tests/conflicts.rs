@@ -189,3 +189,86 @@ fn an_older_object_of_another_type_does_not_disturb() {
         ]
     );
 }
+
+#[test]
+fn services_do_not_share_host_names_or_load_balancers() {
+    let names = claims([
+        "service/a/x foo CNAME x.example.net",
+        "service/b/y foo CNAME y.example.net",
+    ]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &names, &RecordSets::default()),
+        [
+            "+ foo CNAME x.example.net",
+            "+ _owner.cname.foo mark service/a/x",
+            "service/b/y CNAME loses to service/a/x",
+            "service/a/x CNAME Pending"
+        ]
+    );
+    let balancers = claims([
+        "service/a/x foo CNAME x.eu-central-1.elb.amazonaws.com auto",
+        "service/b/y foo CNAME y.eu-central-1.elb.amazonaws.com auto",
+    ]);
+    let lines = zone(Policy::Sync).lines("foo", &balancers, &RecordSets::default());
+    for family in ["A", "AAAA"] {
+        let lost = format!("service/b/y {family} loses to service/a/x");
+        assert!(lines.contains(&lost), "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_service_gains_no_rank_by_one_that_has_never_published_the_record() {
+    let here = records(marked("foo A 192.0.2.1", US, "ingress/x/gone"));
+    let desired = claims([
+        "service/a/x foo held",
+        "service/b/y foo A 192.0.2.2 created=5",
+        "ingress/a/z foo A 192.0.2.3 created=1",
+    ]);
+    assert_eq!(
+        zone(Policy::Sync).publish("foo", &desired, &here),
+        ["_owner.a.foo mark ingress/a/z", "foo A 192.0.2.3"]
+    );
+}
+
+#[test]
+fn a_value_that_the_holder_replaces_is_not_shared() {
+    let here = records(marked("foo A 192.0.2.1", US, "ingress/a/holder"));
+    let desired = claims(["ingress/a/holder foo A 192.0.2.2", "ingress/b/y foo A 192.0.2.1"]);
+    assert_eq!(
+        zone(Policy::Sync).lines("foo", &desired, &here),
+        [
+            "- foo A 192.0.2.1",
+            "+ foo A 192.0.2.2",
+            "ingress/b/y A loses to ingress/a/holder",
+            "ingress/a/holder A Pending"
+        ]
+    );
+}
+
+#[test]
+fn a_service_that_published_a_part_of_a_shared_record_keeps_the_name_and_nobody_else() {
+    let here = records(marked("foo A 192.0.2.1|192.0.2.2", US, "service/a/gone"));
+    for (claimant, keeps) in [
+        ("service/b/y foo A 192.0.2.2", true),
+        ("service/b/y foo A 192.0.2.9", false),
+        ("ingress/b/y foo A 192.0.2.2", false),
+    ] {
+        let younger = format!("{claimant} created=9");
+        let desired = claims([&younger, "ingress/a/z foo A 192.0.2.3 created=1"]);
+        let lines = zone(Policy::Sync).lines("foo", &desired, &here);
+        let lost = "ingress/a/z A loses to service/b/y".to_owned();
+        assert_eq!(lines.contains(&lost), keeps, "{claimant}: {lines:#?}");
+    }
+}
+
+#[test]
+fn a_held_object_of_one_type_keeps_only_that_type() {
+    let text = Claim {
+        record_type: Some(RecordType::Txt),
+        ..claim("dnsrecord/b/new foo held")
+    };
+    let here = ["foo A 192.0.2.1", "foo TXT \"hello\""].map(|text| marked(text, US, "dnsrecord/a/gone"));
+    let plan = zone(Policy::Sync).plan("foo", &[text], &records(here.into_iter().flatten()));
+    let deleted: Vec<RecordType> = plan.deletes.iter().map(|(key, _)| key.record_type).collect();
+    assert_eq!(deleted, [RecordType::A]);
+}

@@ -218,6 +218,11 @@ fn a_desired_record_at_the_name_of_an_owner_record_is_refused() {
         zone(Policy::Sync).lines("_owner.a.foo", &desired, &here),
         [format!("dnsrecord/web/x TXT {OWNERSHIP_NAME_TAKEN}")]
     );
+    let theirs = records(marked("foo A 192.0.2.1", "other", "service/web/front"));
+    assert_eq!(
+        zone(Policy::Sync).lines("_owner.a.foo", &desired, &theirs),
+        ["dnsrecord/web/x TXT foreign other"]
+    );
 }
 
 #[test]
@@ -305,6 +310,21 @@ fn no_owner_record_is_left_that_would_claim_a_later_record_of_the_name() {
         .into_iter()
         .rev()
         .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn an_untyped_owner_record_stays_while_a_text_may_be_the_one_it_is_for() {
+    let zone = Zone {
+        affix: affix("txt.", "", ""),
+        ..zone(Policy::Sync)
+    };
+    let (record, text) = (set("foo A 192.0.2.1"), set("foo TXT \"hello\""));
+    let mark = mark_at("txt.foo", US, "service/web/front", &record);
+    let desired = claims(["service/web/front foo TXT \"hello\""]);
+    assert_eq!(
+        zone.publish("foo", &desired, &records([record, text, mark])),
+        ["foo TXT \"hello\"", "txt.foo mark service/web/front"]
     );
 }
 

@@ -70,6 +70,26 @@ fn a_delete_needs_proof() {
         ..zone(Policy::Sync)
     };
     assert_eq!(unlisted.lines("foo", &[], &update_here()), ["… foo.example.org A"]);
+    assert_eq!(unlisted.plan("foo", &[], &update_here()).removals().count(), 0);
+}
+
+#[test]
+fn a_type_that_its_object_wants_no_more_needs_proof_too() {
+    let six = claims(["service/web/front foo AAAA 2001:db8::1"]);
+    for (absence, awaited) in [(Absence::Proven, 0), (Absence::Unwatched, 0), (Absence::NeverSeen, 1)] {
+        let zone = Zone {
+            absence,
+            ..zone(Policy::Sync)
+        };
+        let plan = zone.plan("foo", &six, &update_here());
+        let removals: Vec<_> = plan.removals().map(|(key, _)| key.record_type).collect();
+        assert_eq!((removals, plan.awaited), (vec![RecordType::A], awaited), "{absence:?}");
+        assert_eq!(
+            plan.deletes.len(),
+            usize::from(absence == Absence::Proven),
+            "{absence:?}"
+        );
+    }
 }
 
 #[test]
@@ -174,6 +194,10 @@ fn a_cname_stands_alone() {
     let marks = records(marked("x A 192.0.2.1", US, "service/web/front"));
     let at_mark = claims(["service/web/front _owner.a.x CNAME x.example.net"]);
     assert_eq!(zone(Policy::Sync).lines("_owner.a.x", &at_mark, &marks), foreign);
+    // Nor where an address of its own would go for it.
+    let ours = marked("_owner.a.x A 192.0.2.5", US, "service/web/front");
+    let beside = records(marked("x A 192.0.2.1", US, "service/web/front").into_iter().chain(ours));
+    assert_eq!(zone(Policy::Sync).lines("_owner.a.x", &at_mark, &beside), foreign);
     let apex = claims(["service/web/front @ CNAME x.example.net"]);
     assert_eq!(
         zone(Policy::Sync).lines("@", &apex, &RecordSets::default()),

@@ -97,3 +97,21 @@ fn a_routing_policy_that_is_not_managed_is_never_changed() {
     let desired = claims(["service/web/eu foo A 192.0.2.9"]);
     assert!(zone(Policy::Sync).plan("foo", &desired, &checked).writes.is_empty());
 }
+
+#[test]
+fn a_weighted_set_that_is_held_leaves_room_for_another() {
+    let here = records(marked("foo A 192.0.2.1 set=blue weight=5", US, "service/a/x"));
+    let desired = claims([
+        "service/a/x foo held set=blue",
+        "service/b/y foo A 192.0.2.2 set=green weight=5",
+    ]);
+    assert_eq!(
+        zone(Policy::Sync).publish("foo", &desired, &here),
+        [
+            "_owner.a.foo [blue] mark service/a/x",
+            "_owner.a.foo [green] mark service/b/y",
+            "foo A [blue] 192.0.2.1",
+            "foo A [green] 192.0.2.2"
+        ]
+    );
+}
