@@ -213,3 +213,43 @@ fn a_volume_that_many_nodes_can_use_is_not_local() {
         assert_eq!(found.claims.contains_key("home/data"), local, "{count}");
     }
 }
+
+#[test]
+fn each_operator_of_a_node_selector_selects_as_the_scheduler_does() {
+    let nodes = BTreeMap::from([node("a", &[("disk", "ssd"), ("cores", "8")])]);
+    let index = NodeIndex::new(&nodes);
+    for (key, operator, values, expected) in [
+        ("disk", "In", vec!["hdd", "ssd"], true),
+        ("disk", "In", vec!["hdd"], false),
+        ("gpu", "In", vec!["yes"], false),
+        ("disk", "NotIn", vec!["hdd"], true),
+        ("disk", "NotIn", vec!["hdd", "ssd"], false),
+        ("gpu", "NotIn", vec!["yes"], true),
+        ("disk", "Exists", vec![], true),
+        ("gpu", "Exists", vec![], false),
+        ("gpu", "DoesNotExist", vec![], true),
+        ("disk", "DoesNotExist", vec![], false),
+        ("cores", "Gt", vec!["7"], true),
+        ("cores", "Gt", vec!["8"], false),
+        ("cores", "Gt", vec!["9"], false),
+        ("cores", "Lt", vec!["9"], true),
+        ("cores", "Lt", vec!["8"], false),
+        ("cores", "Lt", vec!["7"], false),
+        ("disk", "Gt", vec!["1"], false),
+        ("gpu", "Lt", vec!["1"], false),
+        ("disk", "Like", vec!["ssd"], false),
+    ] {
+        let term = json!({ "matchExpressions": [{ "key": key, "operator": operator, "values": values }] });
+        let selector: NodeSelector = serde_json::from_value(json!({ "nodeSelectorTerms": [term] })).unwrap();
+        assert_eq!(selects(&selector, &nodes["a"]), expected, "{term}");
+        assert_eq!(index.selected(&selector).count(), usize::from(expected), "{term}");
+    }
+}
+
+#[test]
+fn annotations_of_pods_are_not_kept() {
+    let mut pod = pod(WEB, "a", &json!({ "metadata": { "annotations": { "long": "text" } } }));
+    slim(&mut pod);
+    assert_eq!(pod.metadata.annotations, None);
+    assert!(pod.metadata.labels.is_some(), "they name the Deployment");
+}
