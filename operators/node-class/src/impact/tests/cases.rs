@@ -1,4 +1,6 @@
 //! Reports of people, each with its case's number: what they had, tried on this code.
+mod limits;
+
 use std::sync::Arc;
 
 use hearth_reconciler::testing::thread_cpu_time;

@@ -89,6 +89,10 @@ fn a_zone_whose_loss_stops_nothing_has_all_its_nodes_as_headroom() {
     let zones = assessed(&nodes).zones;
     assert_eq!(zones[0].headroom, 2);
     assert_eq!(zones[1].headroom, 1);
+    let large = (0..51).map(|n| node(&format!("a{n}")).zone("a"));
+    let large = large.enumerate().map(|(n, one)| if n < 5 { one.off() } else { one });
+    let nodes: Vec<One> = large.chain([node("b1").zone("b")]).collect();
+    assert_eq!(assessed(&nodes).zones[0].headroom, 46, "those that are off cannot go");
 }
 
 #[test]
@@ -139,6 +143,12 @@ fn a_zones_last_steady_node_stays_in_the_count() {
         "the steady node is in another zone"
     );
     assert!(!may_exclude(&members).contains("nobody"));
+}
+
+#[test]
+fn of_several_steady_nodes_the_first_by_name_stays_in_the_count() {
+    let nodes = [node("mini"), node("board"), node("gamer").volatile(), node("pi")];
+    assert_eq!(may_exclude(&members(&nodes)), BTreeSet::from(["gamer", "mini", "pi"]));
 }
 
 #[test]
