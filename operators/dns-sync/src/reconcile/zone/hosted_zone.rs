@@ -17,11 +17,16 @@ pub(super) enum Doubt {
 pub(super) fn doubt(zone: &DNSZone, context: &Context) -> Option<Doubt> {
     let workers = context.workers();
     let handle = workers.get(&zone.name_any())?;
-    let error = handle.shared.provider_status().error.clone();
+    let (error, listed) = {
+        let status = handle.shared.provider_status();
+        (status.error.clone(), status.list_request)
+    };
     match error? {
         ProviderError::NoSuchZone => Some(Doubt::LookUpNow),
         ProviderError::Denied { .. } if handle.identity.route53.zone_id.is_none() => {
-            let asked = handle.asked.as_ref() != zone.annotations().get(RECONCILE_AT);
+            // The list that was requested may be what was denied.
+            let asked = handle.asked.as_ref() != zone.annotations().get(RECONCILE_AT)
+                || listed < handle.instructions.borrow().list_request;
             let now = asked || handle.since.elapsed() >= RECHECK_AFTER;
             Some(if now { Doubt::LookUpNow } else { Doubt::LookUpLater })
         }

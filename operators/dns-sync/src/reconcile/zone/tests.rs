@@ -222,6 +222,18 @@ async fn a_hosted_zone_that_is_denied_is_looked_up_again_on_request_and_after_a_
     zone.metadata.annotations = Some([request].into());
     assert_eq!(doubt(&zone, &context), Some(Doubt::LookUpNow));
     zone.metadata.annotations = None;
+    let request = |number| {
+        let workers = context.workers();
+        workers["home"].instructions.send_modify(|to| to.list_request = number);
+    };
+    request(1);
+    assert_eq!(
+        doubt(&zone, &context),
+        Some(Doubt::LookUpNow),
+        "the requested list was denied"
+    );
+    request(0);
+    assert_eq!(doubt(&zone, &context), Some(Doubt::LookUpLater));
     tokio::time::advance(RECHECK_AFTER).await;
     assert_eq!(doubt(&zone, &context), Some(Doubt::LookUpNow));
     // A spec that names the hosted zone leaves nothing to look up.
