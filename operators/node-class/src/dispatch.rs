@@ -1,5 +1,5 @@
 //! Asks for the reconciles that carry a plan out.
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,6 @@ use crate::reconcile::Context;
 pub(crate) struct Asked {
     /// Plan and facts of a node, and when that was.
     nodes: HashMap<String, (Arc<NodePlan>, Arc<NodeFacts>, Duration)>,
-    /// The histories that are still to be stored, and when that was.
-    histories: HashMap<String, Duration>,
 }
 
 /// What was asked for and is still to be done is asked for again after this time: a reconcile that failed is tried again by its
@@ -77,18 +75,15 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
             ctx.classes.trigger.reconcile(ObjectRef::from_obj(&*class));
         }
     }
-    let (planner, mut room) = (ctx.planner.lock(), AT_ONCE);
-    let waiting: BTreeSet<&String> = planner.waiting_to_store().collect();
-    asked
-        .histories
-        .retain(|name, at| waiting.contains(name) && now.mono.saturating_sub(*at) < ASK_AGAIN);
-    for name in waiting {
-        if asked.histories.contains_key(name) || ctx.histories.store.get(&ObjectRef::new(name)).is_none() {
+    let (mut planner, mut room) = (ctx.planner.lock(), AT_ONCE);
+    for (name, asked) in planner.waiting_to_store() {
+        let recently = asked.is_some_and(|at| now.mono.saturating_sub(at) < ASK_AGAIN);
+        if recently || ctx.histories.store.get(&ObjectRef::new(name)).is_none() {
             continue;
         }
         let Some(left) = room.checked_sub(1) else { return true };
         room = left;
-        asked.histories.insert(name.clone(), now.mono);
+        *asked = Some(now.mono);
         ctx.histories.trigger.reconcile(ObjectRef::new(name));
     }
     more

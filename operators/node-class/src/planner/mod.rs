@@ -51,7 +51,7 @@ pub struct Planner {
     /// What happened and is not in the records yet, with the time of the event. A standby keeps it for when it takes over.
     pending: Vec<(Duration, NodeEvent)>,
     /// Histories that are to be stored.
-    outbox: BTreeMap<String, NodeHistoryStatus>,
+    outbox: BTreeMap<String, ToStore>,
     /// By node, keys that the API server refused because others manage them, and when that was.
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
     /// Requests that were granted by the last plan, and since when: their status may not be written yet.
@@ -69,6 +69,14 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 
 /// For this long keys of others are not tried again.
 const LEFT: Duration = Duration::from_mins(10);
+
+/// A history that is to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToStore {
+    pub status: NodeHistoryStatus,
+    /// When a reconcile was asked for, on the monotonic clock; none of what is newer than the last one.
+    pub asked: Option<Duration>,
+}
 
 impl Planner {
     /// Knows nothing yet.
@@ -157,18 +165,18 @@ impl Planner {
     }
 
     /// What is to be stored of a node, if anything is. What cannot be stored has to be given back.
-    pub fn take_to_store(&mut self, node: &str) -> Option<NodeHistoryStatus> {
+    pub fn take_to_store(&mut self, node: &str) -> Option<ToStore> {
         self.outbox.remove(node)
     }
 
     /// It could not be stored: it is still to be, unless something newer has come meanwhile.
-    pub fn not_stored(&mut self, node: &str, status: NodeHistoryStatus) {
-        self.outbox.entry(node.to_owned()).or_insert(status);
+    pub fn not_stored(&mut self, node: &str, waiting: ToStore) {
+        self.outbox.entry(node.to_owned()).or_insert(waiting);
     }
 
-    /// The nodes whose history is to be stored.
-    pub fn waiting_to_store(&self) -> impl Iterator<Item = &String> {
-        self.outbox.keys()
+    /// The nodes whose history is to be stored, and when that was asked for.
+    pub fn waiting_to_store(&mut self) -> impl Iterator<Item = (&String, &mut Option<Duration>)> {
+        self.outbox.iter_mut().map(|(node, waiting)| (node, &mut waiting.asked))
     }
 
     /// The API server refused an apply, because others manage these keys. They are left to them for a while.

@@ -2,8 +2,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Planner;
 use super::types::{Entry, Plan, Shown, Step};
+use super::{Planner, ToStore};
 use crate::crd::NodeHistoryStatus;
 use crate::crd::history::Kind;
 use crate::history::{Record, Unreadable};
@@ -114,7 +114,7 @@ impl Planner {
             if due {
                 entry.stored = Some(step.now.mono);
             }
-            self.outbox.insert(name.clone(), status);
+            self.outbox.insert(name.clone(), ToStore { status, asked: None });
         }
     }
 }

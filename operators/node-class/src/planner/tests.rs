@@ -137,9 +137,10 @@ impl TestCluster {
             if self.planner.loaded {
                 self.planner.look(now);
                 let plan = self.planner.plan(&self.observed, now);
-                let waiting: Vec<String> = self.planner.waiting_to_store().cloned().collect();
+                let waiting = self.planner.waiting_to_store();
+                let waiting: Vec<String> = waiting.map(|(name, _)| name.clone()).collect();
                 for name in waiting {
-                    let status = self.planner.take_to_store(&name).unwrap();
+                    let status = self.planner.take_to_store(&name).unwrap().status;
                     store(&name, &status);
                 }
                 last = plan;
@@ -331,6 +332,23 @@ fn what_could_not_be_stored_waits_unless_something_newer_does() {
     cluster.planner.not_stored("mini-1", first);
     assert_eq!(cluster.planner.take_to_store("mini-1"), Some(second));
     assert_eq!(cluster.planner.take_to_store("mini-1"), None);
+}
+
+/// An outage must be stored at once, though something else of the node was stored a moment ago.
+#[test]
+fn what_is_newer_than_the_last_request_is_asked_for_at_once() {
+    let mut cluster = TestCluster::new();
+    cluster.lead();
+    cluster.pass(60);
+    for round in 0..2 {
+        cluster.planner.entries.get_mut("mini-1").unwrap().dirty = true;
+        cluster.second += 2;
+        cluster.planner.plan(&cluster.observed, now(cluster.second));
+        let mut waiting = cluster.planner.waiting_to_store();
+        let (_, asked) = waiting.find(|(name, _)| *name == "mini-1").unwrap();
+        assert_eq!(*asked, None, "{round}");
+        *asked = Some(Duration::from_secs(1));
+    }
 }
 
 #[test]

@@ -15,18 +15,18 @@ use crate::facts::SlimHistory;
 /// Writes what is to be stored of a node, if anything is.
 pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let name = history.name_any();
-    let Some(mut status) = ctx.planner.lock().take_to_store(&name) else {
+    let Some(mut waiting) = ctx.planner.lock().take_to_store(&name) else {
         return Ok(Action::await_change());
     };
-    status.observed_generation = history.metadata.generation;
+    waiting.status.observed_generation = history.metadata.generation;
     let api = Api::<NodeHistory>::all(ctx.process.client.clone());
     // What is stored now is not known here, and differs.
     let bare = NodeHistory {
         metadata: history.metadata.clone(),
         ..NodeHistory::new(&name, NodeHistorySpec {})
     };
-    if let Err(error) = patch_status(&api, MANAGER, &bare, &status).await {
-        ctx.planner.lock().not_stored(&name, status);
+    if let Err(error) = patch_status(&api, MANAGER, &bare, &waiting.status).await {
+        ctx.planner.lock().not_stored(&name, waiting);
         return Err(RequestError::when("storing the history")(error));
     }
     ctx.metrics.write("history");
