@@ -161,8 +161,13 @@ pub(crate) fn processes(namespace: &str) -> Vec<i32> {
 
 /// The host's interface, and what `ip netns` leaves behind when its last namespace is removed.
 pub(crate) fn remove_base(plan: AddressPlan) -> Result<()> {
-    if Path::new("/sys/class/net").join(plan.prefix()).exists() {
-        line(&format!("ip link del {}", plan.prefix()))?;
+    let device = Path::new("/sys/class/net").join(plan.prefix());
+    // The kernel removes it by itself, a moment after the namespace of its other end.
+    if device.exists()
+        && let Err(error) = line(&format!("ip link del {}", plan.prefix()))
+        && device.exists()
+    {
+        return Err(error);
     }
     if std::fs::read_dir("/run/netns").is_ok_and(|mut entries| entries.next().is_none()) {
         let _ = line("umount /run/netns");
