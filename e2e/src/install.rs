@@ -159,18 +159,12 @@ impl Installation {
 
     /// `helm uninstall`.
     pub(crate) async fn uninstall(&self) -> Result<()> {
-        self.environment
-            .helm(&[
-                "uninstall",
-                self.name,
-                "--namespace",
-                NAMESPACE,
-                "--wait",
-                "--timeout",
-                "120s",
-            ])
-            .await
-            .map(drop)
+        self.helm_and_wait(&["uninstall", self.name]).await
+    }
+
+    async fn helm_and_wait(&self, command: &[&str]) -> Result<()> {
+        let options = ["--namespace", NAMESPACE, "--wait", "--timeout", "120s"];
+        self.environment.helm(&[command, &options].concat()).await.map(drop)
     }
 
     /// The number of its revision that is deployed.
@@ -182,20 +176,8 @@ impl Installation {
 
     /// `helm rollback` to this revision; waits until the pods are ready.
     pub(crate) async fn rollback(&self, revision: u64) -> Result<()> {
-        let revision = revision.to_string();
-        self.environment
-            .helm(&[
-                "rollback",
-                self.name,
-                &revision,
-                "--namespace",
-                NAMESPACE,
-                "--wait",
-                "--timeout",
-                "120s",
-            ])
+        self.helm_and_wait(&["rollback", self.name, &revision.to_string()])
             .await
-            .map(drop)
     }
 
     /// Its pods that are not going away. Kubernetes leaves those that failed, as when their machine came back without them.
