@@ -1,0 +1,2 @@
+//! The secret-sync operator.
+fn main() {}
