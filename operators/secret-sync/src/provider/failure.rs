@@ -119,7 +119,9 @@ impl Reason {
             | Self::TooLarge
             | Self::BadAnswer => Class::Object,
             Self::MountMissing | Self::NamespaceMissing | Self::WrongKvVersion | Self::VaultMissing => Class::Settings,
-            Self::LoginRefused | Self::ClientSecretExpired | Self::ClientSecretInvalid | Self::TenantMissing => Class::Login,
+            Self::LoginRefused | Self::ClientSecretExpired | Self::ClientSecretInvalid | Self::TenantMissing => {
+                Class::Login
+            }
             Self::Unreachable
             | Self::TlsFailed
             | Self::Sealed

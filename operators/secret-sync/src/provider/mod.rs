@@ -3,6 +3,7 @@
 //!
 //! It does not retry, limit or cache: [`crate::source`] does, for all providers alike.
 pub mod failure;
+pub mod http;
 pub mod key_vault;
 pub mod vault;
 
