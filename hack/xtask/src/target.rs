@@ -68,6 +68,7 @@ impl Target {
             ("HEARTH_HOST_ADDRESS", host.into()),
             ("HEARTH_HELM", go_tools::ensure("helm")?.into()),
             ("HEARTH_MOTO", packages::moto_server()?.into()),
+            ("HEARTH_OPENBAO", packages::openbao()?.into()),
             ("HEARTH_IMAGE", oci::name(operator.name).into()),
             ("HEARTH_IMAGE_ARCHIVE", archive.into()),
             (

@@ -57,11 +57,12 @@ fn all(steps: &mut Steps, args: &Args) -> Result<()> {
         build::run(build::cargo("build", &[host])?.args(["--quiet", "--workspace", "--lib", "--bins", "--tests"]))
     })?;
     steps.step("unit tests", || {
-        let moto = packages::moto_server()?;
+        let (moto, openbao) = (packages::moto_server()?, packages::openbao()?);
         build::run(
             build::cargo("test", &[host])?
                 .args(["--quiet", "--workspace"])
-                .env("HEARTH_MOTO", moto),
+                .env("HEARTH_MOTO", moto)
+                .env("HEARTH_OPENBAO", openbao),
         )
     })?;
     steps.step("dependencies", dependencies::check)?;
