@@ -17,6 +17,7 @@ mod local_operator;
 mod namespaces;
 mod node_class;
 mod objects;
+pub mod openbao;
 pub mod operator;
 pub mod operators;
 mod pod_process;

@@ -26,10 +26,24 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the program on a free port, which its arguments name, and waits until it takes connections.
     pub(crate) async fn start(program: &Path, arguments: impl Fn(u16) -> Vec<OsString>) -> Result<Self> {
+        let command = |port: u16| {
+            let mut command = Command::new(program);
+            command.args(arguments(port));
+            command
+        };
+        Self::start_with(program, None, command).await
+    }
+
+    /// As [`Server::start`], with a command, and on this port if one is given. `program` is for messages.
+    pub(crate) async fn start_with(
+        program: &Path,
+        port: Option<u16>,
+        command: impl Fn(u16) -> Command,
+    ) -> Result<Self> {
         let mut last = None;
         // Another process may take the port before the program does.
         for _ in 0..3 {
-            match Self::attempt(program, &arguments).await {
+            match Self::attempt(port, &command).await {
                 Ok(server) => return Ok(server),
                 Err(error) => last = Some(error),
             }
@@ -38,11 +52,13 @@ impl Server {
             .with_context(|| format!("{} does not start", program.display()))
     }
 
-    async fn attempt(program: &Path, arguments: impl Fn(u16) -> Vec<OsString>) -> Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port();
+    async fn attempt(port: Option<u16>, command: impl Fn(u16) -> Command) -> Result<Self> {
+        let port = match port {
+            Some(port) => port,
+            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port(),
+        };
         let output = tempfile::NamedTempFile::new()?;
-        let child = Command::new(program)
-            .args(arguments(port))
+        let child = command(port)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(output.path())?)
@@ -69,6 +85,11 @@ impl Server {
     /// Where it listens.
     pub(crate) fn uri(&self) -> Uri {
         self.uri.clone()
+    }
+
+    /// Kills it and waits for its end.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
     }
 
     /// The end of what it wrote.

@@ -145,10 +145,7 @@ pub fn openbao() -> Result<PathBuf> {
 
 /// A virtual environment made from the pinned, hashed `hack/tools/<name>/requirements.txt`, once for each content of that.
 fn python_venv(name: &str) -> Result<PathBuf> {
-    let requirements = &workspace::root()
-        .join("hack/tools")
-        .join(name)
-        .join("requirements.txt");
+    let requirements = &workspace::root().join("hack/tools").join(name).join("requirements.txt");
     let pinned = fs::read(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
     let python = Command::new("python3")
         .arg("--version")

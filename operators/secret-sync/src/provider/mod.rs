@@ -7,6 +7,9 @@ pub mod http;
 pub mod key_vault;
 pub mod vault;
 
+#[cfg(test)]
+mod test_server;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

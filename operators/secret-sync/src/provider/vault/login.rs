@@ -103,22 +103,39 @@ impl Session {
         if let Some(token) = self.valid() {
             return Ok(token);
         }
-        // Those who waited for a login that failed do not try one after another.
-        if self.ended.load(Ordering::Acquire) != ended
-            && let Some(failure) = &flight.failure
-        {
-            return Err(failure.clone());
+        if let Some(failure) = self.failed_since(ended, &flight) {
+            return Err(failure);
         }
         self.log_in(caller, &mut flight).await
+    }
+
+    /// The failure of a login for which this call has waited: those who wait do not all try, one after another.
+    fn failed_since(&self, ended: u64, flight: &Flight) -> Option<Failure> {
+        flight
+            .failure
+            .clone()
+            .filter(|_| self.ended.load(Ordering::Acquire) != ended)
+    }
+
+    fn end(&self, flight: &mut Flight, failure: Option<&Failure>) {
+        flight.failure = failure.cloned();
+        self.ended.fetch_add(1, Ordering::Release);
     }
 
     /// Logs in and keeps the token.
     async fn log_in(&self, caller: &Caller, flight: &mut Flight) -> Result<Arc<Token>, Failure> {
         let result = wire::log_in(caller, &self.login).await;
-        flight.failure = result.as_ref().err().cloned();
-        let result = result.map(|token| self.keep(token));
-        self.ended.fetch_add(1, Ordering::Release);
-        result
+        self.end(flight, result.as_ref().err());
+        result.map(|token| self.keep(token))
+    }
+
+    /// Whether a given token is still one.
+    async fn verify(&self, caller: &Caller, token: &Token) -> Result<(), Failure> {
+        match wire::look_up(caller, &token.secret).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.reason == Reason::Denied => Err(wire::token_refused(caller)),
+            Err(failure) => Err(failure),
+        }
     }
 
     fn keep(&self, token: Token) -> Arc<Token> {
@@ -132,6 +149,7 @@ impl Session {
         if self.can_log_in() && refused.age() < self.relogin_after {
             return Ok(None);
         }
+        let ended = self.ended.load(Ordering::Acquire);
         let mut flight = self.flight.lock().await;
         if let Some(other) = self.valid().filter(|other| !other.is_same_login(refused)) {
             return Ok(Some(other));
@@ -141,20 +159,15 @@ impl Session {
         {
             return failure.clone().map_or(Ok(None), Err);
         }
+        if let Some(failure) = self.failed_since(ended, &flight) {
+            return Err(failure);
+        }
         let result = if self.can_log_in() {
             self.log_in(caller, &mut flight).await.map(Some)
         } else {
-            // A given token: is it still one?
-            wire::look_up(caller, &refused.secret)
-                .await
-                .map(|_| None)
-                .map_err(|failure| {
-                    if failure.reason == Reason::Denied {
-                        wire::token_refused(caller)
-                    } else {
-                        failure
-                    }
-                })
+            let verified = self.verify(caller, refused).await;
+            self.end(&mut flight, verified.as_ref().err());
+            verified.map(|()| None)
         };
         // A login that an outage prevented does not count: the circuit limits those.
         match &result {

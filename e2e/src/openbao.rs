@@ -1,0 +1,351 @@
+//! `OpenBao` servers as child processes: in dev mode, or with data on disk and TLS.
+//!
+//! The program is an unofficial repackaging (`hack/tools/openbao`), so as root it runs as `nobody`, without our environment.
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use hearth_secret_sync::provider::http::{Options, client, send};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
+
+use crate::server::Server;
+
+/// Names the program `bao` of a virtual environment with `hack/tools/openbao/requirements.txt`.
+pub const PROGRAM: &str = "HEARTH_OPENBAO";
+/// The token of dev servers that may do everything.
+const ROOT: &str = "root";
+/// `nobody` on every Linux.
+const NOBODY: u32 = 65534;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A client of a server's API.
+#[derive(Clone, Debug)]
+pub struct Api {
+    client: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl Api {
+    fn new(url: String, token: &str, ca: Option<Vec<u8>>) -> Result<Self> {
+        let plain = url.starts_with("http://");
+        let client = client(&Options::new(ca, plain)).map_err(anyhow::Error::msg)?;
+        Ok(Self {
+            client,
+            url,
+            token: token.to_owned(),
+        })
+    }
+
+    /// The server's URL, without `/v1`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same server with another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Calls `/v1/<path>`: status and body, null if that is empty.
+    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let url = format!("{}/v1/{path}", self.url);
+        let mut request = self
+            .client
+            .request(Method::from_bytes(method.as_bytes())?, url)
+            .header("X-Vault-Token", &self.token);
+        if !body.is_null() {
+            request = request.body(body.to_string());
+        }
+        let answer = send(&self.client, request.build()?).await?;
+        let value = match answer.body.as_slice() {
+            b"" => Value::Null,
+            body => serde_json::from_slice(body)?,
+        };
+        Ok((answer.status.as_u16(), value))
+    }
+
+    /// POST, which must succeed.
+    pub async fn post(&self, path: &str, body: Value) -> Result<Value> {
+        self.succeed("POST", path, body).await
+    }
+
+    /// GET, which must succeed.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        self.succeed("GET", path, Value::Null).await
+    }
+
+    /// Any call, which must succeed.
+    pub async fn succeed(&self, method: &str, path: &str, body: Value) -> Result<Value> {
+        let (status, answer) = self.call(method, path, &body).await?;
+        ensure!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        Ok(answer)
+    }
+
+    async fn until_healthy(&self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            // 200 is unsealed and active.
+            match self.call("GET", "sys/health", &Value::Null).await {
+                Ok((200, _)) => return Ok(()),
+                other if Instant::now() > end => anyhow::bail!("OpenBao is not healthy after {PATIENCE:?}: {other:?}"),
+                _ => sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+}
+
+/// A folder of a server, with the program, which it may read where our cache is closed to others.
+#[derive(Debug)]
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Result<Self> {
+        let program = std::env::var_os(PROGRAM).map(PathBuf::from).with_context(|| {
+            format!(
+                "{PROGRAM} is not set: it names bao of a virtual environment with hack/tools/openbao/requirements.txt"
+            )
+        })?;
+        let home = Self(tempfile::Builder::new().prefix("hearth-openbao-").tempdir()?);
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755))?;
+        let own = home.program();
+        if fs::hard_link(&program, &own).is_err() {
+            fs::copy(&program, &own).with_context(|| format!("cannot copy {}", program.display()))?;
+        }
+        home.data("data")?;
+        Ok(home)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn program(&self) -> PathBuf {
+        self.path().join("bao")
+    }
+
+    /// A folder that belongs to the server.
+    fn data(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.path().join(name);
+        fs::create_dir(&folder)?;
+        if is_root() {
+            chown(&folder, Some(NOBODY), Some(NOBODY))?;
+        }
+        Ok(folder)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program());
+        command
+            .arg("server")
+            .env_clear()
+            .env("HOME", self.path().join("data"))
+            .current_dir(self.path().join("data"));
+        if is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A server in dev mode: unsealed, in memory, with KV v2 at `secret`. Dropping it kills it.
+#[derive(Debug)]
+pub struct OpenBao {
+    api: Api,
+    _server: Server,
+    _home: Home,
+}
+
+impl OpenBao {
+    /// Starts the program that [`PROGRAM`] names on a free port of the loopback address, and waits until it is healthy.
+    pub async fn start() -> Result<Self> {
+        let home = Home::new()?;
+        let server = Server::start_with(&home.program(), None, |port| {
+            let mut command = home.command();
+            command.args(["-dev", "-dev-no-store-token"]);
+            command.arg(format!("-dev-root-token-id={ROOT}"));
+            command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
+            command
+        })
+        .await?;
+        let api = Api::new(server.uri().to_string().trim_end_matches('/').to_owned(), ROOT, None)?;
+        api.until_healthy().await?;
+        // The mount of KV v2 is upgraded after the start.
+        let end = Instant::now() + PATIENCE;
+        while api.call("GET", "secret/config", &Value::Null).await?.0 != 200 && Instant::now() < end {
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(Self {
+            api,
+            _server: server,
+            _home: home,
+        })
+    }
+
+    /// Its API, with the root token.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+}
+
+/// A server with its data on disk, which can be sealed, restarted and wiped, and speaks TLS.
+#[derive(Debug)]
+pub struct DiskOpenBao {
+    home: Home,
+    server: Option<Server>,
+    port: u16,
+    /// For other nodes, of which there are none.
+    cluster_port: u16,
+    ca: Vec<u8>,
+    unseal_key: String,
+    token: String,
+}
+
+impl DiskOpenBao {
+    /// Starts it on a free port of the loopback address, initialized and unsealed. Its certificate is from an authority of a
+    /// server in dev mode, which ends again.
+    pub async fn start() -> Result<Self> {
+        let home = Home::new()?;
+        let ca = certificates(home.path()).await?;
+        let mut this = Self {
+            home,
+            server: None,
+            port: 0,
+            cluster_port: free_port()?,
+            ca,
+            unseal_key: String::new(),
+            token: String::new(),
+        };
+        this.home.data("raft")?;
+        this.begin(None).await?;
+        this.initialize().await?;
+        Ok(this)
+    }
+
+    /// The certificate of the authority, PEM.
+    pub fn ca(&self) -> &[u8] {
+        &self.ca
+    }
+
+    /// Its API, with the root token.
+    pub fn api(&self) -> Result<Api> {
+        let url = format!("https://127.0.0.1:{}", self.port);
+        Api::new(url, &self.token, Some(self.ca.clone()))
+    }
+
+    /// Ends the process. The port stays its own until [`DiskOpenBao::restart`], as far as nobody takes it.
+    pub async fn stop(&mut self) -> Result<()> {
+        match self.server.take() {
+            Some(server) => server.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the process and starts it on the same port. It is sealed then.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.stop().await?;
+        self.begin(Some(self.port)).await
+    }
+
+    /// Seals it.
+    pub async fn seal(&self) -> Result<()> {
+        self.api()?.succeed("PUT", "sys/seal", Value::Null).await.map(drop)
+    }
+
+    /// Unseals it, and waits until it is healthy.
+    pub async fn unseal(&self) -> Result<()> {
+        let api = self.api()?;
+        let body = json!({ "key": self.unseal_key });
+        api.succeed("PUT", "sys/unseal", body).await?;
+        api.until_healthy().await
+    }
+
+    /// Loses all data, and begins anew on the same port, unsealed, with another root token.
+    pub async fn wipe(&mut self) -> Result<()> {
+        self.stop().await?;
+        fs::remove_dir_all(self.home.path().join("raft"))?;
+        self.home.data("raft")?;
+        self.begin(Some(self.port)).await?;
+        self.initialize().await
+    }
+
+    async fn initialize(&mut self) -> Result<()> {
+        let body = json!({ "secret_shares": 1, "secret_threshold": 1 });
+        let made = self.api()?.succeed("PUT", "sys/init", body).await?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("sys/init without keys");
+        self.unseal_key = text(&made["keys"][0])?;
+        self.token = text(&made["root_token"])?;
+        self.unseal().await
+    }
+
+    async fn begin(&mut self, port: Option<u16>) -> Result<()> {
+        let home = &self.home;
+        let (file, cluster_port) = (home.path().join("config.json"), self.cluster_port);
+        let server = Server::start_with(&home.program(), port, |port| {
+            let config = json!({
+                "storage": { "raft": { "path": home.path().join("raft"), "node_id": "one" } },
+                "listener": [{ "tcp": {
+                    "address": format!("127.0.0.1:{port}"),
+                    "tls_cert_file": home.path().join("tls.crt"),
+                    "tls_key_file": home.path().join("tls.key"),
+                } }],
+                "api_addr": format!("https://127.0.0.1:{port}"),
+                "cluster_addr": format!("https://127.0.0.1:{cluster_port}"),
+                "ui": false,
+            });
+            // A file that cannot be written makes the start fail, with the server's message.
+            let _ = fs::write(&file, config.to_string());
+            let mut command = home.command();
+            command.arg("-config").arg(&file);
+            command
+        })
+        .await?;
+        self.port = server.uri().port_u16().context("no port")?;
+        self.server = Some(server);
+        Ok(())
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Writes `tls.crt` and `tls.key` for the loopback address; returns the authority's certificate.
+async fn certificates(folder: &Path) -> Result<Vec<u8>> {
+    let issuer = OpenBao::start().await?;
+    let api = issuer.api();
+    api.post("sys/mounts/pki", json!({ "type": "pki" })).await?;
+    let root = json!({ "common_name": "Hearth tests", "ttl": "24h" });
+    api.post("pki/root/generate/internal", root).await?;
+    let role = json!({ "allow_any_name": true, "allow_ip_sans": true, "key_type": "ec", "key_bits": 256 });
+    api.post("pki/roles/server", role).await?;
+    let request = json!({ "common_name": "localhost", "ip_sans": "127.0.0.1", "ttl": "12h" });
+    let issued = api.post("pki/issue/server", request).await?;
+    let part = |name: &str| {
+        issued["data"][name]
+            .as_str()
+            .map(str::to_owned)
+            .context("no certificate")
+    };
+    fs::write(folder.join("tls.crt"), part("certificate")?)?;
+    let key = folder.join("tls.key");
+    fs::write(&key, part("private_key")?)?;
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
+    if is_root() {
+        chown(&key, Some(NOBODY), Some(NOBODY))?;
+    }
+    Ok(part("issuing_ca")?.into_bytes())
+}
