@@ -23,6 +23,11 @@ impl Failure {
             retry_after: None,
         }
     }
+
+    /// Whether it concerns whatever is asked for at this source, not one object.
+    pub fn is_of_source(&self) -> bool {
+        matches!(self.reason.class(), Class::Outage | Class::Login)
+    }
 }
 
 /// What a failure says about the source.

@@ -1,0 +1,156 @@
+//! A server's front door: passes connections on to a plain HTTP server on the loopback address, writes down the requests, and on
+//! request is slow, closed, or answers itself.
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What the gate does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Passes everything on.
+    Open,
+    /// Ends connections, and new ones at once.
+    Closed,
+    /// Passes each request on after this time.
+    Slow(Duration),
+    /// Answers requests whose path begins so, with this status and body; passes the others on.
+    Answer(&'static str, u16, String),
+}
+
+/// The gate. Dropping it closes it.
+pub(crate) struct HttpGate {
+    address: SocketAddr,
+    mode: watch::Sender<Mode>,
+    requests: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for HttpGate {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.mode.send_replace(Mode::Closed);
+    }
+}
+
+impl HttpGate {
+    /// Listens on a free port of `host`.
+    pub(crate) async fn start(host: IpAddr, server: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind((host, 0)).await?;
+        let address = listener.local_addr()?;
+        let (mode, modes) = watch::channel(Mode::Open);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let connection = connection(stream, server, modes.clone(), Arc::clone(&seen));
+                // A connection that breaks is what gates are for.
+                tokio::spawn(async move { connection.await.ok() });
+            }
+        });
+        Ok(Self {
+            address,
+            mode,
+            requests,
+            task,
+        })
+    }
+
+    /// `http://address`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it does from now on.
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    /// How many requests there have been.
+    pub(crate) fn mark(&self) -> usize {
+        self.requests.lock().len()
+    }
+
+    /// The requests since a mark, as `GET /path`.
+    pub(crate) fn since(&self, mark: usize) -> Vec<String> {
+        self.requests.lock()[mark..].to_vec()
+    }
+
+    /// How many requests since a mark have this text.
+    pub(crate) fn count(&self, mark: usize, text: &str) -> usize {
+        self.since(mark).iter().filter(|request| request.contains(text)).count()
+    }
+}
+
+async fn connection(
+    mut client: TcpStream,
+    server: SocketAddr,
+    mut modes: watch::Receiver<Mode>,
+    requests: Arc<Mutex<Vec<String>>>,
+) -> io::Result<()> {
+    if *modes.borrow_and_update() == Mode::Closed {
+        return Ok(());
+    }
+    let (mut client_read, mut client_write) = client.split();
+    let mut server = TcpStream::connect(server).await?;
+    let (mut server_read, mut server_write) = server.split();
+    let mut closing = modes.clone();
+    let closed = closing.wait_for(|mode| *mode == Mode::Closed);
+    let (answers, answered) = tokio::sync::oneshot::channel();
+    let upstream = async {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let length = client_read.read(&mut buffer).await?;
+            if length == 0 {
+                return server_write.shutdown().await;
+            }
+            let text = String::from_utf8_lossy(&buffer[..length]);
+            // A client of ours sends the head of a request in one piece.
+            let line = text.lines().next().and_then(|line| line.strip_suffix(" HTTP/1.1"));
+            if let Some(line) = line {
+                requests.lock().push(line.to_owned());
+            }
+            let mode = modes.borrow_and_update().clone();
+            match mode {
+                Mode::Slow(time) => tokio::time::sleep(time).await,
+                Mode::Answer(prefix, status, body) if line.and_then(path).is_some_and(|path| path.starts_with(prefix)) => {
+                    let answer = format!(
+                        "HTTP/1.1 {status} Fault\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                        body.len()
+                    );
+                    let _ = answers.send(answer);
+                    return Ok(());
+                }
+                _ => {}
+            }
+            server_write.write_all(&buffer[..length]).await?;
+        }
+    };
+    let downstream = async {
+        tokio::select! {
+            copied = copy(&mut server_read, &mut client_write) => return copied.map(drop),
+            Ok(_) = closed => return Ok(()),
+            answer = answered => {
+                let Ok(answer) = answer else { return std::future::pending().await };
+                client_write.write_all(answer.as_bytes()).await?;
+                client_write.shutdown().await
+            }
+        }
+    };
+    tokio::select! {
+        result = downstream => result,
+        Err(error) = upstream => Err(error),
+    }
+}
+
+/// The path of a request line without its version.
+fn path(line: &str) -> Option<&str> {
+    line.split_once(' ').map(|(_, path)| path)
+}

@@ -1,0 +1,22 @@
+//! secret-sync on a real cluster, installed by its chart under its own RBAC, with a real `OpenBao`.
+mod absence;
+mod login;
+mod outage;
+mod ownership;
+mod values;
+
+use super::env::SecretEnv;
+use crate::case::Case;
+
+/// All cases; the search for planted values comes last.
+pub(crate) fn all() -> Vec<Case<SecretEnv>> {
+    let all = [
+        values::cases(),
+        outage::cases(),
+        absence::cases(),
+        ownership::cases(),
+        login::cases(),
+        values::last(),
+    ];
+    all.into_iter().flatten().collect()
+}

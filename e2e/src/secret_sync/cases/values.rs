@@ -1,0 +1,179 @@
+//! Secrets arrive, and follow their objects.
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::ListParams;
+use kube::core::DynamicObject;
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use crate::case::{Case, Exclusive};
+use crate::objects::{get, object_condition, patch, rejection};
+use crate::secret_sync::env::{CANARY, LATER, SOON, SecretEnv, is_current};
+use crate::wait::{never, until};
+use crate::http_gate::Mode;
+
+pub(super) fn cases() -> Vec<Case<SecretEnv>> {
+    vec![
+        Case::new("two_keys_arrive_and_a_rotation_follows_a_request", |env| Box::pin(arrives(env))),
+        Case::new("kstatus_is_never_current_before_the_secret_is_there", |env| Box::pin(kstatus(env))),
+        Case::new("a_missing_key_writes_no_secret_and_a_lost_one_empties_none", |env| Box::pin(missing(env))),
+        Case::new("a_wrong_spec_is_refused_where_the_user_looks_and_costs_no_call", |env| Box::pin(refused(env))),
+    ]
+}
+
+pub(super) fn last() -> Vec<Case<SecretEnv>> {
+    vec![
+        Case::new("planted_values_are_in_secrets_and_nowhere_else", |env| Box::pin(canary(env)))
+            .exclusive(&[Exclusive::Operator]),
+    ]
+}
+
+async fn arrives(env: &SecretEnv) -> Result<()> {
+    let source = env.ready_source("arrives").await?;
+    source.put("db/main", &[("user", "u"), ("password", "one")]).await?;
+    let spec = json!({"keys": {"USER": "db/main#user", "PASSWORD": "db/main#password"}});
+    let sync = source.synced("app", spec).await?;
+    source.holds("app", &[("USER", "u"), ("PASSWORD", "one")], SOON).await?;
+    let status = get(&env.client, &sync).await?["status"].clone();
+    ensure!(
+        status["keyCount"] == 2 && status["keys"][0] == json!({"key": "PASSWORD", "object": "db/main", "version": "1"}),
+        "{status}"
+    );
+    ensure!(source.gate.count(0, "GET /v1/arrives/data/db/main") == 1, "{:?}", source.gate.since(0));
+    source.put("db/main", &[("user", "u"), ("password", "two")]).await?;
+    source.request(&sync, "now").await?;
+    source.holds("app", &[("USER", "u"), ("PASSWORD", "two")], Duration::from_secs(5)).await?;
+    let handled = until("the request is echoed", SOON, || async {
+        let status = get(&env.client, &sync).await?["status"].clone();
+        Ok((status["lastHandledReconcileAt"] == "now").then_some(status))
+    });
+    ensure!(handled.await?["keys"][0]["version"] == "2");
+    // All properties of an object, and a row that wins.
+    let spec = json!({"extract": ["db/main"], "keys": {"user": {"from": "db/main", "property": "user", "version": "1"}}});
+    source.synced("all", spec).await?;
+    source.holds("all", &[("user", "u"), ("password", "two")], SOON).await
+}
+
+/// rwlove/home-ops #13508: what waits for the object reads before the Secret exists.
+async fn kstatus(env: &SecretEnv) -> Result<()> {
+    let source = env.source("kstatus").await?;
+    source.put("slow", &[("a", "x")]).await?;
+    source.gate.set(Mode::Slow(Duration::from_secs(4)));
+    crate::objects::apply(&env.client, &source.object).await?;
+    let sync = source.apply("app", json!({"keys": {"A": "slow#a"}})).await?;
+    until("current, and not before the Secret is there", LATER, || async {
+        let object = get(&env.client, &sync).await?;
+        if !is_current(&object) {
+            return Ok(None);
+        }
+        ensure!(!source.found("app").await?.is_null(), "current without a Secret: {object}");
+        Ok(Some(()))
+    })
+    .await?;
+    // Of a changed spec it is not current until its own data was written.
+    source.gate.set(Mode::Slow(Duration::from_secs(3)));
+    source.put("other", &[("b", "y")]).await?;
+    source.apply("app", json!({"keys": {"B": "other#b"}})).await?;
+    until("current again", LATER, || async {
+        let object = get(&env.client, &sync).await?;
+        if !is_current(&object) {
+            return Ok(None);
+        }
+        let secret = source.found("app").await?;
+        ensure!(!secret["data"]["B"].is_null(), "current with the keys of the former spec: {object}");
+        Ok(Some(()))
+    })
+    .await
+}
+
+/// External Secrets #1049.
+async fn missing(env: &SecretEnv) -> Result<()> {
+    let source = env.ready_source("missing").await?;
+    source.put("a", &[("v", "a")]).await?;
+    let spec = json!({"keys": {"A": "a#v", "B": "b#v"}});
+    let sync = source.apply("app", spec.clone()).await?;
+    let message = object_condition(&env.client, &sync, "Ready", "False", "KeyMissing", SOON).await?;
+    ensure!(message.contains('b'), "{message}");
+    ensure!(source.found("app").await?.is_null(), "a Secret with half of its keys");
+    source.put("b", &[("v", "b")]).await?;
+    source.request(&sync, "1").await?;
+    source.holds("app", &[("A", "a"), ("B", "b")], SOON).await?;
+    object_condition(&env.client, &sync, "Fresh", "True", "Synced", SOON).await?;
+    // The provider loses it.
+    source.api.succeed("DELETE", "missing/metadata/b", json!(null)).await?;
+    source.request(&sync, "2").await?;
+    object_condition(&env.client, &sync, "Fresh", "False", "KeyMissing", SOON).await?;
+    let object = get(&env.client, &sync).await?;
+    ensure!(is_current(&object), "{object}");
+    source.holds("app", &[("A", "a"), ("B", "b")], SOON).await?;
+    // Only the user's word removes it.
+    let without = json!({"keys": {"A": "a#v"}});
+    crate::objects::apply(&env.client, &source.sync("app", without)).await?;
+    source.holds("app", &[("A", "a")], SOON).await
+}
+
+async fn refused(env: &SecretEnv) -> Result<()> {
+    let source = env.ready_source("refused").await?;
+    let mark = source.gate.mark();
+    let cel = [
+        (json!({}), "nothing says what the Secret is to hold"),
+        (json!({"keys": {}}), "spec.keys"),
+        (
+            json!({"keys": {"A": "a"}, "target": {"type": "kubernetes.io/service-account-token"}}),
+            "credentials of the cluster itself",
+        ),
+        (json!({"keys": {"A": "a"}, "refresh": "soon"}), "spec.refresh"),
+    ];
+    for (spec, expected) in cel {
+        let message = rejection(&env.client, &source.sync("cel", spec)).await?;
+        ensure!(message.contains(expected), "{message}");
+    }
+    let stalled = [
+        ("key", json!({"keys": {"a b": "a"}}), "InvalidSpec", "spec.keys[\"a b\"]"),
+        ("dots", json!({"keys": {"A": "../sys/mounts"}}), "InvalidSpec", "spec.keys[A]"),
+        ("slashes", json!({"keys": {"A": "a//b"}}), "InvalidSpec", "spec.keys[A]"),
+        ("version", json!({"keys": {"A": {"from": "a", "version": "latest"}}}), "InvalidSpec", "spec.keys[A].version"),
+        ("number", json!({"keys": {"A": 3}}), "InvalidSpec", "spec.keys[A]"),
+        ("refresh", json!({"keys": {"A": "a"}, "refresh": "1s"}), "InvalidSpec", "spec.refresh"),
+    ];
+    for (name, spec, reason, expected) in stalled {
+        let sync = source.apply(name, spec).await?;
+        let message = object_condition(&env.client, &sync, "Stalled", "True", reason, SOON).await?;
+        ensure!(message.starts_with(expected), "{message}");
+    }
+    let mut unknown = source.sync("unknown", json!({"keys": {"A": "a"}}));
+    unknown["spec"]["source"] = json!("nobody");
+    crate::objects::apply(&env.client, &unknown).await?;
+    object_condition(&env.client, &unknown, "Stalled", "True", "SourceNotFound", SOON).await?;
+    patch(&env.client, &source.object, &json!({"spec": {"allow": [{"namespaces": ["other"]}]}})).await?;
+    let sync = source.apply("denied", json!({"keys": {"A": "a"}})).await?;
+    object_condition(&env.client, &sync, "Stalled", "True", "NotAllowed", SOON).await?;
+    let reads = source.gate.count(mark, "/data/");
+    ensure!(reads == 0, "{reads} reads for specs that are refused");
+    Ok(())
+}
+
+/// The canary is in every value that was planted at the server.
+async fn canary(env: &SecretEnv) -> Result<()> {
+    let (client, pod) = (&env.client, env.operator.pod().await?.name_any());
+    let mut texts = vec![("the log", env.operator.log().await?), ("metrics", env.operator.page(&pod, "metrics").await?)];
+    let events = Api::<Event>::all(client.clone()).list(&ListParams::default()).await?;
+    texts.push(("events", serde_json::to_string(&events.items)?));
+    for kind in ["SecretSync", "ClusterSecretSource"] {
+        let gvk = kube::core::GroupVersionKind::gvk("secrets.hearth.home.arpa", "v1alpha1", kind);
+        let resource = kube::discovery::ApiResource::from_gvk(&gvk);
+        let objects = Api::<DynamicObject>::all_with(client.clone(), &resource).list(&ListParams::default()).await?;
+        ensure!(!objects.items.is_empty(), "there is no {kind} to look at");
+        texts.push(("objects", serde_json::to_string(&objects.items)?));
+    }
+    for (what, text) in &texts {
+        ensure!(!text.contains(CANARY), "a planted value is in {what}");
+        ensure!(!text.contains(&crate::secret_sync::env::base64(CANARY)[..12]), "an encoded value is in {what}");
+    }
+    never("the operator restarts", Duration::from_secs(1), || async {
+        Ok((env.operator.restarts().await? > 100).then(|| "restarts".to_owned()))
+    })
+    .await
+}

@@ -1,0 +1,24 @@
+//! secret-sync: its environment and cases.
+mod cases;
+mod env;
+
+use self::env::NAME;
+use crate::operator::{Demo, Operator, Part};
+use crate::runner;
+
+/// The row of secret-sync.
+pub(crate) const OPERATOR: Operator = Operator {
+    name: NAME,
+    parts: &[Part {
+        name: "secrets",
+        machines: &[],
+        by_request: false,
+        names: || runner::names(&cases::all()),
+        run: |options| Box::pin(runner::run(cases::all(), options)),
+    }],
+    demo: Demo {
+        machines: &[],
+        run: |_| Box::pin(async { anyhow::bail!("secret-sync has no demo yet") }),
+    },
+    bench: |_| Box::pin(async { anyhow::bail!("secret-sync has no benchmark yet") }),
+};
