@@ -1,6 +1,6 @@
 {{- /* The operator's Deployment.
 root; optional: args: the operator's own arguments (a list of strings), between `run` and extraArgs; env: its own
-environment (a dict), before the user's. */}}
+environment (a dict), volumes, volumeMounts: its own (lists), each before the user's. */}}
 {{- define "hearth.deployment" -}}
 {{- $root := .root }}
 {{- $values := $root.Values }}
@@ -38,7 +38,7 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
     spec:
-      {{- include "hearth.pod" $root | nindent 6 }}
+      {{- include "hearth.pod" (dict "root" $root "volumes" .volumes) | nindent 6 }}
       terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
       {{- with $values.topologySpreadConstraints }}
       topologySpreadConstraints:
@@ -78,15 +78,18 @@ spec:
         {{- end }}
 {{- end }}
 
-{{- /* The pod spec of pods that work as the operator, without containers. */}}
+{{- /* The pod spec of pods that work as the operator, without containers.
+The root context; or root, volumes (as for the Deployment). */}}
 {{- define "hearth.pod" -}}
-{{ include "hearth.podBasics" (dict "root" . "token" true) }}
+{{- $root := .root | default . }}
+{{- $values := $root.Values }}
+{{- include "hearth.podBasics" (dict "root" $root "token" true) }}
 {{- range $key := list "priorityClassName" "hostAliases" "dnsPolicy" "dnsConfig" }}
-{{- with get $.Values $key }}
+{{- with get $values $key }}
 {{- toYaml (dict $key .) | nindent 0 }}
 {{- end }}
 {{- end }}
-{{- with .Values.extraVolumes }}
+{{- with concat (.volumes | default list) ($values.extraVolumes | default list) }}
 volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -136,7 +139,7 @@ securityContext:
 {{- end }}
 
 {{- /* The container spec that all containers of the operator's image share, without name and arguments.
-root; optional: env: as for the Deployment. */}}
+root; optional: env, volumeMounts: as for the Deployment. */}}
 {{- define "hearth.container" -}}
 {{- $values := .root.Values -}}
 image: {{ include "hearth.image" .root | quote }}
@@ -169,7 +172,7 @@ resources:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.extraVolumeMounts }}
+{{- with concat (.volumeMounts | default list) ($values.extraVolumeMounts | default list) }}
 volumeMounts:
   {{- toYaml . | nindent 2 }}
 {{- end }}

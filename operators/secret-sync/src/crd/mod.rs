@@ -25,7 +25,7 @@ pub const OWNER: &str = "secrets.hearth.home.arpa/owner";
 
 /// A field with a short form (a text) and a long form (an object). A schema cannot say that, so the operator checks it, and one
 /// wrong value does not make the others unreadable.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct AnyForm(pub serde_json::Value);
 

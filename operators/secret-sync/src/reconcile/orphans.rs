@@ -63,17 +63,18 @@ fn key(sync: &SecretSync) -> Key {
 pub async fn sweep(ctx: Arc<Context>) {
     let mut terms = std::pin::pin!(ctx.process.leadership.terms());
     while let Some(term) = terms.next().await {
-        let work = async {
-            loop {
-                tokio::time::sleep(EVERY).await;
-                for orphan in decide(&ctx).delete {
-                    if let Err(error) = remove(&ctx, &orphan).await {
-                        tracing::debug!(%error, namespace = orphan.0, name = orphan.1, "an orphan was not deleted");
-                    }
-                }
+        term.within(look_for_ever(&ctx)).await;
+    }
+}
+
+async fn look_for_ever(ctx: &Context) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        for orphan in decide(ctx).delete {
+            if let Err(error) = remove(ctx, &orphan).await {
+                tracing::debug!(%error, namespace = orphan.0, name = orphan.1, "an orphan was not deleted");
             }
-        };
-        term.within::<std::future::Pending<()>>(async { work.await }).await;
+        }
     }
 }
 

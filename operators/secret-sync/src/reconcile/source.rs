@@ -126,7 +126,7 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
     }
     export(&source, &status, &ctx);
     tell(&source, &old, &status, &ctx);
-    patch_status(&Api::all(ctx.process.client.clone()), MANAGER, &source, &status)
+    patch_status(&Api::all(ctx.process.client.clone()), MANAGER, &*source, &status)
         .await
         .map_err(RequestError::when("failed to write the status"))?;
     Ok(action)

@@ -110,7 +110,7 @@ pub async fn reconcile(sync: Arc<SecretSync>, ctx: Arc<Context>) -> Result<Actio
         return Ok(Action::await_change());
     };
     let api = Api::namespaced(ctx.process.client.clone(), &key.0);
-    patch_status(&api, MANAGER, &sync, &report.status)
+    patch_status(&api, MANAGER, &*sync, &report.status)
         .await
         .map_err(RequestError::when("failed to write the status"))?;
     Ok(action)
