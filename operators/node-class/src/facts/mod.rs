@@ -1,8 +1,9 @@
 //! What is kept of a Node.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Taint;
+use k8s_openapi::api::core::v1::{NodeCondition, Taint};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
 use crate::crd;
@@ -11,7 +12,6 @@ mod intern;
 mod slim;
 
 pub use intern::{Text, Texts, intern, texts};
-use slim::{SlimCapacity, SlimCondition};
 pub use slim::{SlimHistory, SlimLease, SlimNode, reduce, slim, slim_history};
 
 /// Field manager of everything that this operator writes.
@@ -86,7 +86,7 @@ impl NodeFacts {
         let (meta, status) = (&node.metadata, node.status.as_ref());
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
         let info = status.and_then(|s| s.node_info.clone()).unwrap_or_default();
-        let memory = |of: Option<&SlimCapacity>| of.and_then(|of| bytes(of.memory.as_deref()?)).unwrap_or_default();
+        let memory = |of: Option<&BTreeMap<String, Quantity>>| of.and_then(|of| bytes(&of.get("memory")?.0));
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
@@ -104,14 +104,14 @@ impl NodeFacts {
                 .unwrap_or_default(),
             machine: crd::history::Machine {
                 node_uid: meta.uid.clone().unwrap_or_default(),
-                versions: [info.kubelet, info.kernel, info.os_image].join(" "),
+                versions: [info.kubelet_version, info.kernel_version, info.os_image].join(" "),
                 system_uuid: info.system_uuid,
                 machine_id: info.machine_id,
                 boot_id: info.boot_id,
             },
             architecture: info.architecture,
-            memory: memory(status.and_then(|s| s.capacity.as_ref())),
-            allocatable: memory(status.and_then(|s| s.allocatable.as_ref())),
+            memory: memory(status.and_then(|s| s.capacity.as_ref())).unwrap_or_default(),
+            allocatable: memory(status.and_then(|s| s.allocatable.as_ref())).unwrap_or_default(),
         }
     }
 
@@ -156,15 +156,14 @@ impl NodeFacts {
     /// The failure zone as the node lifecycle controller sees it: region and zone label.
     pub fn zone(&self) -> (String, String) {
         let label = |key: &str| self.labels.get(key).map_or_else(String::new, ToString::to_string);
-        (
-            label("topology.kubernetes.io/region"),
-            label("topology.kubernetes.io/zone"),
-        )
+        ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"]
+            .map(label)
+            .into()
     }
 }
 
 impl Ready {
-    fn of(condition: &SlimCondition) -> Self {
+    fn of(condition: &NodeCondition) -> Self {
         Self {
             status: match condition.status.as_str() {
                 "True" => Some(true),

@@ -1,9 +1,11 @@
 //! What watches read of a Node, its lease and its history, and how it is reduced. A Node has 10 to 20 kB, of which a few hundred bytes matter.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, Taint};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::api::core::v1::{Node, NodeCondition, NodeSpec, NodeSystemInfo};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,7 @@ use crate::crd::NodeHistory;
 #[serde(default)]
 pub struct SlimNode {
     pub metadata: ObjectMeta,
-    pub spec: Option<Box<SlimNodeSpec>>,
+    pub spec: Option<Box<NodeSpec>>,
     pub status: Option<Box<SlimNodeStatus>>,
     /// Who manages which label and annotation; from managedFields, which are not kept.
     #[serde(skip)]
@@ -26,55 +28,14 @@ pub struct SlimNode {
     pub facts: Arc<NodeFacts>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimNodeSpec {
-    pub taints: Option<Vec<Taint>>,
-    pub unschedulable: Option<bool>,
-}
-
+/// Of the status: without the images and the volumes, which are most of it.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlimNodeStatus {
-    pub conditions: Option<Vec<SlimCondition>>,
-    pub node_info: Option<SlimNodeInfo>,
-    pub capacity: Option<SlimCapacity>,
-    pub allocatable: Option<SlimCapacity>,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SlimCondition {
-    #[serde(rename = "type")]
-    pub type_: String,
-    pub status: String,
-    pub message: Option<String>,
-    pub last_transition_time: Option<Time>,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-#[allow(clippy::struct_field_names, reason = "the API's names")]
-pub struct SlimNodeInfo {
-    #[serde(rename = "bootID")]
-    pub boot_id: String,
-    #[serde(rename = "systemUUID")]
-    pub system_uuid: String,
-    #[serde(rename = "machineID")]
-    pub machine_id: String,
-    #[serde(rename = "kernelVersion")]
-    pub kernel: String,
-    #[serde(rename = "osImage")]
-    pub os_image: String,
-    #[serde(rename = "kubeletVersion")]
-    pub kubelet: String,
-    pub architecture: String,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct SlimCapacity {
-    pub memory: Option<String>,
+    pub conditions: Option<Vec<NodeCondition>>,
+    pub node_info: Option<NodeSystemInfo>,
+    pub capacity: Option<BTreeMap<String, Quantity>>,
+    pub allocatable: Option<BTreeMap<String, Quantity>>,
 }
 
 /// For a watch's slimming step: nothing is kept but the object's identity and its facts.
