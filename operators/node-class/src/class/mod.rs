@@ -23,7 +23,7 @@ pub use resolve::resolve;
 pub(crate) use resolve::taint_key;
 pub use validate::validate;
 pub use writes::node_diff;
-pub(crate) use writes::{OwnedTaints, UNREADABLE, is_out_of_service};
+pub(crate) use writes::{OwnedTaints, UNREADABLE, id, is_out_of_service};
 
 /// What matters of a node for its classes, beside its own facts.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +84,16 @@ pub struct Refused {
     pub class: Option<String>,
     /// Who has it or why not, and what to do, in words.
     pub why: String,
+}
+
+impl Refused {
+    fn new(key: &str, class: Option<&str>, why: impl Into<String>) -> Self {
+        Self {
+            key: key.to_owned(),
+            class: class.map(str::to_owned),
+            why: why.into(),
+        }
+    }
 }
 
 /// A taint as it is written. No value and an empty one are the same to the API.

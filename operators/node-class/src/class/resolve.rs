@@ -146,12 +146,7 @@ impl<'a> Merge<'a, '_> {
         if by.spec.dry_run {
             self.would(by, &format!("not set {key}: {why}"));
         } else {
-            let class = Some(name(by).to_owned());
-            self.wanted.refused.push(Refused {
-                key: key.to_owned(),
-                class,
-                why: why.to_owned(),
-            });
+            self.wanted.refused.push(Refused::new(key, Some(name(by)), why));
         }
     }
 
@@ -184,11 +179,8 @@ impl<'a> Merge<'a, '_> {
                 "`{host}` cannot be a label's value, which has at most 63 characters; claim the node by a NodeHost with a \
                  shorter name"
             );
-            self.wanted.refused.push(Refused {
-                key: format!("label {}", crd::HOST_LABEL),
-                class: None,
-                why,
-            });
+            let key = format!("label {}", crd::HOST_LABEL);
+            self.wanted.refused.push(Refused::new(&key, None, why));
         }
         let availability = intern(subject.availability.as_str());
         self.wanted

@@ -31,7 +31,7 @@ impl List {
         };
         serde_json::from_str(text).unwrap_or_else(|_| {
             let why = "Talos' list cannot be read, so that it is not known what Talos owns; it should be a JSON array of keys";
-            refused.push(Refused { key: format!("annotation {name}"), class: None, why: why.into() });
+            refused.push(Refused::new(&format!("annotation {name}"), None, why));
             BTreeSet::new()
         })
     }

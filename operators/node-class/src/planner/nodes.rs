@@ -11,7 +11,8 @@ use super::types::{NodePlan, Plan, Step, find_host};
 use super::unusable_classes::usable;
 use super::{LEFT, Planner};
 use crate::args::Feature;
-use crate::class::{OwnedTaints, Refused, Subject, UNREADABLE, Wanted, is_out_of_service, resolve, taint, taint_key};
+use crate::class::{OwnedTaints, Refused, Subject, UNREADABLE, Wanted};
+use crate::class::{id, is_out_of_service, resolve, taint, taint_key};
 use crate::crd::{CORDONED, NodeClass, NodeHost, OUT_OF_SERVICE, RETURNING};
 use crate::facts::NodeFacts;
 use crate::failover::{self, Address, Decision};
@@ -128,7 +129,7 @@ impl Planner {
         let out = taint(OUT_OF_SERVICE, Some("nodeshutdown"), "NoExecute");
         // The mark outlives a taint that another writer removes.
         let absent = node.taints.iter().all(|taint| taint.key != OUT_OF_SERVICE);
-        let marked = mark.as_ref().is_some_and(|mark| mark.marks(&out));
+        let marked = mark.as_ref().is_some_and(|mark| mark.0.contains_key(&id(&out)));
         let there = kept(node);
         let Some(entry) = self.entries.get_mut(&node.name) else {
             return Vec::new();

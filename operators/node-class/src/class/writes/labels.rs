@@ -69,13 +69,7 @@ impl Side<'_> {
             .collect();
         for (key, (value, class)) in self.wanted {
             let shown = format!("{} {key}", self.kind);
-            let mut refuse = |why: String| {
-                refused.push(Refused {
-                    key: shown.clone(),
-                    class: class.as_deref().map(str::to_owned),
-                    why,
-                });
-            };
+            let mut refuse = |why: String| refused.push(Refused::new(&shown, class.as_deref(), why));
             if talos.contains(&**key) {
                 refuse(self.talos.why());
                 continue;

@@ -8,7 +8,7 @@ mod labels;
 mod owned_taints;
 mod taints;
 
-pub(crate) use owned_taints::{OwnedTaints, UNREADABLE, is_out_of_service};
+pub(crate) use owned_taints::{OwnedTaints, UNREADABLE, id, is_out_of_service};
 
 /// Compares what is wanted with what is there. `only_add`: nothing of ours is taken away or changed (the first pass after a
 /// start). `extra` are taints that are put beside those of classes (out of service, returning), ours as well; a taint that is

@@ -22,13 +22,9 @@ pub(crate) struct OwnedTaints(pub(crate) BTreeMap<Id, String>);
 impl OwnedTaints {
     /// Reads a node's mark; none if it cannot be read. No mark is an empty one.
     pub(crate) fn of(node: &NodeFacts) -> Option<Self> {
-        let text = node
-            .annotations
-            .get(crd::OWNED_TAINTS)
-            .map(|mark| &**mark)
-            .unwrap_or_default();
-        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let read: Option<BTreeMap<Id, String>> = entries.map(entry).collect();
+        let text = node.annotations.get(crd::OWNED_TAINTS).into_iter();
+        let entries = text.flat_map(|text| text.split(',')).map(str::trim);
+        let read: Option<_> = entries.filter(|entry| !entry.is_empty()).map(entry).collect();
         read.map(Self)
     }
 
@@ -38,17 +34,9 @@ impl OwnedTaints {
         node.taints.iter().filter(|taint| mark.owns(taint)).collect()
     }
 
-    /// Whether a taint is marked, with any value.
-    pub(crate) fn marks(&self, taint: &Taint) -> bool {
-        self.0.contains_key(&(taint.key.clone(), taint.effect.clone()))
-    }
-
     /// Whether a taint is marked, with this value.
     pub(super) fn owns(&self, taint: &Taint) -> bool {
-        let id = (taint.key.clone(), taint.effect.clone());
-        // No value and an empty one are the same to the API.
-        let value = taint.value.as_deref().unwrap_or_default();
-        self.0.get(&id).is_some_and(|marked| marked == value)
+        self.0.get(&id(taint)).is_some_and(|marked| marked == value(taint))
     }
 
     /// As it is written; none if it is empty.
@@ -67,9 +55,17 @@ impl OwnedTaints {
 
 /// Whether our out-of-service taint is on a node.
 pub(crate) fn is_out_of_service(node: &NodeFacts) -> bool {
-    OwnedTaints::on(node)
-        .iter()
-        .any(|taint| taint.key == crd::OUT_OF_SERVICE)
+    let ours = OwnedTaints::on(node);
+    ours.iter().any(|taint| taint.key == crd::OUT_OF_SERVICE)
+}
+
+pub(crate) fn id(taint: &Taint) -> Id {
+    (taint.key.clone(), taint.effect.clone())
+}
+
+/// No value and an empty one are the same to the API.
+pub(super) fn value(taint: &Taint) -> &str {
+    taint.value.as_deref().unwrap_or_default()
 }
 
 fn entry(text: &str) -> Option<(Id, String)> {

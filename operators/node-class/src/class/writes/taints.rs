@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Taint;
 use super::super::resolve::taint_key;
 use super::super::talos::List;
 use super::super::{Refused, Wanted, taint};
-use super::owned_taints::{Id, OwnedTaints, UNREADABLE};
+use super::owned_taints::{Id, OwnedTaints, UNREADABLE, id, value};
 use crate::crd;
 use crate::facts::NodeFacts;
 
@@ -19,12 +19,10 @@ pub(super) fn patch(
 ) -> Option<(Vec<Taint>, Option<String>)> {
     let Some(mark) = OwnedTaints::of(node) else {
         // Each class that wants a taint says so in its status.
-        let of_classes = wanted.taints.iter().map(|(_, class)| class.clone());
-        refused.extend(of_classes.chain([None]).map(|class| Refused {
-            key: format!("annotation {}", crd::OWNED_TAINTS),
-            class,
-            why: format!("{UNREADABLE}; remove it, and taints that are not wanted any more"),
-        }));
+        let of_classes = wanted.taints.iter().map(|(_, class)| class.as_deref());
+        let key = format!("annotation {}", crd::OWNED_TAINTS);
+        let why = format!("{UNREADABLE}; remove it, and taints that are not wanted any more");
+        refused.extend(of_classes.chain([None]).map(|class| Refused::new(&key, class, &why)));
         return None;
     };
     let talos = List::Taints.keys(node, refused);
@@ -49,13 +47,7 @@ pub(super) fn patch(
     for (taint, class) in desired(wanted, extra) {
         let (id, key) = (id(&taint), taint_key(&taint.key, &taint.effect));
         let held = wanted.held.contains(&key);
-        let mut refuse = |why: String| {
-            refused.push(Refused {
-                key: key.clone(),
-                class: class.clone(),
-                why,
-            });
-        };
+        let mut refuse = |why: String| refused.push(Refused::new(&key, class.as_deref(), why));
         if talos.contains(&id.0) {
             refuse(List::Taints.why());
         } else if let Some(there) = theirs.iter().find(|there| self::id(there) == id) {
@@ -107,13 +99,4 @@ fn desired(wanted: &Wanted, extra: &[Taint]) -> Vec<(Taint, Option<String>)> {
         by_id.entry(id(&taint)).or_insert((taint, class));
     }
     by_id.into_values().collect()
-}
-
-fn id(taint: &Taint) -> Id {
-    (taint.key.clone(), taint.effect.clone())
-}
-
-/// No value and an empty one are the same to the API.
-fn value(taint: &Taint) -> &str {
-    taint.value.as_deref().unwrap_or_default()
 }
