@@ -10,7 +10,7 @@ use futures::StreamExt;
 use kube::Api;
 use kube::api::PostParams;
 
-use crate::crd::class::{ClassTaint, Effect, Match, NodeClassSpec};
+use crate::crd::class::{ClassTaint, Effect, NodeClassSpec};
 use crate::crd::{Availability, NodeClass};
 use crate::facts::MANAGER;
 use crate::reconcile::Context;
@@ -58,36 +58,25 @@ async fn create_missing(api: &Api<NodeClass>) -> kube::Result<()> {
 }
 
 fn classes() -> [NodeClass; 2] {
-    let volatile = NodeClassSpec {
-        matches: of_availability(Availability::Volatile),
-        priority: Some(PRIORITY),
-        taints: vec![ClassTaint {
-            key: "nodes.hearth.home.arpa/volatile".to_owned(),
-            value: None,
-            effect: Effect::PreferNoSchedule,
-        }],
-        exclude_from_disruption_count: true,
-        ..NodeClassSpec::default()
-    };
-    let steady = NodeClassSpec {
-        matches: of_availability(Availability::AlwaysOn),
-        priority: Some(PRIORITY),
-        labels: BTreeMap::from([("hearth.home.arpa/steady".to_owned(), "true".to_owned())]),
-        ..NodeClassSpec::default()
-    };
-    [("volatile", volatile), ("steady", steady)].map(|(name, spec)| {
-        let mut class = NodeClass::new(name, spec);
+    let class = |name, availability| {
+        let mut class = NodeClass::new(name, NodeClassSpec::default());
         let by_us = ("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned());
         class.metadata.labels = Some(BTreeMap::from([by_us]));
+        class.spec.matches.availability = Some(availability);
+        class.spec.priority = Some(PRIORITY);
         class
-    })
-}
-
-fn of_availability(availability: Availability) -> Match {
-    Match {
-        availability: Some(availability),
-        ..Match::default()
-    }
+    };
+    let mut volatile = class("volatile", Availability::Volatile);
+    volatile.spec.taints.push(ClassTaint {
+        key: "nodes.hearth.home.arpa/volatile".to_owned(),
+        value: None,
+        effect: Effect::PreferNoSchedule,
+    });
+    volatile.spec.exclude_from_disruption_count = true;
+    let mut steady = class("steady", Availability::AlwaysOn);
+    let label = ("hearth.home.arpa/steady".to_owned(), "true".to_owned());
+    steady.spec.labels.extend([label]);
+    [volatile, steady]
 }
 
 #[cfg(test)]
