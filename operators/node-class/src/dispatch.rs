@@ -76,14 +76,14 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
         }
     }
     let (mut planner, mut room) = (ctx.planner.lock(), AT_ONCE);
-    for (name, asked) in planner.waiting_to_store() {
-        let recently = asked.is_some_and(|at| now.mono.saturating_sub(at) < ASK_AGAIN);
+    for (name, waiting) in &mut planner.outbox {
+        let recently = waiting.asked.is_some_and(|at| now.mono.saturating_sub(at) < ASK_AGAIN);
         if recently || ctx.histories.store.get(&ObjectRef::new(name)).is_none() {
             continue;
         }
         let Some(left) = room.checked_sub(1) else { return true };
         room = left;
-        *asked = Some(now.mono);
+        waiting.asked = Some(now.mono);
         ctx.histories.trigger.reconcile(ObjectRef::new(name));
     }
     more
@@ -91,8 +91,9 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
 
 /// But for the power, which others report.
 fn differs(stored: Option<&NodeHostStatus>, planned: &NodeHostStatus) -> bool {
-    let Some(stored) = stored else { return true };
-    let mut stored = stored.clone();
-    stored.power = None;
-    stored != *planned
+    let without_power = |stored: &NodeHostStatus| NodeHostStatus {
+        power: None,
+        ..stored.clone()
+    };
+    stored.map(without_power).as_ref() != Some(planned)
 }

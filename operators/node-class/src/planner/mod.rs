@@ -51,7 +51,7 @@ pub struct Planner {
     /// What happened and is not in the records yet, with the time of the event. A standby keeps it for when it takes over.
     pending: Vec<(Duration, NodeEvent)>,
     /// Histories that are to be stored.
-    outbox: BTreeMap<String, ToStore>,
+    pub(crate) outbox: BTreeMap<String, ToStore>,
     /// By node, keys that the API server refused because others manage them, and when that was.
     theirs: BTreeMap<String, (Duration, Vec<(String, String)>)>,
     /// Requests that were granted by the last plan, and since when: their status may not be written yet.
@@ -164,19 +164,9 @@ impl Planner {
             .is_some_and(|since| now.mono.saturating_sub(since) >= self.timing.settle)
     }
 
-    /// What is to be stored of a node, if anything is. What cannot be stored has to be given back.
-    pub fn take_to_store(&mut self, node: &str) -> Option<ToStore> {
-        self.outbox.remove(node)
-    }
-
-    /// It could not be stored: it is still to be, unless something newer has come meanwhile.
+    /// What was taken from the outbox could not be stored: it is still to be, unless something newer has come meanwhile.
     pub fn not_stored(&mut self, node: &str, waiting: ToStore) {
         self.outbox.entry(node.to_owned()).or_insert(waiting);
-    }
-
-    /// The nodes whose history is to be stored, and when that was asked for.
-    pub fn waiting_to_store(&mut self) -> impl Iterator<Item = (&String, &mut Option<Duration>)> {
-        self.outbox.iter_mut().map(|(node, waiting)| (node, &mut waiting.asked))
     }
 
     /// The API server refused an apply, because others manage these keys. They are left to them for a while.
@@ -203,10 +193,7 @@ impl Planner {
         let claims = Self::claims(observed);
         let domains = Arc::new(self.domains(observed, &claims));
         self.domains = Arc::clone(&domains);
-        let events: Vec<NodeEvent> = std::mem::take(&mut self.pending)
-            .into_iter()
-            .map(|(_, event)| event)
-            .collect();
+        let events = std::mem::take(&mut self.pending);
         let visibility = self.tracker.visibility();
         let clear = visibility == Visibility::Clear;
         if clear {
@@ -275,14 +262,9 @@ impl Planner {
 
     /// Declared beats learned.
     pub(crate) fn availability(&self, observed: &Observed, claims: &Claims, node: &str) -> Availability {
-        let host = claims.host.get(node).and_then(|name| find_host(observed, name));
-        let declared = host.and_then(|host| host.spec.availability);
-        let learned = || {
-            self.entries
-                .get(node)
-                .map_or(Availability::Unproven, |entry| entry.record.learned())
-        };
-        declared.unwrap_or_else(learned)
+        let declared = || find_host(observed, claims.host.get(node)?)?.spec.availability;
+        let learned = || Some(self.entries.get(node)?.record.learned());
+        declared().or_else(learned).unwrap_or_default()
     }
 
     pub(crate) fn liveness(&self, node: &str) -> LivenessStatus {

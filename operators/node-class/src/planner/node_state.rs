@@ -25,7 +25,7 @@ impl Shown {
 
 impl Planner {
     /// The records take over what happened and how long it lasted.
-    pub(super) fn account(&mut self, step: &Step<'_>, events: &[NodeEvent], plan: &mut Plan) {
+    pub(super) fn account(&mut self, step: &Step<'_>, events: &[(Duration, NodeEvent)], plan: &mut Plan) {
         let (observed, clear, now) = (step.observed, step.clear, step.now);
         for (name, node) in &observed.nodes {
             self.entries
@@ -33,7 +33,7 @@ impl Planner {
                 .or_insert_with(|| Box::new(Entry::new(Record::new(node.machine.clone()))));
         }
         let mut reported: BTreeMap<&str, Vec<&LivenessEvent>> = BTreeMap::new();
-        for (node, event) in events {
+        for (_, (node, event)) in events {
             reported.entry(node).or_default().push(event);
         }
         for (name, entry) in &mut self.entries {

@@ -137,11 +137,8 @@ impl TestCluster {
             if self.planner.loaded {
                 self.planner.look(now);
                 let plan = self.planner.plan(&self.observed, now);
-                let waiting = self.planner.waiting_to_store();
-                let waiting: Vec<String> = waiting.map(|(name, _)| name.clone()).collect();
-                for name in waiting {
-                    let status = self.planner.take_to_store(&name).unwrap().status;
-                    store(&name, &status);
+                for (name, waiting) in std::mem::take(&mut self.planner.outbox) {
+                    store(&name, &waiting.status);
                 }
                 last = plan;
             } else {
@@ -303,7 +300,7 @@ fn a_history_that_cannot_be_read_is_left_alone() {
         ["volatile"],
         "its classes work all the same"
     );
-    assert!(cluster.planner.take_to_store("gamer-1").is_none());
+    assert!(cluster.planner.outbox.remove("gamer-1").is_none());
 }
 
 /// As a process reads it.
@@ -324,14 +321,14 @@ fn what_could_not_be_stored_waits_unless_something_newer_does() {
         cluster.planner.entries.get_mut("mini-1").unwrap().dirty = true;
         cluster.second += 2;
         cluster.planner.plan(&cluster.observed, now(cluster.second));
-        cluster.planner.take_to_store("mini-1").unwrap()
+        cluster.planner.outbox.remove("mini-1").unwrap()
     };
     let (first, second) = (again(), again());
     assert_ne!(first, second);
     cluster.planner.not_stored("mini-1", second.clone());
     cluster.planner.not_stored("mini-1", first);
-    assert_eq!(cluster.planner.take_to_store("mini-1"), Some(second));
-    assert_eq!(cluster.planner.take_to_store("mini-1"), None);
+    assert_eq!(cluster.planner.outbox.remove("mini-1"), Some(second));
+    assert_eq!(cluster.planner.outbox.remove("mini-1"), None);
 }
 
 /// An outage must be stored at once, though something else of the node was stored a moment ago.
@@ -344,10 +341,9 @@ fn what_is_newer_than_the_last_request_is_asked_for_at_once() {
         cluster.planner.entries.get_mut("mini-1").unwrap().dirty = true;
         cluster.second += 2;
         cluster.planner.plan(&cluster.observed, now(cluster.second));
-        let mut waiting = cluster.planner.waiting_to_store();
-        let (_, asked) = waiting.find(|(name, _)| *name == "mini-1").unwrap();
-        assert_eq!(*asked, None, "{round}");
-        *asked = Some(Duration::from_secs(1));
+        let waiting = cluster.planner.outbox.get_mut("mini-1").unwrap();
+        assert_eq!(waiting.asked, None, "{round}");
+        waiting.asked = Some(Duration::from_secs(1));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::facts::SlimHistory;
 /// Writes what is to be stored of a node, if anything is.
 pub async fn reconcile(history: Arc<SlimHistory>, ctx: Arc<Context>) -> Result<Action, RequestError> {
     let name = history.name_any();
-    let Some(mut waiting) = ctx.planner.lock().take_to_store(&name) else {
+    let Some(mut waiting) = ctx.planner.lock().outbox.remove(&name) else {
         return Ok(Action::await_change());
     };
     waiting.status.observed_generation = history.metadata.generation;
