@@ -78,7 +78,7 @@ fn described(facts: &NodeFacts) -> Option<Vec<String>> {
     let mut lines: Vec<String> = facts.managers.ours().collect();
     if let Some(mark) = facts.annotations.get(OWNED_TAINTS) {
         lines.push(format!("taints {mark}"));
-        if is_out_of_service(facts) && facts.ready.status != Some(true) {
+        if is_out_of_service(facts) && !facts.is_ready() {
             lines.push(format!(
                 "({OUT_OF_SERVICE} stays while the node is down: take it off by hand when it is back)"
             ));
@@ -102,7 +102,7 @@ async fn free(api: &Api<SlimNode>, facts: NodeFacts) -> anyhow::Result<()> {
 
 /// The out-of-service taint of a node that is down stays, with its mark: what it released must not come back there.
 fn staying(facts: &NodeFacts) -> Vec<Taint> {
-    let down = facts.ready.status != Some(true);
+    let down = !facts.is_ready();
     let kept = facts.taints.iter().filter(|found| down && found.key == OUT_OF_SERVICE);
     kept.map(|found| taint(&found.key, found.value.as_deref(), &found.effect))
         .collect()

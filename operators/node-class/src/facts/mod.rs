@@ -115,6 +115,11 @@ impl NodeFacts {
         }
     }
 
+    /// Kubernetes calls it Ready.
+    pub fn is_ready(&self) -> bool {
+        self.ready.status == Some(true)
+    }
+
     /// Talos has cordoned it because it shuts down or reboots.
     pub fn talos_cordoned(&self) -> bool {
         self.annotations

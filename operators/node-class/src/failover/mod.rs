@@ -247,7 +247,7 @@ fn hold(case: &Case<'_>, failover: &Failover, proofs: &[Proof], timing: &Timing,
         let message = format!("it is a control-plane node, and {etcd}");
         return Some(Hold::unless_sure("QuorumAtRisk", &message, name));
     }
-    if case.node.ready.status == Some(true) {
+    if case.node.is_ready() {
         let message = "Kubernetes still calls it Ready, and would evict its pods without releasing them".to_owned();
         return Some(Hold::because("TooEarly", message));
     }

@@ -319,7 +319,7 @@ impl<'a> Assessment<'a> {
 
 /// It takes pods, were it not for taints and the like.
 fn takes(member: &Member<'_>) -> bool {
-    member.state == State::Up && member.node.ready.status == Some(true) && !member.node.unschedulable
+    member.state == State::Up && member.node.is_ready() && !member.node.unschedulable
 }
 
 /// Nothing says that it is off.

@@ -139,7 +139,7 @@ impl Votes {
     pub(super) fn of<'a>(members: impl IntoIterator<Item = &'a Member<'a>>) -> Self {
         let mut found = Self::default();
         for member in members {
-            let ready = member.node.ready.status == Some(true);
+            let ready = member.node.is_ready();
             found.up += usize::from(member.state == State::Up && ready);
             found.unknown += usize::from(member.state == State::Unknown || (member.state == State::Up && !ready));
         }

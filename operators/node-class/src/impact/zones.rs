@@ -57,7 +57,7 @@ impl Counts {
         for member in members.iter().filter(|member| counts(member)) {
             let zone = zones.entry(member.node.zone()).or_default();
             zone.counted += 1;
-            zone.not_ready += usize::from(!ready(member));
+            zone.not_ready += usize::from(!member.node.is_ready());
         }
         Self(zones)
     }
@@ -65,7 +65,7 @@ impl Counts {
     /// As it would be if this node went.
     pub(super) fn lose(&mut self, member: &Member<'_>) {
         if counts(member)
-            && ready(member)
+            && member.node.is_ready()
             && let Some(zone) = self.0.get_mut(&member.node.zone())
         {
             zone.not_ready += 1;
@@ -138,10 +138,6 @@ pub fn may_exclude<'a>(members: &[Member<'a>]) -> BTreeSet<&'a str> {
 /// It does not carry the exclude label; its value does not matter.
 fn counts(member: &Member<'_>) -> bool {
     !member.node.labels.contains_key(EXCLUDE_DISRUPTION)
-}
-
-fn ready(member: &Member<'_>) -> bool {
-    member.node.ready.status == Some(true)
 }
 
 fn steady(member: &Member<'_>) -> bool {

@@ -7,6 +7,7 @@ use super::{LivenessStatus, State};
 use crate::args::Timing;
 use crate::clock::Now;
 use crate::crd::history::Kind;
+use crate::facts::NodeFacts;
 
 /// What a judgement needs beside the node.
 #[derive(Clone, Copy, Debug)]
@@ -28,18 +29,13 @@ impl NodeLiveness {
     fn silent(&self, timing: &Timing, visibility: &VisibilityTracker) -> bool {
         let silence = self.silence(visibility);
         // Ready stays True while the controller manager is down.
-        let needed = if self.ready() {
+        let ready = self.facts.as_deref().is_some_and(NodeFacts::is_ready);
+        let needed = if ready {
             timing.grace.saturating_mul(2)
         } else {
             timing.grace
         };
         self.lease && silence >= needed
-    }
-
-    fn ready(&self) -> bool {
-        self.facts
-            .as_ref()
-            .is_some_and(|facts| facts.ready.status == Some(true))
     }
 
     /// Alive, but silent for longer than between renewals (10 s, retries after 7 s at most): it may be about to be judged.

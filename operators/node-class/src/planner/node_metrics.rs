@@ -20,7 +20,7 @@ impl Planner {
                 flapping: entry.record.is_flapping(),
                 out_of_service: {
                     let tainted = node.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
-                    tainted.then_some(node.ready.status == Some(true))
+                    tainted.then_some(node.is_ready())
                 },
                 cordoned: node.unschedulable && node.annotations.contains_key(CORDONED),
                 contended: self.contention.contended(name, now.mono).len(),

@@ -142,7 +142,7 @@ impl Planner {
             }
             return Vec::new();
         }
-        let back = liveness.state == State::Up && node.ready.status == Some(true);
+        let back = liveness.state == State::Up && node.is_ready();
         let by_us = entry.said == Some("OutOfServiceRemoved");
         entry.placed = ours || (entry.placed && !by_us && !back);
         let removed = absent && (marked || entry.placed);

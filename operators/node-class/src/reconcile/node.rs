@@ -80,7 +80,7 @@ fn note(ctx: &Context, facts: &NodeFacts, done: &PendingWrite) {
 /// True while it has to be checked again.
 async fn look_for_leftovers(ctx: &Context, facts: &NodeFacts) -> Result<bool, RequestError> {
     let failover = ctx.planner.lock().has(Feature::Failover);
-    if !failover || !is_out_of_service(facts) || facts.ready.status != Some(true) {
+    if !failover || !is_out_of_service(facts) || !facts.is_ready() {
         ctx.observed.lock().leftovers.remove(&facts.name);
         return Ok(false);
     }
