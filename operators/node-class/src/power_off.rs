@@ -54,9 +54,10 @@ pub struct Next {
 }
 
 impl Next {
-    fn only(off: OffRequest) -> Self {
+    /// Nothing has ended.
+    pub fn only(off: impl Into<Option<OffRequest>>) -> Self {
         Self {
-            off: Some(off),
+            off: off.into(),
             handled: None,
         }
     }
@@ -76,10 +77,7 @@ pub fn forced(request: &str) -> bool {
 
 pub fn decide(case: &Case<'_>, now: Timestamp) -> Next {
     if case.state == HostState::Unknown {
-        return Next {
-            off: case.off.cloned(),
-            handled: None,
-        };
+        return Next::only(case.off.cloned());
     }
     let back = |off: &OffRequest| case.state != HostState::Off && (off.phase == OffPhase::Off || rebooted(case, off));
     match (case.asked, case.off) {
@@ -101,26 +99,30 @@ fn rebooted(case: &Case<'_>, off: &OffRequest) -> bool {
     known.peek().is_some() && known.all(|same| !same)
 }
 
-/// A request is seen for the first time.
-fn begun(case: &Case<'_>, request: &str, now: Timestamp) -> Next {
-    let off = |phase| OffRequest {
-        request: request.to_owned(),
-        since: Time(now),
+/// A request for which nothing was done yet.
+fn request(asked: &str, since: Timestamp, phase: OffPhase) -> OffRequest {
+    OffRequest {
+        request: asked.to_owned(),
+        since: Time(since),
         phase,
         waiting: Vec::new(),
         boots: BTreeMap::new(),
-    };
-    if case.state == HostState::Off {
-        return Next::only(off(OffPhase::Off));
     }
-    if refused(case, request, false) {
-        return Next::only(off(OffPhase::Refused));
+}
+
+/// A request is seen for the first time.
+fn begun(case: &Case<'_>, asked: &str, now: Timestamp) -> Next {
+    if case.state == HostState::Off {
+        return Next::only(request(asked, now, OffPhase::Off));
+    }
+    if refused(case, asked, false) {
+        return Next::only(request(asked, now, OffPhase::Refused));
     }
     // What is left counts once the cordon is there: until then pods may still come.
     Next::only(OffRequest {
         waiting: lines(case.left.unwrap_or_default()),
         boots: case.boots.clone(),
-        ..off(OffPhase::Draining)
+        ..request(asked, now, OffPhase::Draining)
     })
 }
 
@@ -136,13 +138,8 @@ fn under_way(case: &Case<'_>, asked: &str, off: &OffRequest, now: Timestamp) -> 
     }
     let changed = asked != off.request;
     if refused(case, asked, off.phase == OffPhase::Refused && !changed) {
-        return Next::only(OffRequest {
-            request: asked.to_owned(),
-            since: if changed { Time(now) } else { off.since.clone() },
-            phase: OffPhase::Refused,
-            waiting: Vec::new(),
-            boots: BTreeMap::new(),
-        });
+        let since = if changed { now } else { off.since.0 };
+        return Next::only(request(asked, since, OffPhase::Refused));
     }
     if off.phase == OffPhase::Refused {
         return begun(case, asked, now);

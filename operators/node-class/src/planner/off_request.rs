@@ -58,10 +58,7 @@ impl Planner {
         let off = status.and_then(|status| status.off.as_ref());
         let asked = asked(host);
         if host.spec.suspend || !self.has(Feature::Drain) || (asked.is_none() && off.is_none()) {
-            return Next {
-                off: off.cloned(),
-                handled: None,
-            };
+            return Next::only(off.cloned());
         }
         let name = host.name_any();
         let present = nodes.iter().filter_map(|(node, liveness)| {
@@ -72,7 +69,7 @@ impl Planner {
         let long = self.timing.grace.saturating_mul(2);
         let judged = present.clone().map(|(_, facts, liveness)| match liveness.state {
             State::Unknown if liveness.silent < long => State::Unknown,
-            State::Unknown if facts.ready.status == Some(true) => State::Up,
+            State::Unknown if facts.is_ready() => State::Up,
             State::Unknown => State::Down,
             state => state,
         });
