@@ -15,13 +15,16 @@ pub fn get<'a>(pairs: &'a Pairs, key: &str) -> Option<&'a str> {
 /// does not know selects nothing: to act on too few objects is the safe side.
 pub fn matches<'a>(selector: &LabelSelector, get: impl Fn(&str) -> Option<&'a str>) -> bool {
     let equal = |(key, value): (&String, &String)| get(key) == Some(value.as_str());
-    let satisfied = |requirement: &LabelSelectorRequirement| satisfies(requirement, get(&requirement.key));
+    let satisfied = |one: &LabelSelectorRequirement| {
+        satisfies(&one.operator, one.values.as_deref().unwrap_or_default(), get(&one.key))
+    };
     selector.match_labels.iter().flatten().all(equal) && selector.match_expressions.iter().flatten().all(satisfied)
 }
 
-fn satisfies(requirement: &LabelSelectorRequirement, value: Option<&str>) -> bool {
-    let listed = |value: &str| requirement.values.iter().flatten().any(|allowed| allowed == value);
-    match requirement.operator.as_str() {
+/// Whether a value, if there is one, is what an operator demands with the values that are given with it.
+pub fn satisfies(operator: &str, given: &[String], value: Option<&str>) -> bool {
+    let listed = |value: &str| given.iter().any(|allowed| allowed == value);
+    match operator {
         "In" => value.is_some_and(listed),
         "NotIn" => !value.is_some_and(listed),
         "Exists" => value.is_some(),

@@ -1,4 +1,5 @@
 //! Which nodes a node selector selects.
+use hearth_reconciler::labels;
 use k8s_openapi::api::core::v1::{NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 
 use crate::facts::NodeFacts;
@@ -28,16 +29,12 @@ fn demanded(term: &NodeSelectorTerm) -> impl Iterator<Item = (&NodeSelectorRequi
 }
 
 fn satisfied(one: &NodeSelectorRequirement, value: Option<&str>) -> bool {
-    let mut given = one.values.iter().flatten();
+    let given = one.values.as_deref().unwrap_or_default();
     let number = |text: Option<&str>| text?.parse::<i64>().ok();
-    let numbers = || number(value).zip(number(one.values.iter().flatten().next().map(String::as_str)));
+    let numbers = || number(value).zip(number(given.first().map(String::as_str)));
     match one.operator.as_str() {
-        "In" => value.is_some_and(|value| given.any(|given| given == value)),
-        "NotIn" => value.is_none_or(|value| given.all(|given| given != value)),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
         "Gt" => numbers().is_some_and(|(value, given)| value > given),
         "Lt" => numbers().is_some_and(|(value, given)| value < given),
-        _ => false,
+        operator => labels::satisfies(operator, given, value),
     }
 }
