@@ -28,20 +28,19 @@ impl NodeLiveness {
             self.resolve(&remembered, view, out);
         }
         match (&self.verdict, &self.shown) {
-            (Verdict::Alive, Shown::Unknown) => {
-                let since = self.revived.unwrap_or(self.base);
-                self.show(Shown::Up, Some(since), view);
-            }
-            (Verdict::Alive, Shown::Down(outage)) => {
+            (Verdict::Alive, Shown::Unknown | Shown::Down(_)) => {
                 let mono = self.revived.unwrap_or(self.base);
-                self.back = Some(Box::new(Return {
-                    outage: outage.clone(),
-                    mono,
-                    at: None,
-                    length: mono.saturating_sub(outage.mono),
-                    reported: false,
-                }));
-                self.show(Shown::Up, Some(mono), view);
+                if let Shown::Down(outage) = &self.shown {
+                    self.back = Some(Box::new(Return {
+                        outage: outage.clone(),
+                        mono,
+                        at: None,
+                        length: mono.saturating_sub(outage.mono),
+                        reported: false,
+                    }));
+                }
+                self.shown = Shown::Up;
+                self.since = (Some(mono), wall(mono, view.now));
             }
             (Verdict::Silent(outage), Shown::Unknown | Shown::Up) => {
                 let outage = outage.clone();
@@ -57,11 +56,6 @@ impl NodeLiveness {
         if self.shown == Shown::Up {
             self.emit_boot(view, out);
         }
-    }
-
-    fn show(&mut self, shown: Shown, since: Option<Duration>, view: &View<'_>) {
-        self.shown = shown;
-        self.since = (since, since.map_or(self.since.1, |since| wall(since, view.now)));
     }
 
     fn emit_down(&mut self, mut outage: Box<Outage>, view: &View<'_>, out: &mut Vec<LivenessEvent>) {
@@ -122,15 +116,12 @@ pub(super) fn booted(then: &Machine, now: &Machine, planned: bool, down_at: Time
 /// What an outage was, now that it is over.
 fn returned(back: &Return, machine: &Machine, reboot_within: Duration) -> Kind {
     let then = &back.outage.machine;
+    let booted = differ(&then.boot_id, &machine.boot_id);
     if differ(&then.machine_id, &machine.machine_id) {
         Kind::Reinstall
-    } else if differ(&then.boot_id, &machine.boot_id) {
-        if back.length <= reboot_within {
-            Kind::Reboot
-        } else {
-            back.outage.kind
-        }
-    } else if then.boot_id.is_empty() || machine.boot_id.is_empty() {
+    } else if booted && back.length <= reboot_within {
+        Kind::Reboot
+    } else if booted || then.boot_id.is_empty() || machine.boot_id.is_empty() {
         back.outage.kind
     } else {
         Kind::Suspend

@@ -142,8 +142,7 @@ impl NodeLiveness {
             return false;
         }
         let first = self.version.is_empty();
-        self.version.clear();
-        self.version.push_str(version);
+        version.clone_into(&mut self.version);
         if first {
             return false;
         }

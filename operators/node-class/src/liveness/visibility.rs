@@ -77,10 +77,8 @@ impl VisibilityTracker {
 
     /// Loses visibility if the last proof is too old.
     fn check(&mut self, mono: Duration) {
-        if self
-            .proof
-            .is_some_and(|proof| mono.saturating_sub(proof) > self.blind_after)
-        {
+        let old = |proof| mono.saturating_sub(proof) > self.blind_after;
+        if self.proof.is_some_and(old) {
             self.lose();
         }
     }
