@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tokio::net::TcpStream;
 
+use crate::crd::NodeHost;
 use crate::crd::host::HostState;
 use crate::reconcile::Context;
 
@@ -27,16 +28,11 @@ pub async fn run(ctx: Arc<Context>) {
             continue;
         }
         let plan = ctx.plan();
-        let off = |name: &str| {
-            plan.hosts
-                .get(name)
-                .is_some_and(|status| status.state == Some(HostState::Off))
+        let silent = |host: &Arc<NodeHost>| {
+            let (name, address) = (host.name_any(), host.spec.address.clone()?);
+            (plan.hosts.get(&name)?.state == Some(HostState::Off)).then_some((name, address))
         };
-        let hosts = ctx.hosts.store.state();
-        let silent = hosts.iter().filter(|host| off(&host.name_any()));
-        let silent: Vec<(String, String)> = silent
-            .filter_map(|host| Some((host.name_any(), host.spec.address.clone()?)))
-            .collect();
+        let silent: Vec<_> = ctx.hosts.store.state().iter().filter_map(silent).collect();
         // All at once: one that does not answer must not delay the others.
         let answers = silent.into_iter().map(|(host, address)| async move {
             let answered = answers_at(&with_port(&address)).await;

@@ -42,8 +42,9 @@ impl Contention {
     pub fn held(&self, node: &NodeFacts, now: Duration) -> BTreeSet<String> {
         let account = self.nodes.get(&node.name).filter(|account| account.uid == node.uid);
         account
-            .map(|account| account.often(WINDOW, now).collect())
-            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|account| account.often(WINDOW, now))
+            .collect()
     }
 
     /// Notes what was written to a node (successfully) that looked as in `node` before.
@@ -81,8 +82,9 @@ impl Contention {
     pub fn contended(&self, node: &str, now: Duration) -> Vec<String> {
         let account = self.nodes.get(node);
         account
-            .map(|account| account.often(REPORTED, now).collect())
-            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|account| account.often(REPORTED, now))
+            .collect()
     }
 
     /// Drops nodes that do not exist, and what is too old to matter.
@@ -97,10 +99,7 @@ impl Contention {
     fn account(&mut self, node: &NodeFacts) -> &mut Account {
         let account = self.nodes.entry(node.name.clone()).or_default();
         if account.uid != node.uid {
-            *account = Account {
-                uid: node.uid.clone(),
-                ..Account::default()
-            };
+            (account.uid, account.written) = (node.uid.clone(), Vec::new());
         }
         account
     }

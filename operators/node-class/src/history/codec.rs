@@ -77,18 +77,15 @@ fn second(at: &Time) -> i64 {
 }
 
 fn current(status: &NodeHistoryStatus) -> Result<Option<Current>, Unreadable> {
-    let (state, since, known_until) = match (status.state, &status.since, &status.known_until) {
-        (None, None, None) => return Ok(None),
-        (Some(state), Some(since), Some(until)) if since <= until => (state, second(since), second(until)),
-        _ => {
-            return Err(Unreadable(
-                "state, since and knownUntil belong together, in this order".to_owned(),
-            ));
-        }
-    };
-    Ok(Some(Current {
-        state,
-        since,
-        known_until,
-    }))
+    match (status.state, &status.since, &status.known_until) {
+        (None, None, None) => Ok(None),
+        (Some(state), Some(since), Some(until)) if since <= until => Ok(Some(Current {
+            state,
+            since: second(since),
+            known_until: second(until),
+        })),
+        _ => Err(Unreadable(
+            "state, since and knownUntil belong together, in this order".to_owned(),
+        )),
+    }
 }

@@ -98,15 +98,11 @@ impl Record {
             Some((State::Unknown, since)) if since + SAME < at => self.enter(State::Up, at),
             // It was seen to be up before this was reported: its time is added already.
             Some((State::Up, _)) if planned && !was_planned => {
-                let planned = 1;
-                self.uptime.add(
-                    from,
-                    at,
-                    Sums {
-                        planned,
-                        ..Sums::default()
-                    },
-                );
+                let weight = Sums {
+                    planned: 1,
+                    ..Sums::default()
+                };
+                self.uptime.add(from, at, weight);
             }
             _ => {}
         }
@@ -147,23 +143,19 @@ impl Record {
 
     /// Whether a transition at this time would be dropped at once: it may have been there, and have been dropped.
     fn is_too_old(&self, at: i64) -> bool {
-        let oldest = self
-            .transitions
-            .first()
-            .filter(|_| self.transitions.len() >= TRANSITIONS);
-        oldest.is_some_and(|oldest| at <= seconds(oldest.at.0))
+        let before_all = |oldest: &Transition| at <= seconds(oldest.at.0);
+        self.transitions.len() >= TRANSITIONS && self.transitions.first().is_some_and(before_all)
     }
 
     /// If the node was up again before this time, the return from the open outage was never reported.
     fn end_if_up(&mut self, before: i64) {
-        let up = self.current.filter(|current| current.state == State::Up);
-        let Some(up) = up.map(|up| up.since).filter(|since| *since <= before) else {
-            return;
-        };
-        if let Some(index) = self.transitions.iter().rposition(is_open)
-            && seconds(self.transitions[index].at.0) < up
+        if let Some(up) = self.current
+            && up.state == State::Up
+            && up.since <= before
+            && let Some(index) = self.transitions.iter().rposition(is_open)
+            && seconds(self.transitions[index].at.0) < up.since
         {
-            self.end(index, up, self.transitions[index].kind);
+            self.end(index, up.since, self.transitions[index].kind);
         }
     }
 
