@@ -6,6 +6,7 @@ mod mass;
 mod nodes;
 mod property;
 mod restart;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
