@@ -91,9 +91,8 @@ pub(crate) fn ask(ctx: &Context, plan: &Plan, observed: &Observed, asked: &mut A
 
 /// But for the power, which others report.
 fn differs(stored: Option<&NodeHostStatus>, planned: &NodeHostStatus) -> bool {
-    let without_power = |stored: &NodeHostStatus| NodeHostStatus {
-        power: None,
-        ..stored.clone()
-    };
-    stored.map(without_power).as_ref() != Some(planned)
+    let Some(stored) = stored else { return true };
+    let mut stored = stored.clone();
+    stored.power = None;
+    stored != *planned
 }

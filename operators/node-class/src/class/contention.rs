@@ -42,9 +42,8 @@ impl Contention {
     pub fn held(&self, node: &NodeFacts, now: Duration) -> BTreeSet<String> {
         let account = self.nodes.get(&node.name).filter(|account| account.uid == node.uid);
         account
-            .into_iter()
-            .flat_map(|account| account.often(WINDOW, now))
-            .collect()
+            .map(|account| account.often(WINDOW, now).collect())
+            .unwrap_or_default()
     }
 
     /// Notes what was written to a node (successfully) that looked as in `node` before.
@@ -82,9 +81,8 @@ impl Contention {
     pub fn contended(&self, node: &str, now: Duration) -> Vec<String> {
         let account = self.nodes.get(node);
         account
-            .into_iter()
-            .flat_map(|account| account.often(REPORTED, now))
-            .collect()
+            .map(|account| account.often(REPORTED, now).collect())
+            .unwrap_or_default()
     }
 
     /// Drops nodes that do not exist, and what is too old to matter.

@@ -40,13 +40,10 @@ pub fn lockout(
     if !matches_any || class.spec.acknowledge.contains(&Acknowledgement::Lockout) {
         return None;
     }
-    let hard = class
-        .spec
-        .taints
-        .iter()
-        .map(|of| taint(&of.key, of.value.as_deref(), of.effect.as_str()));
-    hard.filter(|taint| taint.effect != SOFT)
-        .find_map(|taint| of_daemonsets(&taint, daemonsets).or_else(|| of_ourselves(&taint, others, own_tolerations)))
+    let taints = class.spec.taints.iter();
+    let taints = taints.map(|of| taint(&of.key, of.value.as_deref(), of.effect.as_str()));
+    let mut hard = taints.filter(|taint| taint.effect != SOFT);
+    hard.find_map(|taint| of_daemonsets(&taint, daemonsets).or_else(|| of_ourselves(&taint, others, own_tolerations)))
 }
 
 /// The effect that keeps nothing off.
@@ -88,18 +85,13 @@ fn of_ourselves(new: &Taint, others: &[&NodeFacts], own_tolerations: &[Toleratio
 
 /// Whether one of the tolerations is for the taint, and for good: who tolerates `NoExecute` for some seconds only has to go.
 pub fn tolerated(taint: &Taint, tolerations: &[Toleration]) -> bool {
-    tolerations.iter().any(|toleration| {
-        let [key, effect, value, operator] = [
-            &toleration.key,
-            &toleration.effect,
-            &toleration.value,
-            &toleration.operator,
-        ]
-        .map(|text| text.as_deref().unwrap_or_default());
+    tolerations.iter().any(|of| {
+        let [key, effect, value, operator] =
+            [&of.key, &of.effect, &of.value, &of.operator].map(|text| text.as_deref().unwrap_or_default());
         let (exists, equal) = (operator == "Exists", matches!(operator, "" | "Equal"));
         let key_fits = if key.is_empty() { exists } else { key == taint.key };
         let value_fits = exists || (equal && value == taint.value.as_deref().unwrap_or_default());
-        let lasts = taint.effect != "NoExecute" || toleration.toleration_seconds.is_none();
+        let lasts = taint.effect != "NoExecute" || of.toleration_seconds.is_none();
         key_fits && value_fits && lasts && (effect.is_empty() || effect == taint.effect)
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Refused, Subject, Wanted, keys, matching};
 use crate::crd;
-use crate::crd::class::{Acknowledgement, Effect, NodeClass};
+use crate::crd::class::{Acknowledgement, ClassTaint, Effect, NodeClass};
 use crate::facts::{NodeFacts, intern};
 
 /// Brings the classes together; `classes` are those without a problem ([`validate`](super::validate)), in any order.
@@ -169,30 +169,28 @@ impl<'a> Merge<'a, '_> {
     }
 
     /// What does not come from classes: where the node is, and how dependable it is.
-    fn finish(mut self) -> Wanted {
-        let subject = self.subject;
+    fn finish(self) -> Wanted {
+        let (subject, mut wanted) = (self.subject, self.wanted);
         let host = subject.host.unwrap_or(&subject.node.name);
         if keys::is_value(host) && !host.is_empty() {
-            self.wanted.labels.insert(intern(crd::HOST_LABEL), (intern(host), None));
+            wanted.labels.insert(intern(crd::HOST_LABEL), (intern(host), None));
         } else {
             let why = format!(
                 "`{host}` cannot be a label's value, which has at most 63 characters; claim the node by a NodeHost with a \
                  shorter name"
             );
             let key = format!("label {}", crd::HOST_LABEL);
-            self.wanted.refused.push(Refused::new(&key, None, why));
+            wanted.refused.push(Refused::new(&key, None, why));
         }
         let availability = intern(subject.availability.as_str());
-        self.wanted
+        wanted
             .labels
             .insert(intern(crd::AVAILABILITY_LABEL), (availability, None));
-        let wanted = &mut self.wanted;
-        wanted
-            .taints
-            .sort_by(|(a, _), (b, _)| (&a.key, a.effect.as_str()).cmp(&(&b.key, b.effect.as_str())));
+        let order = |(taint, _): &(ClassTaint, _)| (taint.key.clone(), taint.effect.as_str());
+        wanted.taints.sort_by_cached_key(order);
         wanted.classes.sort();
         wanted.refused.sort();
-        self.wanted
+        wanted
     }
 }
 

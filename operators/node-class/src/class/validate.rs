@@ -47,19 +47,16 @@ fn selector(spec: &NodeClassSpec) -> Option<String> {
 }
 
 fn memory(spec: &NodeClassSpec) -> Option<String> {
-    let (least, below) = (
-        spec.matches.memory_at_least.as_ref(),
-        spec.matches.memory_below.as_ref(),
-    );
+    let (least, below) = (&spec.matches.memory_at_least, &spec.matches.memory_below);
     for (name, quantity) in [("memoryAtLeast", least), ("memoryBelow", below)] {
-        if let Some(quantity) = quantity.filter(|quantity| facts::bytes(&quantity.0).is_none()) {
+        if let Some(quantity) = quantity.as_ref().filter(|quantity| facts::bytes(&quantity.0).is_none()) {
             return Some(format!(
                 "match.{name}: `{}` is no amount of memory such as 4500Mi or 8Gi",
                 quantity.0
             ));
         }
     }
-    let (least, below) = (facts::bytes(&least?.0)?, facts::bytes(&below?.0)?);
+    let (least, below) = (facts::bytes(&least.as_ref()?.0)?, facts::bytes(&below.as_ref()?.0)?);
     (least >= below).then(|| "match: memoryAtLeast must be less than memoryBelow, or no node can match".into())
 }
 

@@ -47,12 +47,8 @@ pub(super) fn apply(
 impl Side<'_> {
     /// What is ours and there.
     fn owned(&self) -> Map {
-        let ours = |(key, _): &(&Text, &Text)| self.ours.contains(*key);
-        self.present
-            .iter()
-            .filter(ours)
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect()
+        let ours = self.present.iter().filter(|(key, _)| self.ours.contains(*key));
+        ours.map(|(key, value)| (key.to_string(), value.to_string())).collect()
     }
 
     fn set(&self, node: &NodeFacts, all: &Wanted, only_add: bool, refused: &mut Vec<Refused>) -> Map {
@@ -62,11 +58,8 @@ impl Side<'_> {
         // Talos would put it back.
         let frozen = |key: &String| all.frozen.contains(&format!("{} {key}", self.kind));
         let stays = |key: &String| only_add || frozen(key) || talos.contains(key);
-        let mut set: Map = owned
-            .iter()
-            .filter(|(key, _)| stays(key))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
+        let mut set = owned.clone();
+        set.retain(|key, _| stays(key));
         for (key, (value, class)) in self.wanted {
             let shown = format!("{} {key}", self.kind);
             let mut refuse = |why: String| refused.push(Refused::new(&shown, class.as_deref(), why));

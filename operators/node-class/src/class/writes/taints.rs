@@ -26,22 +26,13 @@ pub(super) fn patch(
         return None;
     };
     let talos = List::Taints.keys(node, refused);
-    let is_ours = |taint: &&Taint| mark.owns(taint);
-    let ours: BTreeMap<Id, &Taint> = node
-        .taints
-        .iter()
-        .filter(is_ours)
-        .map(|taint| (id(taint), taint))
-        .collect();
-    let theirs: Vec<&Taint> = node.taints.iter().filter(|taint| !is_ours(taint)).collect();
+    let (ours, theirs): (Vec<Taint>, Vec<Taint>) = node.taints.iter().cloned().partition(|taint| mark.owns(taint));
+    let ours: BTreeMap<Id, Taint> = ours.into_iter().map(|taint| (id(&taint), taint)).collect();
 
     let frozen = |(key, effect): &Id| wanted.frozen.contains(&taint_key(key, effect));
     let stays = |id: &Id| only_add || frozen(id) || talos.contains(&id.0);
-    let mut kept: BTreeMap<Id, Taint> = ours
-        .iter()
-        .filter(|(id, _)| stays(id))
-        .map(|(id, taint)| (id.clone(), (*taint).clone()))
-        .collect();
+    let mut kept = ours.clone();
+    kept.retain(|id, _| stays(id));
     // Marks of taints that were taken away and are not put back yet.
     let mut missing: BTreeMap<Id, String> = BTreeMap::new();
     for (taint, class) in desired(wanted, extra) {
@@ -64,7 +55,7 @@ pub(super) fn patch(
             }
         } else if let Some(there) = ours.get(&id).filter(|there| value(there) == value(&taint)) {
             // As it stands: with the time at which it was added, by which evictions are reckoned.
-            kept.insert(id, (*there).clone());
+            kept.insert(id, there.clone());
         } else if held && !ours.contains_key(&id) {
             missing.extend(mark.0.get_key_value(&id).map(|(id, value)| (id.clone(), value.clone())));
         } else {
@@ -76,13 +67,9 @@ pub(super) fn patch(
     }
     let marked = kept.iter().map(|(id, taint)| (id.clone(), value(taint).to_owned()));
     let next = OwnedTaints(missing.into_iter().chain(marked).collect());
-    let unchanged = kept.len() == ours.len() && kept.iter().all(|(id, taint)| ours.get(id) == Some(&taint));
-    (!unchanged || mark != next).then(|| {
-        (
-            theirs.into_iter().cloned().chain(kept.into_values()).collect(),
-            next.text(),
-        )
-    })
+    let differs = kept != ours || mark != next;
+    let all = theirs.into_iter().chain(kept.into_values());
+    differs.then(|| (all.collect(), next.text()))
 }
 
 /// What should be there: `extra` before what classes want, once for each key and effect.
