@@ -213,8 +213,14 @@ async fn a_quota_is_throttled_with_the_pause_that_the_server_names() {
         failure = read(&connection, "app").await.err().or(failure);
     }
     let failure = failure.unwrap();
+    assert_eq!((failure.reason, failure.retry_after), (Reason::Throttled, None));
+
+    // The server names a pause only if it is told to.
+    let headers = json!({ "enable_rate_limit_response_headers": true });
+    api.post("sys/quotas/config", headers).await.unwrap();
+    let failure = read(&connection, "app").await.err().unwrap();
     assert_eq!(failure.reason, Reason::Throttled);
-    assert!(failure.retry_after.is_some(), "no Retry-After");
+    assert!(failure.retry_after.unwrap() <= Duration::from_mins(1), "{failure:?}");
 }
 
 #[tokio::test]

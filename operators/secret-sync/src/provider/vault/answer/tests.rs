@@ -282,7 +282,7 @@ fn no_bytes_end_the_process() {
                 }
             }
         }
-        let status = *random.choice([200, 200, 404, 404, 403, 503, 307]).unwrap();
+        let status = random.choice([200, 200, 404, 404, 403, 503, 307]).unwrap();
         read_all(status, &body);
     }
 }
