@@ -11,6 +11,7 @@ mod demo_install;
 mod dns_sync;
 mod environment;
 mod events;
+pub mod fake_key_vault;
 pub mod fake_route53;
 mod install;
 mod local_operator;
