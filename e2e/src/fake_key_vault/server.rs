@@ -212,16 +212,20 @@ async fn serve(control: Control, request: Request<Incoming>) -> Result<Response<
     let request = whole(request).await?;
     let route = Route::of(&request);
     let token = bearer(&request);
+    let (start, application) = {
+        let state = control.state();
+        (state.start, token.and_then(|token| state.holder(token)))
+    };
     let mut call = Call {
         at,
-        since_start: at.saturating_duration_since(control.state().start),
+        since_start: at.saturating_duration_since(start),
         took: Duration::ZERO,
         kind: route.kind,
         host: route.host.clone(),
         name: route.name.clone(),
         version: route.version.clone(),
         with_token: token.is_some(),
-        application: token.and_then(|token| control.state().holder(token)),
+        application,
         status: 0,
         code: None,
     };

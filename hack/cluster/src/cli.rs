@@ -31,7 +31,7 @@ enum Command {
     Kubeconfig,
     /// Print the address under which pods reach servers on this machine
     HostAddress,
-    /// Print the path of a pinned tool, which is built first if it is missing: kubectl, helm, `moto_server`, bao …
+    /// Print the path of a pinned tool, which is built first if it is missing: kubectl, helm, `moto_server`, bao, `azure_python` …
     Tool { name: String },
     /// Switch nodes off and on, or suspend or disconnect them
     Node {
@@ -156,6 +156,7 @@ fn tool(name: &str) -> Result<PathBuf> {
     match name {
         "kubectl" => Ok(go_tools::ensure("kubernetes")?.with_file_name("kubectl")),
         "moto_server" => packages::moto_server(),
+        "azure_python" => packages::azure_python(),
         "bao" => packages::openbao(),
         name => go_tools::ensure(name),
     }

@@ -143,6 +143,11 @@ pub fn openbao() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// The path of a Python that has Microsoft's clients of Key Vault, from `hack/tools/azure-sdk-python`.
+pub fn azure_python() -> Result<PathBuf> {
+    Ok(python_venv("azure-sdk-python")?.join("bin/python"))
+}
+
 /// A virtual environment made from the pinned, hashed `hack/tools/<name>/requirements.txt`, once for each content of that.
 fn python_venv(name: &str) -> Result<PathBuf> {
     let requirements = &workspace::root().join("hack/tools").join(name).join("requirements.txt");

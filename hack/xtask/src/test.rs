@@ -58,11 +58,13 @@ fn all(steps: &mut Steps, args: &Args) -> Result<()> {
     })?;
     steps.step("unit tests", || {
         let (moto, openbao) = (packages::moto_server()?, packages::openbao()?);
+        let azure_python = packages::azure_python()?;
         build::run(
             build::cargo("test", &[host])?
                 .args(["--quiet", "--workspace"])
                 .env("HEARTH_MOTO", moto)
-                .env("HEARTH_OPENBAO", openbao),
+                .env("HEARTH_OPENBAO", openbao)
+                .env("HEARTH_AZURE_PYTHON", azure_python),
         )
     })?;
     steps.step("dependencies", dependencies::check)?;
