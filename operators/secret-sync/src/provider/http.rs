@@ -140,7 +140,8 @@ impl Answer {
     }
 }
 
-fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
+/// [`Answer::retry_after`] at this time.
+pub(super) fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
     let value = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
     if value.bytes().all(|byte| byte.is_ascii_digit()) {
         return value.parse().ok().map(Duration::from_secs);
