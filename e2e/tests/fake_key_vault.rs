@@ -53,7 +53,10 @@ async fn microsofts_clients_find_what_they_find_at_azure() {
     })
     .await
     .unwrap();
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, error) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{out}\n{error}");
     assert_eq!(out.matches("as expected").count(), 9, "{out}\n{error}");
 }

@@ -58,7 +58,10 @@ struct UpdateBody {
 
 /// What an import makes: prepared before the vault is locked, since `openssl` takes its time.
 pub(super) async fn prepare(request: &Request<Bytes>) -> Result<Version, Answer> {
-    let content_type = request.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    let content_type = request
+        .headers()
+        .get("content-type")
+        .and_then(|kind| kind.to_str().ok());
     let body: ImportBody = input::body(content_type, request.body())?;
     let asked = body.policy.secret_props.content_type.as_deref();
     let invalid = |words: &str| Answer::bad_parameter(words);
@@ -70,7 +73,9 @@ pub(super) async fn prepare(request: &Request<Bytes>) -> Result<Version, Answer>
             .decode(&body.value)
             .map_err(|_| invalid("The specified X.509 certificate content is not base64"))?
     };
-    let pem = std::str::from_utf8(&bytes).ok().filter(|text| text.contains("-----BEGIN "));
+    let pem = std::str::from_utf8(&bytes)
+        .ok()
+        .filter(|text| text.contains("-----BEGIN "));
     let bundle = match (pem, asked) {
         (Some(pem), Some(PEM)) => openssl::bundle_of_pem(pem, body.preserve_order).await,
         (None, None | Some(PKCS12)) => openssl::bundle_of_pfx(&bytes, body.pwd.as_deref().unwrap_or_default()).await,
@@ -103,12 +108,7 @@ pub(super) fn version_of(bundle: Bundle, content_type: &str) -> Version {
 }
 
 /// Carries out a call on certificates; `imported` is what an import has prepared.
-pub(super) fn act(
-    vault: &mut Vault,
-    route: &Route,
-    request: &Request<Bytes>,
-    imported: Option<Version>,
-) -> Outcome {
+pub(super) fn act(vault: &mut Vault, route: &Route, request: &Request<Bytes>, imported: Option<Version>) -> Outcome {
     let base = route.base();
     let name = route.name.as_deref().unwrap_or_default();
     let current = |entry: &Entry| entry.deleted.is_none() && entry.is_certificate();
@@ -150,7 +150,10 @@ pub(super) fn act(
         Kind::DeleteCertificate => entry.deleted = Some(now()),
         Kind::RecoverDeletedCertificate => entry.deleted = None,
         Kind::UpdateCertificate => {
-            let content_type = request.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+            let content_type = request
+                .headers()
+                .get("content-type")
+                .and_then(|kind| kind.to_str().ok());
             update(entry, route, input::body(content_type, request.body())?)?;
         }
         Kind::GetCertificate | Kind::GetDeletedCertificate => {}

@@ -36,10 +36,7 @@ pub(super) struct State {
 impl State {
     /// Takes the faults that hit a call, counting them down.
     pub(super) fn faults(&mut self, kind: Kind, name: Option<&str>, may_act: bool) -> Vec<Fault> {
-        let hit = self
-            .rules
-            .iter_mut()
-            .filter(|(_, rule)| rule.hits(kind, name, may_act));
+        let hit = self.rules.iter_mut().filter(|(_, rule)| rule.hits(kind, name, may_act));
         let faults = hit
             .map(|(id, rule)| {
                 *self.hits.entry(*id).or_default() += 1;

@@ -75,7 +75,10 @@ impl Entra {
                 "The endpoint only accepts POST requests. Received a GET request.",
             ));
         }
-        let content_type = request.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+        let content_type = request
+            .headers()
+            .get("content-type")
+            .and_then(|kind| kind.to_str().ok());
         let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
         let form = match std::str::from_utf8(request.body()) {
             Ok(text) if kind.trim() == "application/x-www-form-urlencoded" => input::pairs(text),
@@ -180,7 +183,9 @@ impl Entra {
                 400,
                 "invalid_request",
                 900_023,
-                &format!("Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain."),
+                &format!(
+                    "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain."
+                ),
             ));
         }
         if self.has_tenant(tenant) {

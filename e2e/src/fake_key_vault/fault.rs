@@ -76,7 +76,10 @@ impl Fault {
     /// An error of a vault without an inner code.
     pub fn status(status: u16) -> Self {
         let (code, message) = match status {
-            429 => ("Throttled", "Request was not processed because too many requests were received."),
+            429 => (
+                "Throttled",
+                "Request was not processed because too many requests were received.",
+            ),
             503 => ("ServiceUnavailable", "The service is unavailable."),
             _ => ("InternalServerError", "An internal error occurred."),
         };

@@ -70,8 +70,7 @@ pub(super) fn api_version(query: &[(String, String)]) -> Result<&str, Answer> {
 
 /// Names of secrets and certificates: `^[0-9A-Za-z-]{1,127}$`.
 pub(super) fn check_name(name: &str) -> Result<(), Answer> {
-    let fits = (1..=127).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let fits = (1..=127).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if fits {
         Ok(())
     } else {

@@ -53,7 +53,14 @@ pub(super) async fn certificate(
     tokio::fs::write(directory.join("openssl.cnf"), CONFIG).await?;
     let (key, out) = (format!("{name}.key"), format!("{name}.crt"));
     let mut arguments = vec!["req", "-x509", "-config", "openssl.cnf", "-newkey", "ec", "-pkeyopt"];
-    arguments.extend(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650", "-subj", subject]);
+    arguments.extend([
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "3650",
+        "-subj",
+        subject,
+    ]);
     arguments.extend(["-keyout", &key, "-out", &out]);
     let issuer = issuer.map(|issuer| (format!("{issuer}.crt"), format!("{issuer}.key")));
     if let Some((certificate, key)) = &issuer {
@@ -131,7 +138,14 @@ async fn bundle(path: &Path, password: &str, pem: Option<String>) -> Result<Bund
     openssl(
         path,
         &[
-            "pkcs12", "-export", "-in", "ordered.pem", "-passout", "pass:", "-out", "open.pfx",
+            "pkcs12",
+            "-export",
+            "-in",
+            "ordered.pem",
+            "-passout",
+            "pass:",
+            "-out",
+            "open.pfx",
         ],
     )
     .await?;

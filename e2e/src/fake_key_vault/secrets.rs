@@ -53,7 +53,10 @@ pub(super) fn act(vault: &mut Vault, route: &Route, request: &Request<Bytes>, ap
     if let Some(version) = &route.version {
         input::check_version(version)?;
     }
-    let content_type = request.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    let content_type = request
+        .headers()
+        .get("content-type")
+        .and_then(|kind| kind.to_str().ok());
     match route.kind {
         Kind::GetSecret => get(vault, route, name, api_version),
         Kind::SetSecret => set(vault, &base, name, input::body(content_type, request.body())?),
@@ -159,7 +162,10 @@ fn update(vault: &mut Vault, route: &Route, name: &str, body: UpdateBody) -> Out
         version.updated = now();
     }
     let version = find(entry, Some(&id)).ok_or_else(|| not_found(name, wanted))?;
-    Ok(Answer::json(200, &Value::Object(item(entry, version, &route.base(), true))))
+    Ok(Answer::json(
+        200,
+        &Value::Object(item(entry, version, &route.base(), true)),
+    ))
 }
 
 fn delete(vault: &mut Vault, base: &str, name: &str) -> Outcome {
@@ -183,7 +189,10 @@ fn deleted_secret(entry: &Entry, base: &str) -> Map<String, Value> {
 pub(super) fn find<'a>(entry: &'a Entry, version: Option<&str>) -> Option<&'a Version> {
     match version {
         None => entry.newest(),
-        Some(id) => entry.versions.iter().find(|version| version.id.eq_ignore_ascii_case(id)),
+        Some(id) => entry
+            .versions
+            .iter()
+            .find(|version| version.id.eq_ignore_ascii_case(id)),
     }
 }
 
@@ -307,7 +316,12 @@ pub(super) fn not_found(name: &str, version: Option<&str>) -> Answer {
 }
 
 fn deleted_not_found(name: &str) -> Answer {
-    Answer::error(404, "SecretNotFound", &format!("Deleted Secret not found: {name}"), None)
+    Answer::error(
+        404,
+        "SecretNotFound",
+        &format!("Deleted Secret not found: {name}"),
+        None,
+    )
 }
 
 /// A secret that belongs to a certificate is changed through the certificate.

@@ -60,7 +60,8 @@ impl FakeKeyVault {
         let addr = listener.local_addr()?;
         let control = Control::new(&options.hosts, options.application, options.resource);
         let acceptor = TlsAcceptor::from(identity.config);
-        let mut tasks = vec![tokio::spawn(listen_until_dropped(listener, addr, acceptor, control.clone())).abort_handle()];
+        let mut tasks =
+            vec![tokio::spawn(listen_until_dropped(listener, addr, acceptor, control.clone())).abort_handle()];
         let mut control_addr = None;
         if let Some(listen) = options.control {
             let listener = bind(listen).await?;
@@ -159,7 +160,10 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, control: Control) 
         }
     };
     let service = service_fn(|request| serve(control.clone(), request));
-    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+    if let Err(error) = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+    {
         debug!(%error, "a connection ended");
     }
 }
@@ -177,7 +181,11 @@ async fn serve_control(listener: TcpListener, control: Control) {
                     respond(&admin::answer(&control, &request).await, &[])
                 }
             });
-            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
     }
 }
@@ -243,7 +251,11 @@ async fn serve(control: Control, request: Request<Incoming>) -> Result<Response<
     } else if let Some(answer) = faults.iter().find_map(Fault::answer) {
         Some(answer)
     } else {
-        Some(act(&control, &route, &request, &mut call).await.unwrap_or_else(|error| error))
+        Some(
+            act(&control, &route, &request, &mut call)
+                .await
+                .unwrap_or_else(|error| error),
+        )
     };
     if let Some(answer) = &answer {
         call.status = answer.status;
@@ -273,7 +285,12 @@ async fn act(control: &Control, route: &Route, request: &Request<Bytes>, call: &
         _ => {}
     }
     if !control.state().vaults.contains_key(route.host_name()) {
-        return Err(Answer::error(421, "MisdirectedRequest", "the fake has no such vault", None));
+        return Err(Answer::error(
+            421,
+            "MisdirectedRequest",
+            "the fake has no such vault",
+            None,
+        ));
     }
     if call.application.is_none() {
         return Err(challenge(control, route, call.with_token));

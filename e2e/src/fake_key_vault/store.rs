@@ -174,14 +174,11 @@ impl Vault {
 
     /// Adds a version. The name of a deleted object cannot be used again until it is recovered or purged.
     pub(super) fn add(&mut self, name: &str, version: Version) -> Result<&Entry, Answer> {
-        let entry = self
-            .entries
-            .entry(name.to_ascii_lowercase())
-            .or_insert_with(|| Entry {
-                name: name.to_owned(),
-                versions: Vec::new(),
-                deleted: None,
-            });
+        let entry = self.entries.entry(name.to_ascii_lowercase()).or_insert_with(|| Entry {
+            name: name.to_owned(),
+            versions: Vec::new(),
+            deleted: None,
+        });
         if entry.deleted.is_some() {
             return Err(Answer::error(
                 409,

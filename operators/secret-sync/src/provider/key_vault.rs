@@ -187,9 +187,7 @@ impl KeyVault {
         match transport::stop(error) {
             Some(Stop::Failed(failure)) => failure.clone(),
             Some(Stop::Refused(answer)) => classify::vault(host, asked, answer, jiff::Timestamp::now()),
-            Some(Stop::LoginRefused(answer)) => {
-                classify::login(&self.checked, answer, jiff::Timestamp::now())
-            }
+            Some(Stop::LoginRefused(answer)) => classify::login(&self.checked, answer, jiff::Timestamp::now()),
             Some(Stop::TokenRefused) => classify::token_refused(host),
             // What the SDK could not read: its words may be the server's.
             None => classify::unreadable(host),

@@ -71,7 +71,10 @@ pub(super) fn vault(host: &str, asked: Asked<'_>, answer: &Answer, now: jiff::Ti
             Reason::BadAnswer,
             format!("{host} answers 404 for {what}, but not as a Key Vault does; is vaultURL right?"),
         ),
-        429 => (Reason::Throttled, format!("{host} is throttling: too many calls to this vault (429)")),
+        429 => (
+            Reason::Throttled,
+            format!("{host} is throttling: too many calls to this vault (429)"),
+        ),
         408 | 500.. => (Reason::ServerError, format!("{host} answers {what} with {status}")),
         300..=399 => (
             Reason::BadAnswer,
@@ -105,7 +108,10 @@ fn forbidden(host: &str, asked: Asked<'_>, code: &str, inner: &str, text: Option
             Reason::KeyDisabled,
             format!("{host}: {what} is disabled in the version that was asked for; enable it or set another version"),
         ),
-        "SecretExpired" => (Reason::KeyExpired, format!("{host}: {what} has expired; store a new version")),
+        "SecretExpired" => (
+            Reason::KeyExpired,
+            format!("{host}: {what} has expired; store a new version"),
+        ),
         "SecretNotYetValid" | "SecretNotActive" => (
             Reason::KeyNotYetValid,
             format!("{host}: {what} is not valid yet; wait for its activation date, or change it"),
@@ -113,11 +119,15 @@ fn forbidden(host: &str, asked: Asked<'_>, code: &str, inner: &str, text: Option
         "ForbiddenByFirewall" => return firewall(host, text.and_then(client_address)),
         "ForbiddenByConnection" => (
             Reason::ForbiddenByFirewall,
-            format!("{host} takes no calls from public networks; allow them for this address, or use a private endpoint"),
+            format!(
+                "{host} takes no calls from public networks; allow them for this address, or use a private endpoint"
+            ),
         ),
         "ForbiddenByPolicy" | "AccessDenied" => (
             Reason::Denied,
-            format!("{host} denies {what}: the access policy of the service principal needs the permission Get for secrets"),
+            format!(
+                "{host} denies {what}: the access policy of the service principal needs the permission Get for secrets"
+            ),
         ),
         "ForbiddenByRbac" => (
             Reason::Denied,
@@ -169,7 +179,9 @@ pub(super) fn login(checked: &Checked, answer: &Answer, now: jiff::Timestamp) ->
     let is_entra = body.is_some_and(|body| !body.error.is_empty());
     let (reason, message) = match (status, number) {
         // "A transient error has occurred"
-        (_, Some(90_033)) | (408 | 500.., _) => (Reason::ServerError, format!("{host} answers the login with {status}")),
+        (_, Some(90_033)) | (408 | 500.., _) => {
+            (Reason::ServerError, format!("{host} answers the login with {status}"))
+        }
         (429, _) => (Reason::Throttled, format!("{host} is throttling logins (429)")),
         (_, Some(number)) => refused(checked, number),
         (_, None) if is_entra => (Reason::LoginRefused, format!("{host} refuses the login ({status})")),

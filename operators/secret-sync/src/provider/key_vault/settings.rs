@@ -47,7 +47,8 @@ pub(super) fn check(settings: Settings) -> Result<Checked, String> {
     let client_id = settings.client_id;
     if !is_uuid(&client_id) {
         return Err(
-            "azureKeyVault.servicePrincipal.clientID: it must be the application's id (a UUID), not its name".to_owned(),
+            "azureKeyVault.servicePrincipal.clientID: it must be the application's id (a UUID), not its name"
+                .to_owned(),
         );
     }
     Ok(Checked {
@@ -77,7 +78,9 @@ fn client_secret(text: &str) -> Result<String, String> {
     }
     // Entra shows an id beside each secret, and people copy that.
     if is_uuid(secret) {
-        return Err(format!("{field} is a UUID: this is the id of the secret, not its value"));
+        return Err(format!(
+            "{field} is a UUID: this is the id of the secret, not its value"
+        ));
     }
     Ok(secret.to_owned())
 }
@@ -152,7 +155,8 @@ pub(super) fn is_version(text: &str) -> bool {
 /// Checks what goes into the path, which the SDK does not escape. No call is made for what does not fit.
 pub(super) fn check_key(key: &ObjectKey) -> Result<(), Failure> {
     let name = &key.name;
-    let is_name = (1..=127).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_name =
+        (1..=127).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !is_name {
         let message = "a Key Vault secret has a name of 1 to 127 letters, digits and '-'; there is none with this name";
         return Err(Failure::new(Reason::KeyMissing, message));

@@ -97,7 +97,9 @@ impl Transport {
         let to_authority = self.check(request)?;
         let has_token = request.headers().get_optional_str(&AUTHORIZATION_OF_SDK).is_some();
         let sent = into_reqwest(request).ok_or_else(|| not_sent("the SDK has made a request that is no HTTP"))?;
-        let answer = send(&self.client, sent).await.map_err(|failure| self.unsent(failure, to_authority))?;
+        let answer = send(&self.client, sent)
+            .await
+            .map_err(|failure| self.unanswered(failure, to_authority))?;
         let succeeded = answer.status.is_success();
         let mut headers = Headers::new();
         if to_authority {
@@ -116,13 +118,21 @@ impl Transport {
             return Err(Stop::Refused(answer));
         }
         // Of an accepted answer the SDK needs no header.
-        Ok(AsyncRawResponse::from_bytes(answer.status.as_u16().into(), headers, answer.body))
+        Ok(AsyncRawResponse::from_bytes(
+            answer.status.as_u16().into(),
+            headers,
+            answer.body,
+        ))
     }
 
     /// A vault has a name of its own: what DNS says of it may be about the vault. It may as well be the line, so it is an outage.
-    fn unsent(&self, mut failure: Failure, to_authority: bool) -> Stop {
+    /// A login has no large answer.
+    fn unanswered(&self, mut failure: Failure, to_authority: bool) -> Stop {
         if !to_authority && failure.message.ends_with("its name cannot be resolved") {
             failure.message += "; is the vault's name right, and does it still exist?";
+        }
+        if to_authority && failure.reason == Reason::TooLarge {
+            failure = classify::no_token(&self.checked);
         }
         Stop::Failed(failure)
     }
@@ -139,7 +149,9 @@ impl Transport {
         if matches!(request.method(), Method::Post) && host == checked.authority_host && url.path() == token_path {
             return match request.body() {
                 Body::Bytes(form) if !has_token && asks_for(form, &checked.resource) => Ok(true),
-                _ => Err(not_sent("the SDK has asked for a token for something else than Key Vault")),
+                _ => Err(not_sent(
+                    "the SDK has asked for a token for something else than Key Vault",
+                )),
             };
         }
         let is_read = matches!(request.method(), Method::Get) && request.body().is_empty() == Some(true);
@@ -192,7 +204,7 @@ struct TokenAnswer {
 }
 
 /// Whether an answer is a token that the SDK can use and a header can carry.
-fn check_token(body: &[u8]) -> Result<(), ()> {
+pub(super) fn check_token(body: &[u8]) -> Result<(), ()> {
     let answer: TokenAnswer = serde_json::from_slice(body).map_err(drop)?;
     let token = &answer.access_token;
     let fits = (1..=LONGEST_TOKEN).contains(&answer.expires_in)
