@@ -102,7 +102,7 @@ async fn connection(
     let mut server = TcpStream::connect(server).await?;
     let (mut server_read, mut server_write) = server.split();
     let mut closing = modes.clone();
-    let closed = closing.wait_for(|mode| *mode == Mode::Closed);
+    let closed = async { closing.wait_for(|mode| *mode == Mode::Closed).await.is_ok() };
     let (answers, answered) = tokio::sync::oneshot::channel();
     let upstream = async {
         let mut buffer = vec![0; 16 * 1024];
@@ -136,7 +136,7 @@ async fn connection(
     let downstream = async {
         tokio::select! {
             copied = copy(&mut server_read, &mut client_write) => return copied.map(drop),
-            Ok(_) = closed => return Ok(()),
+            _ = closed => return Ok(()),
             answer = answered => {
                 let Ok(answer) = answer else { return std::future::pending().await };
                 client_write.write_all(answer.as_bytes()).await?;

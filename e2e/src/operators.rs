@@ -3,10 +3,10 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::operator::{Operator, Part};
-use crate::{dns_sync, node_class};
+use crate::{dns_sync, node_class, secret_sync};
 
 /// All operators.
-pub const OPERATORS: &[&Operator] = &[&dns_sync::OPERATOR, &node_class::OPERATOR];
+pub const OPERATORS: &[&Operator] = &[&dns_sync::OPERATOR, &node_class::OPERATOR, &secret_sync::OPERATOR];
 
 /// The operator with this name.
 pub fn find(name: &str) -> Result<&'static Operator> {

@@ -90,6 +90,20 @@ pub(crate) const OPERATORS: &[Operator] = &[
         // `home-1` is the machine of every cluster, two stay on, two are a desktop's.
         demo_machines: &["home-1", "mini-1", "mini-2", "talos03", "talos08"],
     },
+    Operator {
+        name: "secret-sync",
+        package: "hearth-secret-sync",
+        crd_group: "secrets.hearth.home.arpa",
+        tools: &[],
+        parts: &[Part {
+            name: "secrets",
+            about: "secret-sync; a real OpenBao that goes away, is emptied and refuses",
+            machines: &[],
+            in_test: true,
+            minutes: 8,
+        }],
+        demo_machines: &[],
+    },
 ];
 
 /// The operator of this name. An error names those that there are.

@@ -113,7 +113,8 @@ mod tests {
     }
 
     async fn version(reads: &Reads, calls: &AtomicUsize, not_before: Option<Instant>) -> String {
-        let answer = reads.get(&key("a"), not_before, |began| async move {
+        let key = key("a");
+        let answer = reads.get(&key, not_before, |began| async move {
             tokio::time::sleep(Duration::from_millis(10)).await;
             began.now();
             tokio::time::sleep(Duration::from_secs(1)).await;

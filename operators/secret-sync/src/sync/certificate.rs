@@ -8,7 +8,6 @@ use jiff::tz::TimeZone;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use webpki::EndEntityCert;
 
 use super::Problem;
 use crate::provider::Reason;
@@ -57,19 +56,19 @@ pub fn split(text: &str, content_type: Option<&str>, name: &str) -> Result<Pair,
     }
     let certificates: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     let certificates = certificates.map_err(|_| bad(name, "a certificate in it cannot be read"))?;
-    let parsed: Result<Vec<EndEntityCert<'_>>, _> = certificates.iter().map(EndEntityCert::try_from).collect();
-    let parsed = parsed.map_err(|_| bad(name, "a certificate in it cannot be read"))?;
+    let parsed: Option<Vec<Parsed<'_>>> = certificates.iter().map(|der| parse(der)).collect();
+    let parsed = parsed.ok_or_else(|| bad(name, "a certificate in it cannot be read"))?;
 
     let signer = any_supported_type(&key);
     let signer = signer.map_err(|_| bad(name, "its private key is of a kind that is not known here: RSA, P-256, P-384 and Ed25519 are"))?;
     let public = signer.public_key().ok_or_else(|| bad(name, "its private key has no public key"))?;
-    let leaf = parsed.iter().position(|certificate| certificate.subject_public_key_info() == public);
+    let leaf = parsed.iter().position(|certificate| certificate.public_key == &*public);
     let leaf = leaf.ok_or_else(|| bad(name, "none of its certificates belongs to its private key"))?;
 
     let mut order = vec![leaf];
     let mut last = leaf;
     while let Some(next) = (0..parsed.len()).find(|index| {
-        !order.contains(index) && parsed[*index].subject() == parsed[last].issuer()
+        !order.contains(index) && parsed[*index].subject == parsed[last].issuer
     }) {
         order.push(next);
         last = next;
@@ -85,7 +84,7 @@ pub fn split(text: &str, content_type: Option<&str>, name: &str) -> Result<Pair,
     Ok(Pair {
         chain,
         key: pem("PRIVATE KEY", &key),
-        not_after: not_after(&certificates[leaf]),
+        not_after: not_after(parsed[leaf].validity),
     })
 }
 
@@ -115,19 +114,39 @@ fn pkcs8(public: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     Some(tagged(0x30, &body))
 }
 
-/// When a certificate ends (RFC 5280, 4.1.2.5).
-fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+/// What is read of a certificate (RFC 5280, 4.1): each part as it stands there.
+struct Parsed<'a> {
+    issuer: &'a [u8],
+    validity: &'a [u8],
+    subject: &'a [u8],
+    public_key: &'a [u8],
+}
+
+fn parse(certificate: &[u8]) -> Option<Parsed<'_>> {
     let (_, certificate, _) = element(certificate)?;
     let (_, mut rest, _) = element(certificate)?;
     // The version, which is optional.
     if let Some((0xa0, _, after)) = element(rest) {
         rest = after;
     }
-    // Serial number, algorithm, issuer.
-    for _ in 0..3 {
-        rest = element(rest)?.2;
-    }
-    let (_, validity, _) = element(rest)?;
+    let mut next = || {
+        let (_, _, after) = element(rest)?;
+        let whole = &rest[..rest.len() - after.len()];
+        rest = after;
+        Some(whole)
+    };
+    let (_serial, _algorithm) = (next()?, next()?);
+    Some(Parsed {
+        issuer: next()?,
+        validity: next()?,
+        subject: next()?,
+        public_key: next()?,
+    })
+}
+
+/// When a certificate ends (RFC 5280, 4.1.2.5).
+fn not_after(validity: &[u8]) -> Option<Timestamp> {
+    let (_, validity, _) = element(validity)?;
     let (_, _, rest) = element(validity)?;
     let (tag, time, _) = element(rest)?;
     let time = std::str::from_utf8(time).ok()?;

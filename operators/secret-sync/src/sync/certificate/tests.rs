@@ -103,6 +103,6 @@ fn bytes_that_were_changed_or_cut_never_panic() {
         bytes.truncate(random.usize(..=bytes.len()));
         let _ = split(&String::from_utf8_lossy(&bytes), None, "web");
         let der: Vec<u8> = (0..random.usize(..64)).map(|_| random.u8(..)).collect();
-        let _ = (not_after(&der), pkcs8(&der, &der), element(&der));
+        let _ = (parse(&der), not_after(&der), pkcs8(&der, &der), element(&der));
     }
 }
