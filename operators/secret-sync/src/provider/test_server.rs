@@ -87,7 +87,8 @@ async fn answer(
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut buffer = [0; 4096];
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+    // 22 begins a TLS handshake, of which this server understands nothing.
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") && head.first() != Some(&22) {
         let length = stream.read(&mut buffer).await?;
         if length == 0 {
             return Ok(());

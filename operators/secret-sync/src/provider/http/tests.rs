@@ -128,7 +128,9 @@ async fn a_head_without_an_end_is_bounded() {
 
 #[tokio::test]
 async fn what_cannot_be_reached_says_why() {
-    let free = TestServer::start(Reply::Silence).await.address.port();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = listener.local_addr().unwrap().port();
+    drop(listener);
     for (url, reason, word) in [
         (
             format!("http://127.0.0.1:{free}"),

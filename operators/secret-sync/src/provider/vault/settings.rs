@@ -116,8 +116,9 @@ pub(super) fn header(field: &str, text: &str) -> Result<String, String> {
 
 /// Whether `vaultrs` can put it into a header: it ends the process otherwise.
 pub(super) fn is_header(text: &str) -> bool {
-    // Longer ones are refused by servers: Go's limit for all headers is 1 MiB, that of proxies is 8 to 32 KiB.
-    text.len() <= 16 * 1024 && HeaderValue::from_str(text).is_ok()
+    // `HeaderValue` takes bytes beyond ASCII, which servers read in their own ways. Longer ones are refused by servers: Go's
+    // limit for all headers is 1 MiB, that of proxies is 8 to 32 KiB.
+    text.is_ascii() && text.len() <= 16 * 1024 && HeaderValue::from_str(text).is_ok()
 }
 
 /// A text for the body of a login, without the newline at its end.

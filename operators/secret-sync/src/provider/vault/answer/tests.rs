@@ -167,12 +167,8 @@ fn what_is_no_answer_of_vault_is_a_bad_answer() {
     ] {
         assert_eq!(reason_1(200, body), Reason::BadAnswer, "{body}");
     }
-    let not_text = [
-        FOUND.as_bytes().split_at(200).0,
-        b"\xff\xfe",
-        FOUND.as_bytes().split_at(200).1,
-    ]
-    .concat();
+    let mut not_text = FOUND.as_bytes().to_vec();
+    not_text[FOUND.find("one").unwrap()] = 0xff;
     assert_eq!(
         kv2(&answer(200, not_text), &PLACE).err().unwrap().reason,
         Reason::BadAnswer
