@@ -2,6 +2,7 @@
 //!
 //! The program is an unofficial repackaging (`hack/tools/openbao`), so as root it runs as `nobody`, without our environment.
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub const PROGRAM: &str = "HEARTH_OPENBAO";
 const ROOT: &str = "root";
 /// `nobody` on every Linux.
 const NOBODY: u32 = 65534;
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client of a server's API.
@@ -172,12 +174,17 @@ pub struct OpenBao {
 impl OpenBao {
     /// Starts the program that [`PROGRAM`] names on a free port of the loopback address, and waits until it is healthy.
     pub async fn start() -> Result<Self> {
+        Self::start_on(LOOPBACK).await
+    }
+
+    /// As [`OpenBao::start`], on another address of this machine, which pods reach.
+    pub async fn start_on(address: IpAddr) -> Result<Self> {
         let home = Home::new()?;
-        let server = Server::start_with(&home.program(), None, |port| {
+        let server = Server::start_on(&home.program(), (address, 0).into(), |address| {
             let mut command = home.command();
             command.args(["-dev", "-dev-no-store-token"]);
             command.arg(format!("-dev-root-token-id={ROOT}"));
-            command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
+            command.arg(format!("-dev-listen-address={address}"));
             command
         })
         .await?;
@@ -206,7 +213,8 @@ impl OpenBao {
 pub struct DiskOpenBao {
     home: Home,
     server: Option<Server>,
-    port: u16,
+    /// The port is 0 before the first start.
+    address: SocketAddr,
     /// For other nodes, of which there are none.
     cluster_port: u16,
     ca: Vec<u8>,
@@ -218,19 +226,24 @@ impl DiskOpenBao {
     /// Starts it on a free port of the loopback address, initialized and unsealed. Its certificate is from an authority of a
     /// server in dev mode, which ends again.
     pub async fn start() -> Result<Self> {
+        Self::start_on(LOOPBACK).await
+    }
+
+    /// As [`DiskOpenBao::start`], on another address of this machine, which pods reach.
+    pub async fn start_on(address: IpAddr) -> Result<Self> {
         let home = Home::new()?;
-        let ca = certificates(home.path()).await?;
+        let ca = certificates(home.path(), address).await?;
         let mut this = Self {
             home,
             server: None,
-            port: 0,
+            address: (address, 0).into(),
             cluster_port: free_port()?,
             ca,
             unseal_key: String::new(),
             token: String::new(),
         };
         this.home.data("raft")?;
-        this.begin(None).await?;
+        this.begin().await?;
         this.initialize().await?;
         Ok(this)
     }
@@ -242,7 +255,7 @@ impl DiskOpenBao {
 
     /// Its API, with the root token.
     pub fn api(&self) -> Result<Api> {
-        let url = format!("https://127.0.0.1:{}", self.port);
+        let url = format!("https://{}", self.address);
         Api::new(url, &self.token, Some(self.ca.clone()))
     }
 
@@ -257,7 +270,7 @@ impl DiskOpenBao {
     /// Ends the process and starts it on the same port. It is sealed then.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await?;
-        self.begin(Some(self.port)).await
+        self.begin().await
     }
 
     /// Seals it.
@@ -278,7 +291,7 @@ impl DiskOpenBao {
         self.stop().await?;
         fs::remove_dir_all(self.home.path().join("raft"))?;
         self.home.data("raft")?;
-        self.begin(Some(self.port)).await?;
+        self.begin().await?;
         self.initialize().await
     }
 
@@ -291,18 +304,18 @@ impl DiskOpenBao {
         self.unseal().await
     }
 
-    async fn begin(&mut self, port: Option<u16>) -> Result<()> {
+    async fn begin(&mut self) -> Result<()> {
         let home = &self.home;
         let (file, cluster_port) = (home.path().join("config.json"), self.cluster_port);
-        let server = Server::start_with(&home.program(), port, |port| {
+        let server = Server::start_on(&home.program(), self.address, |address| {
             let config = json!({
                 "storage": { "raft": { "path": home.path().join("raft"), "node_id": "one" } },
                 "listener": [{ "tcp": {
-                    "address": format!("127.0.0.1:{port}"),
+                    "address": address.to_string(),
                     "tls_cert_file": home.path().join("tls.crt"),
                     "tls_key_file": home.path().join("tls.key"),
                 } }],
-                "api_addr": format!("https://127.0.0.1:{port}"),
+                "api_addr": format!("https://{address}"),
                 "cluster_addr": format!("https://127.0.0.1:{cluster_port}"),
                 "ui": false,
             });
@@ -313,7 +326,7 @@ impl DiskOpenBao {
             command
         })
         .await?;
-        self.port = server.uri().port_u16().context("no port")?;
+        self.address.set_port(server.uri().port_u16().context("no port")?);
         self.server = Some(server);
         Ok(())
     }
@@ -323,8 +336,8 @@ fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Writes `tls.crt` and `tls.key` for the loopback address; returns the authority's certificate.
-async fn certificates(folder: &Path) -> Result<Vec<u8>> {
+/// Writes `tls.crt` and `tls.key` for an address; returns the authority's certificate.
+async fn certificates(folder: &Path, address: IpAddr) -> Result<Vec<u8>> {
     let issuer = OpenBao::start().await?;
     let api = issuer.api();
     api.post("sys/mounts/pki", json!({ "type": "pki" })).await?;
@@ -332,7 +345,7 @@ async fn certificates(folder: &Path) -> Result<Vec<u8>> {
     api.post("pki/root/generate/internal", root).await?;
     let role = json!({ "allow_any_name": true, "allow_ip_sans": true, "key_type": "ec", "key_bits": 256 });
     api.post("pki/roles/server", role).await?;
-    let request = json!({ "common_name": "localhost", "ip_sans": "127.0.0.1", "ttl": "12h" });
+    let request = json!({ "common_name": "localhost", "ip_sans": address, "ttl": "12h" });
     let issued = api.post("pki/issue/server", request).await?;
     let part = |name: &str| {
         issued["data"][name]

@@ -1,7 +1,7 @@
 //! A server program as a child process on the loopback address.
 use std::ffi::OsString;
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -26,24 +26,24 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the program on a free port, which its arguments name, and waits until it takes connections.
     pub(crate) async fn start(program: &Path, arguments: impl Fn(u16) -> Vec<OsString>) -> Result<Self> {
-        let command = |port: u16| {
+        let command = |address: SocketAddr| {
             let mut command = Command::new(program);
-            command.args(arguments(port));
+            command.args(arguments(address.port()));
             command
         };
-        Self::start_with(program, None, command).await
+        Self::start_on(program, (Ipv4Addr::LOCALHOST, 0).into(), command).await
     }
 
-    /// As [`Server::start`], with a command, and on this port if one is given. `program` is for messages.
-    pub(crate) async fn start_with(
+    /// As [`Server::start`], with a command for an address of this machine; port 0: a free one. `program` is for messages.
+    pub(crate) async fn start_on(
         program: &Path,
-        port: Option<u16>,
-        command: impl Fn(u16) -> Command,
+        address: SocketAddr,
+        command: impl Fn(SocketAddr) -> Command,
     ) -> Result<Self> {
         let mut last = None;
         // Another process may take the port before the program does.
         for _ in 0..3 {
-            match Self::attempt(port, &command).await {
+            match Self::attempt(address, &command).await {
                 Ok(server) => return Ok(server),
                 Err(error) => last = Some(error),
             }
@@ -52,25 +52,24 @@ impl Server {
             .with_context(|| format!("{} does not start", program.display()))
     }
 
-    async fn attempt(port: Option<u16>, command: impl Fn(u16) -> Command) -> Result<Self> {
-        let port = match port {
-            Some(port) => port,
-            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port(),
-        };
+    async fn attempt(mut address: SocketAddr, command: impl Fn(SocketAddr) -> Command) -> Result<Self> {
+        if address.port() == 0 {
+            address = TcpListener::bind(address).await?.local_addr()?;
+        }
         let output = tempfile::NamedTempFile::new()?;
-        let child = command(port)
+        let child = command(address)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(output.path())?)
             .kill_on_drop(true)
             .spawn()?;
         let mut server = Self {
-            uri: format!("http://127.0.0.1:{port}").parse()?,
+            uri: format!("http://{address}").parse()?,
             child,
             output,
         };
         let end = Instant::now() + PATIENCE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        while TcpStream::connect(address).await.is_err() {
             if let Some(status) = server.child.try_wait()? {
                 bail!("it ended with {status}: {}", server.last_output());
             }

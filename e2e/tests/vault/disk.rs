@@ -31,7 +31,9 @@ async fn sealed_restarted_and_wiped_are_different_and_end() {
         server: source.server.replace("https:", "http:"),
         ..source.clone()
     });
-    assert_eq!(plain.check().await.unwrap_err().reason, Reason::BadAnswer);
+    let failure = plain.check().await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Unreachable);
+    assert!(failure.message.contains("https://"), "{failure}");
 
     bao.seal().await.unwrap();
     assert_eq!(reason(&connection, "app").await, Reason::Sealed);

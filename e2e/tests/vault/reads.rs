@@ -128,7 +128,8 @@ async fn a_mount_may_have_several_segments_and_a_name_any_character() {
         let object = read(&connection, name)
             .await
             .unwrap_or_else(|failure| panic!("{name}: {failure}"));
-        assert_eq!(field(&object, "name"), json!(name).to_string());
+        // The server escapes `&` in its JSON, so the text differs and the value does not.
+        assert_eq!(serde_json::from_str::<String>(&field(&object, "name")).unwrap(), name);
     }
 }
 
@@ -146,11 +147,14 @@ async fn a_name_that_the_server_would_clean_makes_no_call() {
     for name in ["../../sys/mounts", "a/../../sys/mounts", "a//b", "", "/", "a\nb"] {
         assert_eq!(reason(&connection, name).await, Reason::KeyMissing, "{name:?}");
     }
-    let version = connection.read(&ObjectKey {
+    let strange = ObjectKey {
         version: Some("1&x=y".to_owned()),
         ..key("app", None)
-    });
-    assert_eq!(version.await.err().unwrap().reason, Reason::VersionMissing);
+    };
+    assert_eq!(
+        connection.read(&strange).await.err().unwrap().reason,
+        Reason::VersionMissing
+    );
     assert_eq!(reason(&connection, "app").await, Reason::Unreachable);
 }
 

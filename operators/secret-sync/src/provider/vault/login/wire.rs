@@ -1,6 +1,7 @@
 //! The calls of a login.
 use std::path::Path;
 
+use rustify::Endpoint;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 use vaultrs::api::auth::approle::requests::LoginWithApproleRequest;
@@ -32,7 +33,7 @@ pub(super) async fn log_in(caller: &Caller, login: &Login) -> Result<Token, Fail
                 role_id: role_id.clone(),
                 secret_id: secret_id.clone(),
             };
-            caller.call("", request).await?
+            call(caller, "", request).await?
         }
         Login::ServiceAccount {
             mount,
@@ -49,10 +50,24 @@ pub(super) async fn log_in(caller: &Caller, login: &Login) -> Result<Token, Fail
                 jwt,
                 role: Some(role.clone()),
             };
-            caller.call("", request).await?
+            call(caller, "", request).await?
         }
     };
     granted(&answer, caller.host(), login)
+}
+
+/// A call about the login. An answer that is too large is none.
+async fn call(caller: &Caller, token: &str, endpoint: impl Endpoint) -> Result<Answer, Failure> {
+    caller
+        .call(token, endpoint)
+        .await
+        .map_err(|failure| match failure.reason {
+            Reason::TooLarge => Failure {
+                reason: Reason::Unreachable,
+                ..failure
+            },
+            _ => failure,
+        })
 }
 
 /// The token of the `ServiceAccount`.
@@ -117,8 +132,9 @@ fn granted(answer: &Answer, host: &str, login: &Login) -> Result<Token, Failure>
     }
 }
 
+/// Without a login nothing can be asked for, so this is an outage, not the failure of one object.
 fn bad_login_answer(answer: &Answer, host: &str) -> Failure {
-    Failure::new(Reason::BadAnswer, format!("login at {host}: {}", strange(answer)))
+    Failure::new(Reason::Unreachable, format!("login at {host}: {}", strange(answer)))
 }
 
 fn login_refused(status: u16, host: &str, login: &Login) -> Failure {
@@ -147,7 +163,7 @@ pub(super) fn token_refused(caller: &Caller) -> Failure {
 
 /// How long the token still lives. [`Reason::Denied`] if it is none, or may not look itself up.
 pub(super) async fn look_up(caller: &Caller, token: &str) -> Result<Life, Failure> {
-    let answer = caller.call(token, LookupTokenSelfRequest {}).await?;
+    let answer = call(caller, token, LookupTokenSelfRequest {}).await?;
     looked_up(&answer, caller.host())
 }
 
@@ -171,9 +187,7 @@ fn looked_up(answer: &Answer, host: &str) -> Result<Life, Failure> {
 
 /// Renews a token. [`Reason::Denied`] if that is refused.
 pub(super) async fn renew(caller: &Caller, token: &Token) -> Result<Token, Failure> {
-    let answer = caller
-        .call(&token.secret, RenewTokenSelfRequest { increment: None })
-        .await?;
+    let answer = call(caller, &token.secret, RenewTokenSelfRequest { increment: None }).await?;
     let life = renewed(&answer, caller.host())?;
     Ok(token.with_life(life))
 }

@@ -71,41 +71,41 @@ fn a_refused_login_names_what_to_check_and_no_secret() {
         (401, errors, Reason::LoginRefused),
         (403, errors, Reason::LoginRefused),
         (404, errors, Reason::LoginRefused),
-        (404, "<html>hunter2", Reason::BadAnswer),
-        (403, "<html>hunter2", Reason::BadAnswer),
-        (302, "", Reason::BadAnswer),
+        (404, "<html>hunter2", Reason::Unreachable),
+        (403, "<html>hunter2", Reason::Unreachable),
+        (302, "", Reason::Unreachable),
         (307, "", Reason::Standby),
         (429, "", Reason::Throttled),
         (500, errors, Reason::ServerError),
         (503, r#"{"errors":["Vault is sealed"]}"#, Reason::Sealed),
-        (200, "<html>hunter2", Reason::BadAnswer),
-        (200, "{}", Reason::BadAnswer),
-        (200, r#"{"auth":null}"#, Reason::BadAnswer),
-        (200, r#"{"auth":{"client_token":"hunter2"}}"#, Reason::BadAnswer),
+        (200, "<html>hunter2", Reason::Unreachable),
+        (200, "{}", Reason::Unreachable),
+        (200, r#"{"auth":null}"#, Reason::Unreachable),
+        (200, r#"{"auth":{"client_token":"hunter2"}}"#, Reason::Unreachable),
         (
             200,
             r#"{"auth":{"client_token":"","lease_duration":1}}"#,
-            Reason::BadAnswer,
+            Reason::Unreachable,
         ),
         (
             200,
             r#"{"auth":{"client_token":"hunter2\n","lease_duration":1}}"#,
-            Reason::BadAnswer,
+            Reason::Unreachable,
         ),
         (
             200,
             r#"{"auth":{"client_token":"hunter2\u0000","lease_duration":1}}"#,
-            Reason::BadAnswer,
+            Reason::Unreachable,
         ),
         (
             200,
             r#"{"auth":{"client_token":"hunter2ü","lease_duration":1}}"#,
-            Reason::BadAnswer,
+            Reason::Unreachable,
         ),
         (
             200,
             r#"{"auth":{"client_token":"hunter2","lease_duration":-1}}"#,
-            Reason::BadAnswer,
+            Reason::Unreachable,
         ),
     ] {
         let failure = refusal(status, body);
@@ -128,10 +128,10 @@ fn a_refused_call_about_the_token_itself_is_denied() {
         assert_eq!(failure.reason, Reason::Denied);
     }
     let failure = looked_up(&answer(403, "<html>"), "vault.lan:8200").unwrap_err();
-    assert_eq!(failure.reason, Reason::BadAnswer);
+    assert_eq!(failure.reason, Reason::Unreachable);
     for body in ["", "{}", r#"{"data":{"ttl":-1}}"#, r#"{"data":{"ttl":"1h"}}"#] {
         let failure = looked_up(&answer(200, body), "vault.lan:8200").unwrap_err();
-        assert_eq!(failure.reason, Reason::BadAnswer, "{body}");
+        assert_eq!(failure.reason, Reason::Unreachable, "{body}");
     }
 }
 
