@@ -225,13 +225,16 @@ async fn a_renewable_token_is_renewed_and_another_one_replaced() {
 
 /// A token of a `ServiceAccount`, signed by the server's own transit engine.
 async fn service_account_token(api: &Api, audience: &str) -> String {
+    let now = jiff::Timestamp::now().as_second();
     let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let header = part(json!({ "alg": "ES256", "typ": "JWT" }));
     let claims = part(json!({
         "iss": "https://kubernetes.default.svc",
         "sub": "system:serviceaccount:hearth:secret-sync",
         "aud": [audience],
-        "exp": jiff::Timestamp::now().as_second() + 600,
+        "iat": now,
+        "nbf": now,
+        "exp": now + 600,
     }));
     let text = format!("{header}.{claims}");
     let body = json!({ "input": BASE64_STANDARD.encode(&text), "marshaling_algorithm": "jws" });
