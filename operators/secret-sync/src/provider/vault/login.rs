@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub(super) use self::token::Token;
-use self::token::{Life, TokenKind};
+use self::token::{Due, Life, TokenKind};
 use super::call::Caller;
 use super::settings::{self, Login};
 use crate::provider::{Class, Failure, Reason};
@@ -216,27 +216,22 @@ impl Session {
                 Err(failure) => return Err(failure),
             }
         }
-        if let Some(wait) = self.wait() {
-            return Ok(wait);
+        if self.due() == Due::Now {
+            let mut flight = self.flight.lock().await;
+            if let Some(token) = self.current().filter(|_| self.due() == Due::Now) {
+                self.renew_now(caller, &token, &mut flight).await?;
+            }
         }
-        let mut flight = self.flight.lock().await;
-        if let Some(wait) = self.wait() {
-            return Ok(wait);
-        }
-        if let Some(token) = self.current() {
-            self.renew_now(caller, &token, &mut flight).await?;
-        }
-        // Never at once again, whatever the server grants.
-        Ok(self.wait().unwrap_or(Some(token::SOONEST)))
+        Ok(match self.due() {
+            // Never at once again, whatever the server grants.
+            Due::Now => Some(token::SOONEST),
+            Due::In(wait) => Some(wait),
+            Due::Never => None,
+        })
     }
 
-    /// How long renewal can wait; the outer none: it is due.
-    fn wait(&self) -> Option<Option<Duration>> {
-        match self.current().and_then(|token| token.due_in(self.can_log_in())) {
-            None => Some(None),
-            Some(Duration::ZERO) => None,
-            wait => Some(wait),
-        }
+    fn due(&self) -> Due {
+        self.current().map_or(Due::Never, |token| token.due(self.can_log_in()))
     }
 
     async fn renew_now(&self, caller: &Caller, token: &Token, flight: &mut Flight) -> Result<(), Failure> {

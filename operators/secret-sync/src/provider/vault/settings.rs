@@ -52,7 +52,7 @@ pub enum Login {
 }
 
 /// Times that tests shorten.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Times {
     /// How old a token must be so that a 401 or 403 is taken as a sign that it was revoked or that its policies have changed.
     /// It is also the time between two such logins.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Renewals are not closer to each other, whatever the server grants.
-pub(in crate::provider::vault) const SOONEST: Duration = Duration::from_secs(1);
+pub(super) const SOONEST: Duration = Duration::from_secs(1);
 /// Longer lives are as good as this one, and sums with it do not overflow.
 const LONGEST: u64 = 10 * 365 * 24 * 3600;
 
@@ -103,16 +103,71 @@ impl Token {
         }
     }
 
-    /// How long until it is due: at two thirds if it can be renewed, at four fifths if only a new login helps. None: never.
-    pub(super) fn due_in(&self, can_log_in: bool) -> Option<Duration> {
+    /// When it is due: at two thirds if it can be renewed, at four fifths if only a new login helps.
+    pub(super) fn due(&self, can_log_in: bool) -> Due {
         let Life::For { time, renewable } = self.life else {
-            return None;
+            return Due::Never;
         };
         let due = match (renewable, can_log_in) {
             (true, _) => time / 3 * 2,
             (false, true) => time / 5 * 4,
-            (false, false) => return None,
+            (false, false) => return Due::Never,
         };
-        Some(due.max(SOONEST).saturating_sub(self.granted.elapsed()))
+        match due.max(SOONEST).saturating_sub(self.granted.elapsed()) {
+            Duration::ZERO => Due::Now,
+            wait => Due::In(wait),
+        }
+    }
+}
+
+/// When something about a token is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Now,
+    In(Duration),
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(seconds: u64, renewable: bool) -> Token {
+        Token::new("hunter2".to_owned(), Life::of(seconds, renewable))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewable_token_is_due_at_two_thirds_and_another_at_four_fifths() {
+        for (seconds, renewable, can_log_in, due) in [
+            (3600, true, true, Due::In(Duration::from_mins(40))),
+            (3600, true, false, Due::In(Duration::from_mins(40))),
+            (3600, false, true, Due::In(Duration::from_mins(48))),
+            (3600, false, false, Due::Never),
+            (1, true, true, Due::In(SOONEST)),
+            (0, true, true, Due::Never),
+            (u64::MAX, true, true, Due::In(Duration::from_secs(LONGEST / 3 * 2))),
+        ] {
+            assert_eq!(token(seconds, renewable).due(can_log_in), due, "{seconds} {renewable}");
+        }
+        let token = token(3600, true);
+        tokio::time::advance(Duration::from_secs(2399)).await;
+        assert_eq!(token.due(true), Due::In(Duration::from_secs(1)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(token.due(true), Due::Now);
+        assert!(!token.has_ended());
+        tokio::time::advance(Duration::from_mins(20)).await;
+        assert!(token.has_ended());
+        assert_eq!(token.due(true), Due::Now);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_keeps_the_time_of_the_login() {
+        let old = token(3600, true);
+        tokio::time::advance(Duration::from_secs(1000)).await;
+        let renewed = old.with_life(Life::of(1000, true));
+        assert_eq!(renewed.age(), Duration::from_secs(1000));
+        assert!(renewed.is_shortened(&old));
+        assert!(!old.with_life(Life::of(1800, true)).is_shortened(&old));
+        assert!(!old.with_life(Life::Endless).is_shortened(&old));
     }
 }
