@@ -154,7 +154,7 @@ pub(super) fn act(vault: &mut Vault, route: &Route, request: &Request<Bytes>, im
                 .headers()
                 .get("content-type")
                 .and_then(|kind| kind.to_str().ok());
-            update(entry, route, input::body(content_type, request.body())?)?;
+            update(entry, route, &input::body(content_type, request.body())?)?;
         }
         Kind::GetCertificate | Kind::GetDeletedCertificate => {}
         _ => return Err(Answer::error(404, "NotFound", "no such call", None)),
@@ -162,7 +162,7 @@ pub(super) fn act(vault: &mut Vault, route: &Route, request: &Request<Bytes>, im
     bundle(entry, route.version.as_deref(), &base)
 }
 
-fn update(entry: &mut Entry, route: &Route, body: UpdateBody) -> Result<(), Answer> {
+fn update(entry: &mut Entry, route: &Route, body: &UpdateBody) -> Result<(), Answer> {
     let id = find(entry, route.version.as_deref())
         .map(|version| version.id.clone())
         .ok_or_else(|| not_found(&entry.name))?;

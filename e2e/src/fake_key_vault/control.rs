@@ -51,8 +51,8 @@ impl State {
     /// The application whose token this is, if vaults take it.
     pub(super) fn holder(&self, token: &str) -> Option<String> {
         let token = self.entra.tokens.get(token)?;
-        let taken = !token.revoked && token.expires > Instant::now() && token.tenant == self.tenant;
-        taken.then(|| token.client_id.clone())
+        let is_good = !token.revoked && token.expires > Instant::now() && token.tenant == self.tenant;
+        is_good.then(|| token.client_id.clone())
     }
 }
 

@@ -126,16 +126,13 @@ impl Entra {
             )
         })?;
         check_scope(field("scope")?, &self.resource)?;
-        let secret = match field("client_secret") {
-            Ok(secret) => secret,
-            Err(_) => {
-                return Err(refused(
-                    401,
-                    "invalid_client",
-                    7_000_218,
-                    "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
-                ));
-            }
+        let Ok(secret) = field("client_secret") else {
+            return Err(refused(
+                401,
+                "invalid_client",
+                7_000_218,
+                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            ));
         };
         check_secret(application, secret)?;
         let token = format!("fake.{:032x}.{:032x}", fastrand::u128(..), fastrand::u128(..));

@@ -66,7 +66,7 @@ fn kind<'a>(method: &Method, parts: &[&'a str]) -> Parts<'a> {
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
             (K::OpenIdConfiguration, None, None, Some(tenant))
         }
-        ("GET", ["secrets" | "secrets/"]) | ("GET", ["secrets", ""]) => plain(K::ListSecrets),
+        ("GET", ["secrets"]) => plain(K::ListSecrets),
         ("GET", ["secrets", name, "versions"]) => of_name(K::ListSecretVersions, name),
         ("GET", ["secrets", name]) => of_name(K::GetSecret, name),
         ("GET", ["secrets", name, version]) => (K::GetSecret, Some(name), Some(version), None),

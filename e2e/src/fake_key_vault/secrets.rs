@@ -60,7 +60,7 @@ pub(super) fn act(vault: &mut Vault, route: &Route, request: &Request<Bytes>, ap
     match route.kind {
         Kind::GetSecret => get(vault, route, name, api_version),
         Kind::SetSecret => set(vault, &base, name, input::body(content_type, request.body())?),
-        Kind::UpdateSecret => update(vault, route, name, input::body(content_type, request.body())?),
+        Kind::UpdateSecret => update(vault, route, name, &input::body(content_type, request.body())?),
         Kind::ListSecretVersions => versions(vault, route, name, "secrets"),
         Kind::DeleteSecret => delete(vault, &base, name),
         Kind::GetDeletedSecret => {
@@ -142,7 +142,7 @@ fn set(vault: &mut Vault, base: &str, name: &str, body: SetBody) -> Outcome {
     Ok(Answer::json(200, &Value::Object(document)))
 }
 
-fn update(vault: &mut Vault, route: &Route, name: &str, body: UpdateBody) -> Outcome {
+fn update(vault: &mut Vault, route: &Route, name: &str, body: &UpdateBody) -> Outcome {
     let wanted = route.version.as_deref();
     let entry = vault.get_mut(name).ok_or_else(|| not_found(name, wanted))?;
     let id = find(entry, wanted)

@@ -168,7 +168,7 @@ async fn a_vault_that_asks_for_another_service_gets_no_token_however_often_it_is
         format!("Bearer authorization=\"{authority}\", resource=\"https://management.azure.com\""),
         format!("Bearer authorization=\"{authority}\", scope=\"https://graph.microsoft.com/.default\""),
         format!("Bearer authorization=\"{authority}\", resource=\"https://vault.azure.net.example.org\""),
-        format!("Bearer resource=\"https://vault.azure.net\", scope=\"https://graph.microsoft.com/.default\""),
+        "Bearer resource=\"https://vault.azure.net\", scope=\"https://graph.microsoft.com/.default\"".to_owned(),
         "Bearer authorization=\"canary\"".to_owned(),
         "Basic realm=\"canary\"".to_owned(),
         "resource=\"".to_owned(),

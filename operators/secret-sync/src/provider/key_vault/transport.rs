@@ -28,11 +28,11 @@ pub(super) enum Stop {
     /// No complete answer, or nothing was sent.
     Failed(Failure),
     /// The vault has refused the call.
-    Refused(Answer),
+    Refused(Box<Answer>),
     /// The vault has refused the token.
     TokenRefused,
     /// The authority has refused the login.
-    LoginRefused(Answer),
+    LoginRefused(Box<Answer>),
 }
 
 impl fmt::Display for Stop {
@@ -104,7 +104,7 @@ impl Transport {
         let mut headers = Headers::new();
         if to_authority {
             if !succeeded {
-                return Err(Stop::LoginRefused(answer));
+                return Err(Stop::LoginRefused(Box::new(answer)));
             }
             check_token(&answer.body).map_err(|()| Stop::Failed(classify::no_token(&self.checked)))?;
         } else if answer.status == http::StatusCode::UNAUTHORIZED && has_token {
@@ -115,7 +115,7 @@ impl Transport {
             check_challenge(&challenge.join(", "), &self.checked).map_err(Stop::Failed)?;
             headers.insert("www-authenticate", own_challenge(&self.checked));
         } else if !succeeded {
-            return Err(Stop::Refused(answer));
+            return Err(Stop::Refused(Box::new(answer)));
         }
         // Of an accepted answer the SDK needs no header.
         Ok(AsyncRawResponse::from_bytes(
