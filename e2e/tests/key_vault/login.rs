@@ -159,6 +159,31 @@ async fn a_token_that_was_never_taken_causes_no_login_for_a_while() {
     connection.read(&key("a")).await.unwrap();
 }
 
+/// A token may be older than the group membership or the role that was added.
+#[tokio::test]
+async fn a_denied_object_costs_a_new_login_only_if_the_token_is_old() {
+    let bench = Bench::start().await;
+    bench.put("a", "value");
+    let deny = || Rule::on(Kind::GetSecret, Fault::forbidden("ForbiddenByRbac", "canary"));
+    let young = bench.connect();
+    bench.control.fault(deny().times(1));
+    assert_eq!(refused(&young, &key("a")).await.reason, Reason::Denied);
+    assert_eq!(bench.control.counts()[&Kind::Token], 1);
+
+    let old = impatient(bench.settings());
+    bench.control.fault(deny().times(1));
+    old.read(&key("a")).await.unwrap();
+    assert_eq!(bench.control.counts()[&Kind::Token], 3);
+    // Neither a missing object nor the firewall is about the login.
+    assert_eq!(refused(&old, &key("none")).await.reason, Reason::KeyMissing);
+    bench.control.fault(Rule::from(Fault::firewall("203.0.113.9")).times(1));
+    assert_eq!(refused(&old, &key("a")).await.reason, Reason::ForbiddenByFirewall);
+    assert_eq!(bench.control.counts()[&Kind::Token], 3);
+    bench.control.fault(deny());
+    assert_eq!(refused(&old, &key("a")).await.reason, Reason::Denied);
+    assert_eq!(bench.control.counts()[&Kind::Token], 4);
+}
+
 #[tokio::test]
 async fn a_vault_that_asks_for_another_service_gets_no_token_however_often_it_is_called() {
     let bench = Bench::start().await;

@@ -62,7 +62,7 @@ pub struct Times {
     pub connect: Duration,
     /// A call in all.
     pub total: Duration,
-    /// A login whose token was refused from its first use is tried anew after so long.
+    /// After a refusal, a login of at least this age is replaced. (One that was good before is replaced at once.)
     pub relogin_after: Duration,
 }
 
@@ -135,22 +135,27 @@ impl KeyVault {
         object(host, key, secret.unwrap_or_default())
     }
 
-    /// Makes a call. If the vault refuses a token that it has taken before, client and credential are built anew, once.
+    /// Makes a call. If the vault refuses a token that it has taken before, or denies an object while the token is old (it may
+    /// be older than a group membership), client and credential are built anew and the call is made once more.
     async fn call(&self, asked: Asked<'_>) -> Result<Option<Secret>, Failure> {
         let session = self.session.lock().clone();
         let error = match self.attempt(&session, asked).await {
             Ok(secret) => return Ok(secret),
             Err(error) => error,
         };
-        if !matches!(transport::stop(&error), Some(Stop::TokenRefused)) {
-            return Err(self.failure(&error, asked));
+        let failure = self.failure(&error, asked);
+        let is_refused = matches!(transport::stop(&error), Some(Stop::TokenRefused));
+        let is_denied = failure.reason == Reason::Denied && matches!(asked, Asked::Object(_));
+        let at_once = is_refused && session.accepted.load(Ordering::Relaxed);
+        if !is_refused && !is_denied {
+            return Err(failure);
         }
-        match self.renewed(&session) {
+        match self.renewed(&session, at_once) {
             Some(session) => {
                 let again = self.attempt(&session, asked).await;
                 again.map_err(|error| self.failure(&error, asked))
             }
-            None => Err(self.failure(&error, asked)),
+            None => Err(failure),
         }
     }
 
@@ -169,13 +174,13 @@ impl KeyVault {
         result
     }
 
-    /// A session in place of one whose token was refused, or the one by which another call has replaced it.
-    fn renewed(&self, refused: &Arc<Session>) -> Option<Arc<Session>> {
+    /// A session in place of this one, or the one by which another call has replaced it. None while it is too young.
+    fn renewed(&self, former: &Arc<Session>, at_once: bool) -> Option<Arc<Session>> {
         let mut current = self.session.lock();
-        if !Arc::ptr_eq(&current, refused) {
+        if !Arc::ptr_eq(&current, former) {
             return Some(current.clone());
         }
-        if !refused.accepted.load(Ordering::Relaxed) && refused.made.elapsed() < self.relogin_after {
+        if !at_once && former.made.elapsed() < self.relogin_after {
             return None;
         }
         *current = Arc::new(Session::new(&self.checked, &self.http).ok()?);
