@@ -164,9 +164,11 @@ impl KeyVault {
             Asked::Nothing => list_one(&session.client).await.map(|()| None),
             Asked::Object(key) => get(&session.client, key).await.map(Some),
         };
-        let accepted = match &result {
+        let accepted = match result.as_ref().map_err(transport::stop) {
             Ok(_) => true,
-            Err(error) => matches!(transport::stop(error), Some(Stop::Refused(_))),
+            // What is not there or not allowed is said to holders of a good token alone.
+            Err(Some(Stop::Refused { answer, had_token })) => *had_token && matches!(answer.status.as_u16(), 403 | 404),
+            Err(_) => false,
         };
         if accepted {
             session.accepted.store(true, Ordering::Relaxed);
@@ -191,7 +193,7 @@ impl KeyVault {
         let host = &self.checked.vault_host;
         match transport::stop(error) {
             Some(Stop::Failed(failure)) => failure.clone(),
-            Some(Stop::Refused(answer)) => classify::vault(host, asked, answer, jiff::Timestamp::now()),
+            Some(Stop::Refused { answer, .. }) => classify::vault(host, asked, answer, jiff::Timestamp::now()),
             Some(Stop::LoginRefused(answer)) => classify::login(&self.checked, answer, jiff::Timestamp::now()),
             Some(Stop::TokenRefused) => classify::token_refused(host),
             // What the SDK could not read: its words may be the server's.

@@ -76,12 +76,6 @@ fn client_secret(text: &str) -> Result<String, String> {
             "{field} has characters that no client secret has; store the value that Entra shows once, without quotes or encoding"
         ));
     }
-    // Entra shows an id beside each secret, and people copy that.
-    if is_uuid(secret) {
-        return Err(format!(
-            "{field} is a UUID: this is the id of the secret, not its value"
-        ));
-    }
     Ok(secret.to_owned())
 }
 

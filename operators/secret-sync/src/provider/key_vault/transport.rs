@@ -28,7 +28,12 @@ pub(super) enum Stop {
     /// No complete answer, or nothing was sent.
     Failed(Failure),
     /// The vault has refused the call.
-    Refused(Box<Answer>),
+    Refused {
+        /// How.
+        answer: Box<Answer>,
+        /// Whether a token was sent with it.
+        had_token: bool,
+    },
     /// The vault has refused the token.
     TokenRefused,
     /// The authority has refused the login.
@@ -39,7 +44,7 @@ impl fmt::Display for Stop {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(failure) => failure.fmt(formatter),
-            Self::Refused(answer) => write!(formatter, "refused with {}", answer.status.as_u16()),
+            Self::Refused { answer, .. } => write!(formatter, "refused with {}", answer.status.as_u16()),
             Self::TokenRefused => formatter.write_str("the token was refused"),
             Self::LoginRefused(answer) => write!(formatter, "login refused with {}", answer.status.as_u16()),
         }
@@ -115,7 +120,10 @@ impl Transport {
             check_challenge(&challenge.join(", "), &self.checked).map_err(Stop::Failed)?;
             headers.insert("www-authenticate", own_challenge(&self.checked));
         } else if !succeeded {
-            return Err(Stop::Refused(Box::new(answer)));
+            return Err(Stop::Refused {
+                answer: Box::new(answer),
+                had_token: has_token,
+            });
         }
         // Of an accepted answer the SDK needs no header.
         Ok(AsyncRawResponse::from_bytes(
