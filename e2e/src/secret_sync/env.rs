@@ -1,5 +1,5 @@
-//! The environment of secret-sync's cases: the cluster, a real OpenBao, and for each case a KV engine, a policy, a token and a
-//! gate of its own.
+//! The environment of secret-sync's cases: the cluster, a real `OpenBao`, and for each case a KV engine, a policy, a token and a
+//! gate of its own; and a fake Key Vault.
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::case::TestEnv;
 use crate::environment::Environment;
+use crate::fake_key_vault::{Application, FakeKeyVault, FakeKeyVaultHandle, Options};
 use crate::http_gate::HttpGate;
 use crate::install::{Installation, NAMESPACE};
 use crate::namespaces::{LABEL, labelled, namespace, remove_namespaces};
@@ -20,8 +21,8 @@ use crate::wait::until;
 
 /// The release.
 pub(crate) const NAME: &str = "secret-sync";
-/// The chart's values for all cases.
-pub(crate) const VALUES: [&str; 3] = ["clusterName=e2e", "logging.format=json", "logging.level=debug"];
+const TENANT: &str = "7b790000-0000-4000-8000-000000000001";
+const CLIENT_ID: &str = "1f2e0000-0000-4000-8000-000000000002";
 /// Is in every value that is planted at a provider: it may be nowhere but in Secrets.
 pub(crate) const CANARY: &str = "canary-6c1f0e";
 
@@ -40,9 +41,78 @@ pub(crate) struct SecretEnv {
     pub(crate) operator: Installation,
     /// The server.
     pub(crate) bao: OpenBao,
+    /// The fake Key Vault.
+    pub(crate) key_vault: FakeKeyVaultHandle,
 }
 
 impl SecretEnv {
+    /// Removes what an earlier run has left, and starts the providers. Prepares the operator, but does not install it.
+    pub(crate) async fn new(environment: Environment) -> Result<Self> {
+        let client = environment.client().await?;
+        let sources: Api<ClusterSecretSource> = Api::all(client.clone());
+        match sources.delete_collection(&DeleteParams::default(), &labelled()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(error.into()),
+        }
+        remove_namespaces(&client).await?;
+        let operator = Installation::prepare(&environment, &client, NAME).await?;
+        let options = Options {
+            listen: SocketAddr::new(environment.host, 0),
+            control: None,
+            hosts: vec![environment.host.to_string()],
+            application: Application {
+                tenant: TENANT.to_owned(),
+                client_id: CLIENT_ID.to_owned(),
+                secrets: vec![planted("client-secret")],
+                expired_secrets: vec![planted("expired")],
+            },
+            resource: "https://vault.azure.net".to_owned(),
+        };
+        Ok(Self {
+            environment,
+            client,
+            operator,
+            bao: OpenBao::start().await?,
+            key_vault: FakeKeyVault::start(options).await?,
+        })
+    }
+
+    /// The chart's values for all cases, and more.
+    pub(crate) async fn install(&self, more: &[&str]) -> Result<()> {
+        let hosts = format!("allowedHosts={{{}}}", self.key_vault.addr());
+        let values = ["clusterName=e2e", "logging.format=json", "logging.level=debug", &hosts];
+        self.operator.upgrade(&[&values[..], more].concat()).await
+    }
+
+    /// The name of the vault in the fake.
+    pub(crate) fn vault(&self) -> String {
+        self.environment.host.to_string()
+    }
+
+    /// A source of the fake Key Vault, of this name and with its namespace, its credential and its certificates.
+    pub(crate) async fn key_vault_source(&self, name: &str, secret: &str) -> Result<Value> {
+        namespace(&self.client, name).await?;
+        let ca = String::from_utf8(self.key_vault.ca().to_vec())?;
+        let meta = json!({"namespace": NAMESPACE, "name": format!("{name}-sp")});
+        let data = json!({"client-secret": secret, "ca.crt": ca});
+        apply(&self.client, &json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data})).await?;
+        let url = format!("https://{}", self.key_vault.addr());
+        Ok(json!({
+            "apiVersion": "secrets.hearth.home.arpa/v1alpha1", "kind": "ClusterSecretSource",
+            "metadata": {"name": name, "labels": {(LABEL): "e2e"}},
+            "spec": {
+                "azureKeyVault": {
+                    "vaultURL": url, "tenantID": TENANT,
+                    "servicePrincipal": {"clientID": CLIENT_ID, "secretRef": {"name": format!("{name}-sp")}, "expires": "2100-01-01"},
+                    "cloud": {"authorityHost": url, "vaultSuffix": "vault.azure.net"},
+                    "ca": {"secretRef": {"name": format!("{name}-sp")}},
+                },
+                "allow": [{"namespaces": [name]}],
+            }
+        }))
+    }
+
     /// A KV engine of version 2, a policy and a token for it, a namespace and a source, all of this name. `auth` replaces the
     /// token.
     pub(crate) async fn source(&self, name: &str) -> Result<Source> {
@@ -88,21 +158,9 @@ impl SecretEnv {
 
 impl TestEnv for SecretEnv {
     async fn setup(environment: Environment) -> Result<Self> {
-        let client = environment.client().await?;
-        let sources: Api<ClusterSecretSource> = Api::all(client.clone());
-        match sources.delete_collection(&DeleteParams::default(), &labelled()).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => return Err(error.into()),
-        }
-        remove_namespaces(&client).await?;
-        let operator = Installation::install(&environment, &client, NAME, &VALUES).await?;
-        Ok(Self {
-            environment,
-            client,
-            operator,
-            bao: OpenBao::start().await?,
-        })
+        let env = Self::new(environment).await?;
+        env.install(&[]).await?;
+        Ok(env)
     }
 
     /// Each case has a namespace, a source and an engine of its own.

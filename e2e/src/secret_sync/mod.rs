@@ -1,10 +1,11 @@
 //! secret-sync: its environment and cases.
 mod cases;
 mod env;
+mod story;
 
 use self::env::NAME;
 use crate::operator::{Demo, Operator, Part};
-use crate::runner;
+use crate::{demo, runner};
 
 /// The row of secret-sync.
 pub(crate) const OPERATOR: Operator = Operator {
@@ -18,7 +19,7 @@ pub(crate) const OPERATOR: Operator = Operator {
     }],
     demo: Demo {
         machines: &[],
-        run: |_| Box::pin(async { anyhow::bail!("secret-sync has no demo yet") }),
+        run: |options| Box::pin(demo::play::<story::SecretStory>(options)),
     },
     bench: |_| Box::pin(async { anyhow::bail!("secret-sync has no benchmark yet") }),
 };

@@ -45,15 +45,15 @@ struct StateLabels {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SyncLabels {
-    // `namespace` is the operator's own in many installations.
-    sync_namespace: String,
+    // `namespace` is that of the scraped pod.
+    object_namespace: String,
     sync: String,
 }
 
 impl SyncLabels {
     fn new(namespace: &str, name: &str) -> Self {
         Self {
-            sync_namespace: namespace.to_owned(),
+            object_namespace: namespace.to_owned(),
             sync: name.to_owned(),
         }
     }
@@ -81,7 +81,7 @@ impl Metrics {
             "Conditions of sources: 1 if True, 0 if not",
             all.source_conditions,
         );
-        registry.register("hearth_secret_provider_reads", "Reads of objects by result", all.calls);
+        registry.register("hearth_secret_provider_reads", "Reads of objects at the provider by result", all.calls);
         registry.register(
             "hearth_secret_client_secret_expires_timestamp_seconds",
             "When the client secret of a source expires, by its spec",
@@ -116,13 +116,33 @@ impl Metrics {
         metrics
     }
 
+    /// Another replica leads and has these series: two that differ would keep alerts firing.
+    pub fn clear(&self) {
+        self.source_conditions.clear();
+        self.client_secret_expires.clear();
+        self.syncs.clear();
+        self.stale_since.clear();
+        self.refresh.clear();
+        self.conflicts.clear();
+        self.certificate_expires.clear();
+        self.orphans_held.set(0);
+    }
+
     /// A condition of a source: Ready, Reachable, or `LoggedIn`, which is false while logins are refused.
-    pub fn source_condition(&self, source: &str, type_: &'static str, is_true: bool) {
+    /// None: nobody knows, and the series goes.
+    pub fn source_condition(&self, source: &str, type_: &'static str, is_true: Option<bool>) {
         let labels = SourceCondition {
             source: source.to_owned(),
             r#type: type_,
         };
-        self.source_conditions.get_or_create(&labels).set(is_true.into());
+        match is_true {
+            Some(is_true) => {
+                self.source_conditions.get_or_create(&labels).set(is_true.into());
+            }
+            None => {
+                self.source_conditions.remove(&labels);
+            }
+        }
     }
 
     /// When the client secret of a source expires.
@@ -140,7 +160,7 @@ impl Metrics {
         }
     }
 
-    /// A read of an object at a source.
+    /// A read of an object at the provider.
     pub fn read(&self, source: &str, result: &'static str) {
         let labels = CallLabels {
             source: source.to_owned(),
@@ -152,10 +172,7 @@ impl Metrics {
     /// Nothing more is said of this source.
     pub fn forget_source(&self, source: &str) {
         for type_ in ["Ready", "Reachable", "LoggedIn"] {
-            self.source_conditions.remove(&SourceCondition {
-                source: source.to_owned(),
-                r#type: type_,
-            });
+            self.source_condition(source, type_, None);
         }
         self.client_secret_expires(source, None);
     }

@@ -1,11 +1,13 @@
 //! secret-sync on a real cluster, installed by its chart under its own RBAC, with a real `OpenBao`.
 mod absence;
+mod key_vault;
 mod login;
 mod outage;
 mod ownership;
 mod values;
 
 use super::env::SecretEnv;
+use super::story;
 use crate::case::Case;
 
 /// All cases; the search for planted values comes last.
@@ -16,6 +18,8 @@ pub(crate) fn all() -> Vec<Case<SecretEnv>> {
         absence::cases(),
         ownership::cases(),
         login::cases(),
+        key_vault::cases(),
+        story::cases(),
         values::last(),
     ];
     all.into_iter().flatten().collect()

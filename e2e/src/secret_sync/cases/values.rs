@@ -118,7 +118,6 @@ async fn refused(env: &SecretEnv) -> Result<()> {
     let source = env.ready_source("refused").await?;
     let mark = source.gate.mark();
     let cel = [
-        (json!({}), "nothing says what the Secret is to hold"),
         (json!({"keys": {}}), "spec.keys"),
         (
             json!({"keys": {"A": "a"}, "target": {"type": "kubernetes.io/service-account-token"}}),
@@ -131,6 +130,7 @@ async fn refused(env: &SecretEnv) -> Result<()> {
         ensure!(message.contains(expected), "{message}");
     }
     let stalled = [
+        ("nothing", json!({}), "InvalidSpec", "spec: set keys, extract or certificate"),
         ("key", json!({"keys": {"a b": "a"}}), "InvalidSpec", "spec.keys[\"a b\"]"),
         ("dots", json!({"keys": {"A": "../sys/mounts"}}), "InvalidSpec", "spec.keys[A]"),
         ("slashes", json!({"keys": {"A": "a//b"}}), "InvalidSpec", "spec.keys[A]"),

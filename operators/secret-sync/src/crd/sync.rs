@@ -29,7 +29,6 @@ use super::AnyForm;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.keys) || has(self.extract) || has(self.certificate)", "set keys, extract or certificate: nothing says what the Secret is to hold"))]
 #[x_kube(validation = ("!has(self.certificate) || !has(self.target) || !has(self.target.type) || self.target.type == 'kubernetes.io/tls'", "a certificate makes a Secret of type kubernetes.io/tls; remove target.type"))]
 pub struct SecretSyncSpec {
     /// The ClusterSecretSource.

@@ -59,11 +59,12 @@ fn key(sync: &SecretSync) -> Key {
     (sync.namespace().unwrap_or_default(), sync.name_any())
 }
 
-/// While this process leads, looks for orphans every few seconds.
+/// While this process leads, looks for orphans every few seconds. At the end of a term the metrics of objects go.
 pub async fn sweep(ctx: Arc<Context>) {
     let mut terms = std::pin::pin!(ctx.process.leadership.terms());
     while let Some(term) = terms.next().await {
         term.within(look_for_ever(&ctx)).await;
+        ctx.metrics.clear();
     }
 }
 

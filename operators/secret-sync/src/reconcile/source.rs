@@ -25,7 +25,7 @@ use crate::crd::source::KeyRef;
 use crate::crd::{ClusterSecretSource, ClusterSecretSourceStatus, RECONCILE_AT};
 use crate::provider::{Class, Failure};
 use crate::source::settings::{Invalid, ca, connect, credential};
-use crate::source::{Identity, Source};
+use crate::source::{Hooks, Identity, Source};
 
 /// The condition that says whether the provider can be used now.
 pub const REACHABLE: &str = "Reachable";
@@ -54,7 +54,7 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
     let requested = source.annotations().get(RECONCILE_AT) != old.last_handled_reconcile_at.as_ref()
         && source.annotations().contains_key(RECONCILE_AT);
     let mut conditions = begin(&*source, RECONCILE_AT, &mut status, Timestamp::now());
-    let mut action = Action::await_change();
+    let (mut action, mut logged_in) = (Action::await_change(), None);
 
     if source.spec.suspend {
         ctx.at_work.lock().remove(&name);
@@ -82,11 +82,11 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
                 let reachable = get(&old.conditions, REACHABLE).is_some_and(|condition| condition.status == "True");
                 let due = handle.probe_at().is_some_and(|at| at <= Instant::now());
                 let unproven = !same || (!reachable && !handle.is_proven());
+                let mut refused = None;
                 if requested || due || (unproven && handle.probe_at().is_none()) {
-                    // Its answer is in the circuit.
-                    let closed = handle.probe().await;
-                    if closed.is_ok() {
-                        ctx.call_syncs_of(&name);
+                    match handle.probe().await {
+                        Ok(_) => ctx.call_syncs_of(&name),
+                        Err(failure) => refused = Some(failure),
                     }
                 }
                 match handle.outage() {
@@ -98,9 +98,13 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
                             Action::requeue(next.max(Duration::from_secs(1)))
                         });
                     }
-                    // The probe failed for a reason that opens no circuit.
+                    // The probe was answered, but not as it should be: the settings do not fit.
                     None => {
-                        conditions.reconciling("NotProven", "no call has succeeded yet; it is tried again every 5 minutes");
+                        let refused = refused.map_or(("NotProven", "no call has succeeded yet".to_owned()), |failure| {
+                            (failure.reason.as_str(), failure.message)
+                        });
+                        conditions.reconciling(refused.0, &format!("{}; it is tried again every 5 minutes", refused.1));
+                        conditions.set(REACHABLE, true, "Answered", "the provider answers");
                         action = Action::requeue(RECHECK_AFTER);
                     }
                     Some(failure) => {
@@ -117,13 +121,14 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
                 if is_true(&status, READY) {
                     status.credential_version.clone_from(&handle.identity.credential);
                 }
-                ctx.metrics.source_condition(&name, "LoggedIn", !refuses_logins(&handle));
+                logged_in = Some(!refuses_logins(&handle));
             }
         }
     }
     if ca(&source.spec).is_some_and(|ca| ca.config_map_ref.is_some()) && action == Action::await_change() {
         action = Action::requeue(RECHECK_AFTER);
     }
+    ctx.metrics.source_condition(&name, "LoggedIn", logged_in);
     export(&source, &status, &ctx);
     tell(&source, &old, &status, &ctx);
     patch_status(&Api::all(ctx.process.client.clone()), MANAGER, &*source, &status)
@@ -196,8 +201,12 @@ async fn at_work(source: &ClusterSecretSource, ctx: &Arc<Context>) -> Result<Arc
         Invalid::Spec(message) => Obstacle::Stalled("InvalidSpec", message),
         Invalid::Credential(message) => Obstacle::Waiting("CredentialInvalid", format!("{message}; a change is noticed at once")),
     })?;
-    let trigger = ctx.source_trigger.clone();
-    let handle = Source::new(identity, connection, move || trigger.reconcile(reference.clone()));
+    let (trigger, metrics, labelled) = (ctx.source_trigger.clone(), ctx.metrics.clone(), name.clone());
+    let hooks = Hooks {
+        changed: Box::new(move || trigger.reconcile(reference.clone())),
+        called: Box::new(move |success| metrics.read(&labelled, if success { "success" } else { "error" })),
+    };
+    let handle = Source::new(identity, connection, hooks);
     tokio::spawn(Source::expire(Arc::downgrade(&handle)));
     ctx.at_work.lock().insert(name.clone(), Arc::clone(&handle));
     ctx.call_syncs_of(&name);
@@ -254,9 +263,8 @@ fn missing_ca(kind: &str, reference: &KeyRef, key: &str) -> Obstacle {
 fn export(source: &ClusterSecretSource, status: &ClusterSecretSourceStatus, ctx: &Context) {
     let name = source.name_any();
     for type_ in [READY, REACHABLE] {
-        if get(&status.conditions, type_).is_some_and(|condition| condition.status != "Unknown") {
-            ctx.metrics.source_condition(&name, type_, is_true(status, type_));
-        }
+        let known = get(&status.conditions, type_).filter(|condition| condition.status != "Unknown");
+        ctx.metrics.source_condition(&name, type_, known.map(|_| is_true(status, type_)));
     }
     let vault = source.spec.azure_key_vault.as_ref();
     let expires = vault.and_then(|vault| vault.service_principal.expires.as_deref());

@@ -216,7 +216,6 @@ impl Pass<'_> {
         let name = &self.sync.spec.source;
         let reads = config.objects().into_iter().map(|object| async move {
             let answer = source.read(object, not_before).await;
-            self.ctx.metrics.read(name, if answer.is_ok() { "success" } else { "error" });
             (object.clone(), answer)
         });
         let reads: Reads = join_all(reads).await.into_iter().collect();

@@ -41,6 +41,14 @@ pub struct Identity {
     pub ca: Option<String>,
 }
 
+/// Whom a source tells.
+pub struct Hooks {
+    /// The circuit opened, or a call succeeded for the first time.
+    pub changed: Box<dyn Fn() + Send + Sync>,
+    /// An object was read at the provider; whether it succeeded.
+    pub called: Box<dyn Fn(bool) + Send + Sync>,
+}
+
 /// A source at work.
 pub struct Source {
     /// What it was made of.
@@ -50,16 +58,15 @@ pub struct Source {
     calls: Semaphore,
     circuit: Mutex<Circuit>,
     reads: Reads,
-    /// Told when the circuit opens, and at the first success.
-    changed: Box<dyn Fn() + Send + Sync>,
+    hooks: Hooks,
     proven: Mutex<bool>,
     /// Wakes the task that drops old answers.
     read: Notify,
 }
 
 impl Source {
-    /// `changed` is called when the circuit opens, and at the first success.
-    pub fn new(identity: Identity, connection: Connection, changed: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+    /// No call is made yet.
+    pub fn new(identity: Identity, connection: Connection, hooks: Hooks) -> Arc<Self> {
         let rate = match connection {
             Connection::Vault(_) => VAULT_RATE,
             Connection::KeyVault(_) => KEY_VAULT_RATE,
@@ -71,7 +78,7 @@ impl Source {
             calls: Semaphore::new(CALLS),
             circuit: Mutex::default(),
             reads: Reads::default(),
-            changed: Box::new(changed),
+            hooks,
             proven: Mutex::new(false),
             read: Notify::new(),
         })
@@ -108,6 +115,7 @@ impl Source {
             }
             began.now();
             let answer = self.connection.read(key).await.map(Arc::new);
+            (self.hooks.called)(answer.is_ok());
             match &answer {
                 Ok(_) => self.succeeded(),
                 Err(failure) => self.failed(failure, false),
@@ -163,7 +171,7 @@ impl Source {
 
     fn succeeded(&self) {
         if !std::mem::replace(&mut *self.proven.lock(), true) {
-            (self.changed)();
+            (self.hooks.changed)();
         }
     }
 
@@ -173,7 +181,7 @@ impl Source {
         }
         let opened = self.circuit.lock().failed(failure, probe, Instant::now(), fastrand::f64());
         if opened {
-            (self.changed)();
+            (self.hooks.changed)();
         }
     }
 }

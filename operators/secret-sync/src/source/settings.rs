@@ -99,7 +99,7 @@ pub fn connect(
                 login,
             };
             let vault = vault::Vault::new(settings);
-            let vault = vault.map_err(|error| Invalid::Spec(format!("spec.vault: {error}")))?;
+            let vault = vault.map_err(|error| Invalid::Spec(format!("spec.vault.{error}")))?;
             Ok(Connection::Vault(Arc::new(vault)))
         }
         (None, Some(source)) => {
@@ -115,7 +115,7 @@ pub fn connect(
                 ca,
             };
             let vault = key_vault::KeyVault::new(settings);
-            let vault = vault.map_err(|error| Invalid::Spec(format!("spec.azureKeyVault: {error}")))?;
+            let vault = vault.map_err(|error| Invalid::Spec(format!("spec.{error}")))?;
             Ok(Connection::KeyVault(Arc::new(vault)))
         }
         _ => Err(Invalid::Spec("exactly one provider must be set: vault or azureKeyVault".to_owned())),

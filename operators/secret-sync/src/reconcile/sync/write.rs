@@ -71,11 +71,13 @@ pub(super) async fn write(
     }
 }
 
-/// Marks a Secret that belongs to no SecretSync, exactly as it was seen.
+/// Marks a Secret that belongs to no SecretSync, exactly as it was seen. Its owner references go: with one of them it would be
+/// deleted together with an object that it does not need any more.
 async fn adopt(api: &Api<Secret>, existing: &Secret, owner: &str) -> Result<(), Obstacle> {
     let patch = json!({ "metadata": {
         "uid": existing.uid(),
         "resourceVersion": existing.resource_version(),
+        "ownerReferences": null,
         "labels": { MANAGED: "true" },
         "annotations": { OWNER: owner },
     }});
