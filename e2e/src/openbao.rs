@@ -51,6 +51,7 @@ impl Api {
     }
 
     /// The same server with another token.
+    #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         Self {
             token: token.to_owned(),
@@ -338,8 +339,8 @@ fn free_port() -> Result<u16> {
 
 /// Writes `tls.crt` and `tls.key` for an address; returns the authority's certificate.
 async fn certificates(folder: &Path, address: IpAddr) -> Result<Vec<u8>> {
-    let issuer = OpenBao::start().await?;
-    let api = issuer.api();
+    let authority = OpenBao::start().await?;
+    let api = authority.api();
     api.post("sys/mounts/pki", json!({ "type": "pki" })).await?;
     let root = json!({ "common_name": "Hearth tests", "ttl": "24h" });
     api.post("pki/root/generate/internal", root).await?;

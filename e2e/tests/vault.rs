@@ -1,6 +1,6 @@
 //! The Vault client on a real `OpenBao`: what each answer means, each way to log in, and what becomes of a login.
 //!
-//! `HEARTH_OPENBAO` names the program `bao` (see `hack/tools/openbao`). This is the contract that HashiCorp's Vault must keep,
+//! `HEARTH_OPENBAO` names the program `bao` (see `hack/tools/openbao`). This is the contract that `HashiCorp` Vault must keep,
 //! too.
 
 #![allow(

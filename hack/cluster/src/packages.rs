@@ -128,7 +128,7 @@ pub fn moto_server() -> Result<PathBuf> {
     Ok(python_venv("moto")?.join("bin/moto_server"))
 }
 
-/// The path of OpenBao's static program `bao`, from `hack/tools/openbao`.
+/// The path of the static program of `OpenBao`, from `hack/tools/openbao`.
 pub fn openbao() -> Result<PathBuf> {
     let home = python_venv("openbao")?;
     // Below `lib/python3.12/site-packages`, in the version of the machine's Python.
