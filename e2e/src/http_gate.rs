@@ -120,7 +120,9 @@ async fn connection(
             let mode = modes.borrow_and_update().clone();
             match mode {
                 Mode::Slow(time) => tokio::time::sleep(time).await,
-                Mode::Answer(prefix, status, body) if line.and_then(path).is_some_and(|path| path.starts_with(prefix)) => {
+                Mode::Answer(prefix, status, body)
+                    if line.and_then(path).is_some_and(|path| path.starts_with(prefix)) =>
+                {
                     let answer = format!(
                         "HTTP/1.1 {status} Fault\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                         body.len()

@@ -96,7 +96,11 @@ impl SecretEnv {
         let ca = String::from_utf8(self.key_vault.ca().to_vec())?;
         let meta = json!({"namespace": NAMESPACE, "name": format!("{name}-sp")});
         let data = json!({"client-secret": secret, "ca.crt": ca});
-        apply(&self.client, &json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data})).await?;
+        apply(
+            &self.client,
+            &json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data}),
+        )
+        .await?;
         let url = format!("https://{}", self.key_vault.addr());
         Ok(json!({
             "apiVersion": "secrets.hearth.home.arpa/v1alpha1", "kind": "ClusterSecretSource",
@@ -117,10 +121,20 @@ impl SecretEnv {
     /// token.
     pub(crate) async fn source(&self, name: &str) -> Result<Source> {
         let api = self.bao.api();
-        api.post(&format!("sys/mounts/{name}"), json!({"type": "kv", "options": {"version": "2"}})).await?;
+        api.post(
+            &format!("sys/mounts/{name}"),
+            json!({"type": "kv", "options": {"version": "2"}}),
+        )
+        .await?;
         let rules = format!("path \"{name}/data/*\" {{ capabilities = [\"read\"] }}");
-        api.post(&format!("sys/policies/acl/{name}"), json!({"policy": rules})).await?;
-        let created = api.post("auth/token/create", json!({"policies": [name], "ttl": "1h", "renewable": true})).await?;
+        api.post(&format!("sys/policies/acl/{name}"), json!({"policy": rules}))
+            .await?;
+        let created = api
+            .post(
+                "auth/token/create",
+                json!({"policies": [name], "ttl": "1h", "renewable": true}),
+            )
+            .await?;
         let token = created["auth"]["client_token"].as_str().context("no token")?.to_owned();
         let uri: http::Uri = api.url().parse()?;
         let server: SocketAddr = uri.authority().context("no address")?.as_str().parse()?;
@@ -201,9 +215,14 @@ impl Source {
 
     /// Writes an object at the server. Each value gets the canary.
     pub(crate) async fn put(&self, path: &str, values: &[(&str, &str)]) -> Result<()> {
-        let data: serde_json::Map<String, Value> =
-            values.iter().map(|(key, value)| ((*key).to_owned(), json!(planted(value)))).collect();
-        self.api.post(&format!("{}/data/{path}", self.name), json!({"data": data})).await.map(drop)
+        let data: serde_json::Map<String, Value> = values
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(planted(value))))
+            .collect();
+        self.api
+            .post(&format!("{}/data/{path}", self.name), json!({"data": data}))
+            .await
+            .map(drop)
     }
 
     /// The manifest of a SecretSync in the namespace of the source.
@@ -251,19 +270,23 @@ impl Source {
 
     /// Waits until the Secret has exactly these values, which were planted.
     pub(crate) async fn holds(&self, name: &str, values: &[(&str, &str)], limit: Duration) -> Result<()> {
-        until(&format!("Secret {}/{name} has its values", self.name), limit, || async {
-            let secret = self.found(name).await?;
-            let data = secret["data"].as_object().cloned().unwrap_or_default();
-            let keys: Vec<&String> = data.keys().collect();
-            ensure!(data.len() == values.len(), "it has {keys:?}");
-            for (key, value) in values {
-                let wanted = base64(&planted(value));
-                if data.get(*key).and_then(Value::as_str) != Some(&wanted) {
-                    bail!("{key} is another value");
+        until(
+            &format!("Secret {}/{name} has its values", self.name),
+            limit,
+            || async {
+                let secret = self.found(name).await?;
+                let data = secret["data"].as_object().cloned().unwrap_or_default();
+                let keys: Vec<&String> = data.keys().collect();
+                ensure!(data.len() == values.len(), "it has {keys:?}");
+                for (key, value) in values {
+                    let wanted = base64(&planted(value));
+                    if data.get(*key).and_then(Value::as_str) != Some(&wanted) {
+                        bail!("{key} is another value");
+                    }
                 }
-            }
-            Ok(Some(()))
-        })
+                Ok(Some(()))
+            },
+        )
         .await
     }
 
@@ -288,8 +311,14 @@ pub(crate) fn base64(text: &str) -> String {
 /// A condition with its time, to see whether anything moved.
 pub(crate) async fn stamp(client: &Client, object: &Value, kind: &str) -> Result<(String, String)> {
     let now = get(client, object).await?;
-    let all = now.pointer("/status/conditions").and_then(Value::as_array).context("no conditions")?;
-    let found = all.iter().find(|condition| condition["type"] == kind).context("no such condition")?;
+    let all = now
+        .pointer("/status/conditions")
+        .and_then(Value::as_array)
+        .context("no conditions")?;
+    let found = all
+        .iter()
+        .find(|condition| condition["type"] == kind)
+        .context("no such condition")?;
     let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
     Ok((text("status"), text("lastTransitionTime")))
 }

@@ -50,7 +50,9 @@ impl Story for SecretStory {
         if environment.control.is_none()
             && let Some(other) = other_sources(&client).await?.first()
         {
-            bail!("this cluster has the ClusterSecretSource {other}; the demo's operator would begin to use it, so it stops here");
+            bail!(
+                "this cluster has the ClusterSecretSource {other}; the demo's operator would begin to use it, so it stops here"
+            );
         }
         clear(&client).await?;
         screen.say("The chart is being installed; a moment, please.")?;
@@ -79,7 +81,8 @@ async fn clear(client: &Client) -> Result<()> {
             delete(client, &source).await?;
         }
         for secret in [format!("{name}-vault"), format!("{name}-sp")] {
-            let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": SYSTEM, "name": secret}});
+            let secret =
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": SYSTEM, "name": secret}});
             delete(client, &secret).await?;
         }
         remove_namespace(client, name).await?;
@@ -93,6 +96,10 @@ async fn other_sources(client: &Client) -> Result<Vec<String>> {
     }
     let kind = GroupVersionKind::gvk("secrets.hearth.home.arpa", "v1alpha1", "ClusterSecretSource");
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
-    let sources = api.list(&ListParams::default()).await?.into_iter().map(|source| source.name_any());
+    let sources = api
+        .list(&ListParams::default())
+        .await?
+        .into_iter()
+        .map(|source| source.name_any());
     Ok(sources.filter(|name| name != VAULT && name != KEY_VAULT).collect())
 }

@@ -81,7 +81,11 @@ impl Metrics {
             "Conditions of sources: 1 if True, 0 if not",
             all.source_conditions,
         );
-        registry.register("hearth_secret_provider_reads", "Reads of objects at the provider by result", all.calls);
+        registry.register(
+            "hearth_secret_provider_reads",
+            "Reads of objects at the provider by result",
+            all.calls,
+        );
         registry.register(
             "hearth_secret_client_secret_expires_timestamp_seconds",
             "When the client secret of a source expires, by its spec",

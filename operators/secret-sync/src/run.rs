@@ -39,7 +39,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let namespaces = process.args.namespaces();
     let gates = (0..namespaces.len().max(1)).map(|position| {
         let namespace = namespaces.get(position);
-        process.health.gate(namespace.map_or_else(|| "secrets".to_owned(), |name| format!("secrets of {name}")))
+        process
+            .health
+            .gate(namespace.map_or_else(|| "secrets".to_owned(), |name| format!("secrets of {name}")))
     });
     let ctx = Arc::new(Context {
         targets: Targets::new(gates.collect()),
@@ -65,7 +67,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let config = watcher::Config::default().page_size(PAGE);
     let (forgetful, known) = (Arc::clone(&ctx), sources.clone());
-    let updates = watch(Api::<ClusterSecretSource>::all(process.client.clone()), config.clone(), |_| ());
+    let updates = watch(
+        Api::<ClusterSecretSource>::all(process.client.clone()),
+        config.clone(),
+        |_| (),
+    );
     let touched = reflect(updates, source_writer).inspect_ok(move |source| {
         if known.get(&ObjectRef::from_obj(source)).is_none() {
             forgetful.forget_source(source);
@@ -115,7 +121,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 /// Watches the metadata of the Secrets with our label.
 async fn targets(ctx: Arc<Context>) {
     let config = watcher::Config::default().page_size(PAGE).labels(MANAGED);
-    let mut updates = std::pin::pin!(watch_namespaces::<PartialObjectMeta<Secret>>(&ctx.process, &config, slim));
+    let mut updates = std::pin::pin!(watch_namespaces::<PartialObjectMeta<Secret>>(
+        &ctx.process,
+        &config,
+        slim
+    ));
     while let Some((position, update)) = updates.next().await {
         let listed = ctx.targets.was_listed(position);
         let syncs = ctx.targets.take(position, &update);

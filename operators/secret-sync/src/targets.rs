@@ -42,13 +42,18 @@ impl Targets {
         match cache.take(update, |secret| (key(secret), Some(marked(secret))), gate) {
             Change::Updated(key) => {
                 let after = cache.items().get(&key);
-                let owners = before.iter().chain(after).map(|secret| (key.0.clone(), secret.owner.to_string()));
+                let owners = before
+                    .iter()
+                    .chain(after)
+                    .map(|secret| (key.0.clone(), secret.owner.to_string()));
                 // The one that has the name of the Secret may have lost it, or may have been in its way.
                 owners.chain([key.clone()]).collect()
             }
             Change::Removed(secrets) => {
                 let owners = secrets.into_iter();
-                owners.map(|((namespace, _), secret)| (namespace, secret.owner.to_string())).collect()
+                owners
+                    .map(|((namespace, _), secret)| (namespace, secret.owner.to_string()))
+                    .collect()
             }
             Change::Unchanged => Vec::new(),
         }
@@ -67,7 +72,10 @@ impl Targets {
     /// A Secret as it is known.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Marked> {
         let key = (namespace.to_owned(), name.to_owned());
-        self.caches.lock().iter().find_map(|cache| cache.items().get(&key).cloned())
+        self.caches
+            .lock()
+            .iter()
+            .find_map(|cache| cache.items().get(&key).cloned())
     }
 
     /// Whether the namespace at this position has been listed.

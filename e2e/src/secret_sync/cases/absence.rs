@@ -19,7 +19,9 @@ const CRD: &str = "secretsyncs.secrets.hearth.home.arpa";
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
         Case::new("an_emptied_server_empties_no_secret", |env| Box::pin(emptied(env))),
-        Case::new("a_namespace_with_fifty_syncs_goes_as_fast_as_without_us", |env| Box::pin(namespace_goes(env))),
+        Case::new("a_namespace_with_fifty_syncs_goes_as_fast_as_without_us", |env| {
+            Box::pin(namespace_goes(env))
+        }),
         Case::new("a_deleted_crd_takes_no_secret_with_it", |env| Box::pin(crd_goes(env)))
             .exclusive(&[Exclusive::Operator])
             .slow("a Secret of a deleted SecretSync would go after a minute"),
@@ -38,7 +40,10 @@ async fn emptied(env: &SecretEnv) -> Result<()> {
             source.request(sync, request).await?;
             object_condition(&env.client, sync, "Fresh", "False", reason, SOON).await?;
             ensure!(is_current(&get(&env.client, sync).await?), "not current: {reason}");
-            ensure!(source.found("app").await?["metadata"]["resourceVersion"] == *before, "written: {reason}");
+            ensure!(
+                source.found("app").await?["metadata"]["resourceVersion"] == *before,
+                "written: {reason}"
+            );
             anyhow::Ok(())
         }
     };
@@ -54,7 +59,10 @@ async fn emptied(env: &SecretEnv) -> Result<()> {
     api.succeed("DELETE", "sys/mounts/emptied", json!(null)).await?;
     // Without the engine the policy's path is of no engine: that is told apart from an object that is missing.
     stays("4", "MountMissing").await?;
-    source.api.post("sys/mounts/emptied", json!({"type": "kv", "options": {"version": "2"}})).await?;
+    source
+        .api
+        .post("sys/mounts/emptied", json!({"type": "kv", "options": {"version": "2"}}))
+        .await?;
     until("the engine is there again", SOON, || async {
         Ok(source.put("a", &[("v", "two")]).await.ok())
     })
@@ -69,7 +77,9 @@ async fn namespace_goes(env: &SecretEnv) -> Result<()> {
     let source = env.ready_source("going").await?;
     source.put("a", &[("v", "one")]).await?;
     for number in 0..COUNT {
-        source.apply(&format!("app-{number}"), json!({"keys": {"A": "a#v"}})).await?;
+        source
+            .apply(&format!("app-{number}"), json!({"keys": {"A": "a#v"}}))
+            .await?;
     }
     source.holds("app-49", &[("A", "one")], LATER).await?;
     let refusal = r#"{"errors":["permission denied"]}"#.to_owned();
@@ -119,7 +129,10 @@ async fn crd_goes(env: &SecretEnv) -> Result<()> {
     let crds: Api<CustomResourceDefinition> = Api::all(env.client.clone());
     let mut crd = crds.get(CRD).await?;
     crds.delete(CRD, &DeleteParams::default()).await?;
-    until("the CRD is gone", LATER, || async { Ok(crds.get_opt(CRD).await?.is_none().then_some(())) }).await?;
+    until("the CRD is gone", LATER, || async {
+        Ok(crds.get_opt(CRD).await?.is_none().then_some(()))
+    })
+    .await?;
     tokio::time::sleep(Duration::from_secs(5)).await;
     crd.metadata = kube::api::ObjectMeta {
         name: Some(CRD.to_owned()),

@@ -10,27 +10,41 @@ use crate::secret_sync::env::{LATER, SOON, SecretEnv, base64, planted, stamp};
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
         Case::new("secrets_of_a_key_vault_arrive_and_rotate", |env| Box::pin(arrives(env))),
-        Case::new("a_firewall_that_refuses_the_line_is_an_outage", |env| Box::pin(firewall(env)))
-            .slow("the next probe is made after a minute"),
-        Case::new("an_expired_client_secret_says_so_and_a_new_one_heals", |env| Box::pin(expired(env))),
-        Case::new("a_certificate_is_written_whole_or_not_at_all", |env| Box::pin(certificate(env))),
+        Case::new("a_firewall_that_refuses_the_line_is_an_outage", |env| {
+            Box::pin(firewall(env))
+        })
+        .slow("the next probe is made after a minute"),
+        Case::new("an_expired_client_secret_says_so_and_a_new_one_heals", |env| {
+            Box::pin(expired(env))
+        }),
+        Case::new("a_certificate_is_written_whole_or_not_at_all", |env| {
+            Box::pin(certificate(env))
+        }),
     ]
 }
 
 async fn arrives(env: &SecretEnv) -> Result<()> {
     let (client, control, vault) = (&env.client, env.key_vault.control(), env.vault());
-    let source = env.key_vault_source("kv-arrives", &format!("{}\n", planted("client-secret"))).await?;
+    let source = env
+        .key_vault_source("kv-arrives", &format!("{}\n", planted("client-secret")))
+        .await?;
     apply(client, &source).await?;
     object_condition(client, &source, "Ready", "True", "Connected", LATER).await?;
     control.put_text(&vault, "kv-arrives-a", &planted("one"))?;
-    control.put_text(&vault, "kv-arrives-json", &format!("{{\"user\": \"{}\", \"port\": 5432}}", planted("u")))?;
+    control.put_text(
+        &vault,
+        "kv-arrives-json",
+        &format!("{{\"user\": \"{}\", \"port\": 5432}}", planted("u")),
+    )?;
     let mark = control.mark();
     let keys = json!({"A": "kv-arrives-a", "USER": "kv-arrives-json#user", "PORT": "kv-arrives-json#port"});
     let sync = sync("kv-arrives", "app", &json!({"keys": keys}));
     apply(client, &sync).await?;
     object_condition(client, &sync, "Ready", "True", "Synced", SOON).await?;
     let data = || async { anyhow::Ok(get(client, &secret("kv-arrives", "app")).await?["data"].clone()) };
-    ensure!(data().await? == json!({"A": base64(&planted("one")), "USER": base64(&planted("u")), "PORT": base64("5432")}));
+    ensure!(
+        data().await? == json!({"A": base64(&planted("one")), "USER": base64(&planted("u")), "PORT": base64("5432")})
+    );
     ensure!(control.count_since(mark, Kind::Token) == 0, "another login for a read");
     let version = control.put_text(&vault, "kv-arrives-a", &planted("two"))?;
     let annotations = json!({"metadata": {"annotations": {"secrets.hearth.home.arpa/reconcile-at": "1"}}});
@@ -49,7 +63,11 @@ async fn arrives(env: &SecretEnv) -> Result<()> {
     control.put_text(&vault, "kv-arrives-deleted", "x")?;
     control.delete(&vault, "kv-arrives-deleted")?;
     for (name, reason) in table {
-        let sync = self::sync("kv-arrives", name, &json!({"keys": {"A": format!("kv-arrives-{name}")}}));
+        let sync = self::sync(
+            "kv-arrives",
+            name,
+            &json!({"keys": {"A": format!("kv-arrives-{name}")}}),
+        );
         apply(client, &sync).await?;
         object_condition(client, &sync, "Ready", "False", reason, SOON).await?;
     }
@@ -65,7 +83,10 @@ async fn firewall(env: &SecretEnv) -> Result<()> {
     let sync = sync("kv-firewall", "app", &json!({"keys": {"A": "kv-firewall-a"}}));
     apply(client, &sync).await?;
     object_condition(client, &sync, "Ready", "True", "Synced", LATER).await?;
-    let ready = (stamp(client, &sync, "Ready").await?, stamp(client, &source, "Ready").await?);
+    let ready = (
+        stamp(client, &sync, "Ready").await?,
+        stamp(client, &source, "Ready").await?,
+    );
     // Only this case's object; its source's probe is a list, which other cases do not use while it lasts.
     let fault = control.fault(Rule::from(Fault::firewall("203.0.113.9")).name("kv-firewall-a"));
     let annotations = json!({"metadata": {"annotations": {"secrets.hearth.home.arpa/reconcile-at": "1"}}});
@@ -77,8 +98,17 @@ async fn firewall(env: &SecretEnv) -> Result<()> {
     control.clear(fault);
     object_condition(client, &source, "Reachable", "True", "", LATER).await?;
     object_condition(client, &sync, "Fresh", "True", "Synced", SOON).await?;
-    ensure!((stamp(client, &sync, "Ready").await?, stamp(client, &source, "Ready").await?) == ready, "Ready moved");
-    ensure!(control.count_since(mark, Kind::Token) == 0, "a login for an outage that is none of logins");
+    ensure!(
+        (
+            stamp(client, &sync, "Ready").await?,
+            stamp(client, &source, "Ready").await?
+        ) == ready,
+        "Ready moved"
+    );
+    ensure!(
+        control.count_since(mark, Kind::Token) == 0,
+        "a login for an outage that is none of logins"
+    );
     Ok(())
 }
 
@@ -89,13 +119,17 @@ async fn expired(env: &SecretEnv) -> Result<()> {
     let message = object_condition(client, &source, "Ready", "False", "ClientSecretExpired", SOON).await?;
     ensure!(!message.contains("expired-"), "{message}");
     env.key_vault_source("kv-expired", &planted("client-secret")).await?;
-    object_condition(client, &source, "Ready", "True", "Connected", SOON).await.map(drop)
+    object_condition(client, &source, "Ready", "True", "Connected", SOON)
+        .await
+        .map(drop)
 }
 
 /// CSI-Azure #1952, #860, #291.
 async fn certificate(env: &SecretEnv) -> Result<()> {
     let (client, control, vault) = (&env.client, env.key_vault.control(), env.vault());
-    let source = env.key_vault_source("kv-certificate", &planted("client-secret")).await?;
+    let source = env
+        .key_vault_source("kv-certificate", &planted("client-secret"))
+        .await?;
     apply(client, &source).await?;
     object_condition(client, &source, "Ready", "True", "Connected", LATER).await?;
     let chain = make_chain("home.example.org").await?;
@@ -108,21 +142,30 @@ async fn certificate(env: &SecretEnv) -> Result<()> {
     let text = |key: &str| -> Result<String> {
         use ::base64::Engine;
         let value = written["data"][key].as_str().unwrap_or_default();
-        Ok(String::from_utf8(::base64::engine::general_purpose::STANDARD.decode(value)?)?)
+        Ok(String::from_utf8(
+            ::base64::engine::general_purpose::STANDARD.decode(value)?,
+        )?)
     };
-    ensure!(text("tls.key")?.starts_with("-----BEGIN PRIVATE KEY-----"), "the key is not PKCS#8");
+    ensure!(
+        text("tls.key")?.starts_with("-----BEGIN PRIVATE KEY-----"),
+        "the key is not PKCS#8"
+    );
     ensure!(text("tls.crt")?.matches("BEGIN CERTIFICATE").count() == chain.matches("BEGIN CERTIFICATE").count());
     // App Service stores such a file as a plain secret.
     let plain = Plain {
+        value: "MIIKcAIBAzCCCiwGCSqGSIb3DQEHAaCCCh0Egg".to_owned(),
         content_type: Some(PKCS12.to_owned()),
-        ..Plain::text("MIIKcAIBAzCCCiwGCSqGSIb3DQEHAaCCCh0Egg")
+        ..Plain::default()
     };
     control.put(&vault, "kv-plain", plain)?;
     let refused = self::sync("kv-certificate", "plain", &json!({"certificate": "kv-plain"}));
     apply(client, &refused).await?;
     let message = object_condition(client, &refused, "Ready", "False", "Pkcs12NotSupported", SOON).await?;
     ensure!(message.to_lowercase().contains("import"), "{message}");
-    ensure!(get(client, &secret("kv-certificate", "plain")).await.is_err(), "a Secret for what cannot be read");
+    ensure!(
+        get(client, &secret("kv-certificate", "plain")).await.is_err(),
+        "a Secret for what cannot be read"
+    );
     Ok(())
 }
 

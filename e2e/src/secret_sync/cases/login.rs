@@ -10,10 +10,16 @@ use crate::secret_sync::env::{LATER, SOON, SecretEnv, Source};
 
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
-        Case::new("a_credential_may_come_late_be_wrong_and_change", |env| Box::pin(credential(env))),
-        Case::new("a_policy_that_is_attached_later_heals_by_itself", |env| Box::pin(policy(env)))
-            .slow("a token is replaced when it is two minutes old"),
-        Case::new("a_service_account_logs_in_with_the_audience_vault", |env| Box::pin(audience(env))),
+        Case::new("a_credential_may_come_late_be_wrong_and_change", |env| {
+            Box::pin(credential(env))
+        }),
+        Case::new("a_policy_that_is_attached_later_heals_by_itself", |env| {
+            Box::pin(policy(env))
+        })
+        .slow("a token is replaced when it is two minutes old"),
+        Case::new("a_service_account_logs_in_with_the_audience_vault", |env| {
+            Box::pin(audience(env))
+        }),
     ]
 }
 
@@ -37,7 +43,10 @@ async fn credential(env: &SecretEnv) -> Result<()> {
     apply(&env.client, &late("s.wrong")).await?;
     let message = source.condition("Ready", "False", "LoginRefused", SOON).await?;
     ensure!(!message.contains("s.wrong"), "{message}");
-    let created = source.api.post("auth/token/create", json!({"policies": ["credential"], "ttl": "1h"})).await?;
+    let created = source
+        .api
+        .post("auth/token/create", json!({"policies": ["credential"], "ttl": "1h"}))
+        .await?;
     let token = created["auth"]["client_token"].as_str().context("no token")?;
     // As `echo` writes it.
     apply(&env.client, &late(&format!("{token}\n"))).await?;
@@ -49,11 +58,28 @@ async fn credential(env: &SecretEnv) -> Result<()> {
 async fn app_role(source: &mut Source, policies: &[&str]) -> Result<()> {
     let name = source.name.clone();
     let mount = format!("approle-{name}");
-    source.api.post(&format!("sys/auth/{mount}"), json!({"type": "approle"})).await?;
-    source.api.post(&format!("auth/{mount}/role/app"), json!({"token_policies": policies, "token_ttl": "1h"})).await?;
+    source
+        .api
+        .post(&format!("sys/auth/{mount}"), json!({"type": "approle"}))
+        .await?;
+    source
+        .api
+        .post(
+            &format!("auth/{mount}/role/app"),
+            json!({"token_policies": policies, "token_ttl": "1h"}),
+        )
+        .await?;
     let role = source.api.get(&format!("auth/{mount}/role/app/role-id")).await?;
-    let secret = source.api.post(&format!("auth/{mount}/role/app/secret-id"), json!({})).await?;
-    source.credential("secret-id", secret["data"]["secret_id"].as_str().context("no secret id")?).await?;
+    let secret = source
+        .api
+        .post(&format!("auth/{mount}/role/app/secret-id"), json!({}))
+        .await?;
+    source
+        .credential(
+            "secret-id",
+            secret["data"]["secret_id"].as_str().context("no secret id")?,
+        )
+        .await?;
     source.object["spec"]["vault"]["auth"] = json!({"appRole": {
         "roleID": role["data"]["role_id"], "mountPath": mount, "secretRef": {"name": format!("{name}-vault")},
     }});
@@ -69,13 +95,25 @@ async fn policy(env: &SecretEnv) -> Result<()> {
     source.condition("Ready", "True", "Connected", LATER).await?;
     let mut syncs = Vec::new();
     for number in 0..5 {
-        syncs.push(source.apply(&format!("app-{number}"), json!({"keys": {"A": "a#v"}})).await?);
+        syncs.push(
+            source
+                .apply(&format!("app-{number}"), json!({"keys": {"A": "a#v"}}))
+                .await?,
+        );
     }
     object_condition(&env.client, &syncs[4], "Ready", "False", "Denied", LATER).await?;
-    source.api.post("auth/approle-policy/role/app", json!({"token_policies": ["policy"], "token_ttl": "1h"})).await?;
+    source
+        .api
+        .post(
+            "auth/approle-policy/role/app",
+            json!({"token_policies": ["policy"], "token_ttl": "1h"}),
+        )
+        .await?;
     let mark = source.gate.mark();
     for number in 0..5 {
-        source.holds(&format!("app-{number}"), &[("A", "one")], Duration::from_mins(5)).await?;
+        source
+            .holds(&format!("app-{number}"), &[("A", "one")], Duration::from_mins(5))
+            .await?;
     }
     let logins = source.gate.count(mark, "/login");
     ensure!((1..=2).contains(&logins), "{logins} logins for five syncs");
@@ -91,7 +129,8 @@ async fn audience(env: &SecretEnv) -> Result<()> {
     let pem = public_key(&keys["keys"][0])?;
     let api = &source.api;
     api.post("sys/auth/jwt-audience", json!({"type": "jwt"})).await?;
-    api.post("auth/jwt-audience/config", json!({"jwt_validation_pubkeys": [pem]})).await?;
+    api.post("auth/jwt-audience/config", json!({"jwt_validation_pubkeys": [pem]}))
+        .await?;
     for (role, audience) in [("right", "vault"), ("wrong", "other")] {
         let body = json!({
             "role_type": "jwt", "user_claim": "sub", "bound_audiences": [audience], "token_policies": ["audience"], "token_ttl": "1h",
@@ -129,10 +168,15 @@ fn public_key(key: &serde_json::Value) -> Result<String> {
         Ok(tagged(0x02, &bytes))
     };
     let rsa = tagged(0x30, &[number("n")?, number("e")?].concat());
-    let algorithm = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+    let algorithm = [
+        0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+    ];
     let bits = tagged(0x03, &[&[0][..], &rsa].concat());
     let info = tagged(0x30, &[&algorithm[..], &bits].concat());
-    Ok(format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(info)))
+    Ok(format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        STANDARD.encode(info)
+    ))
 }
 
 /// An element of DER data, shorter than 64 KiB.

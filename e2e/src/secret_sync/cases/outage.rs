@@ -14,10 +14,15 @@ pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
         Case::new("an_outage_is_told_and_changes_nothing", |env| Box::pin(outage(env))),
         Case::new("a_slow_source_delays_no_other", |env| Box::pin(slow(env))),
-        Case::new("a_restart_with_three_hundred_fresh_syncs_reads_and_writes_nothing", |env| Box::pin(restart(env)))
-            .exclusive(&[Exclusive::Operator]),
-        Case::new("a_restart_while_logins_are_refused_moves_no_ready", |env| Box::pin(refused_logins(env)))
-            .exclusive(&[Exclusive::Operator]),
+        Case::new(
+            "a_restart_with_three_hundred_fresh_syncs_reads_and_writes_nothing",
+            |env| Box::pin(restart(env)),
+        )
+        .exclusive(&[Exclusive::Operator]),
+        Case::new("a_restart_while_logins_are_refused_moves_no_ready", |env| {
+            Box::pin(refused_logins(env))
+        })
+        .exclusive(&[Exclusive::Operator]),
     ]
 }
 
@@ -25,7 +30,10 @@ async fn outage(env: &SecretEnv) -> Result<()> {
     let source = env.ready_source("outage").await?;
     source.put("a", &[("v", "one")]).await?;
     let sync = source.synced("app", json!({"keys": {"A": "a#v"}})).await?;
-    let (ready, source_ready) = (stamp(&env.client, &sync, "Ready").await?, stamp(&env.client, &source.object, "Ready").await?);
+    let (ready, source_ready) = (
+        stamp(&env.client, &sync, "Ready").await?,
+        stamp(&env.client, &source.object, "Ready").await?,
+    );
     let before = source.found("app").await?["metadata"]["resourceVersion"].clone();
     source.gate.set(Mode::Closed);
     source.request(&sync, "1").await?;
@@ -35,10 +43,16 @@ async fn outage(env: &SecretEnv) -> Result<()> {
     let waiting = source.apply("new", json!({"keys": {"A": "a#v"}})).await?;
     object_condition(&env.client, &waiting, "Ready", "False", "Unreachable", SOON).await?;
     let object = get(&env.client, &sync).await?;
-    ensure!(is_current(&object) && !is_current(&get(&env.client, &waiting).await?), "{object}");
+    ensure!(
+        is_current(&object) && !is_current(&get(&env.client, &waiting).await?),
+        "{object}"
+    );
     ensure!(stamp(&env.client, &sync, "Ready").await? == ready);
     ensure!(stamp(&env.client, &source.object, "Ready").await? == source_ready);
-    ensure!(source.found("app").await?["metadata"]["resourceVersion"] == before, "the Secret was written");
+    ensure!(
+        source.found("app").await?["metadata"]["resourceVersion"] == before,
+        "the Secret was written"
+    );
     source.put("a", &[("v", "two")]).await?;
     source.gate.set(Mode::Open);
     source.condition("Reachable", "True", "", LATER).await?;
@@ -47,7 +61,10 @@ async fn outage(env: &SecretEnv) -> Result<()> {
     object_condition(&env.client, &sync, "Fresh", "True", "Synced", SOON).await?;
     ensure!(stamp(&env.client, &sync, "Ready").await? == ready, "Ready moved");
     // Sealed, and answers that are none.
-    for (status, body, reason) in [(503, r#"{"errors":["Vault is sealed"]}"#, "Sealed"), (500, "<html>oops</html>", "ServerError")] {
+    for (status, body, reason) in [
+        (503, r#"{"errors":["Vault is sealed"]}"#, "Sealed"),
+        (500, "<html>oops</html>", "ServerError"),
+    ] {
         source.gate.set(Mode::Answer("/v1/outage/", status, body.to_owned()));
         source.request(&sync, reason).await?;
         object_condition(&env.client, &sync, "Fresh", "False", reason, SOON).await?;
@@ -66,7 +83,8 @@ async fn slow(env: &SecretEnv) -> Result<()> {
     quick.put("a", &[("v", "one")]).await?;
     slow.gate.set(Mode::Slow(Duration::from_secs(5)));
     for number in 0..30 {
-        slow.apply(&format!("s-{number}"), json!({"keys": {"A": format!("s-{number}#v")}})).await?;
+        slow.apply(&format!("s-{number}"), json!({"keys": {"A": format!("s-{number}#v")}}))
+            .await?;
     }
     quick.apply("app", json!({"keys": {"A": "a#v"}})).await?;
     quick.holds("app", &[("A", "one")], Duration::from_secs(3)).await?;
@@ -88,7 +106,8 @@ async fn restart(env: &SecretEnv) -> Result<()> {
         for number in 0..COUNT {
             let sync = source.sync(&format!("app-{number}"), json!({}));
             let object = get(&env.client, &sync).await?;
-            fresh += usize::from(crate::objects::condition(&object, "Fresh").is_some_and(|(status, ..)| status == "True"));
+            fresh +=
+                usize::from(crate::objects::condition(&object, "Fresh").is_some_and(|(status, ..)| status == "True"));
         }
         ensure!(fresh == COUNT, "{fresh} of {COUNT}");
         Ok(Some(()))
@@ -99,17 +118,26 @@ async fn restart(env: &SecretEnv) -> Result<()> {
         async move {
             let secret = source.found(&name).await?;
             let sync = get(&env.client, &source.sync(&name, json!({}))).await?;
-            let version = |object: &serde_json::Value| object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+            let version = |object: &serde_json::Value| {
+                object["metadata"]["resourceVersion"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             anyhow::Ok((version(&secret), version(&sync)))
         }
     };
     let (mark, before) = (source.gate.mark(), version("app-7".to_owned()).await?);
     env.operator.kill_and_restart(LATER).await?;
-    never("a read or a write after the restart", Duration::from_secs(15), || async {
-        let reads = source.gate.count(mark, "/data/");
-        let now = version("app-7".to_owned()).await?;
-        Ok((reads > 0 || now != before).then(|| format!("{reads} reads, {now:?} after {before:?}")))
-    })
+    never(
+        "a read or a write after the restart",
+        Duration::from_secs(15),
+        || async {
+            let reads = source.gate.count(mark, "/data/");
+            let now = version("app-7".to_owned()).await?;
+            Ok((reads > 0 || now != before).then(|| format!("{reads} reads, {now:?} after {before:?}")))
+        },
+    )
     .await?;
     let writes = env.operator.metric("hearth_client_requests_total", &["PATCH"]).await?;
     // The lease aside, which is PUT.
@@ -124,7 +152,11 @@ async fn refused_logins(env: &SecretEnv) -> Result<()> {
     source.put("a", &[("v", "one")]).await?;
     let mut syncs = Vec::new();
     for number in 0..COUNT {
-        syncs.push(source.synced(&format!("app-{number}"), json!({"keys": {"A": "a#v"}})).await?);
+        syncs.push(
+            source
+                .synced(&format!("app-{number}"), json!({"keys": {"A": "a#v"}}))
+                .await?,
+        );
     }
     let mut before = Vec::new();
     for object in syncs.iter().chain([&source.object]) {

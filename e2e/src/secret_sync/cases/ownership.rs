@@ -11,13 +11,21 @@ use crate::wait::{never, until};
 
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
-        Case::new("an_edited_or_deleted_secret_is_restored_within_a_second", |env| Box::pin(restored(env))),
-        Case::new("a_foreign_secret_is_a_conflict_unless_it_is_adopted", |env| Box::pin(foreign(env))),
-        Case::new("two_syncs_for_one_secret_are_a_conflict_of_the_younger", |env| Box::pin(two(env))),
+        Case::new("an_edited_or_deleted_secret_is_restored_within_a_second", |env| {
+            Box::pin(restored(env))
+        }),
+        Case::new("a_foreign_secret_is_a_conflict_unless_it_is_adopted", |env| {
+            Box::pin(foreign(env))
+        }),
+        Case::new("two_syncs_for_one_secret_are_a_conflict_of_the_younger", |env| {
+            Box::pin(two(env))
+        }),
         Case::new("a_changed_type_and_name_are_followed", |env| Box::pin(changed(env)))
             .slow("the former Secret goes a minute after it was replaced"),
-        Case::new("the_secret_of_a_deleted_sync_goes_after_a_minute", |env| Box::pin(orphan(env)))
-            .slow("it goes after a minute"),
+        Case::new("the_secret_of_a_deleted_sync_goes_after_a_minute", |env| {
+            Box::pin(orphan(env))
+        })
+        .slow("it goes after a minute"),
     ]
 }
 
@@ -53,12 +61,18 @@ async fn foreign(env: &SecretEnv) -> Result<()> {
     let sync = source.apply("app", spec.clone()).await?;
     let message = object_condition(&env.client, &sync, "Ready", "False", "Conflict", SOON).await?;
     ensure!(message.contains("adopt"), "{message}");
-    ensure!(source.found("app").await?["data"] == secret["data"], "a foreign Secret was written");
+    ensure!(
+        source.found("app").await?["data"] == secret["data"],
+        "a foreign Secret was written"
+    );
     let mut adopting = spec;
     adopting["target"] = json!({"adopt": true});
     source.synced("app", adopting).await?;
     let data = source.found("app").await?["data"].clone();
-    ensure!(data["A"] == base64(&crate::secret_sync::env::planted("one")), "not adopted");
+    ensure!(
+        data["A"] == base64(&crate::secret_sync::env::planted("one")),
+        "not adopted"
+    );
     ensure!(data["MORE"] == base64("theirs"), "a key that nobody named was removed");
     Ok(())
 }
@@ -67,9 +81,13 @@ async fn two(env: &SecretEnv) -> Result<()> {
     let source = env.ready_source("two").await?;
     source.put("a", &[("v", "one")]).await?;
     source.put("b", &[("v", "two")]).await?;
-    source.synced("older", json!({"keys": {"A": "a#v"}, "target": {"name": "app"}})).await?;
+    source
+        .synced("older", json!({"keys": {"A": "a#v"}, "target": {"name": "app"}}))
+        .await?;
     let mark = source.gate.mark();
-    let younger = source.apply("younger", json!({"keys": {"A": "b#v"}, "target": {"name": "app"}})).await?;
+    let younger = source
+        .apply("younger", json!({"keys": {"A": "b#v"}, "target": {"name": "app"}}))
+        .await?;
     let message = object_condition(&env.client, &younger, "Stalled", "True", "Conflict", SOON).await?;
     ensure!(message.starts_with("spec.target.name: SecretSync older"), "{message}");
     ensure!(source.gate.count(mark, "/data/b") == 0, "the younger one was read");
@@ -111,6 +129,9 @@ async fn orphan(env: &SecretEnv) -> Result<()> {
         Ok(source.found("app").await?.is_null().then(|| "it is gone".to_owned()))
     })
     .await?;
-    until("the Secret is gone", LATER, || async { Ok(source.found("app").await?.is_null().then_some(())) }).await?;
+    until("the Secret is gone", LATER, || async {
+        Ok(source.found("app").await?.is_null().then_some(()))
+    })
+    .await?;
     source.holds("other", &[("A", "one")], SOON).await
 }

@@ -9,24 +9,35 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use crate::case::{Case, Exclusive};
+use crate::http_gate::Mode;
 use crate::objects::{get, object_condition, patch, rejection};
 use crate::secret_sync::env::{CANARY, LATER, SOON, SecretEnv, is_current};
 use crate::wait::{never, until};
-use crate::http_gate::Mode;
 
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
-        Case::new("two_keys_arrive_and_a_rotation_follows_a_request", |env| Box::pin(arrives(env))),
-        Case::new("kstatus_is_never_current_before_the_secret_is_there", |env| Box::pin(kstatus(env))),
-        Case::new("a_missing_key_writes_no_secret_and_a_lost_one_empties_none", |env| Box::pin(missing(env))),
-        Case::new("a_wrong_spec_is_refused_where_the_user_looks_and_costs_no_call", |env| Box::pin(refused(env))),
+        Case::new("two_keys_arrive_and_a_rotation_follows_a_request", |env| {
+            Box::pin(arrives(env))
+        }),
+        Case::new("kstatus_is_never_current_before_the_secret_is_there", |env| {
+            Box::pin(kstatus(env))
+        }),
+        Case::new("a_missing_key_writes_no_secret_and_a_lost_one_empties_none", |env| {
+            Box::pin(missing(env))
+        }),
+        Case::new(
+            "a_wrong_spec_is_refused_where_the_user_looks_and_costs_no_call",
+            |env| Box::pin(refused(env)),
+        ),
     ]
 }
 
 pub(super) fn last() -> Vec<Case<SecretEnv>> {
     vec![
-        Case::new("planted_values_are_in_secrets_and_nowhere_else", |env| Box::pin(canary(env)))
-            .exclusive(&[Exclusive::Operator]),
+        Case::new("planted_values_are_in_secrets_and_nowhere_else", |env| {
+            Box::pin(canary(env))
+        })
+        .exclusive(&[Exclusive::Operator]),
     ]
 }
 
@@ -41,17 +52,24 @@ async fn arrives(env: &SecretEnv) -> Result<()> {
         status["keyCount"] == 2 && status["keys"][0] == json!({"key": "PASSWORD", "object": "db/main", "version": "1"}),
         "{status}"
     );
-    ensure!(source.gate.count(0, "GET /v1/arrives/data/db/main") == 1, "{:?}", source.gate.since(0));
+    ensure!(
+        source.gate.count(0, "GET /v1/arrives/data/db/main") == 1,
+        "{:?}",
+        source.gate.since(0)
+    );
     source.put("db/main", &[("user", "u"), ("password", "two")]).await?;
     source.request(&sync, "now").await?;
-    source.holds("app", &[("USER", "u"), ("PASSWORD", "two")], Duration::from_secs(5)).await?;
+    source
+        .holds("app", &[("USER", "u"), ("PASSWORD", "two")], Duration::from_secs(5))
+        .await?;
     let handled = until("the request is echoed", SOON, || async {
         let status = get(&env.client, &sync).await?["status"].clone();
         Ok((status["lastHandledReconcileAt"] == "now").then_some(status))
     });
     ensure!(handled.await?["keys"][0]["version"] == "2");
     // All properties of an object, and a row that wins.
-    let spec = json!({"extract": ["db/main"], "keys": {"user": {"from": "db/main", "property": "user", "version": "1"}}});
+    let spec =
+        json!({"extract": ["db/main"], "keys": {"user": {"from": "db/main", "property": "user", "version": "1"}}});
     source.synced("all", spec).await?;
     source.holds("all", &[("user", "u"), ("password", "two")], SOON).await
 }
@@ -68,7 +86,10 @@ async fn kstatus(env: &SecretEnv) -> Result<()> {
         if !is_current(&object) {
             return Ok(None);
         }
-        ensure!(!source.found("app").await?.is_null(), "current without a Secret: {object}");
+        ensure!(
+            !source.found("app").await?.is_null(),
+            "current without a Secret: {object}"
+        );
         Ok(Some(()))
     })
     .await?;
@@ -82,7 +103,10 @@ async fn kstatus(env: &SecretEnv) -> Result<()> {
             return Ok(None);
         }
         let secret = source.found("app").await?;
-        ensure!(!secret["data"]["B"].is_null(), "current with the keys of the former spec: {object}");
+        ensure!(
+            !secret["data"]["B"].is_null(),
+            "current with the keys of the former spec: {object}"
+        );
         Ok(Some(()))
     })
     .await
@@ -130,13 +154,38 @@ async fn refused(env: &SecretEnv) -> Result<()> {
         ensure!(message.contains(expected), "{message}");
     }
     let stalled = [
-        ("nothing", json!({}), "InvalidSpec", "spec: set keys, extract or certificate"),
-        ("key", json!({"keys": {"a b": "a"}}), "InvalidSpec", "spec.keys[\"a b\"]"),
-        ("dots", json!({"keys": {"A": "../sys/mounts"}}), "InvalidSpec", "spec.keys[A]"),
+        (
+            "nothing",
+            json!({}),
+            "InvalidSpec",
+            "spec: set keys, extract or certificate",
+        ),
+        (
+            "key",
+            json!({"keys": {"a b": "a"}}),
+            "InvalidSpec",
+            "spec.keys[\"a b\"]",
+        ),
+        (
+            "dots",
+            json!({"keys": {"A": "../sys/mounts"}}),
+            "InvalidSpec",
+            "spec.keys[A]",
+        ),
         ("slashes", json!({"keys": {"A": "a//b"}}), "InvalidSpec", "spec.keys[A]"),
-        ("version", json!({"keys": {"A": {"from": "a", "version": "latest"}}}), "InvalidSpec", "spec.keys[A].version"),
+        (
+            "version",
+            json!({"keys": {"A": {"from": "a", "version": "latest"}}}),
+            "InvalidSpec",
+            "spec.keys[A].version",
+        ),
         ("number", json!({"keys": {"A": 3}}), "InvalidSpec", "spec.keys[A]"),
-        ("refresh", json!({"keys": {"A": "a"}, "refresh": "1s"}), "InvalidSpec", "spec.refresh"),
+        (
+            "refresh",
+            json!({"keys": {"A": "a"}, "refresh": "1s"}),
+            "InvalidSpec",
+            "spec.refresh",
+        ),
     ];
     for (name, spec, reason, expected) in stalled {
         let sync = source.apply(name, spec).await?;
@@ -147,7 +196,12 @@ async fn refused(env: &SecretEnv) -> Result<()> {
     unknown["spec"]["source"] = json!("nobody");
     crate::objects::apply(&env.client, &unknown).await?;
     object_condition(&env.client, &unknown, "Stalled", "True", "SourceNotFound", SOON).await?;
-    patch(&env.client, &source.object, &json!({"spec": {"allow": [{"namespaces": ["other"]}]}})).await?;
+    patch(
+        &env.client,
+        &source.object,
+        &json!({"spec": {"allow": [{"namespaces": ["other"]}]}}),
+    )
+    .await?;
     let sync = source.apply("denied", json!({"keys": {"A": "a"}})).await?;
     object_condition(&env.client, &sync, "Stalled", "True", "NotAllowed", SOON).await?;
     let reads = source.gate.count(mark, "/data/");
@@ -158,19 +212,27 @@ async fn refused(env: &SecretEnv) -> Result<()> {
 /// The canary is in every value that was planted at the server.
 async fn canary(env: &SecretEnv) -> Result<()> {
     let (client, pod) = (&env.client, env.operator.pod().await?.name_any());
-    let mut texts = vec![("the log", env.operator.log().await?), ("metrics", env.operator.page(&pod, "metrics").await?)];
+    let mut texts = vec![
+        ("the log", env.operator.log().await?),
+        ("metrics", env.operator.page(&pod, "metrics").await?),
+    ];
     let events = Api::<Event>::all(client.clone()).list(&ListParams::default()).await?;
     texts.push(("events", serde_json::to_string(&events.items)?));
     for kind in ["SecretSync", "ClusterSecretSource"] {
         let gvk = kube::core::GroupVersionKind::gvk("secrets.hearth.home.arpa", "v1alpha1", kind);
         let resource = kube::discovery::ApiResource::from_gvk(&gvk);
-        let objects = Api::<DynamicObject>::all_with(client.clone(), &resource).list(&ListParams::default()).await?;
+        let objects = Api::<DynamicObject>::all_with(client.clone(), &resource)
+            .list(&ListParams::default())
+            .await?;
         ensure!(!objects.items.is_empty(), "there is no {kind} to look at");
         texts.push(("objects", serde_json::to_string(&objects.items)?));
     }
     for (what, text) in &texts {
         ensure!(!text.contains(CANARY), "a planted value is in {what}");
-        ensure!(!text.contains(&crate::secret_sync::env::base64(CANARY)[..12]), "an encoded value is in {what}");
+        ensure!(
+            !text.contains(&crate::secret_sync::env::base64(CANARY)[..12]),
+            "an encoded value is in {what}"
+        );
     }
     never("the operator restarts", Duration::from_secs(1), || async {
         Ok((env.operator.restarts().await? > 100).then(|| "restarts".to_owned()))

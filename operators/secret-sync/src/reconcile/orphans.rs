@@ -86,7 +86,11 @@ fn decide(ctx: &Context) -> Decision {
     let (mut ready, mut fresh) = (0, 0);
     for sync in &state {
         let is_true = |type_| {
-            let conditions = sync.status.as_ref().map(|status| &status.conditions[..]).unwrap_or_default();
+            let conditions = sync
+                .status
+                .as_ref()
+                .map(|status| &status.conditions[..])
+                .unwrap_or_default();
             get(conditions, type_).is_some_and(|condition| condition.status == "True")
         };
         let current = sync.status.as_ref().map(|status| status.observed_generation) == sync.metadata.generation;
@@ -104,7 +108,10 @@ fn decide(ctx: &Context) -> Decision {
     let (deleted, renamed) = (since(&deletions.deleted), since(&deletions.renamed));
     let observed = Observed {
         secrets: secrets.iter().collect(),
-        syncs: syncs.iter().map(|(key, (name, ready))| (key, (name.as_str(), *ready))).collect(),
+        syncs: syncs
+            .iter()
+            .map(|(key, (name, ready))| (key, (name.as_str(), *ready)))
+            .collect(),
         deleted: deleted.iter().map(|(key, since)| (key, *since)).collect(),
         renamed: renamed.iter().map(|(key, since)| (key, *since)).collect(),
         complete: deletions.complete && !deletions.failing && ctx.targets.is_complete(),
@@ -118,7 +125,9 @@ fn decide(ctx: &Context) -> Decision {
         }
         // Nothing of them is left.
         deletions.deleted.retain(|owner, _| {
-            secrets.iter().any(|(secret, marked)| secret.0 == owner.0 && *marked.owner == *owner.1)
+            secrets
+                .iter()
+                .any(|(secret, marked)| secret.0 == owner.0 && *marked.owner == *owner.1)
         });
     }
     decision

@@ -58,7 +58,10 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
 
     if source.spec.suspend {
         ctx.at_work.lock().remove(&name);
-        conditions.ready("Suspended", "spec.suspend is set; no call is made, and Secrets stay as they are");
+        conditions.ready(
+            "Suspended",
+            "spec.suspend is set; no call is made, and Secrets stay as they are",
+        );
         conditions.set(REACHABLE, None, "Suspended", "no call is made");
     } else {
         match at_work(&source, &ctx).await {
@@ -100,9 +103,10 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
                     }
                     // The probe was answered, but not as it should be: the settings do not fit.
                     None => {
-                        let refused = refused.map_or(("NotProven", "no call has succeeded yet".to_owned()), |failure| {
-                            (failure.reason.as_str(), failure.message)
-                        });
+                        let refused = refused
+                            .map_or(("NotProven", "no call has succeeded yet".to_owned()), |failure| {
+                                (failure.reason.as_str(), failure.message)
+                            });
                         conditions.reconciling(refused.0, &format!("{}; it is tried again every 5 minutes", refused.1));
                         conditions.set(REACHABLE, true, "Answered", "the provider answers");
                         action = Action::requeue(RECHECK_AFTER);
@@ -140,9 +144,8 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
 /// Whether the status says Ready for the present spec.
 pub fn is_ready(source: &ClusterSecretSource) -> bool {
     let status = source.status.as_ref();
-    status.is_some_and(|status| {
-        Some(status.observed_generation) == source.metadata.generation && is_true(status, READY)
-    })
+    status
+        .is_some_and(|status| Some(status.observed_generation) == source.metadata.generation && is_true(status, READY))
 }
 
 fn is_true(status: &ClusterSecretSourceStatus, type_: &str) -> bool {
@@ -150,11 +153,16 @@ fn is_true(status: &ClusterSecretSourceStatus, type_: &str) -> bool {
 }
 
 fn refuses_logins(handle: &Source) -> bool {
-    handle.outage().is_some_and(|failure| failure.reason.class() == Class::Login)
+    handle
+        .outage()
+        .is_some_and(|failure| failure.reason.class() == Class::Login)
 }
 
 fn outage_message(failure: &Failure) -> String {
-    format!("{}. Secrets stay as they are; it is tried again at least every minute", failure.message)
+    format!(
+        "{}. Secrets stay as they are; it is tried again at least every minute",
+        failure.message
+    )
 }
 
 /// The source at work with the present spec and credential.
@@ -165,10 +173,14 @@ async fn at_work(source: &ClusterSecretSource, ctx: &Arc<Context>) -> Result<Arc
     let credential = credential(&source.spec).map(|(secret, _)| secret);
     let ca_secret = ca.and_then(|ca| ca.secret_ref.as_ref());
     let watched = [credential, ca_secret].into_iter().flatten();
-    let watched: Vec<_> = watched.map(|secret| ObjectRef::<Secret>::new(&secret.name).within(namespace)).collect();
+    let watched: Vec<_> = watched
+        .map(|secret| ObjectRef::<Secret>::new(&secret.name).within(namespace))
+        .collect();
     ctx.credentials.retain(&reference, &watched);
 
-    let credential = credential.map(|secret| read_secret(ctx, &reference, secret)).transpose()?;
+    let credential = credential
+        .map(|secret| read_secret(ctx, &reference, secret))
+        .transpose()?;
     let ca = match ca {
         None => None,
         Some(ca) => Some(match (&ca.secret_ref, &ca.config_map_ref) {
@@ -191,7 +203,12 @@ async fn at_work(source: &ClusterSecretSource, ctx: &Arc<Context>) -> Result<Arc
         credential: credential.as_ref().map(|(version, _)| version.clone()),
         ca: ca.as_ref().map(|(version, _)| version.clone()),
     };
-    let present = ctx.at_work.lock().get(&name).filter(|source| source.identity == identity).cloned();
+    let present = ctx
+        .at_work
+        .lock()
+        .get(&name)
+        .filter(|source| source.identity == identity)
+        .cloned();
     if let Some(present) = present {
         return Ok(present);
     }
@@ -199,7 +216,9 @@ async fn at_work(source: &ClusterSecretSource, ctx: &Arc<Context>) -> Result<Arc
     let connection = connect(&source.spec, data, ca.map(|(_, pem)| pem), &ctx.installed);
     let connection = connection.map_err(|invalid| match invalid {
         Invalid::Spec(message) => Obstacle::Stalled("InvalidSpec", message),
-        Invalid::Credential(message) => Obstacle::Waiting("CredentialInvalid", format!("{message}; a change is noticed at once")),
+        Invalid::Credential(message) => {
+            Obstacle::Waiting("CredentialInvalid", format!("{message}; a change is noticed at once"))
+        }
     })?;
     let (trigger, metrics, labelled) = (ctx.source_trigger.clone(), ctx.metrics.clone(), name.clone());
     let hooks = Hooks {
@@ -230,7 +249,9 @@ fn read_secret(
         )),
         SecretState::Failing(reason, _) => Err(Obstacle::Waiting(
             "CredentialsUnreadable",
-            format!("Secret {namespace}/{name} cannot be read ({reason}); add it to the chart's value credentialsSecrets"),
+            format!(
+                "Secret {namespace}/{name} cannot be read ({reason}); add it to the chart's value credentialsSecrets"
+            ),
         )),
     }
 }
@@ -244,10 +265,16 @@ async fn read_config_map(ctx: &Context, map: &KeyRef) -> Result<Versioned<Vec<u8
         Ok(None) => {
             return Err(Obstacle::Waiting(
                 "CertificatesNotFound",
-                format!("there is no ConfigMap {name} in namespace {namespace}; create it, it is looked up every 5 minutes"),
+                format!(
+                    "there is no ConfigMap {name} in namespace {namespace}; create it, it is looked up every 5 minutes"
+                ),
             ));
         }
-        Err(error) => return Err(Obstacle::Failed(RequestError::when("failed to read the ConfigMap with certificates")(error))),
+        Err(error) => {
+            return Err(Obstacle::Failed(RequestError::when(
+                "failed to read the ConfigMap with certificates",
+            )(error)));
+        }
     };
     let pem = found.data.as_ref().and_then(|data| data.get(key));
     let pem = pem.ok_or_else(|| missing_ca("ConfigMap", map, key))?;
@@ -264,7 +291,8 @@ fn export(source: &ClusterSecretSource, status: &ClusterSecretSourceStatus, ctx:
     let name = source.name_any();
     for type_ in [READY, REACHABLE] {
         let known = get(&status.conditions, type_).filter(|condition| condition.status != "Unknown");
-        ctx.metrics.source_condition(&name, type_, known.map(|_| is_true(status, type_)));
+        ctx.metrics
+            .source_condition(&name, type_, known.map(|_| is_true(status, type_)));
     }
     let vault = source.spec.azure_key_vault.as_ref();
     let expires = vault.and_then(|vault| vault.service_principal.expires.as_deref());
@@ -283,8 +311,14 @@ fn tell(source: &ClusterSecretSource, old: &ClusterSecretSourceStatus, new: &Clu
         if same || condition.status == "Unknown" || (before.is_none() && condition.status == "True") {
             continue;
         }
-        let kind = if condition.status == "True" { EventType::Normal } else { EventType::Warning };
+        let kind = if condition.status == "True" {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        };
         let reference = source.object_ref(&());
-        ctx.process.events.publish(&reference, kind, &condition.reason, "Connect", &condition.message);
+        ctx.process
+            .events
+            .publish(&reference, kind, &condition.reason, "Connect", &condition.message);
     }
 }

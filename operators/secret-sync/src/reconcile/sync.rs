@@ -72,12 +72,24 @@ pub async fn reconcile(sync: Arc<SecretSync>, ctx: Arc<Context>) -> Result<Actio
         next: None,
         handled: true,
     };
-    let result = if sync.spec.suspend { Ok(Done::Nothing) } else { pass.run().await };
+    let result = if sync.spec.suspend {
+        Ok(Done::Nothing)
+    } else {
+        pass.run().await
+    };
     let mut report = Report::new(&sync, &status, pass.handled);
     let action = match result {
         _ if sync.spec.suspend => {
-            let name = sync.spec.target.as_ref().and_then(|target| target.name.as_ref()).unwrap_or(&key.1);
-            let present = ctx.targets.get(&key.0, name).is_some_and(|secret| *secret.owner == *key.1);
+            let name = sync
+                .spec
+                .target
+                .as_ref()
+                .and_then(|target| target.name.as_ref())
+                .unwrap_or(&key.1);
+            let present = ctx
+                .targets
+                .get(&key.0, name)
+                .is_some_and(|secret| *secret.owner == *key.1);
             report.suspended(present);
             Action::await_change()
         }
@@ -140,14 +152,18 @@ impl Pass<'_> {
         let Some(position) = self.ctx.position(namespace) else {
             return stalled(
                 "NotPermitted",
-                format!("the operator writes no Secrets in namespace {namespace}; add it to the chart's value scope.namespaces"),
+                format!(
+                    "the operator writes no Secrets in namespace {namespace}; add it to the chart's value scope.namespaces"
+                ),
             );
         };
         if !self.ctx.targets.was_listed(position) {
             let Some(reason) = self.ctx.targets.failing(position) else {
                 return Err(Obstacle::Pending);
             };
-            let message = format!("the Secrets of namespace {namespace} cannot be watched ({reason}); see the permissions of the operator");
+            let message = format!(
+                "the Secrets of namespace {namespace} cannot be watched ({reason}); see the permissions of the operator"
+            );
             return Err(Obstacle::Waiting(Problem::new("NotPermitted", message)));
         }
         let source = self.ctx.sources.get(&ObjectRef::new(&spec.source));
@@ -167,18 +183,26 @@ impl Pass<'_> {
             seed: 0,
         };
         self.in_place = observed.is_in_place();
-        self.handled = observed.requested.is_none_or(|requested| self.status.last_handled_reconcile_at.as_deref() == Some(requested));
+        self.handled = observed
+            .requested
+            .is_none_or(|requested| self.status.last_handled_reconcile_at.as_deref() == Some(requested));
         let Some(source) = source else {
             return stalled(
                 "SourceNotFound",
-                format!("spec.source: there is no ClusterSecretSource {}; create it, it is noticed at once", spec.source),
+                format!(
+                    "spec.source: there is no ClusterSecretSource {}; create it, it is noticed at once",
+                    spec.source
+                ),
             );
         };
         let config = Config::parse(name, namespace, spec, &source.spec).map_err(Obstacle::Stalled)?;
         if let Some(other) = self.other_with(&config.secret) {
             return stalled(
                 "Conflict",
-                format!("spec.target.name: SecretSync {other} writes Secret {} already; use another name", config.secret),
+                format!(
+                    "spec.target.name: SecretSync {other} writes Secret {} already; use another name",
+                    config.secret
+                ),
             );
         }
         (observed.refresh, observed.seed) = (config.refresh, config.seed(&spec.source));
@@ -219,7 +243,9 @@ impl Pass<'_> {
             (object.clone(), answer)
         });
         let reads: Reads = join_all(reads).await.into_iter().collect();
-        let outage = reads.values().find_map(|answer| answer.as_ref().err().filter(|failure| failure.is_of_source()));
+        let outage = reads
+            .values()
+            .find_map(|answer| answer.as_ref().err().filter(|failure| failure.is_of_source()));
         match outage {
             Some(failure) => Err(Obstacle::Waiting(outage_problem(name, failure))),
             None => Ok(reads),
@@ -282,7 +308,11 @@ impl Pass<'_> {
                 && other.name_any() != *name
                 && target.unwrap_or_else(|| other.name_any()) == secret
         });
-        others.map(|other| rank(&other)).filter(|other| *other < mine).min().map(|other| other.2)
+        others
+            .map(|other| rank(&other))
+            .filter(|other| *other < mine)
+            .min()
+            .map(|other| other.2)
     }
 
     fn requeue(&self) -> Action {
@@ -290,13 +320,20 @@ impl Pass<'_> {
             return Action::await_change();
         };
         let wait = next.duration_since(Timestamp::now());
-        Action::requeue(Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(50)))
+        Action::requeue(
+            Duration::try_from(wait)
+                .unwrap_or_default()
+                .max(Duration::from_millis(50)),
+        )
     }
 }
 
 fn outage_problem(source: &str, failure: &Failure) -> Problem {
     Problem::new(
         failure.reason.as_str(),
-        format!("ClusterSecretSource {source}: {}. It is read again as soon as the source is back", failure.message),
+        format!(
+            "ClusterSecretSource {source}: {}. It is read again as soon as the source is back",
+            failure.message
+        ),
     )
 }

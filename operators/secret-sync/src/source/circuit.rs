@@ -80,7 +80,9 @@ impl Circuit {
 fn pause(failure: &Failure, failed: u32, jitter: f64) -> Duration {
     let growing = (FIRST_PROBE * (1 << failed.min(10))).min(LONGEST_PROBE);
     let pause = match (failure.retry_after, failure.reason) {
-        (Some(asked), _) => asked.clamp(RETRY_AFTER.0, RETRY_AFTER.1).max(growing.min(LONGEST_PROBE)),
+        (Some(asked), _) => asked
+            .clamp(RETRY_AFTER.0, RETRY_AFTER.1)
+            .max(growing.min(LONGEST_PROBE)),
         // Somebody must change the firewall, or the address of the line must change.
         (None, Reason::ForbiddenByFirewall) => LONGEST_PROBE,
         (None, _) => growing,
@@ -126,7 +128,12 @@ mod tests {
     #[tokio::test]
     async fn one_object_opens_nothing() {
         let mut circuit = Circuit::default();
-        for reason in [Reason::KeyMissing, Reason::Denied, Reason::BadAnswer, Reason::MountMissing] {
+        for reason in [
+            Reason::KeyMissing,
+            Reason::Denied,
+            Reason::BadAnswer,
+            Reason::MountMissing,
+        ] {
             assert!(!circuit.failed(&failure(reason), false, Instant::now(), 0.0));
             assert!(circuit.failure().is_none());
         }
@@ -140,7 +147,10 @@ mod tests {
         for _ in 0..8 {
             assert!(!circuit.failed(&failure(Reason::Unreachable), false, now, 0.0));
         }
-        assert_eq!((circuit.probe_at(), circuit.failure().unwrap().reason), (first, Reason::Sealed));
+        assert_eq!(
+            (circuit.probe_at(), circuit.failure().unwrap().reason),
+            (first, Reason::Sealed)
+        );
         assert!(circuit.succeeded() && !circuit.succeeded());
         assert!(circuit.probe_at().is_none());
     }

@@ -179,7 +179,10 @@ impl Source {
         if failure.reason == Reason::Throttled {
             self.limiter.throttled(failure.retry_after);
         }
-        let opened = self.circuit.lock().failed(failure, probe, Instant::now(), fastrand::f64());
+        let opened = self
+            .circuit
+            .lock()
+            .failed(failure, probe, Instant::now(), fastrand::f64());
         if opened {
             (self.hooks.changed)();
         }

@@ -120,7 +120,11 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             object(calls.fetch_add(1, Ordering::SeqCst) + 1)
         });
-        answer.await.unwrap_or_else(|failure| panic!("{failure}")).version.clone()
+        answer
+            .await
+            .unwrap_or_else(|failure| panic!("{failure}"))
+            .version
+            .clone()
     }
 
     #[tokio::test(start_paused = true)]
@@ -152,7 +156,11 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         let asked = Some(Instant::now());
         let both = futures::future::join(version(&reads, &calls, asked), version(&reads, &calls, asked));
-        assert_eq!(both.await, ("2".to_owned(), "2".to_owned()), "both were asked before the call began");
+        assert_eq!(
+            both.await,
+            ("2".to_owned(), "2".to_owned()),
+            "both were asked before the call began"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,7 +38,9 @@ pub fn credential(spec: &ClusterSecretSourceSpec) -> Option<(&KeyRef, &'static s
     }
     let auth = &spec.vault.as_ref()?.auth;
     match auth {
-        VaultAuth { app_role: Some(role), .. } => Some((&role.secret_ref, "secret-id")),
+        VaultAuth {
+            app_role: Some(role), ..
+        } => Some((&role.secret_ref, "secret-id")),
         VaultAuth { token: Some(token), .. } => Some((&token.secret_ref, "token")),
         _ => None,
     }
@@ -56,7 +58,11 @@ pub fn secret_text(data: &BTreeMap<String, ByteString>, reference: &KeyRef, key:
     let name = &reference.name;
     let value = data.get(key).ok_or_else(|| {
         let keys: Vec<&str> = data.keys().map(String::as_str).collect();
-        let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+        let keys = if keys.is_empty() {
+            "none".to_owned()
+        } else {
+            keys.join(", ")
+        };
         Invalid::Credential(format!("Secret {name} has no key {key}; its keys: {keys}"))
     })?;
     let text = std::str::from_utf8(&value.0);
@@ -118,7 +124,9 @@ pub fn connect(
             let vault = vault.map_err(|error| Invalid::Spec(format!("spec.{error}")))?;
             Ok(Connection::KeyVault(Arc::new(vault)))
         }
-        _ => Err(Invalid::Spec("exactly one provider must be set: vault or azureKeyVault".to_owned())),
+        _ => Err(Invalid::Spec(
+            "exactly one provider must be set: vault or azureKeyVault".to_owned(),
+        )),
     }
 }
 
@@ -126,12 +134,17 @@ fn login(auth: &VaultAuth, credential: Option<String>, installed: &Installed) ->
     let credential = credential.unwrap_or_default();
     match auth {
         VaultAuth { token: Some(_), .. } => Ok(vault::Login::Token(credential)),
-        VaultAuth { app_role: Some(role), .. } => Ok(vault::Login::AppRole {
+        VaultAuth {
+            app_role: Some(role), ..
+        } => Ok(vault::Login::AppRole {
             mount: role.mount_path.clone().unwrap_or_else(|| "approle".to_owned()),
             role_id: role.role_id.clone(),
             secret_id: credential,
         }),
-        VaultAuth { kubernetes: Some(account), .. } => service_account(account, "kubernetes", installed),
+        VaultAuth {
+            kubernetes: Some(account),
+            ..
+        } => service_account(account, "kubernetes", installed),
         VaultAuth { jwt: Some(account), .. } => service_account(account, "jwt", installed),
         _ => Err(Invalid::Spec(
             "spec.vault.auth: exactly one method must be set: kubernetes, jwt, appRole or token".to_owned(),
@@ -143,7 +156,11 @@ fn service_account(account: &ServiceAccountAuth, method: &str, installed: &Insta
     let audience = account.audience.as_deref().unwrap_or(DEFAULT_AUDIENCE);
     let Some(file) = installed.tokens.get(audience) else {
         let known: Vec<&str> = installed.tokens.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
         return Err(Invalid::Spec(format!(
             "spec.vault.auth.{method}.audience: the operator has no token for the audience {audience:?} (it has: {known}); add it \
              to the chart's value tokenAudiences"

@@ -60,20 +60,33 @@ pub fn split(text: &str, content_type: Option<&str>, name: &str) -> Result<Pair,
     let parsed = parsed.ok_or_else(|| bad(name, "a certificate in it cannot be read"))?;
 
     let signer = any_supported_type(&key);
-    let signer = signer.map_err(|_| bad(name, "its private key is of a kind that is not known here: RSA, P-256, P-384 and Ed25519 are"))?;
-    let public = signer.public_key().ok_or_else(|| bad(name, "its private key has no public key"))?;
+    let signer = signer.map_err(|_| {
+        bad(
+            name,
+            "its private key is of a kind that is not known here: RSA, P-256, P-384 and Ed25519 are",
+        )
+    })?;
+    let public = signer
+        .public_key()
+        .ok_or_else(|| bad(name, "its private key has no public key"))?;
     let leaf = parsed.iter().position(|certificate| certificate.public_key == &*public);
     let leaf = leaf.ok_or_else(|| bad(name, "none of its certificates belongs to its private key"))?;
 
     let mut order = vec![leaf];
     let mut last = leaf;
-    while let Some(next) = (0..parsed.len()).find(|index| {
-        !order.contains(index) && parsed[*index].subject == parsed[last].issuer
-    }) {
+    // One that signed itself is the end, however often it is there.
+    while parsed[last].subject != parsed[last].issuer {
+        let issues = |index: &usize| !order.contains(index) && parsed[*index].subject == parsed[last].issuer;
+        let Some(next) = (0..parsed.len()).find(issues) else {
+            break;
+        };
         order.push(next);
         last = next;
     }
-    let chain = order.iter().map(|index| pem("CERTIFICATE", &certificates[*index])).collect();
+    let chain = order
+        .iter()
+        .map(|index| pem("CERTIFICATE", &certificates[*index]))
+        .collect();
     let key = match &key {
         PrivateKeyDer::Pkcs8(key) => key.secret_pkcs8_der().to_vec(),
         other => {
@@ -89,7 +102,10 @@ pub fn split(text: &str, content_type: Option<&str>, name: &str) -> Result<Pair,
 }
 
 fn bad(name: &str, what: &str) -> Problem {
-    Problem::new("BadCertificate", format!("spec.certificate: {name} is no certificate with its key: {what}"))
+    Problem::new(
+        "BadCertificate",
+        format!("spec.certificate: {name} is no certificate with its key: {what}"),
+    )
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -167,8 +183,13 @@ fn element(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (length, data) = match *first {
         short @ 0..=0x7f => (usize::from(short), data),
         long => {
-            let (bytes, data) = data.split_at_checked(usize::from(long & 0x7f)).filter(|(bytes, _)| bytes.len() <= 4)?;
-            (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), data)
+            let (bytes, data) = data
+                .split_at_checked(usize::from(long & 0x7f))
+                .filter(|(bytes, _)| bytes.len() <= 4)?;
+            (
+                bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+                data,
+            )
         }
     };
     let (content, rest) = data.split_at_checked(length)?;

@@ -2,8 +2,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use hearth_reconciler::labels::glob;
 use hearth_reconciler::duration;
+use hearth_reconciler::labels::glob;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -74,10 +74,19 @@ impl Config {
             check_key(key)?;
             rows.push(row(key, &value.0)?);
         }
-        let extract: Vec<ObjectKey> = spec.extract.iter().map(|name| object(name, None, Form::Value)).collect();
-        let certificate = spec.certificate.as_deref().map(|name| object(name, None, Form::Certificate));
+        let extract: Vec<ObjectKey> = spec
+            .extract
+            .iter()
+            .map(|name| object(name, None, Form::Value))
+            .collect();
+        let certificate = spec
+            .certificate
+            .as_deref()
+            .map(|name| object(name, None, Form::Certificate));
         if rows.is_empty() && extract.is_empty() && certificate.is_none() {
-            return Err(invalid("spec: set keys, extract or certificate; nothing says what the Secret is to hold"));
+            return Err(invalid(
+                "spec: set keys, extract or certificate; nothing says what the Secret is to hold",
+            ));
         }
         if certificate.is_some() {
             if source.azure_key_vault.is_none() {
@@ -87,7 +96,9 @@ impl Config {
             }
             if let Some(row) = rows.iter().find(|row| row.key == "tls.crt" || row.key == "tls.key") {
                 let key = &row.key;
-                return Err(invalid(format!("spec.keys[{key}]: spec.certificate writes {key} too; remove one of them")));
+                return Err(invalid(format!(
+                    "spec.keys[{key}]: spec.certificate writes {key} too; remove one of them"
+                )));
             }
         }
         let mut seen = BTreeSet::new();
@@ -101,11 +112,15 @@ impl Config {
             )));
         }
         if certificate.is_some() && target.type_.as_deref().is_some_and(|type_| type_ != TLS) {
-            return Err(invalid(format!("spec.target.type: a certificate makes a Secret of type {TLS}; remove it")));
+            return Err(invalid(format!(
+                "spec.target.type: a certificate makes a Secret of type {TLS}; remove it"
+            )));
         }
         for (field, map) in [("labels", &target.labels), ("annotations", &target.annotations)] {
             if let Some(key) = map.keys().find(|key| *key == MANAGED || *key == OWNER) {
-                return Err(invalid(format!("spec.target.{field}: {key} is set by the operator; remove it")));
+                return Err(invalid(format!(
+                    "spec.target.{field}: {key} is set by the operator; remove it"
+                )));
             }
         }
         let default_type = if certificate.is_some() { TLS } else { "Opaque" };
@@ -147,10 +162,16 @@ impl Config {
 
     /// Every object with the path of the field that names it.
     fn named_objects(&self) -> Vec<(String, &ObjectKey)> {
-        let rows = self.rows.iter().map(|row| (format!("spec.keys[{}]", row.key), &row.object));
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| (format!("spec.keys[{}]", row.key), &row.object));
         let extract = self.extract.iter().enumerate();
         let extract = extract.map(|(index, object)| (format!("spec.extract[{index}]"), object));
-        let certificate = self.certificate.iter().map(|object| ("spec.certificate".to_owned(), object));
+        let certificate = self
+            .certificate
+            .iter()
+            .map(|object| ("spec.certificate".to_owned(), object));
         rows.chain(extract).chain(certificate).collect()
     }
 }
@@ -213,12 +234,19 @@ fn row(key: &str, value: &Value) -> Result<Row, Problem> {
     const KNOWN: [&str; 5] = ["from", "property", "version", "decode", "optional"];
     if let Some(unknown) = fields.keys().find(|field| !KNOWN.contains(&field.as_str())) {
         let known = KNOWN.join(", ");
-        return Err(invalid(format!("{}: unknown field {}; known are {known}", at(""), quote(unknown))));
+        return Err(invalid(format!(
+            "{}: unknown field {}; known are {known}",
+            at(""),
+            quote(unknown)
+        )));
     }
     let text = |field: &'static str| match fields.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-        Some(_) => Err(invalid(format!("{}: must be a text that is not empty", at(&format!(".{field}"))))),
+        Some(_) => Err(invalid(format!(
+            "{}: must be a text that is not empty",
+            at(&format!(".{field}"))
+        ))),
     };
     let from = text("from")?.ok_or_else(|| invalid(format!("{}: must be set", at(".from"))))?;
     let (name, in_name) = match from.split_once('#') {
@@ -227,13 +255,20 @@ fn row(key: &str, value: &Value) -> Result<Row, Problem> {
     };
     let property = text("property")?;
     if property.is_some() && in_name.is_some() {
-        return Err(invalid(format!("{}: the property stands in `from` already", at(".property"))));
+        return Err(invalid(format!(
+            "{}: the property stands in `from` already",
+            at(".property")
+        )));
     }
     let decode = match text("decode")?.as_deref() {
         None => false,
         Some("base64") => true,
         Some(other) => {
-            return Err(invalid(format!("{}: {} is not known; only base64 is", at(".decode"), quote(other))));
+            return Err(invalid(format!(
+                "{}: {} is not known; only base64 is",
+                at(".decode"),
+                quote(other)
+            )));
         }
     };
     let optional = match fields.get("optional") {
@@ -263,7 +298,9 @@ fn check_object(path: &str, object: &ObjectKey, source: &ClusterSecretSourceSpec
             )));
         }
         if version.is_some_and(|text| text.len() != 32 || !digits(text, char::is_ascii_hexdigit)) {
-            return Err(invalid(format!("{path}.version: a version of Key Vault has 32 hexadecimal digits")));
+            return Err(invalid(format!(
+                "{path}.version: a version of Key Vault has 32 hexadecimal digits"
+            )));
         }
         return Ok(());
     }
@@ -274,11 +311,22 @@ fn check_object(path: &str, object: &ObjectKey, source: &ClusterSecretSourceSpec
             quote(name)
         )));
     }
-    if version.is_some() && source.vault.as_ref().is_some_and(|vault| vault.version == crate::crd::source::KvVersion::V1) {
-        return Err(invalid(format!("{path}.version: an engine of version 1 has no versions")));
+    if version.is_some()
+        && source
+            .vault
+            .as_ref()
+            .is_some_and(|vault| vault.version == crate::crd::source::KvVersion::V1)
+    {
+        return Err(invalid(format!(
+            "{path}.version: an engine of version 1 has no versions"
+        )));
     }
-    if version.is_some_and(|text| text.is_empty() || text.len() > 9 || text == "0" || !digits(text, char::is_ascii_digit)) {
-        return Err(invalid(format!("{path}.version: a version of Vault is a number from 1")));
+    if version
+        .is_some_and(|text| text.is_empty() || text.len() > 9 || text == "0" || !digits(text, char::is_ascii_digit))
+    {
+        return Err(invalid(format!(
+            "{path}.version: a version of Vault is a number from 1"
+        )));
     }
     Ok(())
 }
@@ -295,7 +343,9 @@ fn check_allowed(
     if rules.peek().is_none() {
         return Err(Problem::new(
             "NotAllowed",
-            format!("spec.source: ClusterSecretSource {source} allows nothing to namespace {namespace}; add it to spec.allow there"),
+            format!(
+                "spec.source: ClusterSecretSource {source} allows nothing to namespace {namespace}; add it to spec.allow there"
+            ),
         ));
     }
     if rules.any(|rule| rule.keys.is_empty() || rule.keys.iter().any(|pattern| glob(pattern, &object.name))) {

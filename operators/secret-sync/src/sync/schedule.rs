@@ -65,7 +65,11 @@ mod tests {
         let seed = 90_000 + 7 * 3_600_000;
         let first = next_due(at("2026-11-30T10:00:00Z"), HOUR, seed);
         assert_eq!(first, at("2026-11-30T10:01:30Z"));
-        for asked in ["2026-11-30T09:01:30Z", "2026-11-30T09:30:00Z", "2026-11-30T10:01:29.999Z"] {
+        for asked in [
+            "2026-11-30T09:01:30Z",
+            "2026-11-30T09:30:00Z",
+            "2026-11-30T10:01:29.999Z",
+        ] {
             assert_eq!(next_due(at(asked), HOUR, seed), first);
         }
         assert_eq!(next_due(first, HOUR, seed), at("2026-11-30T11:01:30Z"));
@@ -105,7 +109,11 @@ mod tests {
         };
         let times: std::collections::BTreeSet<_> = (0..200).map(|seed| due(last, HOUR, seed * 104_729)).collect();
         assert!(times.len() > 100);
-        assert!(times.iter().all(|time| *time >= begun && time.duration_since(begun).as_secs() < 60));
+        assert!(
+            times
+                .iter()
+                .all(|time| *time >= begun && time.duration_since(begun).as_secs() < 60)
+        );
     }
 
     #[test]

@@ -26,14 +26,20 @@ pub fn desired(namespace: &str, config: &Config, assembled: &Assembled) -> Secre
     secret.metadata.annotations = Some(config.annotations.clone()).filter(|annotations| !annotations.is_empty());
     secret.type_ = Some(config.type_.clone());
     let data = assembled.data.iter();
-    secret.data = Some(data.map(|(key, value)| (key.clone(), ByteString(value.clone()))).collect());
+    secret.data = Some(
+        data.map(|(key, value)| (key.clone(), ByteString(value.clone())))
+            .collect(),
+    );
     secret
 }
 
 /// Whether a Secret that is there has all of `desired`, and we own no key that is no longer desired.
 pub fn is_as_desired(existing: &Secret, desired: &Secret) -> bool {
     let covers = |has: &BTreeMap<String, String>, wanted: Option<&BTreeMap<String, String>>| {
-        wanted.into_iter().flatten().all(|(key, value)| has.get(key) == Some(value))
+        wanted
+            .into_iter()
+            .flatten()
+            .all(|(key, value)| has.get(key) == Some(value))
     };
     let data = desired.data.iter().flatten();
     let keys: BTreeSet<&str> = desired.data.iter().flatten().map(|(key, _)| key.as_str()).collect();
@@ -41,7 +47,9 @@ pub fn is_as_desired(existing: &Secret, desired: &Secret) -> bool {
     existing.type_ == desired.type_
         && covers(existing.labels(), desired.metadata.labels.as_ref())
         && covers(existing.annotations(), desired.metadata.annotations.as_ref())
-        && data.into_iter().all(|(key, value)| existing.data.as_ref().and_then(|data| data.get(key)) == Some(value))
+        && data
+            .into_iter()
+            .all(|(key, value)| existing.data.as_ref().and_then(|data| data.get(key)) == Some(value))
         && owned.iter().map(String::as_str).eq(keys)
 }
 

@@ -57,7 +57,10 @@ pub fn assemble(config: &Config, reads: &Reads, present: &[KeyStatus]) -> Result
             if !is_secret_key(&name) {
                 return Err(Problem::new(
                     "InvalidKey",
-                    format!("{} cannot be a key of a Secret; name the wanted ones in spec.keys", at()),
+                    format!(
+                        "{} cannot be a key of a Secret; name the wanted ones in spec.keys",
+                        at()
+                    ),
                 ));
             }
             if config.rows.iter().any(|row| row.key == name) {
@@ -66,7 +69,10 @@ pub fn assemble(config: &Config, reads: &Reads, present: &[KeyStatus]) -> Result
             if assembled.data.contains_key(&name) {
                 return Err(Problem::new(
                     "KeyTwice",
-                    format!("{} is a key already, of another object; name the wanted one in spec.keys", at()),
+                    format!(
+                        "{} is a key already, of another object; name the wanted one in spec.keys",
+                        at()
+                    ),
                 ));
             }
             // A null is no value.
@@ -78,7 +84,10 @@ pub fn assemble(config: &Config, reads: &Reads, present: &[KeyStatus]) -> Result
     if let Some(key) = &config.certificate {
         let object = get(reads, key)?;
         let Content::Text { value, content_type } = &object.content else {
-            return Err(Problem::new("BadCertificate", "spec.certificate: the provider has no certificates"));
+            return Err(Problem::new(
+                "BadCertificate",
+                "spec.certificate: the provider has no certificates",
+            ));
         };
         let pair = certificate::split(value, content_type.as_deref(), &key.name)?;
         assembled.put("tls.crt", pair.chain.into_bytes(), key, &object);
@@ -215,10 +224,14 @@ fn check_size(assembled: &Assembled) -> Result<(), Problem> {
         return Ok(());
     }
     let largest = assembled.data.iter().max_by_key(|(_, value)| value.len());
-    let largest = largest.map_or_else(String::new, |(key, value)| format!(", of which {key} has {}", value.len()));
+    let largest = largest.map_or_else(String::new, |(key, value)| {
+        format!(", of which {key} has {}", value.len())
+    });
     Err(Problem::new(
         Reason::TooLarge.as_str(),
-        format!("the values have {total} bytes together{largest}; a Secret takes {MAX_SECRET}; use several SecretSyncs"),
+        format!(
+            "the values have {total} bytes together{largest}; a Secret takes {MAX_SECRET}; use several SecretSyncs"
+        ),
     ))
 }
 

@@ -46,7 +46,11 @@ impl<'a> Report<'a> {
 
     pub(super) fn synced(&mut self, secret: &str, assembled: &Assembled) {
         let count = assembled.keys.len();
-        let keys = if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
+        let keys = if count == 1 {
+            "1 key".to_owned()
+        } else {
+            format!("{count} keys")
+        };
         self.set(|conditions| {
             conditions.ready("Synced", &format!("Secret {secret} has {keys}"));
             conditions.set(FRESH, true, "Synced", "the values were read when they were due");
@@ -111,7 +115,9 @@ impl<'a> Report<'a> {
 
     /// An event when Fresh turns to a new problem of this SecretSync. An outage of its source is told there, once.
     pub(super) fn tell(&self, ctx: &Context) {
-        let word = |condition: Option<&Condition>| condition.map(|condition| (condition.status.clone(), condition.reason.clone()));
+        let word = |condition: Option<&Condition>| {
+            condition.map(|condition| (condition.status.clone(), condition.reason.clone()))
+        };
         let (before, fresh) = (get(&self.old.conditions, FRESH), get(&self.status.conditions, FRESH));
         let Some(fresh) = fresh.filter(|fresh| fresh.status == "False" && word(Some(fresh)) != word(before)) else {
             return;

@@ -42,10 +42,14 @@ pub(super) async fn write(
     }
     if known.is_some() || config.adopt {
         let existing = api.get_opt(&config.secret).await;
-        let existing = existing.map_err(|error| Obstacle::Failed(RequestError::when("failed to read the Secret")(error)))?;
+        let existing =
+            existing.map_err(|error| Obstacle::Failed(RequestError::when("failed to read the Secret")(error)))?;
         if let Some(existing) = existing {
             if existing.metadata.deletion_timestamp.is_some() {
-                let message = format!("Secret {} is being deleted by somebody; it is written again when it is gone", config.secret);
+                let message = format!(
+                    "Secret {} is being deleted by somebody; it is written again when it is gone",
+                    config.secret
+                );
                 return Err(Obstacle::Waiting(Problem::new("SecretTerminating", message)));
             }
             let adopted = config.adopt && !existing.annotations().contains_key(OWNER);
@@ -85,7 +89,9 @@ async fn adopt(api: &Api<Secret>, existing: &Secret, owner: &str) -> Result<(), 
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let patched = api.patch_metadata(&existing.name_any(), &params, &Patch::Merge(&patch)).await;
+    let patched = api
+        .patch_metadata(&existing.name_any(), &params, &Patch::Merge(&patch))
+        .await;
     patched
         .map(drop)
         .map_err(|error| Obstacle::Failed(RequestError::when("failed to adopt the Secret")(error)))
@@ -94,13 +100,14 @@ async fn adopt(api: &Api<Secret>, existing: &Secret, owner: &str) -> Result<(), 
 /// The type of a Secret cannot be changed: it is deleted, exactly as it is now, and created.
 async fn replace(api: &Api<Secret>, owner: &Owner, name: &str) -> Result<(), Obstacle> {
     let existing = api.get_opt(name).await;
-    let existing = existing.map_err(|error| Obstacle::Failed(RequestError::when("failed to read the Secret")(error)))?;
+    let existing =
+        existing.map_err(|error| Obstacle::Failed(RequestError::when("failed to read the Secret")(error)))?;
     let Some(existing) = existing else { return Ok(()) };
     match delete(api, owner, &existing).await {
         Ok(()) => Ok(()),
-        Err(ApplyError::Kube(error)) => {
-            Err(Obstacle::Failed(RequestError::when("failed to delete the Secret, whose type changes")(error)))
-        }
+        Err(ApplyError::Kube(error)) => Err(Obstacle::Failed(RequestError::when(
+            "failed to delete the Secret, whose type changes",
+        )(error))),
         Err(ApplyError::NotOurs(_)) => Ok(()),
     }
 }
@@ -137,7 +144,9 @@ fn obstacle(error: ApplyError, config: &Config, namespace: &str) -> Obstacle {
             "Forbidden" => Obstacle::Retried(
                 Problem::new(
                     "NotPermitted",
-                    format!("the API server does not let the operator write Secret {secret} in namespace {namespace}; see its permissions"),
+                    format!(
+                        "the API server does not let the operator write Secret {secret} in namespace {namespace}; see its permissions"
+                    ),
                 ),
                 RECHECK_AFTER,
             ),

@@ -7,7 +7,10 @@ fn spec(provider: &str, body: Value) -> ClusterSecretSourceSpec {
 }
 
 fn vault(auth: Value) -> ClusterSecretSourceSpec {
-    spec("vault", json!({ "server": "https://vault:8200", "path": "secret", "auth": auth }))
+    spec(
+        "vault",
+        json!({ "server": "https://vault:8200", "path": "secret", "auth": auth }),
+    )
 }
 
 fn data(key: &str, value: &[u8]) -> BTreeMap<String, ByteString> {
@@ -45,7 +48,10 @@ fn a_credential_that_cannot_be_sent_is_refused_and_not_echoed() {
         let Err(Invalid::Credential(message)) = text(value) else {
             panic!("{value:?}");
         };
-        assert!(message.starts_with("key token of Secret vault") && message.contains(expected), "{message}");
+        assert!(
+            message.starts_with("key token of Secret vault") && message.contains(expected),
+            "{message}"
+        );
         assert!(!message.contains("s.a"));
     }
 }
@@ -55,14 +61,23 @@ fn a_missing_key_names_the_keys_that_are_there() {
     let spec = token();
     let (reference, key) = credential(&spec).unwrap();
     let invalid = secret_text(&data("TOKEN", b"x"), reference, key).unwrap_err();
-    assert_eq!(invalid, Invalid::Credential("Secret vault has no key token; its keys: TOKEN".to_owned()));
+    assert_eq!(
+        invalid,
+        Invalid::Credential("Secret vault has no key token; its keys: TOKEN".to_owned())
+    );
 }
 
 #[test]
 fn each_method_has_its_default_key() {
     let table = [
-        (vault(json!({ "token": { "secretRef": { "name": "s" } } })), Some("token")),
-        (vault(json!({ "appRole": { "roleID": "r", "secretRef": { "name": "s" } } })), Some("secret-id")),
+        (
+            vault(json!({ "token": { "secretRef": { "name": "s" } } })),
+            Some("token"),
+        ),
+        (
+            vault(json!({ "appRole": { "roleID": "r", "secretRef": { "name": "s" } } })),
+            Some("secret-id"),
+        ),
         (vault(json!({ "kubernetes": { "role": "r" } })), None),
         (
             spec(
@@ -98,8 +113,14 @@ fn a_service_account_asks_for_the_audience_vault_unless_told_otherwise() {
     let Err(Invalid::Spec(message)) = login(&other.vault.as_ref().unwrap().auth, None, &installed) else {
         panic!("accepted");
     };
-    assert!(message.starts_with("spec.vault.auth.jwt.audience: the operator has no token"), "{message}");
-    assert!(message.contains("it has: vault") && message.contains("tokenAudiences"), "{message}");
+    assert!(
+        message.starts_with("spec.vault.auth.jwt.audience: the operator has no token"),
+        "{message}"
+    );
+    assert!(
+        message.contains("it has: vault") && message.contains("tokenAudiences"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -109,7 +130,10 @@ fn clouds_have_names_or_hosts() {
     assert_eq!(of(json!("USGovernment")).unwrap().1, "vault.usgovcloudapi.net");
     assert_eq!(of(json!("China")).unwrap().0, "https://login.chinacloudapi.cn");
     let own = of(json!({ "authorityHost": "https://login.example.org/", "vaultSuffix": ".vault.example.org" }));
-    assert_eq!(own.unwrap(), ("https://login.example.org".to_owned(), "vault.example.org".to_owned()));
+    assert_eq!(
+        own.unwrap(),
+        ("https://login.example.org".to_owned(), "vault.example.org".to_owned())
+    );
     for wrong in [
         json!("Germany"),
         json!(3),

@@ -12,7 +12,8 @@ const RSA_KEY: &str = include_str!("testdata/rsa.key");
 const RSA_PKCS1: &str = include_str!("testdata/rsa.pkcs1.key");
 
 fn made(parts: &[&str]) -> Pair {
-    split(&parts.concat(), Some("application/x-pem-file"), "web").unwrap_or_else(|problem| panic!("{}", problem.message))
+    split(&parts.concat(), Some("application/x-pem-file"), "web")
+        .unwrap_or_else(|problem| panic!("{}", problem.message))
 }
 
 fn refused(text: &str, content_type: Option<&str>) -> Problem {
@@ -75,10 +76,23 @@ fn what_is_no_certificate_with_its_key_is_refused_and_not_echoed() {
         (KEY.to_owned(), "none of its certificates"),
         ([RSA, KEY].concat(), "none of its certificates"),
         ([LEAF, KEY, RSA_KEY].concat(), "more than one"),
-        (["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", KEY].concat(), "cannot be read"),
-        (["-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n", KEY].concat(), "cannot be read"),
-        (["-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", LEAF].concat(), "not known here"),
-        (LEAF.replace("-----END CERTIFICATE-----", ""), "no private key"),
+        (
+            ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", KEY].concat(),
+            "cannot be read",
+        ),
+        (
+            [
+                "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n",
+                KEY,
+            ]
+            .concat(),
+            "cannot be read",
+        ),
+        (
+            ["-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", LEAF].concat(),
+            "not known here",
+        ),
+        (LEAF.replace("-----END CERTIFICATE-----", ""), "cannot be read"),
     ];
     for (text, expected) in table {
         let problem = refused(&text, None);

@@ -27,7 +27,9 @@ impl Cluster {
         };
         Self {
             secrets: (0..count).map(secret).collect(),
-            syncs: (0..count).map(|number| (key(&name(number)), name(number), true)).collect(),
+            syncs: (0..count)
+                .map(|number| (key(&name(number)), name(number), true))
+                .collect(),
             deleted: Vec::new(),
             renamed: Vec::new(),
             complete: true,
@@ -46,7 +48,11 @@ impl Cluster {
     fn decide(&self) -> Decision {
         let observed = Observed {
             secrets: self.secrets.iter().map(|(key, secret)| (key, secret)).collect(),
-            syncs: self.syncs.iter().map(|(key, name, ready)| (key, (name.as_str(), *ready))).collect(),
+            syncs: self
+                .syncs
+                .iter()
+                .map(|(key, name, ready)| (key, (name.as_str(), *ready)))
+                .collect(),
             deleted: self.deleted.iter().map(|(key, since)| (key, *since)).collect(),
             renamed: self.renamed.iter().map(|(key, since)| (key, *since)).collect(),
             complete: self.complete,
@@ -69,7 +75,11 @@ fn a_secret_goes_a_minute_after_its_sync() {
 #[test]
 fn absence_alone_deletes_nothing() {
     let decision = Cluster::healthy(10).without(1, None).decide();
-    assert_eq!((decision.delete, decision.held), (vec![], 1), "after a restart nobody has seen a deletion");
+    assert_eq!(
+        (decision.delete, decision.held),
+        (vec![], 1),
+        "after a restart nobody has seen a deletion"
+    );
     let mut incomplete = Cluster::healthy(10).without(1, LONG);
     incomplete.complete = false;
     assert_eq!(incomplete.decide(), Decision::default());

@@ -103,7 +103,11 @@ fn what_is_not_as_it_was_written_is_read_at_once() {
     let mut renamed = observed(&good, Some(&intact));
     renamed.secret_name = "new";
     assert_eq!(renamed.decide(), READ);
-    for bad in [status(2, "True", "True"), status(3, "False", "True"), status(3, "True", "False")] {
+    for bad in [
+        status(2, "True", "True"),
+        status(3, "False", "True"),
+        status(3, "True", "False"),
+    ] {
         assert_eq!(observed(&bad, Some(&intact)).decide(), READ);
     }
     let never = SecretSyncStatus::default();
@@ -138,5 +142,8 @@ fn a_request_is_handled_once() {
     observed.requested = Some("2");
     assert_eq!(observed.decide(), Step::Read { requested: true });
     observed.requested = None;
-    assert!(matches!(observed.decide(), Step::Wait(_)), "an annotation that was removed requests nothing");
+    assert!(
+        matches!(observed.decide(), Step::Wait(_)),
+        "an annotation that was removed requests nothing"
+    );
 }

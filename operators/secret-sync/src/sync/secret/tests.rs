@@ -49,7 +49,10 @@ fn wanted() -> Secret {
 #[test]
 fn the_same_data_under_our_name_needs_no_write() {
     for operation in ["Apply", "Update"] {
-        assert!(is_as_desired(&existing(json!([entry(MANAGER, operation, &["A", "B"])])), &wanted()));
+        assert!(is_as_desired(
+            &existing(json!([entry(MANAGER, operation, &["A", "B"])])),
+            &wanted()
+        ));
     }
 }
 
@@ -61,10 +64,23 @@ fn any_difference_needs_a_write() {
     let mut label = existing(ours.clone());
     label.metadata.labels.as_mut().unwrap().remove("team");
     let mut value = existing(ours.clone());
-    value.data.as_mut().unwrap().insert("A".to_owned(), ByteString(b"other".to_vec()));
+    value
+        .data
+        .as_mut()
+        .unwrap()
+        .insert("A".to_owned(), ByteString(b"other".to_vec()));
     let more = existing(json!([entry(MANAGER, "Apply", &["A", "B", "C"])]));
-    let taken = existing(json!([entry(MANAGER, "Apply", &["A"]), entry("kubectl-edit", "Update", &["B"])]));
-    for (name, secret) in [("type", type_), ("label", label), ("value", value), ("more", more), ("taken", taken)] {
+    let taken = existing(json!([
+        entry(MANAGER, "Apply", &["A"]),
+        entry("kubectl-edit", "Update", &["B"])
+    ]));
+    for (name, secret) in [
+        ("type", type_),
+        ("label", label),
+        ("value", value),
+        ("more", more),
+        ("taken", taken),
+    ] {
         assert!(!is_as_desired(&secret, &wanted()), "{name}");
     }
 }
@@ -79,17 +95,32 @@ fn metadata_show_whose_it_is_and_whether_somebody_changed_a_value() {
         slim(&mut meta);
         marked(&meta)
     };
-    let ours = shown(json!([entry(MANAGER, "Update", &["B", "A"]), entry("kubectl", "Update", &["C"])]));
-    assert_eq!((&*ours.owner, &*ours.owned_keys, ours.terminating), ("app", "A B", false));
+    let ours = shown(json!([
+        entry(MANAGER, "Update", &["B", "A"]),
+        entry("kubectl", "Update", &["C"])
+    ]));
+    assert_eq!(
+        (&*ours.owner, &*ours.owned_keys, ours.terminating),
+        ("app", "A B", false)
+    );
     assert_eq!(&*ours.owned_keys, joined(["B", "A"]));
-    let edited = shown(json!([entry(MANAGER, "Apply", &["A"]), entry("kubectl-edit", "Update", &["B"])]));
+    let edited = shown(json!([
+        entry(MANAGER, "Apply", &["A"]),
+        entry("kubectl-edit", "Update", &["B"])
+    ]));
     assert_ne!(edited, ours);
     assert_eq!(&*shown(json!([])).owned_keys, "");
 }
 
 #[test]
 fn fields_in_any_form_do_not_panic() {
-    for fields in [json!(null), json!({}), json!({ "f:data": 1 }), json!({ "f:data": { "x": 1 } }), json!([1])] {
+    for fields in [
+        json!(null),
+        json!({}),
+        json!({ "f:data": 1 }),
+        json!({ "f:data": { "x": 1 } }),
+        json!([1]),
+    ] {
         let entry = json!({ "manager": MANAGER, "operation": "Apply", "fieldsV1": fields });
         let entry: ManagedFieldsEntry = serde_json::from_value(entry).unwrap();
         assert!(owned_keys(&[entry]).is_empty());

@@ -42,7 +42,10 @@ fn text(value: &str) -> Object {
 }
 
 fn reads(objects: Vec<(&str, Object)>) -> Reads {
-    objects.into_iter().map(|(name, object)| (key(name), Ok(Arc::new(object)))).collect()
+    objects
+        .into_iter()
+        .map(|(name, object)| (key(name), Ok(Arc::new(object))))
+        .collect()
 }
 
 fn made(spec: serde_json::Value, objects: Vec<(&str, Object)>) -> Assembled {
@@ -80,13 +83,19 @@ fn values_are_what_was_stored() {
     }
     assert_eq!(assembled.data.len(), expected.len());
     let row = &assembled.keys[0];
-    assert_eq!((row.key.as_str(), row.object.as_str(), row.version.as_deref()), ("deep", "o", Some("7")));
+    assert_eq!(
+        (row.key.as_str(), row.object.as_str(), row.version.as_deref()),
+        ("deep", "o", Some("7"))
+    );
 }
 
 #[test]
 fn without_a_property_the_whole_object_is_the_value() {
     let spec = || json!({ "keys": { "A": "o" } });
-    assert_eq!(value(&made(spec(), vec![("o", fields_of(r#"{"b":1e21,"a":"x"}"#))]), "A"), r#"{"a":"x","b":1e21}"#);
+    assert_eq!(
+        value(&made(spec(), vec![("o", fields_of(r#"{"b":1e21,"a":"x"}"#))]), "A"),
+        r#"{"a":"x","b":1e21}"#
+    );
     assert_eq!(value(&made(spec(), vec![("o", text("plain\n"))]), "A"), "plain\n");
 }
 
@@ -113,9 +122,16 @@ fn binary_values_come_through_base64() {
 #[test]
 fn nothing_is_written_for_a_null_or_a_property_that_is_not_there() {
     for json in [r#"{"a":null,"b":"x"}"#, r#"{"b":"x"}"#] {
-        let problem = refused(json!({ "keys": { "A": "o#a", "B": "o#b" } }), vec![("o", fields_of(json))]);
+        let problem = refused(
+            json!({ "keys": { "A": "o#a", "B": "o#b" } }),
+            vec![("o", fields_of(json))],
+        );
         assert_eq!(problem.reason, "KeyMissing");
-        assert!(problem.message.starts_with("spec.keys[A]: o has no property \"a\""), "{}", problem.message);
+        assert!(
+            problem.message.starts_with("spec.keys[A]: o has no property \"a\""),
+            "{}",
+            problem.message
+        );
     }
     let problem = refused(json!({ "extract": ["o"] }), vec![("o", fields_of(r#"{"a":null}"#))]);
     assert_eq!(problem.reason, "NoKeys", "no empty Secret");
@@ -124,9 +140,22 @@ fn nothing_is_written_for_a_null_or_a_property_that_is_not_there() {
 #[test]
 fn each_property_of_an_extracted_object_becomes_a_key_and_rows_win() {
     let spec = json!({ "extract": ["o"], "keys": { "a": "p#x" } });
-    let assembled = made(spec, vec![("o", fields_of(r#"{"a":"1","b":"2"}"#)), ("p", fields_of(r#"{"x":"3"}"#))]);
-    assert_eq!((value(&assembled, "a"), value(&assembled, "b")), ("3".to_owned(), "2".to_owned()));
-    let objects: Vec<_> = assembled.keys.iter().map(|row| (row.key.as_str(), row.object.as_str())).collect();
+    let assembled = made(
+        spec,
+        vec![
+            ("o", fields_of(r#"{"a":"1","b":"2"}"#)),
+            ("p", fields_of(r#"{"x":"3"}"#)),
+        ],
+    );
+    assert_eq!(
+        (value(&assembled, "a"), value(&assembled, "b")),
+        ("3".to_owned(), "2".to_owned())
+    );
+    let objects: Vec<_> = assembled
+        .keys
+        .iter()
+        .map(|row| (row.key.as_str(), row.object.as_str()))
+        .collect();
     assert_eq!(objects, [("a", "p"), ("b", "o")]);
 }
 
@@ -135,7 +164,11 @@ fn a_key_that_two_objects_have_is_refused() {
     let objects = vec![("o", fields_of(r#"{"a":"1"}"#)), ("p", fields_of(r#"{"a":"1"}"#))];
     let problem = refused(json!({ "extract": ["o", "p"] }), objects);
     assert_eq!(problem.reason, "KeyTwice");
-    assert!(problem.message.starts_with("spec.extract[1]: property \"a\" of p"), "{}", problem.message);
+    assert!(
+        problem.message.starts_with("spec.extract[1]: property \"a\" of p"),
+        "{}",
+        problem.message
+    );
 }
 
 #[test]
@@ -175,21 +208,40 @@ fn an_optional_row_may_be_absent_but_not_vanish() {
 #[test]
 fn a_property_of_an_extracted_object_does_not_vanish_on_the_providers_word() {
     let config = config(json!({ "extract": ["o"] }));
-    let before = assemble(&config, &reads(vec![("o", fields_of(r#"{"a":"1","b":"2"}"#))]), &[]).ok().unwrap();
+    let before = assemble(&config, &reads(vec![("o", fields_of(r#"{"a":"1","b":"2"}"#))]), &[])
+        .ok()
+        .unwrap();
     let after = reads(vec![("o", fields_of(r#"{"a":"1"}"#))]);
     let problem = assemble(&config, &after, &before.keys).err().unwrap();
     assert_eq!(problem.reason, "KeyMissing");
-    assert!(problem.message.contains("no property b any more"), "{}", problem.message);
-    assert!(assemble(&config, &after, &[]).is_ok(), "for another spec it need not be there");
+    assert!(
+        problem.message.contains("no property b any more"),
+        "{}",
+        problem.message
+    );
+    assert!(
+        assemble(&config, &after, &[]).is_ok(),
+        "for another spec it need not be there"
+    );
 }
 
 #[test]
 fn what_a_secret_cannot_hold_is_refused_with_sizes() {
     let half = "x".repeat(MAX_SECRET / 2);
-    let fits = made(json!({ "keys": { "a": "o", "b": "p" } }), vec![("o", text(&half)), ("p", text(&half))]);
+    let fits = made(
+        json!({ "keys": { "a": "o", "b": "p" } }),
+        vec![("o", text(&half)), ("p", text(&half))],
+    );
     assert_eq!(fits.data.len(), 2);
     let more = format!("{half}x");
-    let problem = refused(json!({ "keys": { "a": "o", "b": "p" } }), vec![("o", text(&half)), ("p", text(&more))]);
+    let problem = refused(
+        json!({ "keys": { "a": "o", "b": "p" } }),
+        vec![("o", text(&half)), ("p", text(&more))],
+    );
     assert_eq!(problem.reason, "TooLarge");
-    assert!(problem.message.contains("1048577 bytes") && problem.message.contains("b has 524289"), "{}", problem.message);
+    assert!(
+        problem.message.contains("1048577 bytes") && problem.message.contains("b has 524289"),
+        "{}",
+        problem.message
+    );
 }
