@@ -137,8 +137,8 @@ async fn connection(
     };
     let downstream = async {
         tokio::select! {
-            copied = copy(&mut server_read, &mut client_write) => return copied.map(drop),
-            _ = closed => return Ok(()),
+            copied = copy(&mut server_read, &mut client_write) => copied.map(drop),
+            _ = closed => Ok(()),
             answer = answered => {
                 let Ok(answer) = answer else { return std::future::pending().await };
                 client_write.write_all(answer.as_bytes()).await?;

@@ -184,15 +184,12 @@ impl Metrics {
     /// The state of one SecretSync.
     pub fn sync(&self, namespace: &str, name: &str, state: &SyncState) {
         let labels = SyncLabels::new(namespace, name);
-        match state.stale {
-            Some((since, refresh)) => {
-                self.stale_since.get_or_create(&labels).set(since);
-                self.refresh.get_or_create(&labels).set(refresh);
-            }
-            None => {
-                self.stale_since.remove(&labels);
-                self.refresh.remove(&labels);
-            }
+        if let Some((since, refresh)) = state.stale {
+            self.stale_since.get_or_create(&labels).set(since);
+            self.refresh.get_or_create(&labels).set(refresh);
+        } else {
+            self.stale_since.remove(&labels);
+            self.refresh.remove(&labels);
         }
         if state.conflict {
             self.conflicts.get_or_create(&labels).set(1);

@@ -13,6 +13,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, watcher};
 use kube::{Api, ResourceExt};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -50,12 +51,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         metrics,
         sources: sources.clone(),
         syncs: syncs.clone(),
-        at_work: Default::default(),
+        at_work: Mutex::default(),
         credentials: Secrets::new(process.client.clone(), source_trigger.clone()),
-        memory: Default::default(),
-        term: Default::default(),
-        deletions: Default::default(),
-        namespaces: Default::default(),
+        memory: Mutex::default(),
+        term: Mutex::default(),
+        deletions: Mutex::default(),
+        namespaces: Mutex::default(),
         writes: Semaphore::new(WRITES),
         source_trigger,
         sync_trigger,

@@ -82,7 +82,7 @@ pub struct Target {
         length(min = 1, max = 253)
     )]
     pub name: Option<String>,
-    /// Its type. Default: Opaque. Tokens of ServiceAccounts and of new nodes cannot be written.
+    /// Its type. Default: Opaque. Tokens of a ServiceAccount or of new nodes cannot be written.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])", "Secrets of this type are credentials of the cluster itself and cannot be written"))]
     #[schemars(length(min = 1, max = 253))]

@@ -20,6 +20,8 @@ const DEFAULT_REFRESH: Duration = Duration::from_hours(1);
 const LONGEST_KEY: usize = 253;
 /// What controllers of Kubernetes turn into rights of their own.
 const FORBIDDEN_TYPES: [&str; 2] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
+/// The fields of the long form of an entry of `spec.keys`.
+const KNOWN: [&str; 5] = ["from", "property", "version", "decode", "optional"];
 /// The type of a Secret with a certificate.
 pub const TLS: &str = "kubernetes.io/tls";
 
@@ -231,7 +233,6 @@ fn row(key: &str, value: &Value) -> Result<Row, Problem> {
             optional: false,
         });
     };
-    const KNOWN: [&str; 5] = ["from", "property", "version", "decode", "optional"];
     if let Some(unknown) = fields.keys().find(|field| !KNOWN.contains(&field.as_str())) {
         let known = KNOWN.join(", ");
         return Err(invalid(format!(

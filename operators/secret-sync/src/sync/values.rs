@@ -77,7 +77,7 @@ pub fn assemble(config: &Config, reads: &Reads, present: &[KeyStatus]) -> Result
             }
             // A null is no value.
             if let Some(value) = scalar(&raw) {
-                assembled.put(&name, value, key, &object);
+                assembled.put(&name, value, key, object);
             }
         }
     }
@@ -90,8 +90,8 @@ pub fn assemble(config: &Config, reads: &Reads, present: &[KeyStatus]) -> Result
             ));
         };
         let pair = certificate::split(value, content_type.as_deref(), &key.name)?;
-        assembled.put("tls.crt", pair.chain.into_bytes(), key, &object);
-        assembled.put("tls.key", pair.key.into_bytes(), key, &object);
+        assembled.put("tls.crt", pair.chain.into_bytes(), key, object);
+        assembled.put("tls.key", pair.key.into_bytes(), key, object);
         assembled.certificate_expires = pair.not_after;
     }
     assembled.keys.sort();

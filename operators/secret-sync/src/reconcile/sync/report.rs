@@ -104,13 +104,13 @@ impl<'a> Report<'a> {
         });
         let expires = self.status.certificate_expires.as_deref();
         let expires = expires.and_then(|time| time.parse::<Timestamp>().ok());
-        let state = SyncState {
+        let shown = SyncState {
             stale,
             conflict: fresh.is_some_and(|fresh| fresh.status == "False" && fresh.reason == "Conflict"),
             certificate_expires: expires.map(|time| time.as_duration().as_secs_f64()),
         };
         let namespace = self.sync.namespace().unwrap_or_default();
-        ctx.metrics.sync(&namespace, &self.sync.name_any(), &state);
+        ctx.metrics.sync(&namespace, &self.sync.name_any(), &shown);
     }
 
     /// An event when Fresh turns to a new problem of this SecretSync. An outage of its source is told there, once.

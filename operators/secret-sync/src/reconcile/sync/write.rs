@@ -104,11 +104,10 @@ async fn replace(api: &Api<Secret>, owner: &Owner, name: &str) -> Result<(), Obs
         existing.map_err(|error| Obstacle::Failed(RequestError::when("failed to read the Secret")(error)))?;
     let Some(existing) = existing else { return Ok(()) };
     match delete(api, owner, &existing).await {
-        Ok(()) => Ok(()),
+        Ok(()) | Err(ApplyError::NotOurs(_)) => Ok(()),
         Err(ApplyError::Kube(error)) => Err(Obstacle::Failed(RequestError::when(
             "failed to delete the Secret, whose type changes",
         )(error))),
-        Err(ApplyError::NotOurs(_)) => Ok(()),
     }
 }
 

@@ -66,7 +66,7 @@ const LONG: Option<Duration> = Some(GRACE);
 #[test]
 fn a_secret_goes_a_minute_after_its_sync() {
     assert_eq!(Cluster::healthy(10).decide(), Decision::default());
-    let young = Cluster::healthy(10).without(1, Some(GRACE - Duration::from_secs(1)));
+    let young = Cluster::healthy(10).without(1, Some(Duration::from_secs(59)));
     assert_eq!(young.decide(), Decision::default());
     let old = Cluster::healthy(10).without(1, LONG).decide();
     assert_eq!((old.delete, old.held), (vec![key("s0")], 0));

@@ -33,10 +33,10 @@ fn status(generation: i64, ready: &str, fresh: &str) -> SecretSyncStatus {
     }
 }
 
-fn marked(owner: &str, owned: &str) -> Marked {
+fn marked(owner: &str, keys: &str) -> Marked {
     Marked {
         owner: owner.into(),
-        owned_keys: owned.into(),
+        owned_keys: keys.into(),
         terminating: false,
     }
 }

@@ -1,3 +1,4 @@
+#![allow(clippy::needless_pass_by_value, reason = "json! is made for each call")]
 use serde_json::json;
 
 use super::*;
