@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use hearth_secret_sync::crd::ClusterSecretSource;
-use kube::api::DeleteParams;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -83,6 +84,31 @@ impl SecretEnv {
         let hosts = format!("allowedHosts={{{}}}", self.key_vault.addr());
         let values = ["clusterName=e2e", "logging.format=json", "logging.level=debug", &hosts];
         self.operator.upgrade(&[&values[..], more].concat()).await
+    }
+
+    /// Runs a pod to its end, with one key of a Secret in its environment. It cannot start without that.
+    pub(crate) async fn run_pod(&self, namespace: &str, secret: &str, key: &str) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let pod = serde_json::from_value(json!({
+            "metadata": {"name": "app"},
+            // The operator's image is the only one that every cluster of these cases has.
+            "spec": {"restartPolicy": "Never", "containers": [{
+                "name": "app", "image": self.environment.image, "imagePullPolicy": "IfNotPresent", "args": ["crds"],
+                "env": [{"name": "VALUE", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}],
+            }]},
+        }))?;
+        pods.create(&PostParams::default(), &pod).await?;
+        until("the pod has run", LATER, || async {
+            let phase = pods
+                .get("app")
+                .await?
+                .status
+                .and_then(|status| status.phase)
+                .unwrap_or_default();
+            ensure!(phase == "Succeeded", "it is {phase}");
+            Ok(Some(()))
+        })
+        .await
     }
 
     /// The name of the vault in the fake.

@@ -1,5 +1,5 @@
 //! The Secrets that carry our label, by their metadata only: the values never pass through the cache.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hearth_reconciler::cache::{Cache, Change};
@@ -18,6 +18,8 @@ use crate::sync::secret::{Marked, marked, slim};
 pub struct Targets {
     caches: Mutex<Vec<Cache<Key, Marked>>>,
     gates: Vec<Arc<Check>>,
+    /// SecretSyncs that wait until a Secret is gone, by that.
+    waiting: Mutex<BTreeMap<Key, BTreeSet<Key>>>,
 }
 
 impl Targets {
@@ -26,7 +28,13 @@ impl Targets {
         Self {
             caches: Mutex::new(gates.iter().map(|_| Cache::default()).collect()),
             gates,
+            waiting: Mutex::default(),
         }
+    }
+
+    /// A SecretSync is concerned when this Secret is removed.
+    pub fn wait_for(&self, secret: Key, sync: Key) {
+        self.waiting.lock().entry(secret).or_default().insert(sync);
     }
 
     /// Takes an update of the watch. Returns the SecretSyncs (namespace and name) that it concerns.
@@ -50,10 +58,13 @@ impl Targets {
                 owners.chain([key.clone()]).collect()
             }
             Change::Removed(secrets) => {
-                let owners = secrets.into_iter();
-                owners
-                    .map(|((namespace, _), secret)| (namespace, secret.owner.to_string()))
-                    .collect()
+                let concerned = secrets.into_iter().flat_map(|((namespace, name), secret)| {
+                    let owner = (namespace.clone(), secret.owner.to_string());
+                    // Others may have waited for the name.
+                    let waiting = self.waiting.lock().remove(&(namespace, name));
+                    waiting.into_iter().flatten().chain([owner])
+                });
+                concerned.collect()
             }
             Change::Unchanged => Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! secret-sync on a real cluster, installed by its chart under its own RBAC, with a real `OpenBao`.
 mod absence;
+mod cluster;
 mod key_vault;
 mod login;
 mod outage;
@@ -19,6 +20,7 @@ pub(crate) fn all() -> Vec<Case<SecretEnv>> {
         ownership::cases(),
         login::cases(),
         key_vault::cases(),
+        cluster::cases(),
         story::cases(),
         values::last(),
     ];

@@ -2,16 +2,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::PostParams;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::http_gate::Mode;
 use crate::objects::{apply, condition, get, object_condition};
 use crate::screen::{Screen, commands_to_follow, good_bye};
 use crate::secret_sync::env::{NAME, SecretEnv, Source, base64, planted, stamp};
-use crate::wait::until;
 
 /// The source, engine and namespace of the Vault; its Secret is of this name too.
 pub(super) const VAULT: &str = "demo-vault";
@@ -133,23 +130,7 @@ impl<'a> Chapters<'a> {
         source.request(sync, "away").await?;
         source.condition("Reachable", "False", "Unreachable", LIMIT).await?;
         object_condition(client, sync, "Fresh", "False", "Unreachable", LIMIT).await?;
-        let pods: Api<Pod> = Api::namespaced(client.clone(), VAULT);
-        let pod = serde_json::from_value(json!({
-            "metadata": {"name": "app"},
-            // The only image that every cluster of the demo has.
-            "spec": {"restartPolicy": "Never", "containers": [{
-                "name": "app", "image": self.env.environment.image, "imagePullPolicy": "IfNotPresent", "args": ["crds"],
-                "env": [{"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": VAULT, "key": "PASSWORD"}}}],
-            }]},
-        }))?;
-        pods.create(&PostParams::default(), &pod).await?;
-        until("the pod has run", LIMIT, || async {
-            let pod = pods.get("app").await?;
-            let phase = pod.status.and_then(|status| status.phase).unwrap_or_default();
-            ensure!(phase == "Succeeded", "it is {phase}");
-            Ok(Some(()))
-        })
-        .await?;
+        self.env.run_pod(VAULT, VAULT, "PASSWORD").await?;
         ensure!(stamp(client, sync, "Ready").await? == ready, "Ready moved");
         self.screen
             .say("The source tells of the outage. Ready stays True, so Flux and other tools go on:")?;

@@ -71,7 +71,14 @@ pub(super) async fn write(
             pass.ctx.targets.written(position, &secret);
             Ok(())
         }
-        Err(error) => Err(obstacle(error, config, namespace)),
+        Err(error) => {
+            if matches!(error, ApplyError::NotOurs(_)) {
+                // Of one with our label the watch tells when it is gone.
+                let secret = (namespace.clone(), config.secret.clone());
+                pass.ctx.targets.wait_for(secret, pass.key.clone());
+            }
+            Err(obstacle(error, config, namespace))
+        }
     }
 }
 
