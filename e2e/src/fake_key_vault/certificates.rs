@@ -9,14 +9,14 @@ use base64::prelude::BASE64_STANDARD;
 use http::Request;
 use hyper::body::Bytes;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::answer::{Answer, Outcome};
 use super::input;
+use super::listing::{find, list, listed, versions};
 use super::log::Kind;
 use super::openssl;
 use super::route::Route;
-use super::secrets::{find, list, versions};
 use super::store::{Bundle, Entry, PEM, PKCS12, Settable, Vault, Version, now};
 
 #[derive(Deserialize)]
@@ -143,7 +143,8 @@ pub(super) fn act(vault: &mut Vault, route: &Route, request: &Request<Bytes>, im
         return Ok(Answer::nothing());
     }
     if route.kind == Kind::ListCertificateVersions {
-        return versions(vault, route, name, "certificates");
+        let entry = vault.get(name).ok_or_else(|| not_found(name))?;
+        return versions(entry, route, "certificates");
     }
     let entry = vault.entries.get_mut(&key).ok_or_else(|| not_found(name))?;
     match route.kind {
@@ -198,24 +199,6 @@ fn bundle(entry: &Entry, version: Option<&str>, base: &str) -> Outcome {
         }),
     );
     Ok(Answer::json(200, &Value::Object(document)))
-}
-
-/// A certificate as lists show it.
-pub(super) fn listed(entry: &Entry, version: &Version, base: &str, with_version: bool) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut id = format!("{base}/certificates/{}", entry.name);
-    if with_version {
-        id = format!("{id}/{}", version.id);
-    }
-    fields.insert("id".to_owned(), json!(id));
-    fields.insert("attributes".to_owned(), version.attributes());
-    if let Some(bundle) = &version.bundle {
-        fields.insert("x5t".to_owned(), json!(bundle.thumbprint));
-    }
-    if !version.tags.is_empty() {
-        fields.insert("tags".to_owned(), json!(version.tags));
-    }
-    fields
 }
 
 fn not_found(name: &str) -> Answer {

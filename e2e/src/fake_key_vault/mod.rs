@@ -22,6 +22,7 @@ mod control;
 mod entra;
 mod fault;
 mod input;
+mod listing;
 mod log;
 mod openssl;
 mod route;
