@@ -2,6 +2,7 @@
 mod absence;
 mod cluster;
 mod key_vault;
+mod killed;
 mod login;
 mod outage;
 mod ownership;
@@ -14,6 +15,8 @@ use crate::case::Case;
 /// All cases; the search for planted values comes last.
 pub(crate) fn all() -> Vec<Case<SecretEnv>> {
     let all = [
+        // First, since what other cases have made would be written too.
+        killed::cases(),
         values::cases(),
         outage::cases(),
         absence::cases(),
