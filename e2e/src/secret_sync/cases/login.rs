@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::case::Case;
-use crate::objects::{apply, object_condition};
+use crate::objects::{apply, delete, object_condition};
 use crate::secret_sync::env::{LATER, SOON, SecretEnv, Source};
 
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
@@ -28,11 +28,6 @@ async fn credential(env: &SecretEnv) -> Result<()> {
     source.put("a", &[("v", "one")]).await?;
     let reference = &mut source.object["spec"]["vault"]["auth"]["token"]["secretRef"];
     *reference = json!({"name": "credential-late"});
-    apply(&env.client, &source.object).await?;
-    let message = source.condition("Ready", "False", "CredentialsNotFound", SOON).await?;
-    ensure!(message.contains("credential-late"), "{message}");
-    let sync = source.apply("app", json!({"keys": {"A": "a#v"}})).await?;
-    object_condition(&env.client, &sync, "Ready", "False", "SourceNotReady", SOON).await?;
     let late = |value: &str| {
         json!({
             "apiVersion": "v1", "kind": "Secret",
@@ -40,6 +35,13 @@ async fn credential(env: &SecretEnv) -> Result<()> {
             "stringData": {"token": value}
         })
     };
+    // An earlier run may have left it.
+    delete(&env.client, &late("s.old")).await?;
+    apply(&env.client, &source.object).await?;
+    let message = source.condition("Ready", "False", "CredentialsNotFound", SOON).await?;
+    ensure!(message.contains("credential-late"), "{message}");
+    let sync = source.apply("app", json!({"keys": {"A": "a#v"}})).await?;
+    object_condition(&env.client, &sync, "Ready", "False", "SourceNotReady", SOON).await?;
     apply(&env.client, &late("s.wrong")).await?;
     let message = source.condition("Ready", "False", "LoginRefused", SOON).await?;
     ensure!(!message.contains("s.wrong"), "{message}");
