@@ -22,8 +22,8 @@ const NOTE_LIMIT: usize = 1024;
 const QUEUE: u32 = 256;
 /// How many objects' last events are remembered. Forgetting one costs at most a repeated event.
 const REMEMBERED: usize = 4096;
-/// How long one event may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one event may take: the disk of a busy control plane stalls for seconds, and nobody sends an event again.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Publishes events. Clones share the queue.
 #[derive(Clone)]
