@@ -1,7 +1,9 @@
 //! A figure against its limit.
 
+use super::figures::{Common, Takeover};
+
 /// Bytes of a mebibyte.
-pub(crate) const MIB: f64 = 1024.0 * 1024.0;
+const MIB: f64 = 1024.0 * 1024.0;
 
 /// One figure in its unit, with its limit.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +47,57 @@ impl Line {
             result.to_owned(),
         ]
     }
+}
+
+/// A size in bytes.
+#[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
+pub(crate) fn size(what: &str, bytes: u64, limit: Option<f64>) -> Line {
+    Line::new(what, bytes as f64 / MIB, limit, "MiB")
+}
+
+/// The memory of an idle process.
+pub(crate) fn memory(common: &Common, limit: Option<f64>) -> [Line; 2] {
+    [
+        size("resident memory", common.rss_bytes, limit),
+        size("of it anonymous", common.anon_bytes, None),
+    ]
+}
+
+/// A rate while nothing happens: there may be none.
+pub(crate) fn idle(what: &str, per_minute: f64) -> Line {
+    Line::new(&format!("{what}, idle"), per_minute, Some(0.0), "per minute")
+}
+
+/// Processor time as a rate.
+pub(crate) fn processor(what: &str, millicores: f64, limit: Option<f64>) -> Line {
+    Line::new(
+        &format!("processor, {what}"),
+        millicores,
+        limit,
+        "thousandths of a core",
+    )
+}
+
+/// How soon a new process works. `limit` is that of ready, and of the lease after a clean end.
+pub(crate) fn restarts(common: &Common, takeover: &Takeover, limit: Option<f64>) -> [Line; 3] {
+    let line =
+        |what: &str, seconds: f64, limit: Option<f64>| Line::new(&format!("restart: {what}"), seconds, limit, "s");
+    [
+        line("process ready", common.restart_ready_seconds, limit),
+        line("leading after a clean end", takeover.after_end, limit),
+        line("leading after kill -9", takeover.after_kill, Some(20.0)),
+    ]
+}
+
+/// The size of the image.
+pub(crate) fn image(common: &Common, limit: f64) -> Line {
+    size("image, uncompressed", common.image_bytes, Some(limit))
+}
+
+/// The figures that exceed their budgets.
+pub(crate) fn broken(lines: &[Line]) -> Vec<&str> {
+    let broken = lines.iter().filter(|line| !line.is_kept());
+    broken.map(|line| line.what.as_str()).collect()
 }
 
 fn number(value: f64) -> String {

@@ -3,6 +3,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::idle::Idle;
+use super::restart::Restarts;
+use crate::pod_process::Process;
+
 /// The figures that every operator has, as keys of its JSON line.
 ///
 /// - `rss_bytes`, `anon_bytes`: `VmRSS` and `RssAnon` of proc(5) after a minute of idling.
@@ -24,6 +28,61 @@ pub(crate) struct Common {
     pub(crate) change_p99_seconds: Option<f64>,
     pub(crate) restart_ready_seconds: f64,
     pub(crate) image_bytes: u64,
+}
+
+/// What is measured.
+pub(crate) struct Subject {
+    pub(crate) operator: &'static str,
+    pub(crate) objects: u32,
+    pub(crate) image_bytes: u64,
+}
+
+/// The first sync of a process.
+pub(crate) struct First {
+    pub(crate) took: Duration,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) process: Process,
+}
+
+impl Common {
+    pub(crate) fn new(
+        subject: &Subject,
+        first: &First,
+        idle: &Idle,
+        changes: &[Duration],
+        restarts: &Restarts,
+    ) -> Self {
+        Self {
+            operator: subject.operator,
+            objects: subject.objects,
+            rss_bytes: idle.rss,
+            anon_bytes: idle.anon,
+            cpu_seconds: first.cpu_seconds,
+            first_sync_seconds: first.took.as_secs_f64(),
+            change_p50_seconds: percentile(changes, 50),
+            change_p99_seconds: percentile(changes, 99),
+            restart_ready_seconds: restarts.ready.as_secs_f64(),
+            image_bytes: subject.image_bytes,
+        }
+    }
+
+    /// Figures that keep every budget.
+    #[cfg(test)]
+    pub(crate) fn good(operator: &'static str, objects: u32) -> Self {
+        let some = |value| (objects > 0).then_some(value);
+        Self {
+            operator,
+            objects,
+            rss_bytes: 11 << 20,
+            anon_bytes: 5 << 20,
+            cpu_seconds: 0.5,
+            first_sync_seconds: 4.0,
+            change_p50_seconds: some(0.03),
+            change_p99_seconds: some(0.3),
+            restart_ready_seconds: 0.4,
+            image_bytes: 8 << 20,
+        }
+    }
 }
 
 /// From the end of a process to the next one's lease, in seconds.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,6 +34,15 @@ where
         }
     })
     .await
+}
+
+/// The names of what is there.
+pub(crate) async fn names<K>(api: &Api<K>, which: &ListParams) -> Result<Vec<String>>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let all = api.list_metadata(which).await?;
+    Ok(all.into_iter().filter_map(|one| one.metadata.name).collect())
 }
 
 /// Tries a few times.

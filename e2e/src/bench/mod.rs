@@ -2,16 +2,19 @@
 //! is in the folder of each operator, each figure's meaning in its `figures`.
 pub(crate) mod budget;
 pub(crate) mod figures;
+pub(crate) mod idle;
 mod image;
 pub(crate) mod mass;
 pub(crate) mod replicas;
 pub(crate) mod restart;
 pub(crate) mod steps;
+pub(crate) mod watched;
 pub(crate) mod writes;
 
 use std::io::Write;
 
 use anyhow::{Context, Result, ensure};
+use serde::Serialize;
 
 use self::budget::Line;
 use crate::columns::columns;
@@ -51,6 +54,25 @@ pub(crate) struct Measured {
     pub(crate) lines: Vec<Line>,
 }
 
+impl Measured {
+    pub(crate) fn new(figures: &impl Serialize, lines: Vec<Line>) -> Result<Self> {
+        Ok(Self {
+            json: serde_json::to_string(figures)?,
+            lines,
+        })
+    }
+}
+
+/// Fails if the cluster has objects of these kinds that are not of the measurement.
+pub(crate) fn alone(kinds: &str, others: &[String]) -> Result<()> {
+    ensure!(
+        others.is_empty(),
+        "the cluster has other {kinds}, whose work would be measured too: {}; delete them first",
+        others.join(", ")
+    );
+    Ok(())
+}
+
 /// Measures at all scales; whether every budget was kept.
 pub(crate) async fn run<M: Measurement>(options: Options) -> Result<bool> {
     let bench = &M::new(Environment::from_env()?, image::bytes()?).await?;
@@ -84,8 +106,8 @@ async fn scales<M: Measurement>(bench: &M, scales: &[u32], json: bool) -> Result
             .scale(objects)
             .await
             .with_context(|| format!("at {objects} objects"))?;
-        let missed = measured.lines.iter().filter(|line| !line.is_kept());
-        broken.extend(missed.map(|line| format!("{objects} objects: {}", line.what)));
+        let missed = budget::broken(&measured.lines).into_iter();
+        broken.extend(missed.map(|what| format!("{objects} objects: {what}")));
         let head = [format!("{objects} OBJECTS"), "MEASURED".to_owned(), "BUDGET".to_owned()].to_vec();
         let rows: Vec<Vec<String>> = [head]
             .into_iter()

@@ -1,6 +1,7 @@
 //! Restarts: the pod deleted, and the process killed.
 use std::time::{Duration, Instant};
 
+use super::figures::Takeover;
 use crate::install::{Installation, NAMESPACE};
 use crate::pod_process::{Process, of_pod};
 use crate::wait::until;
@@ -22,8 +23,30 @@ pub(crate) struct Restarted {
     pub(crate) leading: Duration,
 }
 
+/// A restart of each kind.
+pub(crate) struct Restarts {
+    /// From the new process' start to ready, after the pod was deleted.
+    pub(crate) ready: Duration,
+    pub(crate) takeover: Takeover,
+}
+
+/// Deletes the pod, then kills the process of the new one; with what `after` says of each new process.
+pub(crate) async fn both<T>(
+    operator: &Installation,
+    mut after: impl AsyncFnMut(Restarted) -> Result<T>,
+) -> Result<(Restarts, [T; 2])> {
+    let ended = end(operator).await?;
+    let (ready, after_end) = (ended.ready, ended.leading.as_secs_f64());
+    let first = after(ended).await?;
+    let killed = kill(operator).await?;
+    let after_kill = killed.leading.as_secs_f64();
+    let second = after(killed).await?;
+    let takeover = Takeover { after_end, after_kill };
+    Ok((Restarts { ready, takeover }, [first, second]))
+}
+
 /// Deletes the pod.
-pub(crate) async fn end(operator: &Installation) -> Result<Restarted> {
+async fn end(operator: &Installation) -> Result<Restarted> {
     let old = operator.pod().await?;
     let (old_process, old_holder) = (of_pod(&old, operator.name)?, holder(operator).await?);
     let pods: Api<Pod> = Api::namespaced(operator.client.clone(), NAMESPACE);
@@ -51,7 +74,7 @@ pub(crate) async fn end(operator: &Installation) -> Result<Restarted> {
 }
 
 /// Kills the process as power loss would.
-pub(crate) async fn kill(operator: &Installation) -> Result<Restarted> {
+async fn kill(operator: &Installation) -> Result<Restarted> {
     let pod = operator.pod().await?;
     let (old, old_holder) = (of_pod(&pod, operator.name)?, holder(operator).await?);
     let begin = Instant::now();

@@ -1,6 +1,6 @@
 //! The budgets of the architecture (section 8) and what external-dns needs for the same work, against the figures.
 use super::figures::Figures;
-use crate::bench::budget::{Line, MIB};
+use crate::bench::budget::{Line, idle, image, memory as memory_lines, processor, restarts};
 
 /// external-dns on the same work: resident bytes, and seconds and provider calls of one change.
 fn external_dns(objects: u32) -> Option<(f64, f64, f64)> {
@@ -27,14 +27,8 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
     let beside = &figures.beside;
     let line = Line::new;
     let up_to = |most: u32, limit: f64| (figures.common.objects <= most).then_some(limit);
-    let mut lines = vec![
-        line(
-            "resident memory",
-            figures.common.rss_bytes as f64 / MIB,
-            memory(figures.common.objects),
-            "MiB",
-        ),
-        line("of it anonymous", figures.common.anon_bytes as f64 / MIB, None, "MiB"),
+    let mut lines = Vec::from(memory_lines(&figures.common, memory(figures.common.objects)));
+    lines.extend([
         line("processor time until synced", figures.common.cpu_seconds, None, "s"),
         line(
             "first sync",
@@ -42,7 +36,7 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
             up_to(10_000, 30.0),
             "s",
         ),
-    ];
+    ]);
     if figures.common.objects > 0 {
         let most = beside.least_batches + 2;
         lines.push(line(
@@ -73,49 +67,14 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
         lines.push(line("provider calls per change", calls, Some(1.0), ""));
     }
     lines.extend([
-        line(
-            "provider calls, idle",
-            figures.idle_provider_calls_per_minute,
-            Some(0.0),
-            "per minute",
-        ),
-        line(
-            "API writes, idle",
-            figures.idle_api_writes_per_minute,
-            Some(0.0),
-            "per minute",
-        ),
-        line(
-            "processor, idle",
-            beside.idle_millicores,
-            Some(2.0),
-            "thousandths of a core",
-        ),
-        line(
-            "restart: process ready",
-            figures.common.restart_ready_seconds,
-            up_to(1_000, 3.0),
-            "s",
-        ),
-        line(
-            "restart: leading after a clean end",
-            beside.takeover.after_end,
-            up_to(1_000, 3.0),
-            "s",
-        ),
-        line(
-            "restart: leading after kill -9",
-            beside.takeover.after_kill,
-            Some(20.0),
-            "s",
-        ),
+        idle("provider calls", figures.idle_provider_calls_per_minute),
+        idle("API writes", figures.idle_api_writes_per_minute),
+        processor("idle", beside.idle_millicores, Some(2.0)),
+    ]);
+    lines.extend(restarts(&figures.common, &beside.takeover, up_to(1_000, 3.0)));
+    lines.extend([
         line("restart: writes", figures.restart_writes as f64, Some(0.0), ""),
-        line(
-            "image, uncompressed",
-            figures.common.image_bytes as f64 / MIB,
-            Some(20.0),
-            "MiB",
-        ),
+        image(&figures.common, 20.0),
     ]);
     lines.extend(beside_external_dns(figures));
     lines
@@ -154,21 +113,9 @@ pub(crate) mod tests {
     use crate::bench::figures::{Common, Takeover};
 
     pub(crate) fn good(objects: u32) -> Figures {
-        let some = |value| (objects > 0).then_some(value);
         Figures {
-            common: Common {
-                operator: "dns-sync",
-                objects,
-                rss_bytes: 14 << 20,
-                anon_bytes: 7 << 20,
-                cpu_seconds: 0.5,
-                first_sync_seconds: 4.0,
-                change_p50_seconds: some(0.03),
-                change_p99_seconds: some(0.3),
-                restart_ready_seconds: 0.4,
-                image_bytes: 8 << 20,
-            },
-            provider_calls_per_change: some(1.0),
+            common: Common::good("dns-sync", objects),
+            provider_calls_per_change: (objects > 0).then_some(1.0),
             idle_provider_calls_per_minute: 0.0,
             idle_api_writes_per_minute: 0.0,
             restart_writes: 0,
@@ -185,10 +132,10 @@ pub(crate) mod tests {
     }
 
     fn broken(figures: &Figures) -> Vec<String> {
-        lines(figures)
+        let lines = lines(figures);
+        crate::bench::budget::broken(&lines)
             .into_iter()
-            .filter(|line| !line.is_kept())
-            .map(|line| line.what)
+            .map(ToOwned::to_owned)
             .collect()
     }
 

@@ -10,24 +10,23 @@ use anyhow::{Context, Result, ensure};
 
 use super::Bench;
 use super::load::Numbered;
-use crate::bench::{replicas, writes};
+use crate::bench::figures::First;
+use crate::bench::idle::{self, Idle};
+use crate::bench::replicas;
+use crate::bench::steps::spread;
 
 /// What Route 53 takes in one request: `ResourceRecord` elements, and characters of their values
 /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html>).
 const MOST_RECORDS: usize = 1000;
 const MOST_CHARACTERS: usize = 32_000;
-/// How long nothing is changed.
-const IDLE: Duration = Duration::from_mins(1);
 /// Status and events of what was done are written by then.
 pub(crate) const SETTLE: Duration = Duration::from_secs(10);
 
 /// The first sync.
 pub(crate) struct FirstSync {
-    pub(crate) took: Duration,
-    pub(crate) cpu_seconds: f64,
+    pub(crate) first: First,
     pub(crate) batches: usize,
     pub(crate) least_batches: usize,
-    pub(crate) process: Process,
 }
 
 /// Asks for one replica and waits until all is at the provider and reported in the zone's status.
@@ -61,11 +60,13 @@ pub(crate) async fn first_sync(bench: &Bench, zone: &Zone, objects: u32) -> Resu
     );
     let batches = control.writes_since(mark).len();
     Ok(FirstSync {
-        took: last.at + last.took - begin,
-        cpu_seconds,
+        first: First {
+            took: last.at + last.took - begin,
+            cpu_seconds,
+            process,
+        },
         batches,
         least_batches: least_batches(&sets),
-        process,
     })
 }
 
@@ -88,40 +89,14 @@ fn least_batches(sets: &[RecordSet]) -> usize {
     records.div_ceil(MOST_RECORDS).max(characters.div_ceil(MOST_CHARACTERS))
 }
 
-/// A minute without changes.
-pub(crate) struct Idle {
-    pub(crate) rss: u64,
-    pub(crate) anon: u64,
-    pub(crate) millicores: f64,
-    pub(crate) provider_calls: f64,
-    pub(crate) api_writes: f64,
-}
-
-/// Watches the operator do nothing.
-pub(crate) async fn idle(bench: &Bench, zone: &Zone, process: &Process) -> Result<Idle> {
+/// Watches the operator do nothing; with its calls of the provider, per minute.
+pub(crate) async fn idle(bench: &Bench, zone: &Zone, process: &Process) -> Result<(Idle, f64)> {
     tokio::time::sleep(SETTLE).await;
-    let pod = kube::ResourceExt::name_any(&bench.env.operator.pod().await?);
-    let (reported, counted) = (
-        writes::reported(&bench.env.operator, &pod).await?,
-        bench.counted_writes().await?,
-    );
     let mark = bench.env.control.mark();
-    // The scrapes themselves are not idling.
-    let (begin, cpu) = (Instant::now(), process.cpu_seconds()?);
-    tokio::time::sleep(IDLE).await;
-    let (took, cpu) = (begin.elapsed().as_secs_f64(), process.cpu_seconds()? - cpu);
-    let (rss, anon) = process.memory()?;
-    let calls = calls_of(zone, bench.env.control.calls_since(mark)).len();
-    let writes =
-        (writes::reported(&bench.env.operator, &pod).await? - reported).max(bench.counted_writes().await? - counted);
-    let per_minute = |count: f64| count * 60.0 / took;
-    Ok(Idle {
-        rss,
-        anon,
-        millicores: cpu * 1000.0 / took,
-        provider_calls: per_minute(f64::from(u32::try_from(calls)?)),
-        api_writes: per_minute(writes),
-    })
+    let idle = idle::minute(&bench.env.operator, process, async || bench.counted_writes().await).await?;
+    let calls = u32::try_from(calls_of(zone, bench.env.control.calls_since(mark)).len())?;
+    let calls = idle.per_minute(f64::from(calls));
+    Ok((idle, calls))
 }
 
 /// Single changes, one after another.
@@ -135,8 +110,7 @@ pub(crate) async fn changes(bench: &Bench, zone: &Zone, objects: u32, count: u32
     let control = &bench.env.control;
     let (all, mut latencies, mut moved) = (control.mark(), Vec::new(), BTreeSet::new());
     for step in 0..count.min(objects) {
-        // A prime as stride: another Service each time, spread over all.
-        let service = Numbered(u32::try_from(u64::from(step) * 7919 % u64::from(objects))?);
+        let service = Numbered(spread(step, objects));
         ensure!(moved.insert(service.0), "Service {} would be moved twice", service.0);
         let mark = control.mark();
         service.move_to(&bench.env.client, 1 + step).await?;

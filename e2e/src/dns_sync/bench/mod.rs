@@ -21,9 +21,9 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use self::figures::{Beside, Figures};
-use crate::bench::figures::{Common, Takeover, percentile};
+use crate::bench::figures::{Common, Subject, percentile};
 use crate::bench::steps::Steps;
-use crate::bench::{Measured, Measurement, replicas, writes};
+use crate::bench::{Measured, Measurement, alone, replicas, writes};
 
 /// At this scale the pods of a cluster of that size are there too.
 const LARGE: u32 = 10_000;
@@ -53,7 +53,7 @@ impl Bench {
         steps.done("the objects are there");
         let sync = measure::first_sync(self, &zone, objects).await?;
         steps.done("the first sync is done");
-        let idle = measure::idle(self, &zone, &sync.process).await?;
+        let (idle, idle_calls) = measure::idle(self, &zone, &sync.first.process).await?;
         steps.done("a minute of nothing has passed");
         let count = if objects >= LARGE { 300 } else { 100 };
         let changes = measure::changes(self, &zone, objects, count).await?;
@@ -62,35 +62,26 @@ impl Bench {
             self.env.operator.restarts().await? == 0,
             "the operator was restarted by Kubernetes"
         );
-        let restarts = restart::restarts(self, &zone).await?;
+        let (restarts, restart_writes) = restart::restarts(self, &zone).await?;
         steps.done("the restarts are done");
         #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
         let per_change = (!changes.latencies.is_empty()).then(|| changes.calls as f64 / changes.latencies.len() as f64);
+        let subject = Subject {
+            operator: "dns-sync",
+            objects,
+            image_bytes: self.image_bytes,
+        };
         Ok(Figures {
-            common: Common {
-                operator: "dns-sync",
-                objects,
-                rss_bytes: idle.rss,
-                anon_bytes: idle.anon,
-                cpu_seconds: sync.cpu_seconds,
-                first_sync_seconds: sync.took.as_secs_f64(),
-                change_p50_seconds: percentile(&changes.latencies, 50),
-                change_p99_seconds: percentile(&changes.latencies, 99),
-                restart_ready_seconds: restarts.ready.as_secs_f64(),
-                image_bytes: self.image_bytes,
-            },
+            common: Common::new(&subject, &sync.first, &idle, &changes.latencies, &restarts),
             provider_calls_per_change: per_change,
-            idle_provider_calls_per_minute: idle.provider_calls,
+            idle_provider_calls_per_minute: idle_calls,
             idle_api_writes_per_minute: idle.api_writes,
-            restart_writes: restarts.writes,
+            restart_writes,
             beside: Beside {
                 batches: sync.batches,
                 least_batches: sync.least_batches,
                 idle_millicores: idle.millicores,
-                takeover: Takeover {
-                    after_end: restarts.leading_after_end.as_secs_f64(),
-                    after_kill: restarts.leading_after_kill.as_secs_f64(),
-                },
+                takeover: restarts.takeover,
                 changes: changes.latencies.len(),
                 slowest_change: percentile(&changes.latencies, 100),
             },
@@ -105,13 +96,7 @@ impl Bench {
 
     /// Work for other zones would be measured too.
     async fn alone(&self) -> Result<()> {
-        let others = self.zones().await?;
-        ensure!(
-            others.is_empty(),
-            "the cluster has other DNSZones, whose work would be measured too: {}; delete them first",
-            others.join(", ")
-        );
-        Ok(())
+        alone("DNSZones", &self.zones().await?)
     }
 
     async fn zones(&self) -> Result<Vec<String>> {
@@ -144,10 +129,7 @@ impl Measurement for Bench {
     async fn scale(&self, objects: u32) -> Result<Measured> {
         self.alone().await?;
         let figures = self.measure(objects).await?;
-        Ok(Measured {
-            json: serde_json::to_string(&figures)?,
-            lines: budget::lines(&figures),
-        })
+        Measured::new(&figures, budget::lines(&figures))
     }
 
     async fn clear(&self) -> Result<()> {

@@ -8,39 +8,24 @@ use anyhow::{Result, ensure};
 
 use super::Bench;
 use super::measure::{SETTLE, calls_of};
-use crate::bench::{restart, writes};
+use crate::bench::restart::{self, Restarts};
+use crate::bench::writes;
 
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// What both restarts came to.
-pub(crate) struct Restarts {
-    /// From the new process' start to ready, after the pod was deleted.
-    pub(crate) ready: Duration,
-    /// From the end of the old and the start of the new process to the lease.
-    pub(crate) leading_after_end: Duration,
-    /// From SIGKILL to the lease.
-    pub(crate) leading_after_kill: Duration,
-    /// To the API server and the provider.
-    pub(crate) writes: u64,
-}
-
-/// Deletes the pod, then kills the process of the new one.
-pub(crate) async fn restarts(bench: &Bench, zone: &Zone) -> Result<Restarts> {
+/// Deletes the pod, then kills the process of the new one; with what both new processes wrote to the API server and the provider.
+pub(crate) async fn restarts(bench: &Bench, zone: &Zone) -> Result<(Restarts, u64)> {
     // What the last change leaves to be reported must not be work of the new process.
     tokio::time::sleep(SETTLE).await;
     zone.condition("InSync", "True", "", LIMIT).await?;
-    let mark = bench.env.control.mark();
-    let ended = restart::end(&bench.env.operator).await?;
-    let first = written(bench, zone, &ended.pod, mark).await?;
-    let mark = bench.env.control.mark();
-    let killed = restart::kill(&bench.env.operator).await?;
-    let second = written(bench, zone, &killed.pod, mark).await?;
-    Ok(Restarts {
-        ready: ended.ready,
-        leading_after_end: ended.leading,
-        leading_after_kill: killed.leading,
-        writes: first + second,
+    let mut mark = bench.env.control.mark();
+    let (restarts, writes) = restart::both(&bench.env.operator, async |restarted| {
+        let writes = written(bench, zone, &restarted.pod, mark).await?;
+        mark = bench.env.control.mark();
+        Ok(writes)
     })
+    .await?;
+    Ok((restarts, writes.iter().sum()))
 }
 
 /// What a process wrote from its start until it has listed the zone and settled.

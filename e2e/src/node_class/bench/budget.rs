@@ -1,6 +1,6 @@
 //! The budgets of node-class against the figures.
 use super::figures::Figures;
-use crate::bench::budget::{Line, MIB};
+use crate::bench::budget::{Line, idle, image, memory as memory_lines, processor, restarts, size};
 
 /// Resident memory by nodes; none beyond what the budgets speak of.
 fn memory(nodes: u32) -> Option<f64> {
@@ -12,22 +12,13 @@ fn memory(nodes: u32) -> Option<f64> {
 }
 
 /// Every figure, with its limit where there is one.
-#[expect(clippy::cast_precision_loss, reason = "bytes and counts are far below 2^52")]
 pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
     let beside = &figures.beside;
     let line = Line::new;
-    let mib = |bytes: u64| bytes as f64 / MIB;
-    let cores = "thousandths of a core";
-    let processor = (figures.common.objects <= 1_000).then_some(30.0);
-    let mut lines = vec![
-        line(
-            "resident memory",
-            mib(figures.common.rss_bytes),
-            memory(figures.common.objects),
-            "MiB",
-        ),
-        line("of it anonymous", mib(figures.common.anon_bytes), None, "MiB"),
-        line("most resident memory so far", mib(beside.peak_bytes), None, "MiB"),
+    let limit = (figures.common.objects <= 1_000).then_some(30.0);
+    let mut lines = Vec::from(memory_lines(&figures.common, memory(figures.common.objects)));
+    lines.extend([
+        size("most resident memory so far", beside.peak_bytes, None),
         line(
             "processor time of the first pass",
             figures.common.cpu_seconds,
@@ -41,7 +32,7 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
             None,
             "",
         ),
-    ];
+    ]);
     if let (Some(p50), Some(p99)) = (figures.common.change_p50_seconds, figures.common.change_p99_seconds) {
         lines.push(line(
             &format!("host declared otherwise to labels, p50 of {}", beside.changes),
@@ -55,20 +46,15 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
         lines.push(line("last sign of life to down", down, None, "s"));
     }
     lines.extend([
-        line("processor, idle", figures.idle_millicores, processor, cores),
-        line("processor, mean of a day", beside.day_millicores, processor, cores),
+        processor("idle", figures.idle_millicores, limit),
+        processor("mean of a day", beside.day_millicores, limit),
         line(
             "processor time of a checkpoint",
             beside.checkpoint_cpu_seconds * 1000.0,
             None,
             "ms",
         ),
-        line(
-            "API writes, idle",
-            figures.idle_api_writes_per_minute,
-            Some(0.0),
-            "per minute",
-        ),
+        idle("API writes", figures.idle_api_writes_per_minute),
         line(
             "API writes per node and day",
             figures.writes_per_node_and_day,
@@ -76,32 +62,12 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
             Some(49.0),
             "",
         ),
-        line(
-            "restart: process ready",
-            figures.common.restart_ready_seconds,
-            None,
-            "s",
-        ),
-        line(
-            "restart: leading after a clean end",
-            beside.takeover.after_end,
-            None,
-            "s",
-        ),
-        line(
-            "restart: leading after kill -9",
-            beside.takeover.after_kill,
-            Some(20.0),
-            "s",
-        ),
+    ]);
+    lines.extend(restarts(&figures.common, &beside.takeover, None));
+    lines.extend([
         line("restart: writes to nodes", figures.restart_writes, Some(0.0), ""),
         line("restart: other writes", beside.restart_other_writes, None, ""),
-        line(
-            "image, uncompressed",
-            mib(figures.common.image_bytes),
-            Some(10.0),
-            "MiB",
-        ),
+        image(&figures.common, 10.0),
     ]);
     lines
 }
@@ -113,21 +79,9 @@ pub(crate) mod tests {
     use crate::bench::figures::{Common, Takeover};
 
     pub(crate) fn good(objects: u32) -> Figures {
-        let some = |value| (objects > 0).then_some(value);
         Figures {
-            common: Common {
-                operator: "node-class",
-                objects,
-                rss_bytes: 11 << 20,
-                anon_bytes: 5 << 20,
-                cpu_seconds: 0.5,
-                first_sync_seconds: 50.0,
-                change_p50_seconds: some(0.3),
-                change_p99_seconds: some(0.5),
-                restart_ready_seconds: 0.4,
-                image_bytes: 8 << 20,
-            },
-            down_seconds: some(55.0),
+            common: Common::good("node-class", objects),
+            down_seconds: (objects > 0).then_some(55.0),
             idle_millicores: 2.0,
             idle_api_writes_per_minute: 0.0,
             writes_per_node_and_day: 48.0,
@@ -144,8 +98,11 @@ pub(crate) mod tests {
     }
 
     fn broken(figures: &Figures) -> Vec<String> {
-        let lines = lines(figures).into_iter();
-        lines.filter(|line| !line.is_kept()).map(|line| line.what).collect()
+        let lines = lines(figures);
+        crate::bench::budget::broken(&lines)
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect()
     }
 
     #[test]

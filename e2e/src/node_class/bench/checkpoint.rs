@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use kube::ResourceExt;
 
-use super::measure::{Idle, sees};
+use super::measure::sees;
 use super::{Scale, VALUES};
+use crate::bench::idle::Idle;
 use crate::bench::writes;
 
 /// Short, but longer than the operator's resync (10 s).

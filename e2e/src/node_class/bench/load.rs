@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::fake_kubelets::{self, NAMESPACE};
 use super::node::{MARK, Node, PER_HOST, PREFIX};
-use crate::bench::mass::{PARALLEL, create};
+use crate::bench::mass::{PARALLEL, create, names};
 
 /// The field manager of hosts.
 const MANAGER: &str = "hearth-bench";
@@ -103,15 +103,6 @@ pub(crate) async fn clear(client: &Client, known: &BTreeSet<String>) -> Result<(
     )
     .await
     .context("cleaning up")
-}
-
-/// The names of what is there.
-pub(crate) async fn names<K>(api: &Api<K>, which: &ListParams) -> Result<Vec<String>>
-where
-    K: Clone + DeserializeOwned + Debug,
-{
-    let all = api.list_metadata(which).await?;
-    Ok(all.into_iter().filter_map(|one| one.metadata.name).collect())
 }
 
 /// Deletes these; how many there were.

@@ -13,12 +13,12 @@ use super::fake_kubelets::FakeKubelets;
 use super::load::{histories, hosts};
 use super::node::{Declared, Host, Node, PER_HOST};
 use super::watched_objects::{Seen, WatchedNodes};
+use crate::bench::figures::First;
+use crate::bench::idle::{self, Idle};
 use crate::bench::{replicas, restart, writes};
 
 /// After its start the operator watches for 40 s before it judges anything; the rest is for the writes.
 const FIRST: Duration = Duration::from_mins(10);
-/// How long nothing is changed.
-const IDLE: Duration = Duration::from_mins(1);
 /// What was done is reported within this.
 const SETTLE: Duration = Duration::from_secs(10);
 /// How many hosts are declared otherwise, at most.
@@ -40,10 +40,8 @@ pub(crate) async fn accepted(watched: &WatchedNodes, objects: u32) -> Result<()>
 
 /// The first pass.
 pub(crate) struct FirstPass {
-    pub(crate) took: Duration,
-    pub(crate) cpu_seconds: f64,
+    pub(crate) first: First,
     pub(crate) writes: f64,
-    pub(crate) process: Process,
 }
 
 /// Asks for one replica and waits until everything is on the nodes and each has its history.
@@ -76,48 +74,24 @@ pub(crate) async fn first_pass(scale: &Scale<'_>) -> Result<FirstPass> {
     })
     .await?;
     Ok(FirstPass {
-        took: if scale.objects == 0 { begin.elapsed() } else { took },
-        cpu_seconds: process.cpu_seconds()?,
+        first: First {
+            took: if scale.objects == 0 { begin.elapsed() } else { took },
+            cpu_seconds: process.cpu_seconds()?,
+            process,
+        },
         writes: writes::reported(operator, &pod.name_any()).await?,
-        process,
     })
-}
-
-/// A minute without changes.
-pub(crate) struct Idle {
-    pub(crate) rss: u64,
-    pub(crate) anon: u64,
-    pub(crate) peak: u64,
-    pub(crate) millicores: f64,
-    pub(crate) api_writes: f64,
 }
 
 /// Watches the operator do nothing but see that all are alive.
 pub(crate) async fn idle(scale: &Scale<'_>, kubelets: &FakeKubelets, process: &Process) -> Result<Idle> {
-    let operator = &scale.bench.operator;
-    let pod = operator.pod().await?.name_any();
     // For a minute after it sees, it only adds; what it takes away follows, and is no idling either.
     tokio::time::sleep(Duration::from_mins(1) + SETTLE).await;
-    let (reported, counted) = (
-        writes::reported(operator, &pod).await?,
-        scale.bench.counted_writes().await?,
-    );
     kubelets.watch();
-    // The scrapes themselves are not idling.
-    let (begin, cpu) = (Instant::now(), process.cpu_seconds()?);
-    tokio::time::sleep(IDLE).await;
-    let (took, cpu) = (begin.elapsed().as_secs_f64(), process.cpu_seconds()? - cpu);
-    let (rss, anon) = process.memory()?;
+    let bench = scale.bench;
+    let idle = idle::minute(&bench.operator, process, async || bench.counted_writes().await).await?;
     kubelets.in_time()?;
-    let writes =
-        (writes::reported(operator, &pod).await? - reported).max(scale.bench.counted_writes().await? - counted);
-    Ok(Idle {
-        rss,
-        anon,
-        peak: process.peak()?,
-        millicores: cpu * 1000.0 / took,
-        api_writes: writes * 60.0 / took,
-    })
+    Ok(idle)
 }
 
 /// Declares one host after another otherwise, and takes the time until the last of its nodes bears it.

@@ -29,9 +29,10 @@ use self::fake_kubelets::FakeKubelets;
 use self::figures::{Beside, Figures};
 use self::node::Node;
 use self::watched_objects::WatchedNodes;
-use crate::bench::figures::{Common, Takeover, percentile};
+use crate::bench::figures::{Common, Subject};
+use crate::bench::mass::names;
 use crate::bench::steps::Steps;
-use crate::bench::{Measured, Measurement, replicas, writes};
+use crate::bench::{Measured, Measurement, alone, replicas, writes};
 
 /// The chart's values: its defaults, so that the first checkpoint is a quarter of an hour after the start at the earliest.
 const VALUES: [&str; 3] = ["clusterName=bench", "replicaCount=0", "logging.format=json"];
@@ -53,7 +54,7 @@ impl Bench {
         let watched = WatchedNodes::start(&self.client);
         let mut kubelets = FakeKubelets::start(&self.client, leases);
         measure::accepted(&watched, objects).await?;
-        let all = load::names(&Api::<NodeObject>::all(self.client.clone()), &ListParams::default()).await?;
+        let all = names(&Api::<NodeObject>::all(self.client.clone()), &ListParams::default()).await?;
         let scale = Scale {
             bench: self,
             watched: &watched,
@@ -63,7 +64,7 @@ impl Bench {
         steps.done("the nodes are there and Ready");
         let first = measure::first_pass(&scale).await?;
         steps.done("the first pass is done");
-        let idle = measure::idle(&scale, &kubelets, &first.process).await?;
+        let idle = measure::idle(&scale, &kubelets, &first.first.process).await?;
         steps.done(&format!(
             "a minute of nothing has passed: {} kB, {:.1} thousandths of a core",
             idle.rss / 1024,
@@ -76,40 +77,31 @@ impl Bench {
             "the operator was restarted by Kubernetes"
         );
         kubelets.watch();
-        let restarts = restart::restarts(&scale).await?;
+        let (restarts, written) = restart::restarts(&scale).await?;
         steps.done("the restarts are done");
         let down = measure::down(&scale, &mut kubelets).await?;
         steps.done("a node has fallen silent");
         let checkpoint = checkpoint::round(&scale, &idle).await?;
         kubelets.alive()?;
         steps.done("the checkpoints are counted");
+        let subject = Subject {
+            operator: NAME,
+            objects,
+            image_bytes: self.image_bytes,
+        };
         Ok(Figures {
-            common: Common {
-                operator: "node-class",
-                objects,
-                rss_bytes: idle.rss,
-                anon_bytes: idle.anon,
-                cpu_seconds: first.cpu_seconds,
-                first_sync_seconds: first.took.as_secs_f64(),
-                change_p50_seconds: percentile(&changes, 50),
-                change_p99_seconds: percentile(&changes, 99),
-                restart_ready_seconds: restarts.ready.as_secs_f64(),
-                image_bytes: self.image_bytes,
-            },
+            common: Common::new(&subject, &first.first, &idle, &changes, &restarts),
             down_seconds: down.map(|down| down.as_secs_f64()),
             idle_millicores: idle.millicores,
             idle_api_writes_per_minute: idle.api_writes,
             writes_per_node_and_day: checkpoint.writes_per_node_and_day,
-            restart_writes: restarts.to_nodes,
+            restart_writes: written.to_nodes,
             beside: Beside {
                 peak_bytes: idle.peak,
                 first_writes: first.writes,
                 nodes: scale.all,
-                takeover: Takeover {
-                    after_end: restarts.leading_after_end.as_secs_f64(),
-                    after_kill: restarts.leading_after_kill.as_secs_f64(),
-                },
-                restart_other_writes: restarts.others,
+                takeover: restarts.takeover,
+                restart_other_writes: written.others,
                 changes: changes.len(),
                 checkpoint_cpu_seconds: checkpoint.cpu_seconds,
                 day_millicores: checkpoint.day_millicores,
@@ -127,8 +119,8 @@ impl Bench {
 
     /// Work for other hosts and classes would be measured too.
     async fn alone(&self) -> Result<()> {
-        let mut others = load::names(&load::hosts(&self.client), &ListParams::default()).await?;
-        let classes = load::names(
+        let mut others = names(&load::hosts(&self.client), &ListParams::default()).await?;
+        let classes = names(
             &load::kind(&self.client, "NodeClass", "nodeclasses"),
             &ListParams::default(),
         )
@@ -138,12 +130,7 @@ impl Bench {
                 .into_iter()
                 .filter(|name| !["volatile", "steady"].contains(&name.as_str())),
         );
-        ensure!(
-            others.is_empty(),
-            "the cluster has other NodeHosts or NodeClasses, whose work would be measured too: {}; delete them first",
-            others.join(", ")
-        );
-        Ok(())
+        alone("NodeHosts or NodeClasses", &others)
     }
 }
 
@@ -174,7 +161,7 @@ impl Measurement for Bench {
         let operator = Installation::prepare(&environment, &client, NAME).await?;
         replicas::set(&operator, 0).await?;
         install(&operator, &VALUES).await?;
-        let histories = load::names(&load::histories(&client), &ListParams::default()).await?;
+        let histories = names(&load::histories(&client), &ListParams::default()).await?;
         Ok(Self {
             client,
             operator,
@@ -189,10 +176,7 @@ impl Measurement for Bench {
     async fn scale(&self, objects: u32) -> Result<Measured> {
         self.alone().await?;
         let figures = self.measure(objects).await?;
-        Ok(Measured {
-            json: serde_json::to_string(&figures)?,
-            lines: budget::lines(&figures),
-        })
+        Measured::new(&figures, budget::lines(&figures))
     }
 
     async fn clear(&self) -> Result<()> {

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::Scale;
 use super::measure::sees;
-use crate::bench::restart::{Restarted, end, kill};
+use crate::bench::restart::{Restarted, Restarts, both};
 use crate::bench::writes;
 
 /// Once it sees, a new process has written by then what it adds …
@@ -13,36 +13,30 @@ const ADDED: Duration = Duration::from_secs(15);
 /// … and what it takes away, which it does not do for a minute.
 const TAKEN: Duration = Duration::from_secs(75);
 
-/// What both restarts came to.
-pub(crate) struct Restarts {
-    /// From the new process' start to ready, after the pod was deleted.
-    pub(crate) ready: Duration,
-    /// From the end of the old and the start of the new process to the lease.
-    pub(crate) leading_after_end: Duration,
-    /// From SIGKILL to the lease.
-    pub(crate) leading_after_kill: Duration,
-    /// Writes to Nodes by both processes.
+/// What both new processes wrote.
+pub(crate) struct Written {
+    /// To Nodes.
     pub(crate) to_nodes: f64,
     /// All others.
     pub(crate) others: f64,
 }
 
 /// Deletes the pod, then kills the process of the new one.
-pub(crate) async fn restarts(scale: &Scale<'_>) -> Result<Restarts> {
+pub(crate) async fn restarts(scale: &Scale<'_>) -> Result<(Restarts, Written)> {
     // What the last change leaves to be reported must not be work of the new process.
     tokio::time::sleep(Duration::from_secs(15)).await;
-    let operator = &scale.bench.operator;
-    let ended = end(operator).await?;
-    let first = written(scale, &ended, ADDED).await?;
-    let killed = kill(operator).await?;
-    let second = written(scale, &killed, TAKEN).await?;
-    Ok(Restarts {
-        ready: ended.ready,
-        leading_after_end: ended.leading,
-        leading_after_kill: killed.leading,
+    let mut settle = ADDED;
+    let (restarts, [first, second]) = both(&scale.bench.operator, async |restarted| {
+        let written = written(scale, &restarted, settle).await?;
+        settle = TAKEN;
+        Ok(written)
+    })
+    .await?;
+    let written = Written {
         to_nodes: first.0 + second.0,
         others: first.1 + second.1,
-    })
+    };
+    Ok((restarts, written))
 }
 
 /// What a process wrote from its beginning until it has seen for a while: to Nodes, and else.

@@ -2,17 +2,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use futures::StreamExt;
+use anyhow::Result;
 use k8s_openapi::api::core::v1::{Node as NodeObject, Taint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::runtime::watcher::{Config, Event, watcher};
+use kube::runtime::watcher::Config;
 use kube::{Api, Client, ResourceExt};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::node::{Declared, MARK, Node};
+use crate::bench::watched::Watched;
 
 /// What of a Node is read: a thousand of them with their images, again and again, would keep this machine busy.
 #[derive(kube::Resource, Serialize, Deserialize, Clone, Debug)]
@@ -35,37 +33,12 @@ pub(crate) struct Seen {
 }
 
 /// A watch of our nodes, until it is dropped.
-pub(crate) struct WatchedNodes {
-    task: JoinHandle<()>,
-    seen: watch::Receiver<BTreeMap<String, Seen>>,
-}
+pub(crate) struct WatchedNodes(Watched<Seen>);
 
 impl WatchedNodes {
     pub(crate) fn start(client: &Client) -> Self {
-        let (sender, seen) = watch::channel(BTreeMap::new());
         let api: Api<Slim> = Api::all(client.clone());
-        let task = tokio::spawn(async move {
-            let mut events = watcher(api, Config::default().labels(MARK)).boxed();
-            while let Some(event) = events.next().await {
-                let (node, there) = match &event {
-                    Ok(Event::Apply(node) | Event::InitApply(node)) => (node, true),
-                    Ok(Event::Delete(node)) => (node, false),
-                    // What fails is tried again.
-                    Ok(Event::Init | Event::InitDone) | Err(_) => continue,
-                };
-                let (name, now) = (node.name_any(), there.then(|| Seen::of(node)));
-                sender.send_if_modified(|all| {
-                    let before = match now {
-                        Some(ref now) if all.get(&name) == Some(now) => return false,
-                        Some(now) => all.insert(name, now),
-                        None => all.remove(&name),
-                    };
-                    drop(before);
-                    true
-                });
-            }
-        });
-        Self { task, seen }
+        Self(Watched::start(api, Config::default().labels(MARK), Seen::of))
     }
 
     /// Waits until it is so for each of these nodes; fails with how many there are.
@@ -76,31 +49,8 @@ impl WatchedNodes {
         limit: Duration,
         so: impl Fn(Node, &Seen) -> bool,
     ) -> Result<()> {
-        let nodes: Vec<(Node, String)> = nodes.map(|node| (node, node.name())).collect();
-        let is = |all: &BTreeMap<String, Seen>, (node, name): &(Node, String)| {
-            all.get(name).is_some_and(|seen| so(*node, seen))
-        };
-        let mut seen = self.seen.clone();
-        let all = seen.wait_for(|all| nodes.iter().all(|node| is(all, node)));
-        let come = tokio::time::timeout(limit, all).await.is_ok_and(|come| come.is_ok());
-        if come {
-            return Ok(());
-        }
-        let all = self.seen.borrow();
-        let missing = nodes.iter().find(|node| !is(&all, node));
-        let (_, name) = missing.context("the watch has ended")?;
-        let so_many = nodes.iter().filter(|node| is(&all, node)).count();
-        anyhow::bail!(
-            "timed out after {limit:?}: {what}; of {} nodes {so_many} are so, but {name} is {:?}",
-            nodes.len(),
-            all.get(name)
-        )
-    }
-}
-
-impl Drop for WatchedNodes {
-    fn drop(&mut self) {
-        self.task.abort();
+        let nodes = nodes.map(|node| (node.name(), node));
+        self.0.until(what, nodes, limit, |node, seen| so(*node, seen)).await
     }
 }
 
