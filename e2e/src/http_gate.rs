@@ -12,6 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// What the gate writes down of a connection that it ends at once: there is no request.
+pub(crate) const REFUSED: &str = "refused connection";
+
 /// What the gate does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -73,12 +76,12 @@ impl HttpGate {
         self.mode.send_replace(mode);
     }
 
-    /// How many requests there have been.
+    /// How many requests and refused connections there have been.
     pub(crate) fn mark(&self) -> usize {
         self.requests.lock().len()
     }
 
-    /// The requests since a mark, as `GET /path`.
+    /// What came since a mark: requests as `GET /path`, refused connections as [`REFUSED`].
     pub(crate) fn since(&self, mark: usize) -> Vec<String> {
         self.requests.lock()[mark..].to_vec()
     }
@@ -96,6 +99,7 @@ async fn connection(
     requests: Arc<Mutex<Vec<String>>>,
 ) -> io::Result<()> {
     if *modes.borrow_and_update() == Mode::Closed {
+        requests.lock().push(REFUSED.to_owned());
         return Ok(());
     }
     let (mut client_read, mut client_write) = client.split();

@@ -10,7 +10,8 @@ use hearth_e2e::{bench, operators};
 struct Cli {
     /// The operator
     operator: String,
-    /// The numbers of objects to measure at: Services of dns-sync (0,1000,10000 unless given), nodes of node-class (0,20,1000)
+    /// The numbers of objects to measure at: Services of dns-sync (0,1000,10000 unless given), nodes of node-class (0,20,1000),
+    /// SecretSyncs of secret-sync (0,1000)
     #[arg(long, value_delimiter = ',')]
     scales: Vec<u32>,
     /// One JSON line per scale on standard output; the rest goes to standard error

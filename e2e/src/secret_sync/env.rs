@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use hearth_secret_sync::crd::ClusterSecretSource;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -50,13 +50,7 @@ impl SecretEnv {
     /// Removes what an earlier run has left, and starts the providers. Prepares the operator, but does not install it.
     pub(crate) async fn new(environment: Environment) -> Result<Self> {
         let client = environment.client().await?;
-        let sources: Api<ClusterSecretSource> = Api::all(client.clone());
-        match sources.delete_collection(&DeleteParams::default(), &labelled()).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => return Err(error.into()),
-        }
-        remove_namespaces(&client).await?;
+        remove(&client).await?;
         let operator = Installation::prepare(&environment, &client, NAME).await?;
         let options = Options {
             listen: SocketAddr::new(environment.host, 0),
@@ -196,6 +190,21 @@ impl SecretEnv {
     }
 }
 
+/// Removes the sources with their credentials and the namespaces that a run has made.
+pub(crate) async fn remove(client: &Client) -> Result<()> {
+    let sources: Api<ClusterSecretSource> = Api::all(client.clone());
+    match sources.delete_collection(&DeleteParams::default(), &labelled()).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        Err(error) => return Err(error.into()),
+    }
+    let credentials: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    credentials
+        .delete_collection(&DeleteParams::default(), &labelled())
+        .await?;
+    remove_namespaces(client).await
+}
+
 impl TestEnv for SecretEnv {
     async fn setup(environment: Environment) -> Result<Self> {
         let env = Self::new(environment).await?;
@@ -232,7 +241,9 @@ impl Source {
         apply(
             &self.client,
             &json!({
-                "apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": NAMESPACE, "name": format!("{}-vault", self.name)},
+                "apiVersion": "v1", "kind": "Secret", "metadata": {
+                    "namespace": NAMESPACE, "name": format!("{}-vault", self.name), "labels": {(LABEL): "e2e"},
+                },
                 "stringData": {key: value}
             }),
         )

@@ -1,4 +1,5 @@
-//! secret-sync: its environment and cases.
+//! secret-sync: its environment, cases, story and benchmark.
+mod bench;
 mod cases;
 mod env;
 mod story;
@@ -21,5 +22,5 @@ pub(crate) const OPERATOR: Operator = Operator {
         machines: &[],
         run: |options| Box::pin(demo::play::<story::SecretStory>(options)),
     },
-    bench: |_| Box::pin(async { anyhow::bail!("secret-sync has no benchmark yet") }),
+    bench: |options| Box::pin(crate::bench::run::<bench::Bench>(options)),
 };

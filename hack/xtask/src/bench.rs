@@ -17,7 +17,8 @@ pub(crate) struct Args {
     /// One JSON line per scale
     #[arg(long)]
     json: bool,
-    /// The numbers of objects to measure at: Services for dns-sync, nodes for node-class [default: those of the budgets]
+    /// The numbers of objects to measure at: Services for dns-sync, nodes for node-class, SecretSyncs for
+    /// secret-sync [default: those of the budgets]
     #[arg(long, value_delimiter = ',')]
     scales: Vec<u32>,
     /// Measure the quicker build of the end-to-end tests instead of the release
