@@ -139,9 +139,12 @@ async fn restart(env: &SecretEnv) -> Result<()> {
         },
     )
     .await?;
-    let writes = env.operator.metric("hearth_client_requests_total", &["PATCH"]).await?;
-    // The lease aside, which is PUT.
-    ensure!(writes < 5.0, "{writes} writes after the restart");
+    // Of the few that are left of other cases some may be due.
+    let writes = env
+        .operator
+        .metric("rest_client_requests_total", &["method=\"PATCH\""])
+        .await?;
+    ensure!(writes < 30.0, "{writes} writes after the restart");
     Ok(())
 }
 

@@ -40,8 +40,8 @@ pub struct Context {
     pub sources: Store<ClusterSecretSource>,
     /// The SecretSyncs.
     pub syncs: Store<SecretSync>,
-    /// The sources at work, by name.
-    pub at_work: Mutex<HashMap<String, Arc<Source>>>,
+    /// The sources at work, by name; none for one that cannot work. One that was not looked at yet is not here.
+    pub at_work: Mutex<HashMap<String, Option<Arc<Source>>>>,
     /// The Secrets that sources refer to.
     pub credentials: Secrets<ClusterSecretSource>,
     /// The Secrets that were written.
@@ -123,6 +123,14 @@ impl Context {
         let key = (sync.namespace().unwrap_or_default(), sync.name_any());
         self.memory.lock().remove(&key);
         self.metrics.sync(&key.0, &key.1, &crate::metrics::SyncState::default());
+    }
+
+    /// A source cannot work now. Its SecretSyncs are told, if they do not know that.
+    pub fn stop_source(&self, name: &str) {
+        let known = self.at_work.lock().insert(name.to_owned(), None);
+        if !matches!(known, Some(None)) {
+            self.call_syncs_of(name);
+        }
     }
 
     /// Forgets a source that was removed.

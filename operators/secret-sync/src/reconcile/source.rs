@@ -57,7 +57,7 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
     let (mut action, mut logged_in) = (Action::await_change(), None);
 
     if source.spec.suspend {
-        ctx.at_work.lock().remove(&name);
+        ctx.stop_source(&name);
         conditions.ready(
             "Suspended",
             "spec.suspend is set; no call is made, and Secrets stay as they are",
@@ -69,13 +69,13 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
             Err(Obstacle::Pending) => return Ok(Action::await_change()),
             Err(Obstacle::Failed(error)) => return Err(error),
             Err(Obstacle::Waiting(reason, message)) => {
-                ctx.at_work.lock().remove(&name);
+                ctx.stop_source(&name);
                 conditions.reconciling(reason, &message);
                 conditions.set(REACHABLE, None, reason, "no call is made");
                 action = Action::requeue(RECHECK_AFTER);
             }
             Err(Obstacle::Stalled(reason, message)) => {
-                ctx.at_work.lock().remove(&name);
+                ctx.stop_source(&name);
                 conditions.stalled(reason, &message);
                 conditions.set(REACHABLE, None, reason, "no call is made");
                 action = Action::requeue(RECHECK_AFTER);
@@ -207,8 +207,9 @@ async fn at_work(source: &ClusterSecretSource, ctx: &Arc<Context>) -> Result<Arc
         .at_work
         .lock()
         .get(&name)
-        .filter(|source| source.identity == identity)
-        .cloned();
+        .cloned()
+        .flatten()
+        .filter(|source| source.identity == identity);
     if let Some(present) = present {
         return Ok(present);
     }
@@ -227,7 +228,7 @@ async fn at_work(source: &ClusterSecretSource, ctx: &Arc<Context>) -> Result<Arc
     };
     let handle = Source::new(identity, connection, hooks);
     tokio::spawn(Source::expire(Arc::downgrade(&handle)));
-    ctx.at_work.lock().insert(name.clone(), Arc::clone(&handle));
+    ctx.at_work.lock().insert(name.clone(), Some(Arc::clone(&handle)));
     ctx.call_syncs_of(&name);
     Ok(handle)
 }

@@ -218,7 +218,10 @@ impl Pass<'_> {
             let message = format!("ClusterSecretSource {} is suspended", spec.source);
             return Err(Obstacle::Waiting(Problem::new("SourceSuspended", message)));
         }
-        let Some(handle) = self.ctx.at_work.lock().get(&spec.source).cloned() else {
+        let handle = self.ctx.at_work.lock().get(&spec.source).cloned();
+        // It asks for this SecretSync when it has been looked at.
+        let handle = handle.ok_or(Obstacle::Pending)?;
+        let Some(handle) = handle else {
             let message = format!("ClusterSecretSource {} is not ready; see its status", spec.source);
             return Err(Obstacle::Waiting(Problem::new("SourceNotReady", message)));
         };
