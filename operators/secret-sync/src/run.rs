@@ -1,5 +1,6 @@
 //! Wiring: watches fill the caches, controllers reconcile sources and SecretSyncs.
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{StreamExt, TryStreamExt};
 use hearth_reconciler::namespaces::watch_namespaces;
@@ -7,10 +8,11 @@ use hearth_reconciler::run::{OnTakeover, run as run_controller};
 use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::start::start;
 use hearth_reconciler::trigger::trigger;
-use hearth_reconciler::watch::{reflect, watch};
+use hearth_reconciler::watch::{Update, reflect, watch};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::Event;
 use kube::runtime::{Controller, watcher};
 use kube::{Api, ResourceExt};
 use parking_lot::Mutex;
@@ -50,6 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         installed,
         metrics,
         sources: sources.clone(),
+        sources_listed: AtomicBool::new(false),
         syncs: syncs.clone(),
         at_work: Mutex::default(),
         credentials: Secrets::new(process.client.clone(), source_trigger.clone()),
@@ -73,6 +76,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         config.clone(),
         |_| (),
     );
+    let observer = Arc::clone(&ctx);
+    let updates = updates.inspect(move |update| {
+        let listed = matches!(update, Update::Event(Event::InitDone));
+        if listed && !observer.sources_listed.swap(true, Ordering::Relaxed) {
+            // Those that came before the list have waited for it. They are reconciled when the store has it.
+            observer.call_all_syncs();
+        }
+    });
     let touched = reflect(updates, source_writer).inspect_ok(move |source| {
         if known.get(&ObjectRef::from_obj(source)).is_none() {
             forgetful.forget_source(source);
@@ -133,9 +144,7 @@ async fn targets(ctx: Arc<Context>) {
         ctx.call_syncs(syncs);
         if !listed && ctx.targets.was_listed(position) {
             // Those that came before the list have waited for it.
-            for sync in ctx.syncs.state() {
-                ctx.sync_trigger.reconcile(ObjectRef::from_obj(&*sync));
-            }
+            ctx.call_all_syncs();
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod sync;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::start::Process;
@@ -38,6 +39,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// The sources.
     pub sources: Store<ClusterSecretSource>,
+    /// Whether the sources have been listed: else one that is absent may only be unknown.
+    pub sources_listed: AtomicBool,
     /// The SecretSyncs.
     pub syncs: Store<SecretSync>,
     /// The sources at work, by name; none for one that cannot work. One that was not looked at yet is not here.
@@ -81,6 +84,13 @@ impl Context {
             return Some(0);
         }
         namespaces.iter().position(|name| name == namespace)
+    }
+
+    /// Asks for a reconcile of all SecretSyncs.
+    pub fn call_all_syncs(&self) {
+        for sync in self.syncs.state() {
+            self.sync_trigger.reconcile(ObjectRef::from_obj(&*sync));
+        }
     }
 
     /// Asks for a reconcile of all SecretSyncs of a source.

@@ -4,6 +4,7 @@ mod write;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -157,6 +158,9 @@ impl Pass<'_> {
                 ),
             );
         };
+        if !self.ctx.sources_listed.load(Ordering::Relaxed) {
+            return Err(Obstacle::Pending);
+        }
         if !self.ctx.targets.was_listed(position) {
             let Some(reason) = self.ctx.targets.failing(position) else {
                 return Err(Obstacle::Pending);
