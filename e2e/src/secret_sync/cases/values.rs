@@ -12,7 +12,7 @@ use crate::case::{Case, Exclusive};
 use crate::http_gate::Mode;
 use crate::objects::{get, object_condition, patch, rejection};
 use crate::secret_sync::env::{CANARY, LATER, SOON, SecretEnv, is_current};
-use crate::wait::{never, until};
+use crate::wait::until;
 
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
@@ -234,8 +234,5 @@ async fn canary(env: &SecretEnv) -> Result<()> {
             "an encoded value is in {what}"
         );
     }
-    never("the operator restarts", Duration::from_secs(1), || async {
-        Ok((env.operator.restarts().await? > 100).then(|| "restarts".to_owned()))
-    })
-    .await
+    Ok(())
 }

@@ -27,6 +27,7 @@ use parking_lot::Mutex;
 
 use self::classify::Asked;
 use self::settings::Checked;
+pub use self::settings::{is_name, is_version};
 use self::transport::{Stop, Transport};
 use super::http;
 use super::{Content, Failure, Form, Object, ObjectKey, Reason};

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_reconciler::conditions::{READY, get};
+use hearth_reconciler::conditions::{Conditions, READY, get};
 use hearth_reconciler::error::RequestError;
 use hearth_reconciler::outcome::begin;
 use hearth_reconciler::secrets::SecretState;
@@ -82,46 +82,9 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
             }
             Ok(handle) => {
                 let same = was_ready && old.credential_version == handle.identity.credential;
-                let reachable = get(&old.conditions, REACHABLE).is_some_and(|condition| condition.status == "True");
-                let due = handle.probe_at().is_some_and(|at| at <= Instant::now());
-                let unproven = !same || (!reachable && !handle.is_proven());
-                let mut refused = None;
-                if requested || due || (unproven && handle.probe_at().is_none()) {
-                    match handle.probe().await {
-                        Ok(_) => ctx.call_syncs_of(&name),
-                        Err(failure) => refused = Some(failure),
-                    }
-                }
-                match handle.outage() {
-                    None if same || handle.is_proven() => {
-                        conditions.ready("Connected", "the login works");
-                        conditions.set(REACHABLE, true, "Connected", "the last call succeeded");
-                        let next = handle.renew().await;
-                        action = next.map_or_else(Action::await_change, |next| {
-                            Action::requeue(next.max(Duration::from_secs(1)))
-                        });
-                    }
-                    // The probe was answered, but not as it should be: the settings do not fit.
-                    None => {
-                        let refused = refused
-                            .map_or(("NotProven", "no call has succeeded yet".to_owned()), |failure| {
-                                (failure.reason.as_str(), failure.message)
-                            });
-                        conditions.reconciling(refused.0, &format!("{}; it is tried again every 5 minutes", refused.1));
-                        conditions.set(REACHABLE, true, "Answered", "the provider answers");
-                        action = Action::requeue(RECHECK_AFTER);
-                    }
-                    Some(failure) => {
-                        if !same {
-                            conditions.reconciling(failure.reason.as_str(), &failure.message);
-                        }
-                        let message = outage_message(&failure);
-                        conditions.set(REACHABLE, false, failure.reason.as_str(), &message);
-                        let at = handle.probe_at().unwrap_or_else(Instant::now);
-                        let wait = at.saturating_duration_since(Instant::now());
-                        action = Action::requeue(wait.max(Duration::from_millis(100)));
-                    }
-                }
+                let reachable = is_true(&old, REACHABLE);
+                let refused = probe_if_due(&name, &handle, &ctx, requested, same, reachable).await;
+                action = describe(&handle, refused, same, &mut conditions).await;
                 if is_true(&status, READY) {
                     status.credential_version.clone_from(&handle.identity.credential);
                 }
@@ -139,6 +102,62 @@ pub async fn reconcile(source: Arc<ClusterSecretSource>, ctx: Arc<Context>) -> R
         .await
         .map_err(RequestError::when("failed to write the status"))?;
     Ok(action)
+}
+
+/// Makes one authenticated call where it is requested, is due after an outage, or nothing has proven the source. `same`: it was
+/// ready with this spec and credential. Returns why the call failed; an outage is in the circuit then.
+async fn probe_if_due(
+    name: &str,
+    handle: &Source,
+    ctx: &Context,
+    requested: bool,
+    same: bool,
+    reachable: bool,
+) -> Option<Failure> {
+    let due = handle.probe_at().is_some_and(|at| at <= Instant::now());
+    let unproven = !same || (!reachable && !handle.is_proven());
+    if !(requested || due || (unproven && handle.probe_at().is_none())) {
+        return None;
+    }
+    match handle.probe().await {
+        Ok(_) => {
+            ctx.call_syncs_of(name);
+            None
+        }
+        Err(failure) => Some(failure),
+    }
+}
+
+/// Sets the conditions of a source at work, and says when to look again.
+async fn describe(handle: &Source, refused: Option<Failure>, same: bool, conditions: &mut Conditions<'_>) -> Action {
+    match handle.outage() {
+        None if same || handle.is_proven() => {
+            conditions.ready("Connected", "the login works");
+            conditions.set(REACHABLE, true, "Connected", "the last call succeeded");
+            let next = handle.renew().await;
+            next.map_or_else(Action::await_change, |next| {
+                Action::requeue(next.max(Duration::from_secs(1)))
+            })
+        }
+        // The probe was answered, but not as it should be: the settings do not fit.
+        None => {
+            let (reason, message) = refused.map_or(("NotProven", "no call has succeeded yet".to_owned()), |failure| {
+                (failure.reason.as_str(), failure.message)
+            });
+            conditions.reconciling(reason, &format!("{message}; it is tried again every 5 minutes"));
+            conditions.set(REACHABLE, true, "Answered", "the provider answers");
+            Action::requeue(RECHECK_AFTER)
+        }
+        Some(failure) => {
+            if !same {
+                conditions.reconciling(failure.reason.as_str(), &failure.message);
+            }
+            conditions.set(REACHABLE, false, failure.reason.as_str(), &outage_message(&failure));
+            let at = handle.probe_at().unwrap_or_else(Instant::now);
+            let wait = at.saturating_duration_since(Instant::now());
+            Action::requeue(wait.max(Duration::from_millis(100)))
+        }
+    }
 }
 
 /// Whether the status says Ready for the present spec.

@@ -8,9 +8,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Problem;
-use crate::crd::source::{AllowRule, ClusterSecretSourceSpec};
+use crate::crd::source::{AllowRule, ClusterSecretSourceSpec, KvVersion};
 use crate::crd::{MANAGED, OWNER, SecretSyncSpec};
-use crate::provider::{Form, ObjectKey};
+use crate::provider::{Form, ObjectKey, key_vault, vault};
 
 /// The shortest time between two reads.
 pub const SHORTEST_REFRESH: Duration = Duration::from_mins(1);
@@ -18,6 +18,8 @@ pub const SHORTEST_REFRESH: Duration = Duration::from_mins(1);
 const DEFAULT_REFRESH: Duration = Duration::from_hours(1);
 /// A key of a Secret, as the API server checks it.
 const LONGEST_KEY: usize = 253;
+/// The longest path of an object that a spec may name, in bytes.
+const LONGEST_PATH: usize = 512;
 /// What controllers of Kubernetes turn into rights of their own.
 const FORBIDDEN_TYPES: [&str; 2] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
 /// The fields of the long form of an entry of `spec.keys`.
@@ -286,50 +288,41 @@ fn row(key: &str, value: &Value) -> Result<Row, Problem> {
     })
 }
 
-/// Whether the provider can have an object of this name and version.
+/// Whether the provider can have an object of this name and version. The rules are the provider's; the path is ours.
 fn check_object(path: &str, object: &ObjectKey, source: &ClusterSecretSourceSpec) -> Result<(), Problem> {
     let (name, version) = (&object.name, object.version.as_deref());
-    let digits = |text: &str, all: fn(&char) -> bool| text.chars().all(|c| all(&c));
+    let wrong_version = |what: &str| Err(invalid(format!("{path}.version: {what}")));
     if source.azure_key_vault.is_some() {
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if name.is_empty() || name.len() > 127 || !name.chars().all(fits) {
+        if !key_vault::is_name(name) {
             return Err(invalid(format!(
                 "{path}: {} is no name of Key Vault; those have 1 to 127 letters, digits and `-`",
                 quote(name)
             )));
         }
-        if version.is_some_and(|text| text.len() != 32 || !digits(text, char::is_ascii_hexdigit)) {
-            return Err(invalid(format!(
-                "{path}.version: a version of Key Vault has 32 hexadecimal digits"
-            )));
-        }
-        return Ok(());
+        return match version {
+            Some(version) if !key_vault::is_version(version) => {
+                wrong_version("a version of Key Vault has 32 hexadecimal digits")
+            }
+            _ => Ok(()),
+        };
     }
-    let bad = |segment: &str| matches!(segment, "" | "." | "..");
-    if name.len() > 512 || name.split('/').any(bad) || name.chars().any(char::is_control) {
+    if name.len() > LONGEST_PATH || vault::check_name(name).is_err() {
         return Err(invalid(format!(
             "{path}: {} is no path below the mount; it must not begin or end with `/` or contain `//`, `.` or `..` as a part",
             quote(name)
         )));
     }
-    if version.is_some()
-        && source
-            .vault
-            .as_ref()
-            .is_some_and(|vault| vault.version == crate::crd::source::KvVersion::V1)
-    {
-        return Err(invalid(format!(
-            "{path}.version: an engine of version 1 has no versions"
-        )));
+    let is_v1 = source
+        .vault
+        .as_ref()
+        .is_some_and(|vault| vault.version == KvVersion::V1);
+    match version {
+        Some(_) if is_v1 => wrong_version("an engine of version 1 has no versions"),
+        Some(version) if vault::check_version(version).is_err() => {
+            wrong_version("a version of Vault is a number from 1")
+        }
+        _ => Ok(()),
     }
-    if version
-        .is_some_and(|text| text.is_empty() || text.len() > 9 || text == "0" || !digits(text, char::is_ascii_digit))
-    {
-        return Err(invalid(format!(
-            "{path}.version: a version of Vault is a number from 1"
-        )));
-    }
-    Ok(())
 }
 
 fn check_allowed(

@@ -141,17 +141,20 @@ pub(super) fn is_uuid(text: &str) -> bool {
     fits && groups.next().is_none()
 }
 
-/// 32 hexadecimal digits.
-pub(super) fn is_version(text: &str) -> bool {
+/// Whether a secret can have this name: 1 to 127 letters, digits and `-`.
+pub fn is_name(text: &str) -> bool {
+    (1..=127).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether a version can have this id: 32 hexadecimal digits.
+pub fn is_version(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Checks what goes into the path, which the SDK does not escape. No call is made for what does not fit.
 pub(super) fn check_key(key: &ObjectKey) -> Result<(), Failure> {
     let name = &key.name;
-    let is_name =
-        (1..=127).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if !is_name {
+    if !is_name(name) {
         let message = "a Key Vault secret has a name of 1 to 127 letters, digits and '-'; there is none with this name";
         return Err(Failure::new(Reason::KeyMissing, message));
     }

@@ -65,10 +65,8 @@ impl<'a> Report<'a> {
     pub(super) fn suspended(&mut self, present: bool) {
         let message = "spec.suspend is set; nothing is read or written";
         self.set(|conditions| {
-            if present {
-                conditions.ready("Suspended", message);
-            } else {
-                conditions.ready("Suspended", message);
+            conditions.ready("Suspended", message);
+            if !present {
                 conditions.set(READY, false, "Suspended", message);
             }
             conditions.set(FRESH, None, "Suspended", message);

@@ -121,8 +121,7 @@ async fn replace(api: &Api<Secret>, owner: &Owner, name: &str) -> Result<(), Obs
 /// Whether the namespace is being deleted. Nothing is created in one that is.
 async fn is_terminating(pass: &Pass<'_>, namespace: &str) -> Result<bool, Obstacle> {
     let known = pass.ctx.namespaces.lock().get(namespace).copied();
-    if let Some((at, terminating)) = known.filter(|(at, _)| at.elapsed() < NAMESPACE_KNOWN) {
-        let _ = at;
+    if let Some((_, terminating)) = known.filter(|(at, _)| at.elapsed() < NAMESPACE_KNOWN) {
         return Ok(terminating);
     }
     let api: Api<Namespace> = Api::all(pass.ctx.process.client.clone());
