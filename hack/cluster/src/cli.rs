@@ -31,7 +31,7 @@ enum Command {
     Kubeconfig,
     /// Print the address under which pods reach servers on this machine
     HostAddress,
-    /// Print the path of a pinned tool, which is built first if it is missing: kubectl, helm, `moto_server`, bao, `azure_python` …
+    /// Print the path of a pinned tool, which is built first if it is missing: kubectl, helm, `moto_server`, bao, vault, `azure_python` …
     Tool { name: String },
     /// Switch nodes off and on, or suspend or disconnect them
     Node {
