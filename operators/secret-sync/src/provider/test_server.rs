@@ -26,7 +26,7 @@ pub(super) struct TestServer {
     /// How many requests have come.
     pub(super) calls: Arc<AtomicU64>,
     /// How many bytes an endless body has had.
-    pub(super) sent: Arc<AtomicU64>,
+    sent: Arc<AtomicU64>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -64,6 +64,18 @@ impl TestServer {
 
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes an endless body has had when its connection was closed. Fails if it stays open.
+    pub(super) async fn sent_in_all(&self) -> u64 {
+        for _ in 0..50 {
+            let sent = self.sent.load(Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if sent == self.sent.load(Ordering::SeqCst) {
+                return sent;
+            }
+        }
+        panic!("the connection stays open");
     }
 }
 
@@ -104,7 +116,11 @@ async fn answer(
                 // 4096 in hexadecimal is 1000: a chunk, if the head says chunked.
                 let chunk = [b"1000\r\n".as_slice(), &[b' '; 4096], b"\r\n"].concat();
                 stream.write_all(&chunk).await?;
-                sent.fetch_add(4096, Ordering::SeqCst);
+                let before = sent.fetch_add(4096, Ordering::SeqCst);
+                // The client keeps up, so what was sent is about what it has read. Else the system would buffer megabytes.
+                if before.is_multiple_of(64 * 1024) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
             }
         }
         Reply::Drip(bytes, pause) => {

@@ -3,13 +3,17 @@ use crate::provider::Form;
 use crate::provider::test_server::{Reply, TestServer, answer_with};
 
 fn vault(server: &TestServer) -> Vault {
+    vault_with(server, Login::Token("hunter2".to_owned()))
+}
+
+fn vault_with(server: &TestServer, login: Login) -> Vault {
     let settings = Settings {
         server: server.url(),
         ca: None,
         namespace: None,
         path: "secret".to_owned(),
         version_2: true,
-        login: Login::Token("hunter2".to_owned()),
+        login,
     };
     let times = Times {
         total: Duration::from_secs(2),
@@ -73,6 +77,37 @@ async fn bad_answers_have_their_reason_and_repeat_nothing() {
         let failure = failure_from(reply).await;
         assert_eq!(failure.reason, expected, "{failure}");
         assert!(!failure.message.contains("hunter2"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn of_an_endless_answer_to_any_call_one_mebibyte_is_read() {
+    const LIMIT: u64 = crate::provider::http::MAX_BODY as u64;
+    let app_role = Login::AppRole {
+        mount: "approle".to_owned(),
+        role_id: "role".to_owned(),
+        secret_id: "hunter2".to_owned(),
+    };
+    let given = Login::Token("hunter2".to_owned());
+    // A read with a given token, its look-ups by two ways, and a login. Without a login, nothing can be asked for.
+    for (login, call, expected) in [
+        (&given, "read", Reason::TooLarge),
+        (&given, "check", Reason::Unreachable),
+        (&given, "renew", Reason::Unreachable),
+        (&app_role, "read", Reason::Unreachable),
+        (&app_role, "check", Reason::Unreachable),
+    ] {
+        let server = TestServer::start(Reply::Endless("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")).await;
+        let vault = vault_with(&server, login.clone());
+        let failure = match call {
+            "read" => vault.read(&key()).await.err(),
+            "check" => vault.check().await.err(),
+            _ => vault.renew().await.err(),
+        };
+        assert_eq!(failure.map(|failure| failure.reason), Some(expected), "{call}");
+        let sent = server.sent_in_all().await;
+        assert!((LIMIT..2 * LIMIT).contains(&sent), "{call}: {sent}");
+        assert_eq!(server.calls(), 1, "{call}");
     }
 }
 
