@@ -1,7 +1,8 @@
-//! The Vault client on a real `OpenBao`: what each answer means, each way to log in, and what becomes of a login.
+//! The Vault client on a real `OpenBao` or `HashiCorp` Vault: what each answer means, each way to log in, and what becomes of a
+//! login.
 //!
-//! `HEARTH_OPENBAO` names the program `bao` (see `hack/tools/openbao`). This is the contract that `HashiCorp` Vault must keep,
-//! too.
+//! `HEARTH_OPENBAO` names the program of the one (see `hack/tools/openbao`), `HEARTH_VAULT` that of the other (`hack/tools/vault`).
+//! Where they differ, the test says for each [`Product`] what is expected.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_e2e::openbao::{Api, OpenBao};
+use hearth_e2e::vault_server::{Api, DevServer, Product};
 use hearth_secret_sync::provider::vault::{Login, Settings, Times, Vault};
 use hearth_secret_sync::provider::{Connection, Content, Failure, Form, Object, ObjectKey, Reason};
 use serde_json::{Value, json};

@@ -17,7 +17,7 @@ use crate::http_gate::HttpGate;
 use crate::install::{Installation, NAMESPACE};
 use crate::namespaces::{LABEL, labelled, namespace, remove_namespaces};
 use crate::objects::{apply, condition, get, object_condition, patch};
-use crate::openbao::OpenBao;
+use crate::vault_server::DevServer;
 use crate::wait::until;
 
 /// The release.
@@ -41,7 +41,7 @@ pub(crate) struct SecretEnv {
     /// secret-sync.
     pub(crate) operator: Installation,
     /// The server.
-    pub(crate) bao: OpenBao,
+    pub(crate) bao: DevServer,
     /// The fake Key Vault.
     pub(crate) key_vault: FakeKeyVaultHandle,
 }
@@ -68,7 +68,7 @@ impl SecretEnv {
             environment,
             client,
             operator,
-            bao: OpenBao::start().await?,
+            bao: DevServer::start().await?,
             key_vault: FakeKeyVault::start(options).await?,
         })
     }
@@ -231,7 +231,7 @@ pub(crate) struct Source {
     /// What is between the operator and the server.
     pub(crate) gate: HttpGate,
     /// The server, with all rights.
-    pub(crate) api: crate::openbao::Api,
+    pub(crate) api: crate::vault_server::Api,
     client: Client,
 }
 

@@ -11,8 +11,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_token_reads_what_its_policy_allows() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     put(api, "closed", json!({ "a": 1 })).await;
     policy(api, "app", r#"path "secret/data/app" { capabilities = ["read"] }"#).await;
@@ -46,10 +46,10 @@ async fn a_token_reads_what_its_policy_allows() {
 
 #[tokio::test]
 async fn a_token_that_is_none_is_a_refused_login() {
-    let bao = OpenBao::start().await.unwrap();
+    let server = DevServer::start().await.unwrap();
     let connection = connect(Settings {
         login: Login::Token("hunter2".to_owned()),
-        ..settings(bao.api())
+        ..settings(server.api())
     });
     let failure = connection.check().await.unwrap_err();
     assert_eq!(failure.reason, Reason::LoginRefused);
@@ -59,8 +59,8 @@ async fn a_token_that_is_none_is_a_refused_login() {
 
 #[tokio::test]
 async fn an_app_role_logs_in_once_for_many_calls() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     policy(api, "app", READ).await;
     let login = app_role(api, json!({ "token_policies": ["app"], "token_ttl": "1h" })).await;
@@ -76,8 +76,8 @@ async fn an_app_role_logs_in_once_for_many_calls() {
 
 #[tokio::test]
 async fn a_wrong_secret_id_is_a_refused_login_that_names_role_and_mount() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     let Login::AppRole { mount, role_id, .. } = app_role(api, json!({})).await else {
         panic!("no AppRole");
     };
@@ -106,8 +106,8 @@ async fn a_wrong_secret_id_is_a_refused_login_that_names_role_and_mount() {
 
 #[tokio::test]
 async fn a_login_without_the_default_policy_is_one() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     policy(api, "app", READ).await;
     let options = json!({ "token_policies": ["app"], "token_no_default_policy": true });
@@ -120,8 +120,8 @@ async fn a_login_without_the_default_policy_is_one() {
 
 #[tokio::test]
 async fn a_revoked_token_is_replaced_by_one_login_once_it_is_old_enough() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     policy(api, "app", READ).await;
     let login = app_role(api, json!({ "token_policies": ["app"] })).await;
@@ -157,8 +157,8 @@ async fn a_revoked_token_is_replaced_by_one_login_once_it_is_old_enough() {
 
 #[tokio::test]
 async fn a_policy_that_came_later_is_had_by_one_new_login() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     policy(api, "app", READ).await;
     let login = app_role(api, json!({})).await;
@@ -184,8 +184,8 @@ async fn a_policy_that_came_later_is_had_by_one_new_login() {
 
 #[tokio::test]
 async fn a_renewable_token_is_renewed_and_another_one_replaced() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     policy(api, "app", READ).await;
     let options = json!({ "token_policies": ["app"], "token_ttl": "9s", "token_max_ttl": "1h" });
@@ -250,8 +250,8 @@ async fn service_account_token(api: &Api, audience: &str) -> String {
 
 #[tokio::test]
 async fn a_service_account_logs_in_with_the_token_that_its_file_has_then() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     policy(api, "app", READ).await;
     api.post("sys/mounts/transit", json!({ "type": "transit" }))

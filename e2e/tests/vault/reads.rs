@@ -3,8 +3,8 @@ use super::*;
 
 #[tokio::test]
 async fn five_kinds_of_404_are_five_reasons() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     let connection = connect(settings(api));
     put(api, "app", json!({ "password": "one" })).await;
     put(api, "app", json!({ "password": "two" })).await;
@@ -56,15 +56,19 @@ async fn five_kinds_of_404_are_five_reasons() {
         namespace: Some("nobody".to_owned()),
         ..settings(api)
     });
-    assert_eq!(reason(&foreign, "app").await, Reason::NamespaceMissing);
+    match server.product() {
+        Product::OpenBao => assert_eq!(reason(&foreign, "app").await, Reason::NamespaceMissing),
+        // Without the paid edition it ignores the header.
+        Product::Vault => assert_eq!(field(&read(&foreign, "app").await.unwrap(), "password"), "\"two\""),
+    }
     api.succeed("DELETE", "sys/mounts/secret", Value::Null).await.unwrap();
     assert_eq!(failed("app", None).await, Reason::MountMissing);
 }
 
 #[tokio::test]
 async fn the_two_versions_of_kv_are_told_apart_both_ways() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     api.post("sys/mounts/old", json!({ "type": "kv" })).await.unwrap();
     api.post("sys/mounts/transit", json!({ "type": "transit" }))
         .await
@@ -101,8 +105,8 @@ async fn the_two_versions_of_kv_are_told_apart_both_ways() {
 
 #[tokio::test]
 async fn a_mount_may_have_several_segments_and_a_name_any_character() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     api.post("sys/mounts/team/kv", json!({ "type": "kv-v2" }))
         .await
         .unwrap();
@@ -160,8 +164,8 @@ async fn a_name_that_the_server_would_clean_makes_no_call() {
 
 #[tokio::test]
 async fn values_arrive_as_the_server_sent_them() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     let connection = connect(settings(api));
     let text = "ü € 😀 \u{0} \u{1f} \" \\ \r\n";
     let data = json!({
@@ -190,8 +194,8 @@ async fn values_arrive_as_the_server_sent_them() {
 
 #[tokio::test]
 async fn an_answer_over_one_mebibyte_is_too_large() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     let connection = connect(settings(api));
     put(api, "large", json!({ "a": "x".repeat(1024 * 1024) })).await;
     put(api, "fits", json!({ "a": "x".repeat(1_000_000) })).await;
@@ -202,8 +206,8 @@ async fn an_answer_over_one_mebibyte_is_too_large() {
 
 #[tokio::test]
 async fn a_quota_is_throttled_with_the_pause_that_the_server_names() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     let connection = connect(settings(api));
     api.post(
@@ -229,8 +233,8 @@ async fn a_quota_is_throttled_with_the_pause_that_the_server_names() {
 
 #[tokio::test]
 async fn a_sealed_server_is_sealed_for_every_call() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": 1 })).await;
     let login = app_role(api, json!({})).await;
     let connection = connect(settings(api));
@@ -245,18 +249,30 @@ async fn a_sealed_server_is_sealed_for_every_call() {
 
 #[tokio::test]
 async fn a_namespace_has_its_own_mounts_and_tokens() {
-    let bao = OpenBao::start().await.unwrap();
-    let api = bao.api();
+    let server = DevServer::start().await.unwrap();
+    let api = server.api();
     put(api, "app", json!({ "a": "outside" })).await;
-    api.post("sys/namespaces/home", json!({})).await.unwrap();
+    let inside = Settings {
+        namespace: Some("home\n".to_owned()),
+        ..settings(api)
+    };
+    let (status, made) = api.call("POST", "sys/namespaces/home", &json!({})).await.unwrap();
+    match server.product() {
+        Product::OpenBao => assert_eq!(status, 200, "{made}"),
+        Product::Vault => {
+            assert_eq!((status, made), (404, json!({ "errors": ["enterprise-only feature"] })));
+            // There is only one place, whatever the settings say.
+            assert_eq!(field(&read(&connect(inside), "app").await.unwrap(), "a"), "\"outside\"");
+            return;
+        }
+    }
     api.post("home/sys/mounts/secret", json!({ "type": "kv" }))
         .await
         .unwrap();
     api.post("home/secret/app", json!({ "a": "inside" })).await.unwrap();
     let inside = connect(Settings {
-        namespace: Some("home\n".to_owned()),
         version_2: false,
-        ..settings(api)
+        ..inside
     });
     assert_eq!(field(&read(&inside, "app").await.unwrap(), "a"), "\"inside\"");
     let outside = connect(settings(api));

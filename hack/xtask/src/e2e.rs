@@ -2,8 +2,11 @@
 use std::ffi::OsString;
 
 use anyhow::{Context, Result, ensure};
+use hearth_cluster::arch::Arch;
+use hearth_cluster::go_tools;
 use serde::Deserialize;
 
+use crate::build;
 use crate::operators::{self, OPERATORS, Operator, Part};
 use crate::target::{Outcome, Target, build_and_pack, harness};
 
@@ -20,11 +23,17 @@ pub(crate) struct Args {
     /// Remove the cluster at the end
     #[arg(long)]
     down: bool,
+    /// Instead, the tests of the Vault client on HashiCorp Vault, without a cluster. Vault is built first, once, in about 12 min
+    #[arg(long, conflicts_with_all = ["part", "no_build", "down", "words", "kubeconfig"])]
+    vault: bool,
     /// Only cases whose names contain one of these words
     words: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.vault {
+        return vault_client();
+    }
     let foreign = args.target.is_foreign();
     let parts = operators::parts().filter(|(_, part)| {
         if args.part.is_empty() {
@@ -64,6 +73,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     ensure!(failed.is_empty(), "end-to-end tests failed: {}", failed.join(", "));
     Ok(())
+}
+
+/// The tests of the Vault client, which `cargo xtask test` runs on `OpenBao`, on `HashiCorp` Vault.
+fn vault_client() -> Result<()> {
+    let vault = go_tools::ensure("vault")?;
+    build::run(
+        build::cargo("test", &[Arch::host()?])?
+            .args(["--package", "hearth-e2e", "--test", "vault"])
+            .env("HEARTH_VAULT", vault)
+            // Both would leave open which one is tested.
+            .env_remove("HEARTH_OPENBAO"),
+    )
 }
 
 /// Runs the cases of a part, whose image is built; whether they passed.
@@ -156,6 +177,31 @@ impl Row {
                 machines: machines(operator.demo_machines),
             },
             parts: operator.parts.iter().map(part).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn vault_is_chosen_alone() {
+        let parse = |arguments: &str| Command::try_parse_from(["e2e"].into_iter().chain(arguments.split_whitespace()));
+        assert!(parse("--vault").is_ok_and(|command| command.args.vault));
+        for other in ["--part secrets", "--no-build", "--down", "word", "--kubeconfig file"] {
+            let refused = parse(&format!("--vault {other}")).err();
+            let kind = refused.map(|error| error.kind());
+            assert_eq!(kind, Some(clap::error::ErrorKind::ArgumentConflict), "{other}");
+            assert!(parse(other).is_ok(), "{other}");
         }
     }
 }

@@ -64,6 +64,7 @@ fn all(steps: &mut Steps, args: &Args) -> Result<()> {
                 .args(["--quiet", "--workspace"])
                 .env("HEARTH_MOTO", moto)
                 .env("HEARTH_OPENBAO", openbao)
+                .env_remove("HEARTH_VAULT")
                 .env("HEARTH_AZURE_PYTHON", azure_python),
         )
     })?;

@@ -1,24 +1,24 @@
-//! `OpenBao` servers as child processes: in dev mode, or with data on disk and TLS.
+//! Servers of `OpenBao` or `HashiCorp` Vault as child processes: in dev mode, or with data on disk and TLS.
 //!
-//! The program is an unofficial repackaging (`hack/tools/openbao`), so as root it runs as `nobody`, without our environment.
+//! The program of `OpenBao` is an unofficial repackaging (`hack/tools/openbao`), so as root both run as `nobody`, without our
+//! environment.
+mod api;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use hearth_secret_sync::provider::http::{Options, client, send};
-use reqwest::Method;
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
+pub use self::api::Api;
 use crate::server::Server;
 
-/// Names the program `bao` of a virtual environment with `hack/tools/openbao/requirements.txt`.
-pub const PROGRAM: &str = "HEARTH_OPENBAO";
 /// The token of dev servers that may do everything.
 const ROOT: &str = "root";
 /// `nobody` on every Linux.
@@ -26,99 +26,52 @@ const NOBODY: u32 = 65534;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A client of a server's API.
-#[derive(Clone, Debug)]
-pub struct Api {
-    client: reqwest::Client,
-    url: String,
-    token: String,
+/// Whose server it is. The Vault client must work with both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// `OpenBao`, from `hack/tools/openbao`.
+    OpenBao,
+    /// `HashiCorp` Vault, from `hack/tools/vault`.
+    Vault,
 }
 
-impl Api {
-    fn new(url: String, token: &str, ca: Option<Vec<u8>>) -> Result<Self> {
-        let plain = url.starts_with("http://");
-        let client = client(&Options::new(ca, plain)).map_err(anyhow::Error::msg)?;
-        Ok(Self {
-            client,
-            url,
-            token: token.to_owned(),
-        })
-    }
+impl Product {
+    const ALL: [Self; 2] = [Self::OpenBao, Self::Vault];
 
-    /// The server's URL, without `/v1`.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// The same server with another token.
-    #[must_use]
-    pub fn with_token(&self, token: &str) -> Self {
-        Self {
-            token: token.to_owned(),
-            ..self.clone()
+    /// The variable that names the program.
+    fn variable(self) -> &'static str {
+        match self {
+            Self::OpenBao => "HEARTH_OPENBAO",
+            Self::Vault => "HEARTH_VAULT",
         }
     }
 
-    /// Calls `/v1/<path>`: status and body, null if that is empty.
-    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
-        let url = format!("{}/v1/{path}", self.url);
-        let mut request = self
-            .client
-            .request(Method::from_bytes(method.as_bytes())?, url)
-            .header("X-Vault-Token", &self.token);
-        if !body.is_null() {
-            request = request.body(body.to_string());
-        }
-        let answer = send(&self.client, request.build()?).await?;
-        let value = match answer.body.as_slice() {
-            b"" => Value::Null,
-            body => serde_json::from_slice(body)?,
-        };
-        Ok((answer.status.as_u16(), value))
-    }
-
-    /// POST, which must succeed.
-    pub async fn post(&self, path: &str, body: Value) -> Result<Value> {
-        self.succeed("POST", path, body).await
-    }
-
-    /// GET, which must succeed.
-    pub async fn get(&self, path: &str) -> Result<Value> {
-        self.succeed("GET", path, Value::Null).await
-    }
-
-    /// Any call, which must succeed.
-    pub async fn succeed(&self, method: &str, path: &str, body: Value) -> Result<Value> {
-        let (status, answer) = self.call(method, path, &body).await?;
-        ensure!((200..300).contains(&status), "{method} {path}: {status} {answer}");
-        Ok(answer)
-    }
-
-    async fn until_healthy(&self) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            // 200 is unsealed and active.
-            match self.call("GET", "sys/health", &Value::Null).await {
-                Ok((200, _)) => return Ok(()),
-                other if Instant::now() > end => anyhow::bail!("OpenBao is not healthy after {PATIENCE:?}: {other:?}"),
-                _ => sleep(Duration::from_millis(50)).await,
-            }
+    /// The product whose program the environment names. Both would leave open which one the tests have shown to work.
+    fn of_environment() -> Result<(Self, PathBuf)> {
+        let named =
+            Self::ALL.map(|product| std::env::var_os(product.variable()).map(|program| (product, program.into())));
+        match named {
+            [Some(one), None] | [None, Some(one)] => Ok(one),
+            [Some(_), Some(_)] => bail!("HEARTH_OPENBAO and HEARTH_VAULT are both set: set one of them"),
+            [None, None] => bail!(
+                "neither HEARTH_OPENBAO nor HEARTH_VAULT is set: one names the program that `cargo xtask cluster tool bao`, or `vault`, prints"
+            ),
         }
     }
 }
 
 /// A folder of a server, with the program, which it may read where our cache is closed to others.
 #[derive(Debug)]
-struct Home(TempDir);
+struct Home {
+    folder: TempDir,
+    product: Product,
+}
 
 impl Home {
     fn new() -> Result<Self> {
-        let program = std::env::var_os(PROGRAM).map(PathBuf::from).with_context(|| {
-            format!(
-                "{PROGRAM} is not set: it names bao of a virtual environment with hack/tools/openbao/requirements.txt"
-            )
-        })?;
-        let home = Self(tempfile::Builder::new().prefix("hearth-openbao-").tempdir()?);
+        let (product, program) = Product::of_environment()?;
+        let folder = tempfile::Builder::new().prefix("hearth-vault-").tempdir()?;
+        let home = Self { folder, product };
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755))?;
         let own = home.program();
         if fs::hard_link(&program, &own).is_err() {
@@ -129,11 +82,11 @@ impl Home {
     }
 
     fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     fn program(&self) -> PathBuf {
-        self.path().join("bao")
+        self.path().join("server")
     }
 
     /// A folder that belongs to the server.
@@ -164,21 +117,32 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A server in dev mode: unsealed, in memory, with KV v2 at `secret`. Dropping it kills it.
+/// A certificate with its key and the authority's certificate, each as PEM.
 #[derive(Debug)]
-pub struct OpenBao {
-    api: Api,
-    _server: Server,
-    _home: Home,
+pub struct Certificate {
+    /// For one address.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+    /// What clients must trust.
+    pub ca: String,
 }
 
-impl OpenBao {
-    /// Starts the program that [`PROGRAM`] names on a free port of the loopback address, and waits until it is healthy.
+/// A server in dev mode: unsealed, in memory, with KV v2 at `secret`. Dropping it kills it.
+#[derive(Debug)]
+pub struct DevServer {
+    api: Api,
+    _server: Server,
+    home: Home,
+}
+
+impl DevServer {
+    /// Starts the program that the environment names on a free port of the loopback address, and waits until it is healthy.
     pub async fn start() -> Result<Self> {
         Self::start_on(LOOPBACK).await
     }
 
-    /// As [`OpenBao::start`], on another address of this machine, which pods reach.
+    /// As [`DevServer::start`], on another address of this machine, which pods reach.
     pub async fn start_on(address: IpAddr) -> Result<Self> {
         let home = Home::new()?;
         let server = Server::start_on(&home.program(), (address, 0).into(), |address| {
@@ -199,7 +163,7 @@ impl OpenBao {
         Ok(Self {
             api,
             _server: server,
-            _home: home,
+            home,
         })
     }
 
@@ -207,11 +171,38 @@ impl OpenBao {
     pub fn api(&self) -> &Api {
         &self.api
     }
+
+    /// A certificate for an address, from an authority that is made here. Once for each server.
+    pub async fn issue_certificate(&self, address: IpAddr) -> Result<Certificate> {
+        let api = self.api();
+        api.post("sys/mounts/pki", json!({ "type": "pki" })).await?;
+        let root = json!({ "common_name": "Hearth tests", "ttl": "24h" });
+        api.post("pki/root/generate/internal", root).await?;
+        let role = json!({ "allow_any_name": true, "allow_ip_sans": true, "key_type": "ec", "key_bits": 256 });
+        api.post("pki/roles/server", role).await?;
+        let request = json!({ "common_name": "localhost", "ip_sans": address, "ttl": "12h" });
+        let issued = api.post("pki/issue/server", request).await?;
+        let part = |name: &str| {
+            let text = issued["data"][name].as_str();
+            text.map(str::to_owned)
+                .with_context(|| format!("a certificate without {name}"))
+        };
+        Ok(Certificate {
+            certificate: part("certificate")?,
+            key: part("private_key")?,
+            ca: part("issuing_ca")?,
+        })
+    }
+
+    /// Whose server it is.
+    pub fn product(&self) -> Product {
+        self.home.product
+    }
 }
 
 /// A server with its data on disk, which can be sealed, restarted and wiped, and speaks TLS.
 #[derive(Debug)]
-pub struct DiskOpenBao {
+pub struct DiskServer {
     home: Home,
     server: Option<Server>,
     /// The port is 0 before the first start.
@@ -223,14 +214,14 @@ pub struct DiskOpenBao {
     token: String,
 }
 
-impl DiskOpenBao {
+impl DiskServer {
     /// Starts it on a free port of the loopback address, initialized and unsealed. Its certificate is from an authority of a
     /// server in dev mode, which ends again.
     pub async fn start() -> Result<Self> {
         Self::start_on(LOOPBACK).await
     }
 
-    /// As [`DiskOpenBao::start`], on another address of this machine, which pods reach.
+    /// As [`DiskServer::start`], on another address of this machine, which pods reach.
     pub async fn start_on(address: IpAddr) -> Result<Self> {
         let home = Home::new()?;
         let ca = certificates(home.path(), address).await?;
@@ -260,7 +251,7 @@ impl DiskOpenBao {
         Api::new(url, &self.token, Some(self.ca.clone()))
     }
 
-    /// Ends the process. The port stays its own until [`DiskOpenBao::restart`], as far as nobody takes it.
+    /// Ends the process. The port stays its own until [`DiskServer::restart`], as far as nobody takes it.
     pub async fn stop(&mut self) -> Result<()> {
         match self.server.take() {
             Some(server) => server.stop().await,
@@ -309,7 +300,7 @@ impl DiskOpenBao {
         let home = &self.home;
         let (file, cluster_port) = (home.path().join("config.json"), self.cluster_port);
         let server = Server::start_on(&home.program(), self.address, |address| {
-            let config = json!({
+            let mut config = json!({
                 "storage": { "raft": { "path": home.path().join("raft"), "node_id": "one" } },
                 "listener": [{ "tcp": {
                     "address": address.to_string(),
@@ -320,6 +311,10 @@ impl DiskOpenBao {
                 "cluster_addr": format!("https://127.0.0.1:{cluster_port}"),
                 "ui": false,
             });
+            // Vault demands the field beside this storage, and OpenBao does not start with it.
+            if home.product == Product::Vault {
+                config["disable_mlock"] = true.into();
+            }
             // A file that cannot be written makes the start fail, with the server's message.
             let _ = fs::write(&file, config.to_string());
             let mut command = home.command();
@@ -339,27 +334,13 @@ fn free_port() -> Result<u16> {
 
 /// Writes `tls.crt` and `tls.key` for an address; returns the authority's certificate.
 async fn certificates(folder: &Path, address: IpAddr) -> Result<Vec<u8>> {
-    let authority = OpenBao::start().await?;
-    let api = authority.api();
-    api.post("sys/mounts/pki", json!({ "type": "pki" })).await?;
-    let root = json!({ "common_name": "Hearth tests", "ttl": "24h" });
-    api.post("pki/root/generate/internal", root).await?;
-    let role = json!({ "allow_any_name": true, "allow_ip_sans": true, "key_type": "ec", "key_bits": 256 });
-    api.post("pki/roles/server", role).await?;
-    let request = json!({ "common_name": "localhost", "ip_sans": address, "ttl": "12h" });
-    let issued = api.post("pki/issue/server", request).await?;
-    let part = |name: &str| {
-        issued["data"][name]
-            .as_str()
-            .map(str::to_owned)
-            .context("no certificate")
-    };
-    fs::write(folder.join("tls.crt"), part("certificate")?)?;
+    let issued = DevServer::start().await?.issue_certificate(address).await?;
+    fs::write(folder.join("tls.crt"), issued.certificate)?;
     let key = folder.join("tls.key");
-    fs::write(&key, part("private_key")?)?;
+    fs::write(&key, issued.key)?;
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
     if is_root() {
         chown(&key, Some(NOBODY), Some(NOBODY))?;
     }
-    Ok(part("issuing_ca")?.into_bytes())
+    Ok(issued.ca.into_bytes())
 }
