@@ -21,10 +21,14 @@ use serde_json::{Value, json};
 
 #[path = "vault/disk.rs"]
 mod disk;
+#[path = "vault/kubernetes.rs"]
+mod kubernetes;
 #[path = "vault/login.rs"]
 mod login;
 #[path = "vault/reads.rs"]
 mod reads;
+#[path = "vault/token_reviews.rs"]
+mod token_reviews;
 
 /// A source at this server, whose login is the root token.
 fn settings(api: &Api) -> Settings {
