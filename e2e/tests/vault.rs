@@ -19,6 +19,8 @@ use hearth_secret_sync::provider::vault::{Login, Settings, Times, Vault};
 use hearth_secret_sync::provider::{Connection, Content, Failure, Form, Object, ObjectKey, Reason};
 use serde_json::{Value, json};
 
+#[path = "vault/closing.rs"]
+mod closing;
 #[path = "vault/disk.rs"]
 mod disk;
 #[path = "vault/kubernetes.rs"]

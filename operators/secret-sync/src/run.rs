@@ -24,6 +24,7 @@ use crate::args::Args;
 use crate::crd::{ClusterSecretSource, MANAGED, SecretSync};
 use crate::metrics::Metrics;
 use crate::reconcile::{self, Context, WRITES};
+use crate::source::close_all;
 use crate::sync::secret::slim;
 use crate::targets::Targets;
 
@@ -125,8 +126,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     );
     tokio::join!(sources, syncs);
     tasks.shutdown().await;
-    ctx.at_work.lock().clear();
-    process.finish().await;
+    let sources = std::mem::take(&mut *ctx.at_work.lock()).into_values().flatten();
+    // The lease does not wait for providers.
+    tokio::join!(process.finish(), close_all(sources));
     Ok(())
 }
 

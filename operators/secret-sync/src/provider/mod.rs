@@ -94,4 +94,12 @@ impl Connection {
             Self::KeyVault(_) => Ok(None),
         }
     }
+
+    /// Ends the login at the provider, if it is our own and can be ended: Entra's tokens cannot.
+    pub async fn close(&self) -> Result<(), Failure> {
+        match self {
+            Self::Vault(vault) => vault.close().await,
+            Self::KeyVault(_) => Ok(()),
+        }
+    }
 }

@@ -77,6 +77,11 @@ impl Vault {
         self.session.renew(&self.caller).await
     }
 
+    /// Ends the login, unless it is a given token. A later call would log in anew.
+    pub(super) async fn close(&self) -> Result<(), Failure> {
+        self.session.close(&self.caller).await
+    }
+
     async fn read_with(&self, token: &str, asked: &Asked<'_>) -> Result<Object, Failure> {
         use std::sync::atomic::Ordering::Relaxed;
         let (mount, path) = (self.mount.clone(), asked.name.to_owned());

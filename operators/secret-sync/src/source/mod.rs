@@ -4,6 +4,7 @@ pub mod reads;
 pub mod settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_reconciler::rate_limit::{Rate, RateLimiter};
 use parking_lot::Mutex;
@@ -27,6 +28,9 @@ const KEY_VAULT_RATE: Rate = Rate {
     per_second: 20.0,
     burst: 40.0,
 };
+
+/// The end of the process does not wait longer for providers.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// What a connection was made of. With another one the connection is made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,13 +146,23 @@ impl Source {
     }
 
     /// Renews the login if that is due. Returns when it is due next, if ever.
-    pub async fn renew(&self) -> Option<std::time::Duration> {
+    pub async fn renew(&self) -> Option<Duration> {
         match self.connection.renew().await {
             Ok(next) => next,
             Err(failure) => {
                 self.failed(&failure, false);
                 None
             }
+        }
+    }
+
+    /// Ends the login. While the provider is away there is no call: the login expires by itself.
+    async fn close(&self) {
+        if self.outage().is_some() {
+            return;
+        }
+        if let Err(failure) = self.connection.close().await {
+            tracing::debug!(%failure, "a login was not ended, and expires by itself");
         }
     }
 
@@ -187,4 +201,10 @@ impl Source {
             (self.hooks.changed)();
         }
     }
+}
+
+/// Ends the logins of sources that are used no more, within 2 s: a token that nobody needs should not stay valid.
+pub async fn close_all(sources: impl IntoIterator<Item = Arc<Source>>) {
+    let closing = sources.into_iter().map(|source| async move { source.close().await });
+    let _ = tokio::time::timeout(CLOSE, futures::future::join_all(closing)).await;
 }

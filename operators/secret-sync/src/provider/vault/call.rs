@@ -80,6 +80,23 @@ impl Endpoint for MountRequest {
     }
 }
 
+/// Revokes the token with which it is sent. The path of the request in `vaultrs` 0.7.4 begins with a tab.
+pub(super) struct RevokeSelfRequest;
+
+impl Endpoint for RevokeSelfRequest {
+    type Response = ();
+    const REQUEST_BODY_TYPE: RequestType = RequestType::JSON;
+    const RESPONSE_BODY_TYPE: ResponseType = ResponseType::JSON;
+
+    fn path(&self) -> String {
+        "auth/token/revoke-self".to_owned()
+    }
+
+    fn method(&self) -> RequestMethod {
+        RequestMethod::POST
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use vaultrs::api::kv2::requests::ReadSecretRequest;

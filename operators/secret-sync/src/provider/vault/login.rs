@@ -230,6 +230,18 @@ impl Session {
         })
     }
 
+    /// Revokes the token of our own login. A token that was given to us may have other users.
+    pub(super) async fn close(&self, caller: &Caller) -> Result<(), Failure> {
+        if !self.can_log_in() {
+            return Ok(());
+        }
+        let token = self.current.lock().take();
+        match token.filter(|token| !token.has_ended()) {
+            Some(token) => wire::revoke(caller, &token.secret).await,
+            None => Ok(()),
+        }
+    }
+
     fn due(&self) -> Due {
         self.current().map_or(Due::Never, |token| token.due(self.can_log_in()))
     }

@@ -185,6 +185,37 @@ async fn a_renewal_is_never_due_at_once() {
     assert!(due > Duration::from_millis(800), "{due:?}");
 }
 
+#[tokio::test]
+async fn only_a_token_of_our_own_login_that_has_not_ended_is_revoked() {
+    let revoked = Arc::new(AtomicU64::new(0));
+    let count = revoked.clone();
+    let server = TestServer::start_with(move |head| {
+        if head.starts_with("POST /v1/auth/token/revoke-self ") {
+            count.fetch_add(1, Ordering::SeqCst);
+            Reply::Bytes(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_vec())
+        } else {
+            grant(1)
+        }
+    })
+    .await;
+    let (caller, session) = (caller(&server), session(app_role()));
+    session.close(&caller).await.unwrap();
+    assert_eq!(server.calls(), 0);
+    session.token(&caller).await.ok().unwrap();
+    session.close(&caller).await.unwrap();
+    session.close(&caller).await.unwrap();
+    assert_eq!(revoked.load(Ordering::SeqCst), 1);
+    session.token(&caller).await.ok().unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    session.close(&caller).await.unwrap();
+    assert_eq!(revoked.load(Ordering::SeqCst), 1);
+
+    let given = self::session(Login::Token("hunter2".to_owned()));
+    given.close(&caller).await.unwrap();
+    given.token(&caller).await.ok().unwrap();
+    assert_eq!(server.calls(), 3);
+}
+
 #[test]
 fn a_login_that_cannot_be_sent_names_its_field_and_no_credential() {
     let role = |mount: &str, role_id: &str, secret_id: &str| Login::AppRole {

@@ -11,7 +11,7 @@ use vaultrs::api::token::requests::{LookupTokenSelfRequest, RenewTokenSelfReques
 use super::token::{Life, Token};
 use crate::provider::http::Answer;
 use crate::provider::vault::answer::{outage, strange};
-use crate::provider::vault::call::Caller;
+use crate::provider::vault::call::{Caller, RevokeSelfRequest};
 use crate::provider::vault::settings::{Login, is_header};
 use crate::provider::{Failure, Reason};
 
@@ -196,6 +196,15 @@ fn renewed(answer: &Answer, host: &str) -> Result<Life, Failure> {
     own_call(answer, host)?;
     let auth = Auth::of(answer).ok_or_else(|| bad_login_answer(answer, host))?;
     Ok(auth.life())
+}
+
+/// Revokes a token. [`Reason::Denied`] if that is refused: a batch token ends by itself only.
+pub(super) async fn revoke(caller: &Caller, token: &str) -> Result<(), Failure> {
+    let answer = call(caller, token, RevokeSelfRequest).await?;
+    match answer.status.as_u16() {
+        204 => Ok(()),
+        _ => own_call(&answer, caller.host()),
+    }
 }
 
 /// Whether a call about the token itself was answered.
