@@ -1,5 +1,6 @@
 //! secret-sync copies secrets from Vault and Azure Key Vault into Kubernetes Secrets and keeps them there.
 pub mod args;
+pub mod core_dump;
 pub mod crd;
 pub mod metrics;
 pub mod provider;

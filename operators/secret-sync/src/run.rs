@@ -2,6 +2,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt};
 use hearth_reconciler::namespaces::watch_namespaces;
 use hearth_reconciler::run::{OnTakeover, run as run_controller};
@@ -19,7 +20,6 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::MANAGER;
 use crate::args::Args;
 use crate::crd::{ClusterSecretSource, MANAGED, SecretSync};
 use crate::metrics::Metrics;
@@ -27,12 +27,15 @@ use crate::reconcile::{self, Context, WRITES};
 use crate::source::close_all;
 use crate::sync::secret::slim;
 use crate::targets::Targets;
+use crate::{MANAGER, core_dump};
 
 /// Objects per page of a list: keeps the peak of the first list small.
 const PAGE: u32 = 250;
 
 /// Runs the operator until it is told to end.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    // First, since there is no secret in memory yet.
+    core_dump::forbid().context("core dumps cannot be switched off")?;
     let installed = args.installed();
     let process = start(MANAGER, args.shared).await?;
     let metrics = process.metrics.register(Metrics::register);
