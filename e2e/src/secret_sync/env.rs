@@ -1,9 +1,8 @@
 //! The environment of secret-sync's cases: the cluster, a real `OpenBao`, and for each case a KV engine, a policy, a token and a
 //! gate of its own; and a fake Key Vault.
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use hearth_secret_sync::crd::ClusterSecretSource;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, PostParams};
@@ -13,10 +12,10 @@ use serde_json::{Value, json};
 use crate::case::TestEnv;
 use crate::environment::Environment;
 use crate::fake_key_vault::{Application, FakeKeyVault, FakeKeyVaultHandle, Options};
-use crate::http_gate::HttpGate;
 use crate::install::{Installation, NAMESPACE};
 use crate::namespaces::{LABEL, labelled, namespace, remove_namespaces};
-use crate::objects::{apply, condition, get, object_condition, patch};
+use crate::objects::apply;
+pub(crate) use crate::secret_sync::source::{CANARY, LATER, SOON, Source, base64, is_current, planted, stamp};
 use crate::vault_server::DevServer;
 use crate::wait::until;
 
@@ -24,13 +23,6 @@ use crate::wait::until;
 pub(crate) const NAME: &str = "secret-sync";
 const TENANT: &str = "7b790000-0000-4000-8000-000000000001";
 const CLIENT_ID: &str = "1f2e0000-0000-4000-8000-000000000002";
-/// Is in every value that is planted at a provider: it may be nowhere but in Secrets.
-pub(crate) const CANARY: &str = "canary-6c1f0e";
-
-/// A change in the cluster or at the provider is in the Secret within this.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
-/// What needs a restart, a probe or a retry.
-pub(crate) const LATER: Duration = Duration::from_secs(90);
 
 /// The environment.
 pub(crate) struct SecretEnv {
@@ -137,48 +129,9 @@ impl SecretEnv {
         }))
     }
 
-    /// A KV engine of version 2, a policy and a token for it, a namespace and a source, all of this name. `auth` replaces the
-    /// token.
+    /// A source of this name, with an engine and a token of its own at the server that all cases share.
     pub(crate) async fn source(&self, name: &str) -> Result<Source> {
-        let api = self.bao.api();
-        api.post(
-            &format!("sys/mounts/{name}"),
-            json!({"type": "kv", "options": {"version": "2"}}),
-        )
-        .await?;
-        let rules = format!("path \"{name}/data/*\" {{ capabilities = [\"read\"] }}");
-        api.post(&format!("sys/policies/acl/{name}"), json!({"policy": rules}))
-            .await?;
-        let created = api
-            .post(
-                "auth/token/create",
-                json!({"policies": [name], "ttl": "1h", "renewable": true}),
-            )
-            .await?;
-        let token = created["auth"]["client_token"].as_str().context("no token")?.to_owned();
-        let uri: http::Uri = api.url().parse()?;
-        let server: SocketAddr = uri.authority().context("no address")?.as_str().parse()?;
-        let gate = HttpGate::start(self.environment.host, server).await?;
-        namespace(&self.client, name).await?;
-        let source = Source {
-            name: name.to_owned(),
-            client: self.client.clone(),
-            object: json!({
-                "apiVersion": "secrets.hearth.home.arpa/v1alpha1", "kind": "ClusterSecretSource",
-                "metadata": {"name": name, "labels": {(LABEL): "e2e"}},
-                "spec": {
-                    "vault": {
-                        "server": gate.url(), "insecureHTTP": true, "path": name,
-                        "auth": {"token": {"secretRef": {"name": format!("{name}-vault")}}},
-                    },
-                    "allow": [{"namespaces": [name]}],
-                }
-            }),
-            gate,
-            api: api.clone(),
-        };
-        source.credential("token", &token).await?;
-        Ok(source)
+        Source::new(&self.client, self.environment.host, self.bao.api().clone(), None, name).await
     }
 
     /// The same, applied and ready.
@@ -220,150 +173,4 @@ impl TestEnv for SecretEnv {
     fn operator(&self) -> &Installation {
         &self.operator
     }
-}
-
-/// A source with its engine and its gate.
-pub(crate) struct Source {
-    /// Its name, that of its engine, and of its namespace.
-    pub(crate) name: String,
-    /// The manifest.
-    pub(crate) object: Value,
-    /// What is between the operator and the server.
-    pub(crate) gate: HttpGate,
-    /// The server, with all rights.
-    pub(crate) api: crate::vault_server::Api,
-    client: Client,
-}
-
-impl Source {
-    /// Writes the credential's Secret.
-    pub(crate) async fn credential(&self, key: &str, value: &str) -> Result<()> {
-        apply(
-            &self.client,
-            &json!({
-                "apiVersion": "v1", "kind": "Secret", "metadata": {
-                    "namespace": NAMESPACE, "name": format!("{}-vault", self.name), "labels": {(LABEL): "e2e"},
-                },
-                "stringData": {key: value}
-            }),
-        )
-        .await
-    }
-
-    /// Writes an object at the server. Each value gets the canary.
-    pub(crate) async fn put(&self, path: &str, values: &[(&str, &str)]) -> Result<()> {
-        let data: serde_json::Map<String, Value> = values
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), json!(planted(value))))
-            .collect();
-        self.api
-            .post(&format!("{}/data/{path}", self.name), json!({"data": data}))
-            .await
-            .map(drop)
-    }
-
-    /// The manifest of a SecretSync in the namespace of the source.
-    pub(crate) fn sync(&self, name: &str, spec: Value) -> Value {
-        let mut spec = spec;
-        spec["source"] = json!(self.name);
-        json!({
-            "apiVersion": "secrets.hearth.home.arpa/v1alpha1", "kind": "SecretSync",
-            "metadata": {"namespace": self.name, "name": name}, "spec": spec,
-        })
-    }
-
-    /// Applies it.
-    pub(crate) async fn apply(&self, name: &str, spec: Value) -> Result<Value> {
-        let sync = self.sync(name, spec);
-        apply(&self.client, &sync).await?;
-        Ok(sync)
-    }
-
-    /// Applies it, and waits until it is ready.
-    pub(crate) async fn synced(&self, name: &str, spec: Value) -> Result<Value> {
-        let sync = self.apply(name, spec).await?;
-        object_condition(&self.client, &sync, "Ready", "True", "Synced", LATER).await?;
-        Ok(sync)
-    }
-
-    /// Waits until a condition of the source has this status and reason; its message.
-    pub(crate) async fn condition(&self, kind: &str, status: &str, reason: &str, limit: Duration) -> Result<String> {
-        object_condition(&self.client, &self.object, kind, status, reason, limit).await
-    }
-
-    /// The Secret, without a manifest.
-    pub(crate) fn secret(&self, name: &str) -> Value {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": self.name, "name": name}})
-    }
-
-    /// The Secret as it is now; null if there is none.
-    pub(crate) async fn found(&self, name: &str) -> Result<Value> {
-        match get(&self.client, &self.secret(name)).await {
-            Ok(secret) => Ok(secret),
-            Err(error) if format!("{error:#}").contains("not found") => Ok(Value::Null),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Waits until the Secret has exactly these values, which were planted.
-    pub(crate) async fn holds(&self, name: &str, values: &[(&str, &str)], limit: Duration) -> Result<()> {
-        until(
-            &format!("Secret {}/{name} has its values", self.name),
-            limit,
-            || async {
-                let secret = self.found(name).await?;
-                let data = secret["data"].as_object().cloned().unwrap_or_default();
-                let keys: Vec<&String> = data.keys().collect();
-                ensure!(data.len() == values.len(), "it has {keys:?}");
-                for (key, value) in values {
-                    let wanted = base64(&planted(value));
-                    if data.get(*key).and_then(Value::as_str) != Some(&wanted) {
-                        bail!("{key} is another value");
-                    }
-                }
-                Ok(Some(()))
-            },
-        )
-        .await
-    }
-
-    /// Requests a reconcile by annotation.
-    pub(crate) async fn request(&self, object: &Value, value: &str) -> Result<()> {
-        let annotations = json!({"metadata": {"annotations": {"secrets.hearth.home.arpa/reconcile-at": value}}});
-        patch(&self.client, object, &annotations).await
-    }
-}
-
-/// A value with the canary.
-pub(crate) fn planted(value: &str) -> String {
-    format!("{value}-{CANARY}")
-}
-
-/// As Secrets have it.
-pub(crate) fn base64(text: &str) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(text)
-}
-
-/// A condition with its time, to see whether anything moved.
-pub(crate) async fn stamp(client: &Client, object: &Value, kind: &str) -> Result<(String, String)> {
-    let now = get(client, object).await?;
-    let all = now
-        .pointer("/status/conditions")
-        .and_then(Value::as_array)
-        .context("no conditions")?;
-    let found = all
-        .iter()
-        .find(|condition| condition["type"] == kind)
-        .context("no such condition")?;
-    let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
-    Ok((text("status"), text("lastTransitionTime")))
-}
-
-/// What kstatus (of sigs.k8s.io/cli-utils, which Flux uses) says of an object: its rules for custom resources.
-pub(crate) fn is_current(object: &Value) -> bool {
-    let is = |kind: &str, status: &str| condition(object, kind).is_some_and(|(value, ..)| value == status);
-    let observed = object.pointer("/status/observedGeneration");
-    let seen = observed.is_none_or(|observed| Some(observed) == object.pointer("/metadata/generation"));
-    seen && !is("Reconciling", "True") && !is("Stalled", "True") && !is("Ready", "False") && !is("Ready", "Unknown")
 }

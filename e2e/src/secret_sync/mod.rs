@@ -2,6 +2,7 @@
 mod bench;
 mod cases;
 mod env;
+mod source;
 mod story;
 
 use self::env::NAME;

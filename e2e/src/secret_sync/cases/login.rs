@@ -45,11 +45,7 @@ async fn credential(env: &SecretEnv) -> Result<()> {
     apply(&env.client, &late("s.wrong")).await?;
     let message = source.condition("Ready", "False", "LoginRefused", SOON).await?;
     ensure!(!message.contains("s.wrong"), "{message}");
-    let created = source
-        .api
-        .post("auth/token/create", json!({"policies": ["credential"], "ttl": "1h"}))
-        .await?;
-    let token = created["auth"]["client_token"].as_str().context("no token")?;
+    let token = source.new_token().await?;
     // As `echo` writes it.
     apply(&env.client, &late(&format!("{token}\n"))).await?;
     source.condition("Ready", "True", "Connected", SOON).await?;
