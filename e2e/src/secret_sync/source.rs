@@ -205,6 +205,33 @@ impl Source {
         let annotations = json!({"metadata": {"annotations": {"secrets.hearth.home.arpa/reconcile-at": value}}});
         patch(&self.client, object, &annotations).await
     }
+
+    /// What an outage may not move. Fails unless both the SecretSync and the source are current.
+    pub(crate) async fn state(&self, sync: &Value) -> Result<State> {
+        for object in [sync, &self.object] {
+            let now = get(&self.client, object).await?;
+            ensure!(is_current(&now), "not current: {now}");
+        }
+        let name = sync["metadata"]["name"].as_str().context("no name")?;
+        let secret = self.found(name).await?;
+        let version = secret["metadata"]["resourceVersion"].as_str().context("no Secret")?;
+        Ok(State {
+            secret: version.to_owned(),
+            ready: [
+                stamp(&self.client, sync, "Ready").await?,
+                stamp(&self.client, &self.object, "Ready").await?,
+            ],
+        })
+    }
+}
+
+/// What an outage may not move.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    /// The version of the Secret.
+    pub(crate) secret: String,
+    /// `Ready` of the SecretSync and of the source, with their times.
+    pub(crate) ready: [(String, String); 2],
 }
 
 /// A value with the canary.

@@ -6,6 +6,7 @@ mod killed;
 mod login;
 mod outage;
 mod ownership;
+mod server;
 mod values;
 
 use super::env::SecretEnv;
@@ -19,6 +20,7 @@ pub(crate) fn all() -> Vec<Case<SecretEnv>> {
         killed::cases(),
         values::cases(),
         outage::cases(),
+        server::cases(),
         absence::cases(),
         ownership::cases(),
         login::cases(),
