@@ -20,6 +20,13 @@ pub(super) fn cases() -> Vec<Case<SecretEnv>> {
         Case::new("a_service_account_logs_in_with_the_audience_vault", |env| {
             Box::pin(audience(env))
         }),
+        Case::new("a_revoked_token_changes_nothing_until_there_is_another", |env| {
+            Box::pin(revoked_token(env))
+        }),
+        Case::new("a_revoked_login_changes_nothing_and_is_replaced", |env| {
+            Box::pin(revoked_login(env))
+        })
+        .slow("a token is replaced when it is two minutes old"),
     ]
 }
 
@@ -115,6 +122,64 @@ async fn policy(env: &SecretEnv) -> Result<()> {
     }
     let logins = source.gate.count(mark, "/login");
     ensure!((1..=2).contains(&logins), "{logins} logins for five syncs");
+    Ok(())
+}
+
+async fn revoked_token(env: &SecretEnv) -> Result<()> {
+    let mut source = env.ready_source("revoked").await?;
+    source.put("a", &[("v", "one")]).await?;
+    let sync = source.synced("app", json!({"keys": {"A": "a#v"}})).await?;
+    let before = source.state(&sync).await?;
+    let revoked = json!({"token": source.token});
+    source.api.post("auth/token/revoke", revoked).await?;
+    source.request(&sync, "1").await?;
+    let message = source.condition("Reachable", "False", "LoginRefused", SOON).await?;
+    ensure!(
+        message.contains("was revoked") && !message.contains(&source.token),
+        "{message}"
+    );
+    object_condition(&env.client, &sync, "Fresh", "False", "LoginRefused", SOON).await?;
+    let now = source.state(&sync).await?;
+    ensure!(now == before, "{now:?} after {before:?}");
+    source.put("a", &[("v", "two")]).await?;
+    let token = source.new_token().await?;
+    source.credential("token", &token).await?;
+    source.condition("Reachable", "True", "Connected", SOON).await?;
+    source.holds("app", &[("A", "two")], SOON).await?;
+    object_condition(&env.client, &sync, "Fresh", "True", "Synced", SOON).await?;
+    let now = source.state(&sync).await?;
+    ensure!(now.ready == before.ready, "{now:?} after {before:?}");
+    Ok(())
+}
+
+/// The login can be repeated, so nobody has to do anything.
+async fn revoked_login(env: &SecretEnv) -> Result<()> {
+    let mut source = env.source("relogin").await?;
+    source.put("a", &[("v", "one")]).await?;
+    app_role(&mut source, &["relogin"]).await?;
+    apply(&env.client, &source.object).await?;
+    source.condition("Ready", "True", "Connected", LATER).await?;
+    let sync = source.synced("app", json!({"keys": {"A": "a#v"}})).await?;
+    let before = source.state(&sync).await?;
+    source
+        .api
+        .post(
+            "sys/leases/revoke-prefix/auth/approle-relogin/login",
+            json!({"sync": true}),
+        )
+        .await?;
+    let mark = source.gate.mark();
+    source.request(&sync, "1").await?;
+    object_condition(&env.client, &sync, "Fresh", "False", "Denied", SOON).await?;
+    let now = source.state(&sync).await?;
+    ensure!(now == before, "{now:?} after {before:?}");
+    source.put("a", &[("v", "two")]).await?;
+    source.holds("app", &[("A", "two")], Duration::from_mins(4)).await?;
+    object_condition(&env.client, &sync, "Fresh", "True", "Synced", SOON).await?;
+    let logins = source.gate.count(mark, "/login");
+    ensure!(logins == 1, "{logins} logins");
+    let now = source.state(&sync).await?;
+    ensure!(now.ready == before.ready, "{now:?} after {before:?}");
     Ok(())
 }
 
