@@ -245,6 +245,15 @@ impl Installation {
         self.ready(replicas, limit).await
     }
 
+    /// Does something while no pod runs. After it, one runs again.
+    pub(crate) async fn while_off<T>(&self, work: impl Future<Output = Result<T>>, limit: Duration) -> Result<T> {
+        self.scale(0, limit).await?;
+        let result = work.await;
+        let on = self.scale(1, limit).await;
+        let result = result?;
+        on.map(|()| result)
+    }
+
     /// A pod's log.
     pub(crate) async fn log(&self) -> Result<String> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);

@@ -32,10 +32,7 @@ const STUCK: Duration = Duration::from_mins(1);
 
 async fn killed_without_pod(env: &SecretEnv) -> Result<()> {
     // The pod would do the work of the process that is killed.
-    env.operator.scale(0, LATER).await?;
-    let seen = killed(env).await;
-    env.operator.scale(1, LATER).await?;
-    seen
+    env.operator.while_off(killed(env), LATER).await
 }
 
 async fn killed(env: &SecretEnv) -> Result<()> {
