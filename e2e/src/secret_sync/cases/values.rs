@@ -1,18 +1,23 @@
 //! Secrets arrive, and follow their objects.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use kube::core::DynamicObject;
 use kube::{Api, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::case::{Case, Exclusive};
 use crate::http_gate::Mode;
 use crate::objects::{get, object_condition, patch, rejection};
-use crate::secret_sync::env::{CANARY, LATER, SOON, SecretEnv, is_current};
+use crate::secret_sync::env::{CANARY, LATER, SOON, SecretEnv, Source, is_current};
 use crate::wait::until;
+
+/// So long the provider does not answer at first.
+const SLOW: Duration = Duration::from_secs(20);
+/// From the Secret to the status that tells of it.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
@@ -78,38 +83,47 @@ async fn arrives(env: &SecretEnv) -> Result<()> {
 async fn kstatus(env: &SecretEnv) -> Result<()> {
     let source = env.source("kstatus").await?;
     source.put("slow", &[("a", "x")]).await?;
-    source.gate.set(Mode::Slow(Duration::from_secs(4)));
+    source.gate.set(Mode::Slow(SLOW));
     crate::objects::apply(&env.client, &source.object).await?;
     let sync = source.apply("app", json!({"keys": {"A": "slow#a"}})).await?;
-    until("current, and not before the Secret is there", LATER, || async {
-        let object = get(&env.client, &sync).await?;
-        if !is_current(&object) {
-            return Ok(None);
-        }
-        ensure!(
-            !source.found("app").await?.is_null(),
-            "current without a Secret: {object}"
-        );
-        Ok(Some(()))
-    })
-    .await?;
+    let begin = Instant::now();
+    let answers = async {
+        // The operator has given a call up by then, and asks again.
+        tokio::time::sleep(SLOW).await;
+        source.gate.set(Mode::Open);
+        anyhow::Ok(())
+    };
+    tokio::try_join!(answers, current_with(env, &source, &sync, "A"))?;
+    ensure!(begin.elapsed() >= SLOW, "the provider was not slow");
     // Of a changed spec it is not current until its own data was written.
     source.gate.set(Mode::Slow(Duration::from_secs(3)));
     source.put("other", &[("b", "y")]).await?;
     source.apply("app", json!({"keys": {"B": "other#b"}})).await?;
-    until("current again", LATER, || async {
-        let object = get(&env.client, &sync).await?;
-        if !is_current(&object) {
-            return Ok(None);
+    current_with(env, &source, &sync, "B").await
+}
+
+/// Waits until a SecretSync is current: not before its Secret has this key, and at most a second later.
+async fn current_with(env: &SecretEnv, source: &Source, sync: &Value, key: &str) -> Result<()> {
+    let mut written = None;
+    let end = Instant::now() + LATER;
+    loop {
+        // The status is asked for first: the Secret was there before.
+        let current = is_current(&get(&env.client, sync).await?);
+        let there = !source.found("app").await?["data"][key].is_null();
+        ensure!(there || !current, "current without {key}");
+        if current {
+            return Ok(());
         }
-        let secret = source.found("app").await?;
-        ensure!(
-            !secret["data"]["B"].is_null(),
-            "current with the keys of the former spec: {object}"
-        );
-        Ok(Some(()))
-    })
-    .await
+        if there {
+            let since = *written.get_or_insert_with(Instant::now);
+            ensure!(
+                since.elapsed() < AT_ONCE,
+                "not current {AT_ONCE:?} after the Secret was written"
+            );
+        }
+        ensure!(Instant::now() < end, "not current after {LATER:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// External Secrets #1049.
