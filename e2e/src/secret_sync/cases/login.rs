@@ -60,7 +60,7 @@ async fn credential(env: &SecretEnv) -> Result<()> {
 }
 
 /// Makes a role of the method approle, which is mounted for the source alone, and uses it in the source.
-async fn app_role(source: &mut Source, policies: &[&str]) -> Result<()> {
+pub(super) async fn app_role(source: &mut Source, policies: &[&str]) -> Result<()> {
     let name = source.name.clone();
     let mount = format!("approle-{name}");
     source

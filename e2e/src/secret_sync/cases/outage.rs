@@ -4,6 +4,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::json;
 
+use super::login::app_role;
 use crate::case::{Case, Exclusive};
 use crate::http_gate::Mode;
 use crate::objects::{get, object_condition};
@@ -22,7 +23,8 @@ pub(super) fn cases() -> Vec<Case<SecretEnv>> {
         Case::new("a_restart_while_logins_are_refused_moves_no_ready", |env| {
             Box::pin(refused_logins(env))
         })
-        .exclusive(&[Exclusive::Operator]),
+        .exclusive(&[Exclusive::Operator])
+        .slow("logins are refused for 30 s, and the next probe comes up to 32 s later"),
     ]
 }
 
@@ -151,8 +153,11 @@ async fn restart(env: &SecretEnv) -> Result<()> {
 /// External Secrets #4461: Ready goes off and on when a restart meets a login that is refused for a while.
 async fn refused_logins(env: &SecretEnv) -> Result<()> {
     const COUNT: usize = 20;
-    let source = env.ready_source("refusing").await?;
+    let mut source = env.source("refusing").await?;
     source.put("a", &[("v", "one")]).await?;
+    app_role(&mut source, &["refusing"]).await?;
+    crate::objects::apply(&env.client, &source.object).await?;
+    source.condition("Ready", "True", "Connected", LATER).await?;
     let mut syncs = Vec::new();
     for number in 0..COUNT {
         syncs.push(
@@ -170,9 +175,11 @@ async fn refused_logins(env: &SecretEnv) -> Result<()> {
     env.operator.kill_and_restart(LATER).await?;
     source.request(&source.object, "1").await?;
     source.condition("Reachable", "False", "LoginRefused", LATER).await?;
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
     source.gate.set(Mode::Open);
-    source.condition("Reachable", "True", "", LATER).await?;
+    source
+        .condition("Reachable", "True", "", Duration::from_mins(1))
+        .await?;
     let mut after = Vec::new();
     for object in syncs.iter().chain([&source.object]) {
         after.push(stamp(&env.client, object, "Ready").await?);
