@@ -19,7 +19,8 @@ pub(super) fn cases() -> Vec<Case<SecretEnv>> {
             "a_restart_with_three_hundred_fresh_syncs_reads_and_writes_nothing",
             |env| Box::pin(restart(env)),
         )
-        .exclusive(&[Exclusive::Operator]),
+        .exclusive(&[Exclusive::Operator])
+        .slow("it makes three hundred SecretSyncs"),
         Case::new("a_restart_while_logins_are_refused_moves_no_ready", |env| {
             Box::pin(refused_logins(env))
         })
