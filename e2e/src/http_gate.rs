@@ -26,6 +26,8 @@ pub(crate) enum Mode {
     Slow(Duration),
     /// Answers requests whose path begins so, with this status and body; passes the others on.
     Answer(&'static str, u16, String),
+    /// Answers requests whose path begins so with a body that does not end; passes the others on.
+    Endless(&'static str),
 }
 
 /// The gate. Dropping it closes it.
@@ -124,14 +126,17 @@ async fn connection(
             let mode = modes.borrow_and_update().clone();
             match mode {
                 Mode::Slow(time) => tokio::time::sleep(time).await,
-                Mode::Answer(prefix, status, body)
-                    if line.and_then(path).is_some_and(|path| path.starts_with(prefix)) =>
-                {
+                Mode::Answer(prefix, status, body) if is_below(line, prefix) => {
                     let answer = format!(
                         "HTTP/1.1 {status} Fault\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                         body.len()
                     );
-                    let _ = answers.send(answer);
+                    let _ = answers.send((answer, false));
+                    return Ok(());
+                }
+                Mode::Endless(prefix) if is_below(line, prefix) => {
+                    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
+                    let _ = answers.send((head.to_owned(), true));
                     return Ok(());
                 }
                 _ => {}
@@ -144,8 +149,14 @@ async fn connection(
             copied = copy(&mut server_read, &mut client_write) => copied.map(drop),
             _ = closed => Ok(()),
             answer = answered => {
-                let Ok(answer) = answer else { return std::future::pending().await };
+                let Ok((answer, endless)) = answer else { return std::future::pending().await };
                 client_write.write_all(answer.as_bytes()).await?;
+                if endless {
+                    // Until the client closes the connection.
+                    loop {
+                        client_write.write_all(&[b' '; 16 * 1024]).await?;
+                    }
+                }
                 client_write.shutdown().await
             }
         }
@@ -156,7 +167,8 @@ async fn connection(
     }
 }
 
-/// The path of a request line without its version.
-fn path(line: &str) -> Option<&str> {
-    line.split_once(' ').map(|(_, path)| path)
+/// Whether the path of a request line without its version begins so.
+fn is_below(line: Option<&str>, prefix: &str) -> bool {
+    line.and_then(|line| line.split_once(' '))
+        .is_some_and(|(_, path)| path.starts_with(prefix))
 }

@@ -72,9 +72,14 @@ impl Process {
         Ok((self.status("VmRSS")?, self.status("RssAnon")?))
     }
 
-    /// The most memory that was ever resident, in bytes (`VmHWM` of proc(5)).
+    /// The most memory that was ever resident, in bytes, or since [`Process::reset_peak`] (`VmHWM` of proc(5)).
     pub(crate) fn peak(&self) -> Result<u64> {
         self.status("VmHWM")
+    }
+
+    /// Sets the peak to what is resident now.
+    pub(crate) fn reset_peak(&self) -> Result<()> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.pid), "5")?)
     }
 
     /// A field of /proc/PID/status that is in kB, in bytes.

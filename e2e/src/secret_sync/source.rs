@@ -10,7 +10,6 @@ use crate::http_gate::HttpGate;
 use crate::install::NAMESPACE;
 use crate::namespaces::{LABEL, namespace};
 use crate::objects::{apply, condition, get, merge, object_condition, patch};
-
 use crate::vault_server::Api;
 use crate::wait::until;
 

@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use hearth_secret_sync::provider::http::{Options, client, send};
-use reqwest::Method;
+use hearth_secret_sync::provider::http::{Client, Options, client, send};
+use reqwest::{Method, Request};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -12,7 +12,7 @@ use super::PATIENCE;
 /// A client of a server's API.
 #[derive(Clone, Debug)]
 pub struct Api {
-    client: reqwest::Client,
+    client: Client,
     url: String,
     token: String,
 }
@@ -45,14 +45,12 @@ impl Api {
     /// Calls `/v1/<path>`: status and body, null if that is empty.
     pub async fn call(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
         let url = format!("{}/v1/{path}", self.url);
-        let mut request = self
-            .client
-            .request(Method::from_bytes(method.as_bytes())?, url)
-            .header("X-Vault-Token", &self.token);
+        let mut request = Request::new(Method::from_bytes(method.as_bytes())?, url.parse()?);
+        request.headers_mut().insert("X-Vault-Token", self.token.parse()?);
         if !body.is_null() {
-            request = request.body(body.to_string());
+            *request.body_mut() = Some(body.to_string().into());
         }
-        let answer = send(&self.client, request.build()?).await?;
+        let answer = send(&self.client, request).await?;
         let value = match answer.body.as_slice() {
             b"" => Value::Null,
             body => serde_json::from_slice(body)?,

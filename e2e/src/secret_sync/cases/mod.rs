@@ -6,6 +6,7 @@ mod killed;
 mod login;
 mod outage;
 mod ownership;
+mod process;
 mod server;
 mod values;
 
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Case<SecretEnv>> {
         login::cases(),
         key_vault::cases(),
         cluster::cases(),
+        process::cases(),
         story::cases(),
         values::last(),
     ];

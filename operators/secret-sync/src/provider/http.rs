@@ -16,6 +16,7 @@ use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Semaphore;
 
 pub use self::address::check_host;
 pub use self::transport::transport_failure;
@@ -23,6 +24,8 @@ use super::{Failure, Reason};
 
 /// How many bytes of an answer's body are read. A Secret holds no more, and no honest answer is larger.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// So much of each answer may be in memory. Of more than that one at a time is read, for each client.
+const SMALL_BODY: usize = 64 * 1024;
 
 /// How long a connection may take, with TLS.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -58,8 +61,17 @@ impl Options {
     }
 }
 
+/// A client of one provider.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    /// Held while more than [`SMALL_BODY`] of an answer is read, so that a server that answers every call with too much costs the
+    /// memory of one answer.
+    large: Arc<Semaphore>,
+}
+
 /// Builds a client. Fails with a sentence about the certificates. It makes no call.
-pub fn client(options: &Options) -> Result<reqwest::Client, String> {
+pub fn client(options: &Options) -> Result<Client, String> {
     let roots = match &options.ca {
         Some(pem) => Arc::new(roots_from(pem)?),
         None => system_roots(),
@@ -69,7 +81,7 @@ pub fn client(options: &Options) -> Result<reqwest::Client, String> {
         .map_err(|_| "TLS cannot be set up".to_owned())?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    reqwest::Client::builder()
+    let http = reqwest::Client::builder()
         .use_preconfigured_tls(tls)
         .https_only(!options.allow_http)
         .redirect(reqwest::redirect::Policy::none())
@@ -84,7 +96,11 @@ pub fn client(options: &Options) -> Result<reqwest::Client, String> {
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .build()
-        .map_err(|_| "the HTTP client cannot be built".to_owned())
+        .map_err(|_| "the HTTP client cannot be built".to_owned())?;
+    Ok(Client {
+        http,
+        large: Arc::new(Semaphore::new(1)),
+    })
 }
 
 /// The certificates of a PEM text, which must have at least one.
@@ -151,13 +167,14 @@ pub(super) fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<D
 }
 
 /// Sends a request and reads the answer. A status is no failure here. A larger body is [`Reason::TooLarge`]: reading ends and
-/// the connection is closed.
-pub async fn send(client: &reqwest::Client, request: reqwest::Request) -> Result<Answer, Failure> {
+/// the connection is closed. Large answers are read one at a time; while others wait their time goes on.
+pub async fn send(client: &Client, request: reqwest::Request) -> Result<Answer, Failure> {
     let at = host_and_port(request.url());
     if let Some(host) = request.url().host() {
         check_host(&host).map_err(|why| Failure::new(Reason::Unreachable, format!("{at}: {why}")))?;
     }
     let mut response = client
+        .http
         .execute(request)
         .await
         .map_err(|error| transport_failure(&error, &at))?;
@@ -165,10 +182,14 @@ pub async fn send(client: &reqwest::Client, request: reqwest::Request) -> Result
     if announced > MAX_BODY as u64 {
         return Err(too_large(&at));
     }
-    let mut body = Vec::new();
+    let (mut body, mut slot) = (Vec::new(), None);
     while let Some(chunk) = response.chunk().await.map_err(|error| transport_failure(&error, &at))? {
         if body.len() + chunk.len() > MAX_BODY {
             return Err(too_large(&at));
+        }
+        if body.len() + chunk.len() > SMALL_BODY && slot.is_none() {
+            // It is never closed.
+            slot = client.large.acquire().await.ok();
         }
         body.extend_from_slice(&chunk);
     }

@@ -82,7 +82,7 @@ impl Default for Times {
 /// A client and a login.
 pub struct KeyVault {
     checked: Arc<Checked>,
-    http: reqwest::Client,
+    http: http::Client,
     relogin_after: Duration,
     session: Mutex<Arc<Session>>,
 }
@@ -204,7 +204,7 @@ impl KeyVault {
 }
 
 impl Session {
-    fn new(checked: &Arc<Checked>, http: &reqwest::Client) -> Result<Self, String> {
+    fn new(checked: &Arc<Checked>, http: &http::Client) -> Result<Self, String> {
         let transport = Arc::new(Transport::new(checked.clone(), http.clone()));
         let credential = ClientSecretCredential::new(
             &checked.tenant_id,

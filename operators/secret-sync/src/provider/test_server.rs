@@ -16,6 +16,8 @@ pub(super) enum Reply {
     Endless(&'static str),
     /// These bytes, one each so often.
     Drip(Vec<u8>, Duration),
+    /// These bytes, and then nothing; the connection stays open.
+    Stalled(Vec<u8>),
     /// Nothing.
     Silence,
 }
@@ -128,6 +130,10 @@ async fn answer(
                 stream.write_all(&[byte]).await?;
                 tokio::time::sleep(pause).await;
             }
+        }
+        Reply::Stalled(bytes) => {
+            stream.write_all(&bytes).await?;
+            tokio::time::sleep(Duration::from_mins(10)).await;
         }
         Reply::Silence => tokio::time::sleep(Duration::from_mins(10)).await,
     }

@@ -5,7 +5,7 @@ use reqwest::{Method, Request};
 use super::*;
 use crate::provider::test_server::{Reply, TestServer, answer_with};
 
-fn quick() -> reqwest::Client {
+fn quick() -> Client {
     let options = Options {
         connect: Duration::from_secs(2),
         total: Duration::from_secs(2),
@@ -15,7 +15,11 @@ fn quick() -> reqwest::Client {
 }
 
 async fn get(url: &str) -> Result<Answer, Failure> {
-    send(&quick(), Request::new(Method::GET, Url::parse(url).unwrap())).await
+    get_with(&quick(), url).await
+}
+
+async fn get_with(client: &Client, url: &str) -> Result<Answer, Failure> {
+    send(client, Request::new(Method::GET, Url::parse(url).unwrap())).await
 }
 
 async fn get_from(reply: Reply) -> Result<Answer, Failure> {
@@ -79,6 +83,34 @@ async fn a_body_of_exactly_the_limit_is_read() {
         .await
         .unwrap();
     assert_eq!(answer.body.len(), MAX_BODY);
+}
+
+#[tokio::test]
+async fn large_answers_are_read_one_at_a_time_and_small_ones_do_not_wait() {
+    let answer = |announced: usize, sent: usize| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {announced}\r\n\r\n");
+        [head.into_bytes(), vec![b'x'; sent]].concat()
+    };
+    let server = TestServer::start_with(move |head| match head {
+        head if head.contains("/stalled") => Reply::Stalled(answer(MAX_BODY, 2 * SMALL_BODY)),
+        head if head.contains("/large") => Reply::Bytes(answer(2 * SMALL_BODY, 2 * SMALL_BODY)),
+        _ => Reply::Bytes(answer(SMALL_BODY, SMALL_BODY)),
+    });
+    let (client, server) = (quick(), server.await);
+    let get = |path: &str, after: u64| {
+        let (client, url, begin) = (client.clone(), format!("{}/{path}", server.url()), Instant::now());
+        async move {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            (get_with(&client, &url).await, begin.elapsed())
+        }
+    };
+    // The first one ends after 2 s.
+    let (stalled, large, small) = tokio::join!(get("stalled", 0), get("large", 800), get("small", 800));
+    assert_eq!(stalled.0.err().unwrap().reason, Reason::Unreachable);
+    assert_eq!(large.0.unwrap().body.len(), 2 * SMALL_BODY);
+    assert!(large.1 > Duration::from_millis(1900), "{:?}", large.1);
+    assert_eq!(small.0.unwrap().body.len(), SMALL_BODY);
+    assert!(small.1 < Duration::from_millis(1700), "{:?}", small.1);
 }
 
 #[tokio::test]

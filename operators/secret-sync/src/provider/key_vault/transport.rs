@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::classify;
 use super::settings::Checked;
-use crate::provider::http::{Answer, host_and_port, send};
+use crate::provider::http::{Answer, Client, host_and_port, send};
 use crate::provider::{Failure, Reason};
 
 /// Tokens live an hour, at most a day with continuous access evaluation. The SDK adds the number to the time of day and
@@ -75,7 +75,7 @@ pub(super) fn stop(error: &azure_core::Error) -> Option<&Stop> {
 /// The SDK's way out.
 pub(super) struct Transport {
     checked: Arc<Checked>,
-    client: reqwest::Client,
+    client: Client,
 }
 
 impl fmt::Debug for Transport {
@@ -94,7 +94,7 @@ impl HttpClient for Transport {
 }
 
 impl Transport {
-    pub(super) fn new(checked: Arc<Checked>, client: reqwest::Client) -> Self {
+    pub(super) fn new(checked: Arc<Checked>, client: Client) -> Self {
         Self { checked, client }
     }
 

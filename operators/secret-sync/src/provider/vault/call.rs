@@ -10,7 +10,7 @@ use crate::provider::{Failure, Reason};
 
 /// The server, and how to reach it.
 pub(super) struct Caller {
-    client: reqwest::Client,
+    client: client::Client,
     base: String,
     host: String,
     namespace: Option<String>,
