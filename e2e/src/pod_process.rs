@@ -1,5 +1,6 @@
 //! A pod's process as this machine sees it, to do to it what power, kernels and suspended laptops do.
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -80,6 +81,17 @@ impl Process {
     /// Sets the peak to what is resident now.
     pub(crate) fn reset_peak(&self) -> Result<()> {
         Ok(fs::write(format!("/proc/{}/clear_refs", self.pid), "5")?)
+    }
+
+    /// Whether a core dump of it is possible: the limit, which holds for files, or its `dumpable` attribute, which holds for
+    /// programs too, would allow one. What is below /proc/PID belongs to root unless it is dumpable (proc(5)).
+    pub(crate) fn dumps_core(&self) -> Result<bool> {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.pid))?;
+        let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size"));
+        let core = core.context("no limit of core files")?;
+        let limited = core.split_whitespace().take(2).eq(["0", "0"]);
+        let owner = fs::metadata(format!("/proc/{}/environ", self.pid))?.uid();
+        Ok(!(limited && owner == 0))
     }
 
     /// A field of /proc/PID/status that is in kB, in bytes.

@@ -29,7 +29,7 @@ pub(crate) fn all() -> Vec<Case<SecretEnv>> {
         cluster::cases(),
         process::cases(),
         story::cases(),
-        values::last(),
+        process::last(),
     ];
     all.into_iter().flatten().collect()
 }

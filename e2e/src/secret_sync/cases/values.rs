@@ -2,16 +2,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use k8s_openapi::api::events::v1::Event;
-use kube::api::ListParams;
-use kube::core::DynamicObject;
-use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::case::{Case, Exclusive};
+use crate::case::Case;
 use crate::http_gate::Mode;
 use crate::objects::{get, object_condition, patch, rejection};
-use crate::secret_sync::env::{CANARY, LATER, SOON, SecretEnv, Source, is_current};
+use crate::secret_sync::env::{LATER, SOON, SecretEnv, Source, is_current};
 use crate::wait::until;
 
 /// So long the provider does not answer at first.
@@ -34,15 +30,6 @@ pub(super) fn cases() -> Vec<Case<SecretEnv>> {
             "a_wrong_spec_is_refused_where_the_user_looks_and_costs_no_call",
             |env| Box::pin(refused(env)),
         ),
-    ]
-}
-
-pub(super) fn last() -> Vec<Case<SecretEnv>> {
-    vec![
-        Case::new("planted_values_are_in_secrets_and_nowhere_else", |env| {
-            Box::pin(canary(env))
-        })
-        .exclusive(&[Exclusive::Operator]),
     ]
 }
 
@@ -220,33 +207,5 @@ async fn refused(env: &SecretEnv) -> Result<()> {
     object_condition(&env.client, &sync, "Stalled", "True", "NotAllowed", SOON).await?;
     let reads = source.gate.count(mark, "/data/");
     ensure!(reads == 0, "{reads} reads for specs that are refused");
-    Ok(())
-}
-
-/// The canary is in every value that was planted at the server.
-async fn canary(env: &SecretEnv) -> Result<()> {
-    let (client, pod) = (&env.client, env.operator.pod().await?.name_any());
-    let mut texts = vec![
-        ("the log", env.operator.log().await?),
-        ("metrics", env.operator.page(&pod, "metrics").await?),
-    ];
-    let events = Api::<Event>::all(client.clone()).list(&ListParams::default()).await?;
-    texts.push(("events", serde_json::to_string(&events.items)?));
-    for kind in ["SecretSync", "ClusterSecretSource"] {
-        let gvk = kube::core::GroupVersionKind::gvk("secrets.hearth.home.arpa", "v1alpha1", kind);
-        let resource = kube::discovery::ApiResource::from_gvk(&gvk);
-        let objects = Api::<DynamicObject>::all_with(client.clone(), &resource)
-            .list(&ListParams::default())
-            .await?;
-        ensure!(!objects.items.is_empty(), "there is no {kind} to look at");
-        texts.push(("objects", serde_json::to_string(&objects.items)?));
-    }
-    for (what, text) in &texts {
-        ensure!(!text.contains(CANARY), "a planted value is in {what}");
-        ensure!(
-            !text.contains(&crate::secret_sync::env::base64(CANARY)[..12]),
-            "an encoded value is in {what}"
-        );
-    }
     Ok(())
 }
