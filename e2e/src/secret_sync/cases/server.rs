@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::case::Case;
 use crate::objects::{apply, object_condition};
-use crate::openbao::DiskOpenBao;
 use crate::secret_sync::env::{LATER, SOON, SecretEnv, Source};
+use crate::vault_server::DiskServer;
 
 pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     vec![
@@ -20,7 +20,7 @@ pub(super) fn cases() -> Vec<Case<SecretEnv>> {
     ]
 }
 
-async fn source(env: &SecretEnv, bao: &DiskOpenBao, name: &str) -> Result<Source> {
+async fn source(env: &SecretEnv, bao: &DiskServer, name: &str) -> Result<Source> {
     let (host, ca) = (env.environment.host, Some(bao.ca()));
     let source = Source::new(&env.client, host, bao.api()?, ca, name).await?;
     apply(&env.client, &source.object).await?;
@@ -29,7 +29,7 @@ async fn source(env: &SecretEnv, bao: &DiskOpenBao, name: &str) -> Result<Source
 }
 
 async fn sealed(env: &SecretEnv) -> Result<()> {
-    let mut bao = DiskOpenBao::start_on(env.environment.host).await?;
+    let mut bao = DiskServer::start_on(env.environment.host).await?;
     let source = source(env, &bao, "sealed").await?;
     source.put("a", &[("v", "one")]).await?;
     let sync = source.synced("app", json!({"keys": {"A": "a#v"}})).await?;
@@ -79,7 +79,7 @@ async fn heals(
 
 /// It was initialised anew, without a backup: no engine, no policy, no token.
 async fn wiped(env: &SecretEnv) -> Result<()> {
-    let mut bao = DiskOpenBao::start_on(env.environment.host).await?;
+    let mut bao = DiskServer::start_on(env.environment.host).await?;
     let mut source = source(env, &bao, "wiped").await?;
     source.put("a", &[("v", "one")]).await?;
     let sync = source.synced("app", json!({"keys": {"A": "a#v"}})).await?;
