@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::arch::Arch;
 use crate::command::run_logged;
-use crate::{storage, workspace};
+use crate::{licenses, storage, workspace};
 
 /// `hack/tools/<name>/build.json`: what `go.mod` cannot express. Every field is optional.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -26,6 +26,8 @@ struct Recipe {
     takes: Option<String>,
     /// Further names for the binary: some programs behave as the name says under which they are started.
     links: Vec<String>,
+    /// Whether the licence texts of all that is linked are collected beside it: for programs that images carry.
+    licenses: bool,
 }
 
 /// Package and version to build, read from `go.mod` and the recipe.
@@ -62,11 +64,13 @@ impl Plan {
         ]
         .map(Into::into)
         .into();
-        if !self.recipe.tags.is_empty() {
-            arguments.push(format!("-tags={}", self.recipe.tags.join(",")));
-        }
+        arguments.extend(self.tags());
         arguments.extend(["-o".to_owned(), output.display().to_string(), self.package.clone()]);
         arguments
+    }
+
+    fn tags(&self) -> Option<String> {
+        (!self.recipe.tags.is_empty()).then(|| format!("-tags={}", self.recipe.tags.join(",")))
     }
 }
 
@@ -115,17 +119,45 @@ fn build(name: &str, arch: Arch, source: &Path, home: &Path) -> Result<()> {
     let takes = plan.recipe.takes.as_deref().unwrap_or("a minute or two");
     let label = format!("{name} {}", plan.version.trim_start_matches('v'));
     eprintln!("building {label} ({takes} on two cores, once)");
-    let mut go = Command::new("go");
-    go.args(plan.arguments(&partial.join(name))).current_dir(source);
-    // Static, so that it runs in any mount namespace and needs no C compiler.
-    go.env("CGO_ENABLED", "0").env("GOARCH", arch.oci_name());
-    go.env_remove("GOFLAGS").env("GOWORK", "off");
+    let mut go = go_for(arch, source);
+    go.args(plan.arguments(&partial.join(name)));
     run_logged(&mut go, &label, &partial.join("build.log"))?;
 
+    if plan.recipe.licenses {
+        let texts = licence_texts(&plan, arch, source).with_context(|| format!("the licences of {name}"))?;
+        fs::write(partial.join(licenses::FILE), texts)?;
+    }
     for link in &plan.recipe.links {
         std::os::unix::fs::symlink(name, partial.join(link))?;
     }
     fs::rename(&partial, home).with_context(|| format!("failed to move {name} to {}", home.display()))
+}
+
+fn go_for(arch: Arch, source: &Path) -> Command {
+    let mut go = Command::new("go");
+    // Static, so that it runs in any mount namespace and needs no C compiler.
+    go.env("CGO_ENABLED", "0").env("GOARCH", arch.oci_name());
+    go.env_remove("GOFLAGS").env("GOWORK", "off");
+    go.current_dir(source);
+    go
+}
+
+/// The licence texts of what [`Plan::arguments`] links. The sources are there: it has been built.
+fn licence_texts(plan: &Plan, arch: Arch, source: &Path) -> Result<String> {
+    let mut list = go_for(arch, source);
+    list.args(["list", "-mod=readonly", "-deps", "-f", licenses::PACKAGE_LINE]);
+    list.args(plan.tags()).arg(&plan.package);
+    let mut env = go_for(arch, source);
+    let env = output(env.args(["env", "GOROOT", "GOVERSION"]))?;
+    let (root, version) = env.trim().split_once('\n').context("go env prints one line only")?;
+    licenses::collect(&output(&mut list)?, Path::new(root), version)
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} failed: {}", complaint.trim());
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 fn go_version() -> Result<Vec<u8>> {
@@ -217,12 +249,12 @@ mod tests {
     fn the_version_reaches_the_linker() {
         let recipe = Recipe {
             ldflags: "-X a.b={version}".into(),
-            tags: vec!["minimal".into()],
+            tags: vec!["minimal".into(), "static".into()],
             ..Recipe::default()
         };
         let arguments = Plan::new(HELM, recipe).unwrap().arguments(Path::new("/out/helm"));
         assert!(arguments.contains(&"-s -w -X a.b=v4.3.1".to_owned()), "{arguments:?}");
-        assert!(arguments.contains(&"-tags=minimal".to_owned()), "{arguments:?}");
+        assert!(arguments.contains(&"-tags=minimal,static".to_owned()), "{arguments:?}");
         assert_eq!(arguments.last().unwrap(), "helm.sh/helm/v4/cmd/helm");
     }
 

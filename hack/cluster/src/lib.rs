@@ -6,6 +6,7 @@
 pub mod arch;
 pub mod cli;
 pub mod go_tools;
+pub mod licenses;
 pub mod oci;
 pub mod packages;
 pub mod workspace;
