@@ -76,11 +76,11 @@ impl Plan {
 
 /// The path of a tool for this machine, built first unless the cache has this version of it.
 pub fn ensure(name: &str) -> Result<PathBuf> {
-    ensure_for(name, Arch::host()?)
+    Ok(ensure_folder(name, Arch::host()?)?.join(name))
 }
 
-/// The path of a tool for an architecture; see [`ensure`].
-pub fn ensure_for(name: &str, arch: Arch) -> Result<PathBuf> {
+/// The folder of a tool for an architecture, with the program of the tool's name; see [`ensure`].
+pub fn ensure_folder(name: &str, arch: Arch) -> Result<PathBuf> {
     let source = workspace::root().join("hack/tools").join(name);
     ensure!(
         source.join("go.mod").is_file(),
@@ -97,13 +97,13 @@ pub fn ensure_for(name: &str, arch: Arch) -> Result<PathBuf> {
         .join(format!("{name}-{}{suffix}", key(&source, &go)?));
     let binary = home.join(name);
     if binary.is_file() {
-        return Ok(binary);
+        return Ok(home);
     }
     let _held = storage::lock(&home)?;
     if !binary.is_file() {
         build(name, arch, &source, &home)?;
     }
-    Ok(binary)
+    Ok(home)
 }
 
 fn build(name: &str, arch: Arch, source: &Path, home: &Path) -> Result<()> {

@@ -3,7 +3,7 @@
 //! The same inputs give the same archive to the byte: no time of day, no user's name.
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -33,26 +33,33 @@ pub struct File {
     pub content: Vec<u8>,
 }
 
-/// A tool of `hack/tools/` that an image has beside its program.
+/// A file of a tool of `hack/tools/` that an image has beside its program.
 #[derive(Debug)]
 pub struct ToolFile {
     /// The name of the tool.
     pub tool: &'static str,
+    /// The file in the tool's folder: the tool's name for the program, [`FILE`](crate::licenses::FILE) for the licences.
+    pub file: &'static str,
     /// Its path in the image, without a leading slash.
     pub path: &'static str,
-    /// Its permissions.
+    /// Its permissions, as in `0o755`.
     pub mode: u32,
+    /// Arguments with which it ends at once and successfully, to see that it starts; none: it is no program.
+    pub check: &'static [&'static str],
 }
 
 impl ToolFile {
-    /// The tool as a file for an image of this architecture; built first if it is not in the cache.
-    pub fn read(&self, arch: Arch) -> Result<File> {
-        let binary = go_tools::ensure_for(self.tool, arch)?;
-        let content = fs::read(&binary).with_context(|| format!("failed to read {}", binary.display()))?;
+    /// Where it is on this machine, for this architecture; the tool is built first if it is not in the cache.
+    pub fn source(&self, arch: Arch) -> Result<PathBuf> {
+        Ok(go_tools::ensure_folder(self.tool, arch)?.join(self.file))
+    }
+
+    /// The file as an image has it, from its [`source`](Self::source).
+    pub fn read(&self, source: &Path) -> Result<File> {
         Ok(File {
             path: self.path.to_owned(),
             mode: self.mode,
-            content,
+            content: fs::read(source).with_context(|| format!("failed to read {}", source.display()))?,
         })
     }
 }
@@ -96,6 +103,15 @@ impl Image {
     }
 
     fn layer(&self) -> Result<Vec<u8>> {
+        // Of two files with one path, the last would win, silently.
+        let mut paths = BTreeSet::new();
+        for file in &self.files {
+            ensure!(
+                paths.insert(&file.path),
+                "the image would have two files /{}",
+                file.path
+            );
+        }
         let mut tar = tar::Builder::new(Vec::new());
         for directory in directories(&self.files) {
             append(&mut tar, &directory, 0o755, &[])?;
@@ -288,6 +304,60 @@ mod tests {
             })
             .collect();
         assert_eq!(architectures, ["amd64", "arm64"]);
+    }
+
+    /// What a row of the table of operators says, and a folder that such a tool could have.
+    const TOOL: [ToolFile; 2] = [
+        ToolFile {
+            tool: "restic",
+            file: "restic",
+            path: "usr/local/bin/restic",
+            mode: 0o755,
+            check: &["version"],
+        },
+        ToolFile {
+            tool: "restic",
+            file: "LICENSES",
+            path: "licenses/restic.txt",
+            mode: 0o644,
+            check: &[],
+        },
+    ];
+
+    fn with_tool(arch: Arch) -> Image {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("restic"), format!("program for {}", arch.oci_name())).unwrap();
+        fs::write(folder.path().join("LICENSES"), "texts").unwrap();
+        fs::write(folder.path().join("build.log"), "not for the image").unwrap();
+        let mut image = image(arch);
+        for file in &TOOL {
+            image.add(file.read(&folder.path().join(file.file)).unwrap());
+        }
+        image
+    }
+
+    #[test]
+    fn each_architecture_has_the_files_of_its_tools_and_nothing_else_of_their_folder() {
+        for arch in [Arch::Amd64, Arch::Arm64] {
+            let inside = unpack(&with_tool(arch).layer().unwrap());
+            let program = format!("program for {}", arch.oci_name()).into_bytes();
+            assert_eq!(inside["usr/local/bin/restic"], (0o755, program));
+            assert_eq!(inside["licenses/restic.txt"], (0o644, b"texts".to_vec()));
+            assert_eq!(inside["licenses/"].0, 0o755);
+            assert!(!inside.keys().any(|path| path.contains("build.log")));
+        }
+    }
+
+    #[test]
+    fn a_tool_that_would_replace_a_file_of_the_image_is_refused() {
+        let mut image = with_tool(Arch::Amd64);
+        image.add(File {
+            path: "dns-sync".into(),
+            mode: 0o755,
+            content: Vec::new(),
+        });
+        let error = image.layer().unwrap_err();
+        assert!(error.to_string().contains("/dns-sync"), "{error}");
     }
 
     #[test]

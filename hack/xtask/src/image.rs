@@ -99,7 +99,7 @@ pub(crate) fn pack(operator: &Operator, archs: &[Arch], profile: Profile) -> Res
         let binary = stripped(&build::program(operator.name, arch, profile), arch, profile)?;
         let mut image = oci::Image::new(operator.name, arch, binary)?;
         for tool in operator.tools {
-            image.add(tool.read(arch)?);
+            image.add(tool.read(&tool.source(arch)?)?);
         }
         Ok(image)
     };
@@ -130,30 +130,45 @@ fn stripped(binary: &Path, arch: Arch, profile: Profile) -> Result<Vec<u8>> {
     read(output.path())
 }
 
-/// Starts a built operator: it must print its CRDs.
+/// Starts a built operator, which must print its CRDs, and each program that its image has beside it.
 fn check(operator: &Operator, arch: Arch, profile: Profile) -> Result<()> {
-    let binary = build::program(operator.name, arch, profile);
+    let (name, arch_name) = (operator.name, arch.oci_name());
+    let text = start(&build::program(name, arch, profile), arch, &["crds"])?;
+    ensure!(
+        text.contains("CustomResourceDefinition"),
+        "{name} for {arch_name} does not print its CRDs"
+    );
+    eprintln!("{name} for {arch_name} starts and prints its CRDs");
+    for tool in operator.tools.iter().filter(|tool| !tool.check.is_empty()) {
+        let text = start(&tool.source(arch)?, arch, tool.check)?;
+        let line = text.lines().next().unwrap_or_default();
+        eprintln!("{} for {arch_name} starts: {line}", tool.tool);
+    }
+    Ok(())
+}
+
+/// Runs a program of an architecture, which must succeed, and returns its output.
+fn start(program: &Path, arch: Arch, arguments: &[&str]) -> Result<String> {
     let mut command = if arch.is_host() {
-        Command::new(&binary)
+        Command::new(program)
     } else {
         packages::debian(&["qemu-user"])?;
         let mut emulator = Command::new(arch.emulator());
-        emulator.arg(&binary);
+        emulator.arg(program);
         emulator
     };
     let output = command
-        .arg("crds")
+        .args(arguments)
         .output()
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    let text = String::from_utf8_lossy(&output.stdout);
     ensure!(
-        output.status.success() && text.contains("CustomResourceDefinition"),
-        "{} for {} does not print its CRDs ({}): {}",
-        operator.name,
+        output.status.success(),
+        "{} {} for {} fails ({}): {}",
+        program.display(),
+        arguments.join(" "),
         arch.oci_name(),
         output.status,
         String::from_utf8_lossy(&output.stderr).trim()
     );
-    eprintln!("{} for {} starts and prints its CRDs", operator.name, arch.oci_name());
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -13,7 +13,7 @@ pub(crate) struct Operator {
     pub(crate) package: &'static str,
     /// The API group of its CRDs: its chart installs those files of crds/ that end with it.
     pub(crate) crd_group: &'static str,
-    /// Tools that its image has beside its binary.
+    /// Programs and other files of tools that its image has beside its binary.
     pub(crate) tools: &'static [ToolFile],
     /// Its end-to-end tests.
     pub(crate) parts: &'static [Part],
