@@ -19,6 +19,7 @@ mod local_operator;
 mod namespaces;
 mod node_class;
 mod objects;
+mod openssl;
 pub mod operator;
 pub mod operators;
 mod pod_process;

@@ -95,7 +95,7 @@ async fn of_vault(control: &Control, request: &Request<Bytes>, vault: &str, rest
             let wanted: Certificate = body(request)?;
             let pem = match (wanted.pem, wanted.common_name) {
                 (Some(pem), None) => pem,
-                (None, Some(name)) => super::openssl::make_chain(&name).await.map_err(failed)?,
+                (None, Some(name)) => super::bundles::make_chain(&name).await.map_err(failed)?,
                 _ => return Err((400, "either commonName or pem".to_owned())),
             };
             let put = control.put_certificate(vault, name, &pem, &wanted.content_type);

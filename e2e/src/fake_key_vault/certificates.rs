@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Outcome};
+use super::bundles;
 use super::input;
 use super::listing::{find, list, listed, versions};
 use super::log::Kind;
-use super::openssl;
 use super::route::Route;
 use super::store::{Bundle, Entry, PEM, PKCS12, Settable, Vault, Version, now};
 
@@ -77,8 +77,8 @@ pub(super) async fn prepare(request: &Request<Bytes>) -> Result<Version, Answer>
         .ok()
         .filter(|text| text.contains("-----BEGIN "));
     let bundle = match (pem, asked) {
-        (Some(pem), Some(PEM)) => openssl::bundle_of_pem(pem, body.preserve_order).await,
-        (None, None | Some(PKCS12)) => openssl::bundle_of_pfx(&bytes, body.pwd.as_deref().unwrap_or_default()).await,
+        (Some(pem), Some(PEM)) => bundles::bundle_of_pem(pem, body.preserve_order).await,
+        (None, None | Some(PKCS12)) => bundles::bundle_of_pfx(&bytes, body.pwd.as_deref().unwrap_or_default()).await,
         (Some(_), _) => {
             return Err(invalid(
                 "The specified PKCS#12 X.509 certificate content can not be read. Please check if certificate is in valid \

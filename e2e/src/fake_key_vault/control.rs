@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, anyhow};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
+use super::bundles;
 use super::certificates;
 use super::entra::{Application, Entra};
 use super::fault::{Fault, Rule};
 use super::log::{Call, Kind, Mark};
-use super::openssl;
 use super::store::{Plain, Settable, Vault, Version};
 
 /// Everything that changes while the fake runs.
@@ -182,7 +182,7 @@ impl Control {
 
     /// Somebody imports a certificate: key and certificates as PEM, kept in this order. Its secret has the content type.
     pub async fn put_certificate(&self, vault: &str, name: &str, pem: &str, content_type: &str) -> Result<String> {
-        let bundle = openssl::bundle_of_pem(pem, true).await?;
+        let bundle = bundles::bundle_of_pem(pem, true).await?;
         self.add(vault, name, certificates::version_of(bundle, content_type))
     }
 

@@ -17,6 +17,7 @@
 
 mod admin;
 mod answer;
+mod bundles;
 mod certificates;
 mod control;
 mod entra;
@@ -24,17 +25,16 @@ mod fault;
 mod input;
 mod listing;
 mod log;
-mod openssl;
 mod route;
 mod secrets;
 mod server;
 mod store;
 mod tls;
 
+pub use bundles::make_chain;
 pub use control::{Control, FaultId};
 pub use entra::Application;
 pub use fault::{Fault, Rule};
 pub use log::{Call, Kind, Mark};
-pub use openssl::make_chain;
 pub use server::{FakeKeyVault, FakeKeyVaultHandle, Options};
 pub use store::{PKCS12, Plain};

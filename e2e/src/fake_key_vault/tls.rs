@@ -1,6 +1,5 @@
 //! The certificate of the listener, made at the start by an authority of its own.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -8,7 +7,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::openssl::{authority, certificate};
+use crate::openssl::server_certificate;
 
 /// What clients must trust, and how the listener speaks TLS.
 pub(super) struct Identity {
@@ -20,21 +19,7 @@ pub(super) struct Identity {
 pub(super) async fn identity(hosts: &[String]) -> Result<Identity> {
     let directory = tempfile::tempdir()?;
     let path = directory.path();
-    authority(path, "ca", "/CN=Hearth fake Key Vault").await?;
-    let names: Vec<String> = hosts
-        .iter()
-        .map(|host| match host.parse::<IpAddr>() {
-            Ok(address) => format!("IP:{address}"),
-            Err(_) => format!("DNS:{host}"),
-        })
-        .collect();
-    let names = format!("subjectAltName={}", names.join(","));
-    let extensions = [
-        "basicConstraints=critical,CA:FALSE",
-        "extendedKeyUsage=serverAuth",
-        &names,
-    ];
-    certificate(path, "server", "/CN=fake-key-vault", Some("ca"), &extensions).await?;
+    server_certificate(path, "fake Key Vault", hosts).await?;
     let chain = vec![CertificateDer::from_pem_file(path.join("server.crt")).context("the listener's certificate")?];
     let key = PrivateKeyDer::from_pem_file(path.join("server.key")).context("the listener's key")?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
