@@ -27,5 +27,6 @@ pub mod runner;
 mod screen;
 mod secret_sync;
 mod server;
+mod server_home;
 pub mod vault_server;
 mod wait;

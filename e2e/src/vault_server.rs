@@ -6,23 +6,20 @@ mod api;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 pub use self::api::Api;
 use crate::server::Server;
+use crate::server_home::ServerHome;
 
 /// The token of dev servers that may do everything.
 const ROOT: &str = "root";
-/// `nobody` on every Linux.
-const NOBODY: u32 = 65534;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -47,10 +44,8 @@ impl Product {
     }
 
     /// The product whose program the environment names. Both would leave open which one the tests have shown to work.
-    fn of_environment() -> Result<(Self, PathBuf)> {
-        let named =
-            Self::ALL.map(|product| std::env::var_os(product.variable()).map(|program| (product, program.into())));
-        match named {
+    fn of_environment() -> Result<Self> {
+        match Self::ALL.map(|product| std::env::var_os(product.variable()).map(|_| product)) {
             [Some(one), None] | [None, Some(one)] => Ok(one),
             [Some(_), Some(_)] => bail!("HEARTH_OPENBAO and HEARTH_VAULT are both set: set one of them"),
             [None, None] => bail!(
@@ -60,61 +55,29 @@ impl Product {
     }
 }
 
-/// A folder of a server, with the program, which it may read where our cache is closed to others.
+/// The folder of a server, and whose it is.
 #[derive(Debug)]
 struct Home {
-    folder: TempDir,
+    folder: ServerHome,
     product: Product,
 }
 
 impl Home {
     fn new() -> Result<Self> {
-        let (product, program) = Product::of_environment()?;
-        let folder = tempfile::Builder::new().prefix("hearth-vault-").tempdir()?;
-        let home = Self { folder, product };
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755))?;
-        let own = home.program();
-        if fs::hard_link(&program, &own).is_err() {
-            fs::copy(&program, &own).with_context(|| format!("cannot copy {}", program.display()))?;
-        }
-        home.data("data")?;
-        Ok(home)
+        let product = Product::of_environment()?;
+        let folder = ServerHome::new(product.variable(), "the program of the server")?;
+        Ok(Self { folder, product })
     }
 
     fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn program(&self) -> PathBuf {
-        self.path().join("server")
-    }
-
-    /// A folder that belongs to the server.
-    fn data(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.path().join(name);
-        fs::create_dir(&folder)?;
-        if is_root() {
-            chown(&folder, Some(NOBODY), Some(NOBODY))?;
-        }
-        Ok(folder)
-    }
-
     fn command(&self) -> Command {
-        let mut command = Command::new(self.program());
-        command
-            .arg("server")
-            .env_clear()
-            .env("HOME", self.path().join("data"))
-            .current_dir(self.path().join("data"));
-        if is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
+        let mut command = self.folder.command();
+        command.arg("server");
         command
     }
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 /// A certificate with its key and the authority's certificate, each as PEM.
@@ -145,7 +108,7 @@ impl DevServer {
     /// As [`DevServer::start`], on another address of this machine, which pods reach.
     pub async fn start_on(address: IpAddr) -> Result<Self> {
         let home = Home::new()?;
-        let server = Server::start_on(&home.program(), (address, 0).into(), |address| {
+        let server = Server::start_on(home.folder.program(), (address, 0).into(), |address| {
             let mut command = home.command();
             command.args(["-dev", "-dev-no-store-token"]);
             command.arg(format!("-dev-root-token-id={ROOT}"));
@@ -224,7 +187,7 @@ impl DiskServer {
     /// As [`DiskServer::start`], on another address of this machine, which pods reach.
     pub async fn start_on(address: IpAddr) -> Result<Self> {
         let home = Home::new()?;
-        let ca = certificates(home.path(), address).await?;
+        let ca = certificates(&home.folder, address).await?;
         let mut this = Self {
             home,
             server: None,
@@ -234,7 +197,7 @@ impl DiskServer {
             unseal_key: String::new(),
             token: String::new(),
         };
-        this.home.data("raft")?;
+        this.home.folder.data("raft")?;
         this.begin().await?;
         this.initialize().await?;
         Ok(this)
@@ -282,7 +245,7 @@ impl DiskServer {
     pub async fn wipe(&mut self) -> Result<()> {
         self.stop().await?;
         fs::remove_dir_all(self.home.path().join("raft"))?;
-        self.home.data("raft")?;
+        self.home.folder.data("raft")?;
         self.begin().await?;
         self.initialize().await
     }
@@ -299,7 +262,7 @@ impl DiskServer {
     async fn begin(&mut self) -> Result<()> {
         let home = &self.home;
         let (file, cluster_port) = (home.path().join("config.json"), self.cluster_port);
-        let server = Server::start_on(&home.program(), self.address, |address| {
+        let server = Server::start_on(home.folder.program(), self.address, |address| {
             let mut config = json!({
                 "storage": { "raft": { "path": home.path().join("raft"), "node_id": "one" } },
                 "listener": [{ "tcp": {
@@ -333,14 +296,10 @@ fn free_port() -> Result<u16> {
 }
 
 /// Writes `tls.crt` and `tls.key` for an address; returns the authority's certificate.
-async fn certificates(folder: &Path, address: IpAddr) -> Result<Vec<u8>> {
+async fn certificates(home: &ServerHome, address: IpAddr) -> Result<Vec<u8>> {
     let issued = DevServer::start().await?.issue_certificate(address).await?;
-    fs::write(folder.join("tls.crt"), issued.certificate)?;
-    let key = folder.join("tls.key");
-    fs::write(&key, issued.key)?;
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
-    if is_root() {
-        chown(&key, Some(NOBODY), Some(NOBODY))?;
-    }
+    fs::write(home.path().join("tls.crt"), issued.certificate)?;
+    fs::write(home.path().join("tls.key"), issued.key)?;
+    home.make_private("tls.key")?;
     Ok(issued.ca.into_bytes())
 }
