@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use http::Uri;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Seconds on a busy machine with cold caches.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -89,6 +90,16 @@ impl Server {
     /// Kills it and waits for its end.
     pub(crate) async fn stop(mut self) -> Result<()> {
         Ok(self.child.kill().await?)
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has; an error if it takes too long, and then it is killed.
+    pub(crate) async fn terminate(mut self) -> Result<()> {
+        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+            kill_process(pid, Signal::TERM)?;
+        }
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        ended.with_context(|| format!("it does not end within {PATIENCE:?} of SIGTERM"))??;
+        Ok(())
     }
 
     /// The end of what it wrote.
