@@ -69,6 +69,8 @@ impl Target {
             ("HEARTH_HELM", go_tools::ensure("helm")?.into()),
             ("HEARTH_MOTO", packages::moto_server()?.into()),
             ("HEARTH_OPENBAO", packages::openbao()?.into()),
+            ("HEARTH_RESTIC", go_tools::ensure("restic")?.into()),
+            ("HEARTH_VERSITYGW", go_tools::ensure("versitygw")?.into()),
             ("HEARTH_IMAGE", oci::name(operator.name).into()),
             ("HEARTH_IMAGE_ARCHIVE", archive.into()),
             (

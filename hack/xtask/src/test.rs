@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use hearth_cluster::arch::Arch;
-use hearth_cluster::{packages, workspace};
+use hearth_cluster::{go_tools, packages, workspace};
 use tempfile::NamedTempFile;
 
 use self::beside::Job;
@@ -59,13 +59,16 @@ fn all(steps: &mut Steps, args: &Args) -> Result<()> {
     steps.step("unit tests", || {
         let (moto, openbao) = (packages::moto_server()?, packages::openbao()?);
         let azure_python = packages::azure_python()?;
+        let (restic, versitygw) = (go_tools::ensure("restic")?, go_tools::ensure("versitygw")?);
         build::run(
             build::cargo("test", &[host])?
                 .args(["--quiet", "--workspace"])
                 .env("HEARTH_MOTO", moto)
                 .env("HEARTH_OPENBAO", openbao)
                 .env_remove("HEARTH_VAULT")
-                .env("HEARTH_AZURE_PYTHON", azure_python),
+                .env("HEARTH_AZURE_PYTHON", azure_python)
+                .env("HEARTH_RESTIC", restic)
+                .env("HEARTH_VERSITYGW", versitygw),
         )
     })?;
     steps.step("dependencies", dependencies::check)?;
