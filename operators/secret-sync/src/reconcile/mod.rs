@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use self::orphans::{Deletions, sweep};
-use crate::crd::{ClusterSecretSource, SecretSync};
+use crate::crd::{ClusterSecretSource, SecretSync, SecretSyncStatus};
 use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::source::settings::Installed;
@@ -74,6 +74,26 @@ pub struct Memory {
     pub not_before: Option<(Option<i64>, Timestamp)>,
     /// The last value of the annotation that requests a read, and when it was noticed.
     pub requested: Option<(String, Instant)>,
+    /// The status that was written last, and the version of the object that it was written to: the watch tells of the write a
+    /// moment later, and of the Secret perhaps before that.
+    pub reported: Option<(Option<String>, SecretSyncStatus)>,
+}
+
+impl Memory {
+    /// The object with the status that was written to this very version of it: with the older one, the same would be read and
+    /// written again. Any other version has been seen after that write, so what was written is forgotten.
+    fn with_written_status(&mut self, sync: Arc<SecretSync>) -> Arc<SecretSync> {
+        match &self.reported {
+            Some((version, status)) if *version == sync.resource_version() => Arc::new(SecretSync {
+                status: Some(status.clone()),
+                ..SecretSync::clone(&sync)
+            }),
+            _ => {
+                self.reported = None;
+                sync
+            }
+        }
+    }
 }
 
 impl Context {
@@ -84,6 +104,14 @@ impl Context {
             return Some(0);
         }
         namespaces.iter().position(|name| name == namespace)
+    }
+
+    /// A SecretSync with the status that was written to it last, if the watch has not told of that yet.
+    pub fn with_written_status(&self, key: &Key, sync: Arc<SecretSync>) -> Arc<SecretSync> {
+        match self.memory.lock().get_mut(key) {
+            Some(memory) => memory.with_written_status(sync),
+            None => sync,
+        }
     }
 
     /// Asks for a reconcile of all SecretSyncs.
@@ -150,5 +178,37 @@ impl Context {
         self.credentials.retain(&ObjectRef::from_obj(source), &[]);
         self.metrics.forget_source(&name);
         self.call_syncs_of(&name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sync(version: &str) -> Arc<SecretSync> {
+        Arc::new(
+            serde_json::from_value(json!({
+                "apiVersion": "secrets.hearth.home.arpa/v1alpha1", "kind": "SecretSync",
+                "metadata": {"name": "app", "resourceVersion": version}, "spec": {"source": "vault"},
+            }))
+            .unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_status_that_was_written_counts_until_the_watch_has_told_of_it() {
+        let written = SecretSyncStatus {
+            observed_generation: 7,
+            ..SecretSyncStatus::default()
+        };
+        let mut memory = Memory {
+            reported: Some((Some("1".to_owned()), written.clone())),
+            ..Memory::default()
+        };
+        assert_eq!(memory.with_written_status(sync("1")).status, Some(written));
+        assert_eq!(memory.with_written_status(sync("2")).status, None);
+        assert_eq!(memory.with_written_status(sync("1")).status, None, "it is forgotten");
     }
 }

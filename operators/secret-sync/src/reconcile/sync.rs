@@ -61,6 +61,7 @@ pub async fn reconcile(sync: Arc<SecretSync>, ctx: Arc<Context>) -> Result<Actio
         return Ok(Action::await_change());
     }
     let key = (sync.namespace().unwrap_or_default(), sync.name_any());
+    let sync = ctx.with_written_status(&key, sync);
     let status = sync.status.clone().unwrap_or_default();
     let mut pass = Pass {
         sync: &sync,
@@ -126,6 +127,10 @@ pub async fn reconcile(sync: Arc<SecretSync>, ctx: Arc<Context>) -> Result<Actio
     patch_status(&api, MANAGER, &*sync, &report.status)
         .await
         .map_err(RequestError::when("failed to write the status"))?;
+    if report.status != status {
+        let written = (sync.resource_version(), report.status);
+        ctx.memory.lock().entry(key).or_default().reported = Some(written);
+    }
     Ok(action)
 }
 
