@@ -8,7 +8,7 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4;
-use hearth_secret_sync::provider::http::{Options, client, send};
+use hearth_secret_sync::provider::http::{Client, Options, client, send};
 
 /// The region of servers that have none.
 pub const REGION: &str = "us-east-1";
@@ -25,7 +25,7 @@ pub struct AccessKey {
 /// A client of a server, with an access key.
 #[derive(Clone, Debug)]
 pub struct S3 {
-    client: reqwest::Client,
+    client: Client,
     url: String,
     key: AccessKey,
 }

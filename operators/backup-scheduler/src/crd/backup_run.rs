@@ -1,0 +1,229 @@
+//! `BackupRun`: one backup of the claims of a namespace.
+use k8s_openapi::api::core::v1::SecurityContext;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One backup.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "backup.hearth.home.arpa",
+    version = "v1alpha1",
+    kind = "BackupRun",
+    plural = "backupruns",
+    singular = "backuprun",
+    shortname = "hbr",
+    namespaced,
+    category = "hearth",
+    status = "BackupRunStatus",
+    doc = "One backup of the volumes of this namespace. It runs once. Delete it to cancel it.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Good", type_ = "integer", json_path = ".status.good"),
+    printcolumn(name = "Volumes", type_ = "integer", json_path = ".status.total"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self.repository == oldSelf.repository", "a run runs once; create another BackupRun"))]
+pub struct BackupRunSpec {
+    /// The BackupRepository.
+    #[schemars(length(min = 1, max = 253))]
+    pub repository: String,
+    /// Which volumes, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Volumes>,
+    /// A volume with files that cannot be read counts as `Partial`, and its snapshot is kept. Default: it fails, and the snapshot
+    /// is removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_partial: bool,
+    /// How movers run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mover: Option<Mover>,
+    /// Do not begin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+/// Which volumes.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Volumes {
+    /// `OptOut` (the default): all claims but those with the annotation `backup.hearth.home.arpa/backup: "false"` (or K8up's
+    /// `k8up.io/backup`). `OptIn`: only those with `"true"`. `All`: the annotation says nothing.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Only claims with these labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+    /// Only these claims, by name or glob.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 253)))]
+    pub claims: Vec<String>,
+    /// Files to leave out, as patterns of restic's `--exclude`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 1024)))]
+    pub exclude: Vec<String>,
+}
+
+/// How claims are chosen.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// All, whatever their annotation says.
+    All,
+    /// Those that say so.
+    OptIn,
+    /// All that do not say otherwise.
+    #[default]
+    OptOut,
+}
+
+/// How movers run.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Mover {
+    /// The security context of the mover's container. Default: that of the pods that use the volume, without privileges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<SecurityContext>,
+}
+
+/// What came of a run.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupRunStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// `Ready` when all is good; `Reconciling` while it runs; `Stalled` when it has ended otherwise.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// The last value of the annotation that requests a reconcile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<String>,
+    /// How many volumes are good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<i64>,
+    /// How many volumes were to be backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// The volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Item>,
+}
+
+/// Where one volume of a run is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum State {
+    /// Not begun.
+    #[default]
+    Pending,
+    /// Its node is off: it begins when the node is back.
+    Deferred,
+    /// A mover is at work, or is to start.
+    Running,
+    /// It is good.
+    Completed,
+    /// Something is missing.
+    Partial,
+    /// Nothing that counts.
+    Failed,
+    /// It cannot be backed up, for a reason that is not a failure.
+    Skipped,
+}
+
+impl State {
+    /// Whether nothing will happen any more.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Deferred | Self::Running)
+    }
+}
+
+/// One volume of a run.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// The claim.
+    pub claim: String,
+    /// Where it is.
+    pub state: State,
+    /// Why, as one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What is wrong, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How often a mover was started.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: i64,
+    /// The snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Snapshots of this run that do not count, and that nobody could remove.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_good: Vec<String>,
+    /// Files in the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<i64>,
+    /// Bytes in the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// Bytes that were added to the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_bytes: Option<i64>,
+    /// In a restore: what the claim asked for when it was backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_spec: Option<ClaimSpec>,
+    /// Paths with problems, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<PathProblem>,
+    /// When its first mover was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<String>,
+}
+
+/// What a claim asks for.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimSpec {
+    /// The size: `10Gi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    /// The storage class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+    /// The access modes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access_modes: Vec<String>,
+}
+
+/// What is wrong with one path.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PathProblem {
+    /// The path in the volume.
+    pub path: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}

@@ -1,0 +1,173 @@
+//! `BackupRepository`: a place in a bucket that backups go to, and who may use it.
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A place that backups go to.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "backup.hearth.home.arpa",
+    version = "v1alpha1",
+    kind = "BackupRepository",
+    plural = "backuprepositories",
+    singular = "backuprepository",
+    shortname = "hbrepo",
+    category = "hearth",
+    status = "BackupRepositoryStatus",
+    doc = "A place in an S3 bucket that backups go to: one restic repository for each namespace, each with its own password.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Escrowed",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"KeyEscrowed\")].status"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("has(self.s3.prefix) == has(oldSelf.s3.prefix) && self.s3.bucket == oldSelf.s3.bucket && (!has(self.s3.prefix) || self.s3.prefix == oldSelf.s3.prefix)", "s3.bucket and s3.prefix cannot be changed: what is there would be left behind; create another BackupRepository")
+)]
+pub struct BackupRepositorySpec {
+    /// The bucket.
+    pub s3: S3,
+    /// The Secret, in the operator's namespace, with the passphrase in its key `passphrase`. Each namespace's repository has a
+    /// password of its own, which is made of it: HMAC-SHA256 of `hearth/v1/<namespace>` with the passphrase as key, in hex.
+    pub passphrase_secret_ref: SecretRef,
+    /// Whether repositories are created where nothing is yet.
+    pub initialize: Initialize,
+    /// Namespaces that may use it, by name or glob. The operator's namespace always may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
+    pub namespaces: Vec<String>,
+    /// The credentials cannot delete: nothing is forgotten or pruned from here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub append_only: bool,
+    /// Limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// Stop: no run begins. What runs goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+/// A bucket, or a part of one.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct S3 {
+    /// The endpoint, e.g. `https://s3.example.com`.
+    #[schemars(regex(pattern = r"^https?://[^\s/?#@]+/?$"), length(max = 512))]
+    pub endpoint: String,
+    /// The bucket.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
+    pub bucket: String,
+    /// The part of the bucket, without a slash at its begin or end. Default: `hearth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"), length(max = 256))]
+    pub prefix: Option<String>,
+    /// The region that requests are signed for. Default: `us-east-1`, which most servers other than AWS take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z0-9-]+$"), length(max = 64))]
+    pub region: Option<String>,
+    /// Whether the bucket is in the path (`true`, the default) or in the host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force_path_style: Option<bool>,
+    /// The Secret, in the operator's namespace, whose key `ca.crt` has the certificates to trust, instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<SecretRef>,
+    /// The Secret, in the operator's namespace, with `access-key-id`, `secret-access-key` and, for temporary keys,
+    /// `session-token`; or with the names that the AWS tools use, like `AWS_ACCESS_KEY_ID`.
+    pub secret_ref: SecretRef,
+    /// The same for movers that back up: a key without the right to delete. Default: `secretRef`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mover_secret_ref: Option<SecretRef>,
+}
+
+/// A Secret by name.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// Whether repositories are created.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initialize {
+    /// Never: the place and its repositories must be there.
+    Never,
+    /// Where nothing is, and where none was before.
+    WhenEmpty,
+}
+
+/// Limits of movers.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Upload of each mover, in KiB/s. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub upload: Option<i64>,
+    /// The largest first upload of a volume, in bytes. Default: 50 GiB. A larger one waits for consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub first_upload: Option<i64>,
+}
+
+/// What is known of a repository.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupRepositoryStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// `Ready`, `Reconciling`, `Stalled`, and `KeyEscrowed`: whether a person has stored the passphrase outside the cluster.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// The last value of the annotation that requests a reconcile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// What the bucket and its credentials can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
+    /// The id of the owner mark in the bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// The fingerprint of the passphrase. It does not reveal it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_fingerprint: Option<String>,
+    /// The namespaces whose repository is there, with the time when that was seen first. One that is here is never created
+    /// again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespaces: BTreeMap<String, String>,
+    /// Specs of RestoreRuns that ran, by their hash: which run, and when. The same spec does not run again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub restores: BTreeMap<String, String>,
+}
+
+/// What a bucket and its credentials can do.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Capabilities {
+    /// A PUT with `If-None-Match: *` fails where an object is.
+    #[serde(default)]
+    pub conditional_writes: bool,
+    /// Objects can be deleted.
+    #[serde(default)]
+    pub delete: bool,
+    /// Parts of objects can be read.
+    #[serde(default)]
+    pub range: bool,
+}

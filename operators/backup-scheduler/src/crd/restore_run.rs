@@ -1,0 +1,154 @@
+//! `RestoreRun`: one restore into the claims of a namespace.
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::backup_run::{Item, Mover};
+
+/// One restore.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "backup.hearth.home.arpa",
+    version = "v1alpha1",
+    kind = "RestoreRun",
+    plural = "restoreruns",
+    singular = "restorerun",
+    shortname = "hrr",
+    namespaced,
+    category = "hearth",
+    status = "RestoreRunStatus",
+    doc = "One restore of volumes of this namespace from its own backups. The same spec runs once, also if it is deleted and applied again; a new value of `again` runs it once more.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Restored", type_ = "integer", json_path = ".status.good"),
+    printcolumn(name = "Volumes", type_ = "integer", json_path = ".status.total"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreRunSpec {
+    /// What is restored.
+    pub from: From,
+    /// Which volumes. Default: all that the backup has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<Select>,
+    /// Storage classes of claims that are created, by the class in the backup.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub storage_class_mapping: BTreeMap<String, String>,
+    /// How volumes are written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<RestoreVolumes>,
+    /// How movers run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mover: Option<Mover>,
+    /// Any new value runs the same spec once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub again: Option<String>,
+    /// Do not begin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+/// What is restored: the newest good snapshot of each volume, unless a run, a snapshot or a time is named.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("[has(self.run), has(self.snapshot), has(self.before)].filter(x, x).size() <= 1", "at most one must be set: run, snapshot or before"))]
+pub struct From {
+    /// The BackupRepository.
+    #[schemars(length(min = 1, max = 253))]
+    pub repository: String,
+    /// The name of the BackupRun, which need not exist any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub run: Option<String>,
+    /// The id of a snapshot, at least 8 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9a-f]{8,64}$"))]
+    pub snapshot: Option<String>,
+    /// The newest that is older than this time, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub before: Option<String>,
+}
+
+/// Which volumes.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Select {
+    /// Claims by name or glob.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 253)))]
+    pub claims: Vec<String>,
+}
+
+/// How volumes are written.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreVolumes {
+    /// What happens to a claim that is there and has files. One that a pod uses is never written.
+    #[serde(default)]
+    pub existing: ExistingVolume,
+    /// Restore device nodes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub devices: bool,
+    /// Keep setuid and setgid bits of files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub setuid: bool,
+}
+
+/// What happens to a claim that has files.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ExistingVolume {
+    /// Nothing is written.
+    #[default]
+    Fail,
+    /// Files of the backup replace files of the same name; others stay.
+    Overwrite,
+}
+
+/// What came of a restore.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreRunStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// `Ready` when all is restored; `Reconciling` while it runs; `Stalled` when it has ended otherwise.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// The last value of the annotation that requests a reconcile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The hash of the spec that ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec_hash: Option<String>,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<String>,
+    /// Whether the list of snapshots is complete in `volumes`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
+    /// How many volumes are restored completely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<i64>,
+    /// How many volumes were to be restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// The volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Item>,
+}

@@ -1,0 +1,213 @@
+//! restic as a child process: the only module that knows it.
+use std::io;
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::task::Reason;
+use command::{Call, Settings};
+use messages::{Message, Node, RawSize, Snapshot};
+use outcome::{Collected, Exit, Failure};
+use process::{Ended, OnLine};
+
+pub mod command;
+pub mod lines;
+pub mod messages;
+pub mod outcome;
+pub mod process;
+
+/// The longest answer that is kept as text, in bytes: a configuration.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// restic and one repository.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// The program.
+    pub program: PathBuf,
+    /// The repository.
+    pub settings: Settings,
+    /// Ends a call that runs, and lets no other one begin.
+    pub stop: CancellationToken,
+}
+
+/// What came of a call that did not fail.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// Exit code 3: some files of a backup could not be read.
+    pub incomplete: bool,
+    /// What restic wrote.
+    pub collected: Collected,
+}
+
+/// A call that failed, with what restic wrote before.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// What restic wrote.
+    pub collected: Box<Collected>,
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        failed.failure
+    }
+}
+
+impl Engine {
+    /// Runs a call. If a lock is in its way, stale locks are removed by restic's own rule, and it is run once more.
+    pub async fn run(&self, call: &Call, on_line: &mut OnLine<'_>) -> Result<Done, Failed> {
+        let first = self.run_once(call, on_line).await;
+        match first {
+            Err(failed) if failed.failure.reason == Reason::Locked => {
+                warn!("{}", failed.failure.message);
+                // A key without the right to delete cannot remove a lock; the second try says who holds it.
+                let _ = self.run_once(&Call::Unlock, &mut |_, _| ()).await;
+                self.run_once(call, on_line).await
+            }
+            result => result,
+        }
+    }
+
+    async fn run_once(&self, call: &Call, on_line: &mut OnLine<'_>) -> Result<Done, Failed> {
+        let arguments = command::arguments(&self.settings, call);
+        let environment = command::environment(&self.settings);
+        let ended = process::run(&self.program, &arguments, &environment, &self.stop, on_line).await;
+        let Ended {
+            exit,
+            collected,
+            stopped,
+        } = ended.map_err(|error| self.not_run(&error))?;
+        info!(command = call.name(), ?exit, "restic ended");
+        let failure = match (exit, outcome::failure(exit, &collected)) {
+            // It was done before it saw the signal.
+            (Exit::Code(0), _) => None,
+            (_, failure) => stopped.or(failure),
+        };
+        match failure {
+            None => Ok(Done {
+                incomplete: exit == Exit::Code(3),
+                collected,
+            }),
+            Some(failure) => Err(Failed {
+                failure,
+                collected: Box::new(collected),
+            }),
+        }
+    }
+
+    fn not_run(&self, error: &io::Error) -> Failed {
+        let text = format!("{} cannot be run: {error}", self.program.display());
+        Failed {
+            failure: Failure::new(Reason::Internal, &text),
+            collected: Box::default(),
+        }
+    }
+
+    /// The id of the repository.
+    pub async fn repository_id(&self) -> Result<String, Failure> {
+        let mut text = String::new();
+        let mut keep = |line: &str, _: Option<&Message>| {
+            if text.len() + line.len() < LONGEST_ANSWER && !line.starts_with("{\"message_type\"") {
+                text.push_str(line);
+            }
+        };
+        self.run(&Call::Config, &mut keep).await?;
+        let repository = messages::repository(&text);
+        Ok(repository.ok_or_else(|| unexpected("configuration"))?.id)
+    }
+
+    /// Initializes the repository.
+    pub async fn initialize(&self) -> Result<(), Failure> {
+        self.run(&Call::Init, &mut |_, _| ()).await?;
+        Ok(())
+    }
+
+    /// The snapshot with this id, read from the repository.
+    pub async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Failure> {
+        let found = self.snapshots(&Call::Snapshot(id.to_owned())).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The snapshots with a tag, of one host and path, the oldest first.
+    pub async fn tagged(&self, tag: String, host: String, path: String) -> Result<Vec<Snapshot>, Failure> {
+        let mut found = self.snapshots(&Call::Snapshots { tag, host, path }).await?;
+        found.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        Ok(found)
+    }
+
+    /// All snapshots of a host.
+    pub async fn all_snapshots(&self, host: &str) -> Result<Vec<Snapshot>, Failure> {
+        self.snapshots(&Call::AllSnapshots(host.to_owned())).await
+    }
+
+    async fn snapshots(&self, call: &Call) -> Result<Vec<Snapshot>, Failure> {
+        let mut found = None;
+        let mut left_out = None;
+        let mut read = |line: &str, _: Option<&Message>| {
+            found = messages::snapshots(line).or(found.take());
+            left_out = outcome::left_out(line).or(left_out.take());
+        };
+        self.run(call, &mut read).await?;
+        left_out.map_or(Ok(()), Err)?;
+        found.ok_or_else(|| unexpected("list of snapshots"))
+    }
+
+    /// Every entry of a folder of a snapshot, the folder first.
+    pub async fn list(
+        &self,
+        snapshot: &str,
+        path: &str,
+        entry: &mut (dyn FnMut(&Node) + Send),
+    ) -> Result<Option<Snapshot>, Failed> {
+        let call = Call::List {
+            snapshot: snapshot.to_owned(),
+            path: path.to_owned(),
+        };
+        let mut header = None;
+        let mut read = |_: &str, message: Option<&Message>| match message {
+            Some(Message::Node(node)) => entry(node),
+            Some(Message::Snapshot(snapshot)) => header = Some(snapshot.clone()),
+            _ => {}
+        };
+        self.run(&call, &mut read).await?;
+        Ok(header)
+    }
+
+    /// The size of what a snapshot refers to.
+    pub async fn raw_size(&self, snapshot: &str) -> Result<RawSize, Failure> {
+        let mut size = None;
+        let mut read = |line: &str, _: Option<&Message>| size = messages::raw_size(line).or(size);
+        self.run(&Call::RawSize(snapshot.to_owned()), &mut read).await?;
+        size.ok_or_else(|| unexpected("size of the snapshot"))
+    }
+
+    /// Removes snapshots. One that is not there is no error.
+    pub async fn forget(&self, ids: &[String]) -> Result<(), Failure> {
+        let mut left_out = None;
+        if !ids.is_empty() {
+            let mut read = |line: &str, _: Option<&Message>| left_out = outcome::left_out(line).or(left_out.take());
+            self.run(&Call::Forget(ids.to_vec()), &mut read).await?;
+        }
+        left_out.map_or(Ok(()), Err)
+    }
+
+    /// The full ids of packs, in the order of their short ids; none for one that is not there.
+    pub async fn full_pack_ids(&self, short: &[String]) -> Result<Vec<Option<String>>, Failure> {
+        let mut full = vec![None; short.len()];
+        let mut read = |line: &str, _: Option<&Message>| {
+            for (short, full) in short.iter().zip(&mut full) {
+                if line.starts_with(short.as_str()) {
+                    *full = Some(line.to_owned());
+                }
+            }
+        };
+        self.run(&Call::Packs, &mut read).await?;
+        Ok(full)
+    }
+}
+
+fn unexpected(what: &str) -> Failure {
+    Failure::new(Reason::Internal, &format!("restic succeeded without the {what}"))
+}

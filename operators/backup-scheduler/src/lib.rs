@@ -1,0 +1,15 @@
+//! backup-scheduler backs up volumes and API objects to S3 with restic, and restores them.
+pub mod args;
+pub mod crd;
+pub mod engine;
+pub mod metrics;
+pub mod mover;
+pub mod passphrase;
+pub mod plan;
+pub mod reconcile;
+pub mod run;
+pub mod s3;
+pub mod task;
+
+/// Field manager of everything that this operator writes, and its name in metrics, events and the lease.
+pub const MANAGER: &str = "backup-scheduler";

@@ -1,0 +1,174 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn repository(conditions: &Value) -> Arc<BackupRepository> {
+    let spec = json!({
+        "s3": {"endpoint": "https://s3.example.org", "bucket": "home", "secretRef": {"name": "s3"}},
+        "passphraseSecretRef": {"name": "p"}, "initialize": "WhenEmpty",
+    });
+    let meta = json!({"name": "b2", "uid": "r"});
+    object(json!({"metadata": meta, "spec": spec, "status": {"conditions": conditions}}))
+}
+
+fn object<K: serde::de::DeserializeOwned>(mut value: Value) -> Arc<K> {
+    value["apiVersion"] = "backup.hearth.home.arpa/v1alpha1".into();
+    value["kind"] = "x".into();
+    Arc::new(serde_json::from_value(value).unwrap())
+}
+
+fn condition(type_: &str, status: &str) -> Value {
+    json!({"type": type_, "status": status, "reason": "R", "message": "", "lastTransitionTime": at(0)})
+}
+
+fn at(second: i64) -> String {
+    Timestamp::from_second(second).unwrap().to_string()
+}
+
+fn backup(uid: &str, ended: Option<i64>, items: &Value) -> Arc<BackupRun> {
+    let status = json!({"completionTime": ended.map(at), "volumes": items});
+    let meta = json!({"name": uid, "namespace": "media", "uid": uid});
+    object(json!({"metadata": meta, "spec": {"repository": "b2"}, "status": status}))
+}
+
+fn restore(uid: &str, ended: Option<i64>, items: &Value) -> Arc<RestoreRun> {
+    let status = json!({"completionTime": ended.map(at), "volumes": items});
+    let meta = json!({"name": uid, "namespace": "media", "uid": uid});
+    object(json!({"metadata": meta, "spec": {"from": {"repository": "b2"}}, "status": status}))
+}
+
+fn item(state: &str, began: i64, bytes: i64) -> Value {
+    json!({"claim": "data", "state": state, "startTime": at(began), "completionTime": at(began + 10), "bytes": bytes})
+}
+
+struct Shown(Registry, Metrics);
+
+impl Shown {
+    fn new() -> Self {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        Self(registry, metrics)
+    }
+
+    fn backups(&self, backups: &[Arc<BackupRun>]) {
+        self.1.show(&[], backups, &[], Timestamp::UNIX_EPOCH);
+    }
+
+    /// The series of a metric, sorted.
+    fn series(&self, name: &str) -> Vec<String> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.0).unwrap();
+        let mut lines: Vec<String> = text
+            .lines()
+            .filter(|line| line.starts_with(name))
+            .map(str::to_owned)
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+#[test]
+fn a_condition_that_nobody_knows_has_no_series() {
+    let shown = Shown::new();
+    let list = json!([
+        condition("Ready", "True"),
+        condition("Reachable", "Unknown"),
+        condition("KeyEscrowed", "False")
+    ]);
+    shown.1.show(&[repository(&list)], &[], &[], Timestamp::UNIX_EPOCH);
+    let expected = [
+        "hearth_backup_repository_condition{repository=\"b2\",type=\"KeyEscrowed\"} 0",
+        "hearth_backup_repository_condition{repository=\"b2\",type=\"Ready\"} 1",
+    ];
+    assert_eq!(shown.series("hearth_backup_repository_condition{"), expected);
+    shown.1.show(&[], &[], &[], Timestamp::UNIX_EPOCH);
+    assert!(shown.series("hearth_backup_repository_condition{").is_empty());
+}
+
+#[test]
+fn a_failed_backup_does_not_hide_the_good_one_before_it() {
+    let shown = Shown::new();
+    let good = backup("one", Some(110), &json!([item("Completed", 100, 7)]));
+    let failed = backup("two", Some(210), &json!([item("Failed", 200, 0)]));
+    shown.backups(&[failed, Arc::clone(&good)]);
+    let labels = "{repository=\"b2\",object_namespace=\"media\",claim=\"data\"";
+    let last = format!("hearth_backup_claim_last_success_timestamp_seconds{labels}}} 100.0");
+    assert_eq!(shown.series("hearth_backup_claim_last_success"), [last]);
+    assert_eq!(
+        shown.series("hearth_backup_claim_size_bytes{"),
+        [format!("hearth_backup_claim_size_bytes{labels}}} 7")]
+    );
+    let not_good = format!("hearth_backup_claim_not_good{labels},state=\"Failed\"}} 1");
+    assert_eq!(shown.series("hearth_backup_claim_not_good{"), [not_good]);
+    // The run that failed was deleted.
+    shown.backups(&[good]);
+    assert!(shown.series("hearth_backup_claim_not_good{").is_empty());
+}
+
+#[test]
+fn a_good_backup_ends_what_a_failed_one_has_said() {
+    let shown = Shown::new();
+    let failed = backup("one", Some(110), &json!([item("Skipped", 100, 0)]));
+    let good = backup("two", Some(210), &json!([item("Completed", 200, 7)]));
+    shown.backups(&[Arc::clone(&failed)]);
+    assert_eq!(shown.series("hearth_backup_claim_not_good{").len(), 1);
+    let open = backup("three", None, &json!([item("Running", 300, 0)]));
+    shown.backups(&[good, failed, open]);
+    assert!(shown.series("hearth_backup_claim_not_good{").is_empty());
+    assert_eq!(
+        shown.series("hearth_backup_runs{kind=\"backup\",state=\"open\"}"),
+        ["hearth_backup_runs{kind=\"backup\",state=\"open\"} 1"]
+    );
+}
+
+#[test]
+fn each_end_of_a_run_is_counted_once() {
+    let shown = Shown::new();
+    let all = "hearth_backup_runs_ended_total{";
+    assert_eq!(shown.series(all).len(), 6, "they begin at 0");
+    let count = |kind: &str, result: &str| {
+        let name = format!("{all}kind=\"{kind}\",result=\"{result}\"}} ");
+        shown.series(&name)[0][name.len()..].to_owned()
+    };
+    let runs = [
+        backup("before", Some(5), &json!([item("Completed", 0, 0)])),
+        backup("good", Some(110), &json!([item("Completed", 100, 0)])),
+        backup(
+            "some",
+            Some(110),
+            &json!([item("Completed", 100, 0), item("Skipped", 100, 0)]),
+        ),
+        backup("nothing", Some(110), &json!([])),
+    ];
+    let partial = |ended| [restore("back", Some(ended), &json!([item("Partial", 100, 0)]))];
+    let since = Timestamp::from_second(10).unwrap();
+    for _ in 0..2 {
+        shown.1.show(&[], &runs, &partial(110), since);
+    }
+    for result in RESULTS {
+        assert_eq!(count("backup", result), "1", "{result}");
+    }
+    assert_eq!(count("restore", "incomplete"), "1");
+    shown.1.show(&[], &runs, &partial(300), since);
+    assert_eq!(count("restore", "incomplete"), "2", "it ran once more");
+}
+
+#[test]
+fn a_replica_that_leads_no_more_shows_no_objects() {
+    let shown = Shown::new();
+    let runs = [backup(
+        "one",
+        Some(110),
+        &json!([item("Completed", 100, 7), item("Failed", 200, 0)]),
+    )];
+    shown.1.show(
+        &[repository(&json!([condition("Ready", "True")]))],
+        &runs,
+        &[],
+        Timestamp::UNIX_EPOCH,
+    );
+    assert!(shown.series("hearth_backup_").len() > 6);
+    shown.1.clear();
+    assert_eq!(shown.series("hearth_backup_").len(), 6, "the counters stay");
+}

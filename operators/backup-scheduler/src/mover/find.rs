@@ -1,0 +1,163 @@
+//! Finds the snapshots that a restore is to use.
+use std::collections::BTreeMap;
+
+use hearth_reconciler::labels::glob;
+use jiff::Timestamp;
+
+use super::Mover;
+use crate::engine::messages::Snapshot;
+use crate::task::{Find, Found, Reason, Report, Volume};
+
+/// Finds them.
+pub async fn find(mover: &Mover<'_>, task: &Find) -> Report {
+    let before = match task.before.as_deref().map(str::parse::<Timestamp>).transpose() {
+        Ok(before) => before,
+        Err(failed) => {
+            let message = format!("spec.from.before is no time like 2026-11-30T03:00:00Z: {failed}");
+            return Report::failed(Reason::SnapshotMissing, message);
+        }
+    };
+    match mover.engine.all_snapshots(&task.host).await {
+        Ok(snapshots) => Report {
+            found: choose(&snapshots, task, before),
+            ..Report::completed(None)
+        },
+        Err(failure) => failure.report(),
+    }
+}
+
+/// For each claim the newest snapshot that fits, by claim. A snapshot without the tag of a claim is of somebody else.
+fn choose(snapshots: &[Snapshot], task: &Find, before: Option<Timestamp>) -> Vec<Found> {
+    let mut newest: BTreeMap<&str, &Snapshot> = BTreeMap::new();
+    for snapshot in snapshots {
+        let Some(claim) = tag(snapshot, "claim") else { continue };
+        let named = task.claims.is_empty() || task.claims.iter().any(|pattern| glob(pattern, claim));
+        let fits = named
+            && task.after.as_deref().is_none_or(|after| claim > after)
+            && task.run.as_deref().is_none_or(|run| tag(snapshot, "run") == Some(run))
+            && task.snapshot.as_deref().is_none_or(|id| snapshot.id.starts_with(id))
+            && before.is_none_or(|before| snapshot.time < before)
+            && !task.not_good.contains(&snapshot.id);
+        if fits {
+            let known = newest.entry(claim).or_insert(snapshot);
+            if (known.time, &known.id) < (snapshot.time, &snapshot.id) {
+                *known = snapshot;
+            }
+        }
+    }
+    let found = newest.into_iter().map(|(claim, snapshot)| {
+        let summary = snapshot.summary.clone().unwrap_or_default();
+        Found {
+            claim: claim.to_owned(),
+            snapshot: snapshot.id.clone(),
+            files: summary.total_files_processed,
+            bytes: summary.total_bytes_processed,
+            volume: volume_of(snapshot),
+        }
+    });
+    found.collect()
+}
+
+/// The value of a tag `name=value`.
+fn tag<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a str> {
+    let of_name = |tag: &'a String| tag.strip_prefix(name)?.strip_prefix('=');
+    snapshot.tags.iter().find_map(of_name)
+}
+
+/// What a claim asks for, as tags of a snapshot.
+pub(super) fn tags_of(volume: &Volume) -> Vec<String> {
+    let size = volume.size.iter().map(|size| format!("size={size}"));
+    let class = volume.storage_class.iter().map(|class| format!("class={class}"));
+    let access = (!volume.access_modes.is_empty()).then(|| format!("access={}", volume.access_modes.join("+")));
+    size.chain(class).chain(access).collect()
+}
+
+fn volume_of(snapshot: &Snapshot) -> Volume {
+    let access = tag(snapshot, "access").unwrap_or_default();
+    Volume {
+        size: tag(snapshot, "size").map(str::to_owned),
+        storage_class: tag(snapshot, "class").map(str::to_owned),
+        access_modes: access
+            .split('+')
+            .filter(|mode| !mode.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(id: &str, time: &str, tags: &[&str]) -> Snapshot {
+        Snapshot {
+            id: id.to_owned(),
+            time: time.parse().unwrap(),
+            paths: Vec::new(),
+            hostname: "attic".to_owned(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            summary: None,
+        }
+    }
+
+    fn all() -> Vec<Snapshot> {
+        vec![
+            snapshot(
+                "a1",
+                "2026-01-01T00:00:00Z",
+                &["claim=a", "run=home/one", "size=1Gi", "class=", "access=X+Y"],
+            ),
+            snapshot("a2", "2026-01-02T00:00:00Z", &["claim=a", "run=home/two"]),
+            snapshot("b1", "2026-01-03T00:00:00Z", &["claim=b", "run=home/one"]),
+            snapshot("c1", "2026-01-04T00:00:00Z", &["of somebody else"]),
+        ]
+    }
+
+    fn chosen(change: impl FnOnce(&mut Find)) -> Vec<String> {
+        let mut task = Find {
+            host: "attic".to_owned(),
+            claims: Vec::new(),
+            run: None,
+            snapshot: None,
+            before: None,
+            not_good: Vec::new(),
+            after: None,
+        };
+        change(&mut task);
+        let before = task.before.as_ref().map(|before| before.parse().unwrap());
+        choose(&all(), &task, before)
+            .into_iter()
+            .map(|found| found.snapshot)
+            .collect()
+    }
+
+    #[test]
+    fn the_newest_snapshot_of_each_claim_that_fits_is_chosen() {
+        assert_eq!(chosen(|_| ()), ["a2", "b1"]);
+        assert_eq!(chosen(|task| task.claims = vec!["a*".to_owned()]), ["a2"]);
+        assert_eq!(chosen(|task| task.run = Some("home/one".to_owned())), ["a1", "b1"]);
+        assert_eq!(chosen(|task| task.snapshot = Some("a1".to_owned())), ["a1"]);
+        assert_eq!(
+            chosen(|task| task.before = Some("2026-01-02T00:00:00Z".to_owned())),
+            ["a1"]
+        );
+        assert_eq!(chosen(|task| task.not_good = vec!["a2".to_owned()]), ["a1", "b1"]);
+        assert_eq!(chosen(|task| task.after = Some("a".to_owned())), ["b1"]);
+    }
+
+    #[test]
+    fn what_a_claim_asked_for_is_read_back_from_the_tags() {
+        let volume = Volume {
+            size: Some("10Gi".to_owned()),
+            storage_class: Some(String::new()),
+            access_modes: vec!["ReadWriteOnce".to_owned(), "ReadOnlyMany".to_owned()],
+        };
+        let tags = tags_of(&volume);
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        assert_eq!(volume_of(&snapshot("a", "2026-01-01T00:00:00Z", &tags)), volume);
+        assert_eq!(
+            volume_of(&snapshot("a", "2026-01-01T00:00:00Z", &[])),
+            Volume::default()
+        );
+    }
+}

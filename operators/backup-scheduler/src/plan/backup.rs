@@ -1,0 +1,251 @@
+//! A BackupRun: the next step of each of its volumes.
+use std::time::Duration;
+
+use hearth_reconciler::outcome::Outcome;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
+
+use super::claims;
+use super::items::{self, MoverJob, Next};
+use super::placement::{self, Nodes, Placement};
+use crate::crd::BackupRun;
+use crate::crd::backup_run::{BackupRunStatus, Item, State};
+use crate::task::{Backup, Volume};
+
+/// Before the node of a volume is looked at again.
+const NODE_RECHECK: Duration = Duration::from_secs(15);
+/// Before it is looked whether another run has made the repository.
+const OTHERS_RECHECK: Duration = Duration::from_secs(5);
+
+/// What was observed. Lists are complete: a list that failed is no observation.
+#[derive(Debug, Clone)]
+pub struct Observed<'a> {
+    /// The run.
+    pub run: &'a BackupRun,
+    /// The claims of its namespace.
+    pub claims: &'a [PersistentVolumeClaim],
+    /// The pods of its namespace.
+    pub pods: &'a [Pod],
+    /// The nodes.
+    pub nodes: &'a Nodes,
+    /// For claims that no pod uses: the node that their volume is bound to.
+    pub bound_to: &'a dyn BoundTo,
+    /// Its movers.
+    pub jobs: &'a [MoverJob],
+    /// The runs of this namespace.
+    pub history: &'a [std::sync::Arc<BackupRun>],
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// Whether the namespace's repository was there once.
+    pub known: bool,
+    /// Whether a mover of another run is at work in this namespace.
+    pub others: bool,
+    /// The largest first upload, in bytes.
+    pub first_upload: u64,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// The node that a claim's volume can only be used on.
+pub trait BoundTo: std::fmt::Debug {
+    /// Its name; none if any node will do, or if nothing is known.
+    fn node(&self, claim: &PersistentVolumeClaim) -> Option<String>;
+}
+
+/// A mover to start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// The claim.
+    pub claim: String,
+    /// Which attempt it is.
+    pub attempt: i64,
+    /// Where it runs.
+    pub placement: Placement,
+    /// What it does.
+    pub work: Backup,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The status after it, without conditions.
+    pub status: BackupRunStatus,
+    /// The mover to start, at most one at a time.
+    pub start: Option<Start>,
+    /// What the conditions say.
+    pub outcome: Outcome,
+}
+
+/// Plans the next step.
+pub fn plan(observed: &Observed<'_>) -> Plan {
+    let now = observed.now;
+    let mut status = observed.run.status.clone().unwrap_or_default();
+    if status.start_time.is_none() {
+        let volumes = observed.run.spec.volumes.clone().unwrap_or_default();
+        let chosen = claims::chosen(observed.claims, &volumes);
+        status.volumes = chosen.iter().map(|claim| item(claim)).collect();
+        status.start_time = Some(now.to_string());
+    }
+    let (mut start, mut wait, mut busy) = (None, None, false);
+    for position in 0..status.volumes.len() {
+        let mut item = status.volumes[position].clone();
+        match items::advance(&mut item, observed.jobs, now) {
+            Next::Done => {}
+            Next::Wait(after) => {
+                busy = true;
+                wait = soonest(wait, after);
+            }
+            Next::Start(_) if busy || start.is_some() => {}
+            Next::Start(attempt) => match begin(observed, &mut item, attempt) {
+                Ok(step) => {
+                    item.state = State::Running;
+                    item.attempts = attempt;
+                    item.start_time.get_or_insert_with(|| now.to_string());
+                    start = Some(step);
+                }
+                Err(after) => wait = soonest(wait, after),
+            },
+        }
+        status.volumes[position] = item;
+    }
+    let (good, ended) = items::count(&status.volumes);
+    let total = status.volumes.len();
+    status.good = i64::try_from(good).ok();
+    status.total = i64::try_from(total).ok();
+    let outcome = if !ended {
+        let message = format!("{good} of {total} volumes are backed up");
+        let waiting = status
+            .volumes
+            .iter()
+            .find(|item| !item.state.is_final() && item.message.is_some());
+        let detail = waiting.map_or_else(String::new, |item| {
+            format!("; {}: {}", item.claim, item.message.as_deref().unwrap_or_default())
+        });
+        Outcome::Waiting("Running", message + &detail, wait)
+    } else if total == 0 {
+        let message = "no claim of this namespace is selected: compare spec.volumes and the claims' annotations";
+        Outcome::Stalled("NothingSelected", message.to_owned())
+    } else if good == total {
+        Outcome::Ready("Completed", format!("all {total} volumes are backed up"))
+    } else {
+        let reason = if good == 0 { "Failed" } else { "Incomplete" };
+        let bad = items::complaints(&status.volumes);
+        Outcome::Stalled(reason, format!("{good} of {total} volumes are backed up; {bad}"))
+    };
+    if ended && status.completion_time.is_none() {
+        status.completion_time = Some(now.to_string());
+    }
+    Plan { status, start, outcome }
+}
+
+fn item(claim: &PersistentVolumeClaim) -> Item {
+    Item {
+        claim: claim.name_any(),
+        ..Item::default()
+    }
+}
+
+fn soonest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    [one, other].into_iter().flatten().min()
+}
+
+/// The mover of an item; else the item is told why there is none, and when to look again.
+fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start, Option<Duration>> {
+    let Some(claim) = observed.claims.iter().find(|claim| claim.name_any() == item.claim) else {
+        items::fail(
+            item,
+            State::Failed,
+            "ClaimMissing",
+            "the claim was deleted".to_owned(),
+            observed.now,
+        );
+        return Err(None);
+    };
+    if let Some((reason, message)) = claims::obstacle(claim, observed.pods) {
+        items::fail(item, State::Skipped, reason, message, observed.now);
+        return Err(None);
+    }
+    let spec = &observed.run.spec;
+    let wanted = spec.mover.as_ref().and_then(|mover| mover.security_context.as_ref());
+    let placement = placement::for_backup(claim, observed.pods, wanted);
+    let node = placement.node.clone().or_else(|| observed.bound_to.node(claim));
+    if let Some(node) = node.filter(|node| observed.nodes.get(node) != Some(&true)) {
+        item.state = State::Deferred;
+        item.reason = Some("NodeOff".to_owned());
+        item.message = Some(format!(
+            "node {node}, which has the volume, is not ready; it begins when the node is back"
+        ));
+        return Err(Some(NODE_RECHECK));
+    }
+    if !observed.known && observed.others {
+        item.message = Some("another run of this namespace makes the repository".to_owned());
+        return Err(Some(OTHERS_RECHECK));
+    }
+    (item.reason, item.message) = (None, None);
+    let former = former(observed, &item.claim);
+    let work = Backup {
+        path: format!("/data/{}", item.claim),
+        host: observed.cluster.to_owned(),
+        time: slot(observed.run, observed.now).to_string(),
+        run: format!(
+            "{}/{}",
+            observed.run.namespace().unwrap_or_default(),
+            observed.run.name_any()
+        ),
+        run_uid: observed.run.uid().unwrap_or_default(),
+        first_attempt: attempt == 1,
+        claim: item.claim.clone(),
+        parent: former.and_then(|item| item.snapshot.clone()),
+        create: !observed.known,
+        volume: volume(claim),
+        former_files: former
+            .and_then(|item| item.files)
+            .map_or(0, |files| u64::try_from(files).unwrap_or(0)),
+        allow_partial: spec.allow_partial,
+        exclude: spec
+            .volumes
+            .as_ref()
+            .map(|volumes| volumes.exclude.clone())
+            .unwrap_or_default(),
+        first_upload_limit: observed.first_upload,
+    };
+    Ok(Start {
+        claim: item.claim.clone(),
+        attempt,
+        placement,
+        work,
+    })
+}
+
+/// The time of the run's snapshots: that of its creation, whole seconds.
+fn slot(run: &BackupRun, now: Timestamp) -> Timestamp {
+    run.metadata.creation_timestamp.as_ref().map_or(now, |time| time.0)
+}
+
+/// The newest good backup of a claim in this repository.
+fn former<'a>(observed: &'a Observed<'_>, claim: &str) -> Option<&'a Item> {
+    let same = observed
+        .history
+        .iter()
+        .filter(|run| run.uid() != observed.run.uid() && run.spec.repository == observed.run.spec.repository);
+    let items = same.flat_map(|run| run.status.iter().flat_map(|status| &status.volumes));
+    let good = items.filter(|item| item.claim == claim && item.state == State::Completed && item.snapshot.is_some());
+    good.max_by(|one, other| one.start_time.cmp(&other.start_time))
+}
+
+fn volume(claim: &PersistentVolumeClaim) -> Volume {
+    let spec = claim.spec.as_ref();
+    let requests = spec.and_then(|spec| spec.resources.as_ref()?.requests.as_ref());
+    Volume {
+        size: requests
+            .and_then(|requests| requests.get("storage"))
+            .map(|size| size.0.clone()),
+        storage_class: spec.and_then(|spec| spec.storage_class_name.clone()),
+        access_modes: spec.and_then(|spec| spec.access_modes.clone()).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "tests write JSON where they pass it")]
+mod tests;

@@ -1,0 +1,228 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::items::JobState;
+use crate::task::{Reason, Report, SnapshotReport};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+#[derive(Debug)]
+struct AnyNode;
+
+impl BoundTo for AnyNode {
+    fn node(&self, _: &PersistentVolumeClaim) -> Option<String> {
+        None
+    }
+}
+
+#[derive(Debug)]
+struct Pinned;
+
+impl BoundTo for Pinned {
+    fn node(&self, _: &PersistentVolumeClaim) -> Option<String> {
+        Some("desk".to_owned())
+    }
+}
+
+fn run(name: &str, spec: Value, status: Value) -> BackupRun {
+    let mut spec = spec;
+    spec["repository"] = json!("b2");
+    serde_json::from_value(json!({
+        "apiVersion": "backup.hearth.home.arpa/v1alpha1", "kind": "BackupRun",
+        "metadata": {"namespace": "home", "name": name, "uid": name, "creationTimestamp": "2026-01-02T03:00:00Z"},
+        "spec": spec, "status": status,
+    }))
+    .unwrap()
+}
+
+fn claim(name: &str) -> PersistentVolumeClaim {
+    serde_json::from_value(json!({
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "local", "resources": {"requests": {"storage": "1Gi"}}},
+        "status": {"phase": "Bound"},
+    }))
+    .unwrap()
+}
+
+struct World {
+    run: BackupRun,
+    claims: Vec<PersistentVolumeClaim>,
+    pods: Vec<Pod>,
+    nodes: Nodes,
+    jobs: Vec<MoverJob>,
+    history: Vec<Arc<BackupRun>>,
+    known: bool,
+    others: bool,
+    pinned: bool,
+}
+
+impl World {
+    fn new(claims: &[&str]) -> Self {
+        Self {
+            run: run("one", json!({}), json!(null)),
+            claims: claims.iter().map(|name| claim(name)).collect(),
+            pods: Vec::new(),
+            nodes: [("desk".to_owned(), true)].into(),
+            jobs: Vec::new(),
+            history: Vec::new(),
+            known: true,
+            others: false,
+            pinned: false,
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&Observed {
+            run: &self.run,
+            claims: &self.claims,
+            pods: &self.pods,
+            nodes: &self.nodes,
+            bound_to: if self.pinned { &Pinned } else { &AnyNode },
+            jobs: &self.jobs,
+            history: &self.history,
+            cluster: "attic",
+            known: self.known,
+            others: self.others,
+            first_upload: 7,
+            now: NOW,
+        })
+    }
+
+    /// Plans, and keeps the status as the reconciler does.
+    fn step(&mut self) -> Plan {
+        let plan = self.plan();
+        self.run.status = Some(plan.status.clone());
+        plan
+    }
+
+    fn ends(&mut self, claim: &str, report: Report) {
+        self.jobs.push(MoverJob {
+            name: format!("job-{claim}"),
+            claim: claim.to_owned(),
+            attempt: 1,
+            state: JobState::Ended(NOW, Ok(Box::new(report))),
+        });
+    }
+}
+
+fn good(id: &str) -> Report {
+    Report::completed(Some(SnapshotReport {
+        id: id.to_owned(),
+        files: 2,
+        ..SnapshotReport::default()
+    }))
+}
+
+#[test]
+fn volumes_are_backed_up_one_after_another_and_all_good_is_ready() {
+    let mut world = World::new(&["b", "a"]);
+    let start = world.step().start.unwrap();
+    assert_eq!((start.claim.as_str(), start.attempt), ("a", 1));
+    assert_eq!(start.work.path, "/data/a");
+    assert_eq!(
+        (start.work.host.as_str(), start.work.run.as_str()),
+        ("attic", "home/one")
+    );
+    assert_eq!(start.work.time, "2026-01-02T03:00:00Z");
+    assert_eq!(start.work.volume.size.as_deref(), Some("1Gi"));
+    world.ends("a", good("s1"));
+    assert_eq!(world.step().start.unwrap().claim, "b");
+    world.ends("b", good("s2"));
+    let plan = world.step();
+    assert_eq!(plan.start, None);
+    assert!(
+        matches!(plan.outcome, Outcome::Ready("Completed", _)),
+        "{:?}",
+        plan.outcome
+    );
+    assert_eq!((plan.status.good, plan.status.total), (Some(2), Some(2)));
+    assert!(plan.status.completion_time.is_some());
+    assert_eq!(world.step().status, plan.status, "an ended run stays as it is");
+}
+
+#[test]
+fn one_bad_volume_holds_up_no_other_and_is_named() {
+    let mut world = World::new(&["a", "b"]);
+    world.step();
+    world.ends("a", Report::failed(Reason::Unreadable, "/ is 0700 999:999"));
+    assert_eq!(world.step().start.unwrap().claim, "b");
+    world.ends("b", good("s2"));
+    let Outcome::Stalled("Incomplete", message) = world.step().outcome else {
+        panic!()
+    };
+    assert!(message.contains("a: Unreadable: /"), "{message}");
+}
+
+#[test]
+fn a_selection_that_matches_nothing_is_no_success() {
+    let plan = World::new(&[]).plan();
+    assert!(matches!(plan.outcome, Outcome::Stalled("NothingSelected", _)));
+}
+
+#[test]
+fn claims_are_chosen_once() {
+    let mut world = World::new(&["a"]);
+    world.step();
+    world.claims.push(claim("late"));
+    world.ends("a", good("s1"));
+    assert_eq!(world.step().status.total, Some(1));
+}
+
+#[test]
+fn a_claim_that_was_deleted_meanwhile_fails_alone() {
+    let mut world = World::new(&["a", "b"]);
+    world.step();
+    world.claims.clear();
+    world.ends("a", good("s1"));
+    let plan = world.step();
+    assert_eq!(plan.status.volumes[1].reason.as_deref(), Some("ClaimMissing"));
+    assert!(matches!(plan.outcome, Outcome::Stalled("Incomplete", _)));
+}
+
+#[test]
+fn a_volume_on_a_node_that_is_off_is_deferred_and_others_go_on() {
+    let mut world = World::new(&["a"]);
+    world.pinned = true;
+    world.nodes.insert("desk".to_owned(), false);
+    let plan = world.step();
+    assert_eq!(
+        (plan.start.is_none(), plan.status.volumes[0].state),
+        (true, State::Deferred)
+    );
+    assert!(
+        matches!(plan.outcome, Outcome::Waiting("Running", _, Some(_))),
+        "{:?}",
+        plan.outcome
+    );
+    world.nodes.insert("desk".to_owned(), true);
+    assert!(world.step().start.is_some());
+}
+
+#[test]
+fn the_newest_good_snapshot_of_the_same_repository_is_the_parent() {
+    let mut world = World::new(&["a"]);
+    let past = |name: &str, state: &str, time: &str, id: &str| {
+        let item = json!({"claim": "a", "state": state, "startTime": time, "snapshot": id, "files": 9});
+        Arc::new(run(name, json!({}), json!({"volumes": [item]})))
+    };
+    world.history = vec![
+        past("p2", "Completed", "2026-01-02T00:00:00Z", "new"),
+        past("p1", "Completed", "2026-01-01T00:00:00Z", "old"),
+        past("p3", "Partial", "2026-01-03T00:00:00Z", "partial"),
+    ];
+    let work = world.plan().start.unwrap().work;
+    assert_eq!((work.parent.as_deref(), work.former_files), (Some("new"), 9));
+}
+
+#[test]
+fn two_runs_do_not_make_a_repository_at_the_same_time() {
+    let mut world = World::new(&["a"]);
+    (world.known, world.others) = (false, true);
+    assert_eq!(world.plan().start, None);
+    world.others = false;
+    assert!(world.plan().start.unwrap().work.create);
+    world.known = true;
+    assert!(!world.plan().start.unwrap().work.create);
+}

@@ -1,0 +1,316 @@
+//! The Job of a mover, and the Secret that it needs.
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::{
+    Container, EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, ResourceRequirements,
+    Secret, SecretVolumeSource, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use sha2::{Digest, Sha256};
+
+use super::placement::Placement;
+use crate::MANAGER;
+use crate::crd::{RUN, RUN_KIND};
+use crate::task::{CACHE, FOLDER, TASK, TEMPORARY, Task};
+
+/// The memory limit of a mover, in bytes: 160 MiB, which every work of restic passes up to 50,000 files (measured, see the design).
+pub const MEMORY: u64 = 160 << 20;
+/// A restore needs so much more for each file beyond [`FILES`], in bytes (measured: 300,000 files need 391 MiB).
+const MEMORY_PER_FILE: u64 = 1200;
+/// Files that need no more memory.
+const FILES: u64 = 50_000;
+/// A mover that takes longer than this is not at work any more: 48 hours.
+const DEADLINE_SECONDS: i64 = 48 * 3600;
+/// restic needs a moment to remove its lock.
+const GRACE_SECONDS: i64 = 60;
+/// The claim that a Job works on; an annotation, since a label is too short for some names.
+pub const CLAIM: &str = "backup.hearth.home.arpa/claim";
+/// Which attempt a Job is; an annotation.
+pub const ATTEMPT: &str = "backup.hearth.home.arpa/attempt";
+
+/// The run that a Job belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Owner {
+    /// Its reference. The Job goes with it.
+    pub reference: OwnerReference,
+    /// Its namespace, which is the Job's.
+    pub namespace: String,
+}
+
+/// What a mover is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MoverSpec {
+    /// The run.
+    pub owner: Owner,
+    /// The claim; none for work on the repository alone.
+    pub claim: Option<String>,
+    /// Where the volume is mounted.
+    pub mount_path: String,
+    /// Whether the volume is only read.
+    pub read_only: bool,
+    /// Which attempt it is, from 1.
+    pub attempt: i64,
+    /// The operator's image.
+    pub image: String,
+    /// Where it runs.
+    pub placement: Placement,
+    /// The memory limit in bytes.
+    pub memory: u64,
+}
+
+/// The memory limit for a restore of so many files, in bytes.
+pub fn restore_memory(files: u64) -> u64 {
+    MEMORY.saturating_add(files.saturating_sub(FILES).saturating_mul(MEMORY_PER_FILE))
+}
+
+/// The first bytes of the SHA-256 hash of something, in hex.
+pub(super) fn hex(of: &[u8], bytes: usize) -> String {
+    let hash = Sha256::digest(of);
+    hash.iter()
+        .take(bytes)
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// The name of a mover's Job and Secret: the same for the same run, claim and attempt, so that none is made twice.
+pub fn name(run_uid: &str, claim: Option<&str>, attempt: i64) -> String {
+    let hash = hex(format!("{run_uid}/{}", claim.unwrap_or_default()).as_bytes(), 5);
+    // A name of a Job is a label of its pods: at most 63 characters, here 6 + 1 + 30 + 1 + 10 + 1 + 3.
+    let readable: String = claim.unwrap_or("find").chars().take(30).collect();
+    let readable = readable.replace('.', "-");
+    format!("hearth-{}-{hash}-{attempt}", readable.trim_matches('-'))
+}
+
+/// The Job. Its pod waits for [`secret`], which can only be made when the Job's UID is known.
+pub fn job(spec: &MoverSpec) -> Job {
+    let uid = &spec.owner.reference.uid;
+    let name = name(uid, spec.claim.as_deref(), spec.attempt);
+    let labels: BTreeMap<String, String> = [
+        ("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned()),
+        (RUN.to_owned(), uid.clone()),
+        (RUN_KIND.to_owned(), spec.owner.reference.kind.clone()),
+    ]
+    .into();
+    let annotations = [
+        (CLAIM.to_owned(), spec.claim.clone().unwrap_or_default()),
+        (ATTEMPT.to_owned(), spec.attempt.to_string()),
+    ];
+    let template = PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels.clone()),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(pod(spec, &name)),
+    };
+    Job {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: Some(spec.owner.namespace.clone()),
+            labels: Some(labels),
+            annotations: Some(annotations.into()),
+            owner_references: Some(vec![spec.owner.reference.clone()]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(JobSpec {
+            active_deadline_seconds: Some(DEADLINE_SECONDS),
+            // What is to be tried again, and when, is decided here and not by the Job's controller.
+            backoff_limit: Some(0),
+            template,
+            ..JobSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn pod(spec: &MoverSpec, secret: &str) -> PodSpec {
+    let placement = &spec.placement;
+    let empty_dir = |name: &str, limit: &str| Volume {
+        name: name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: Some(Quantity(limit.to_owned())),
+            ..EmptyDirVolumeSource::default()
+        }),
+        ..Volume::default()
+    };
+    let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    };
+    let mut volumes = vec![
+        Volume {
+            name: "run".to_owned(),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(secret.to_owned()),
+                ..SecretVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        empty_dir("cache", "2Gi"),
+        empty_dir("tmp", "1Gi"),
+    ];
+    let mut mounts = vec![
+        mount("run", FOLDER, true),
+        mount("cache", CACHE, false),
+        mount("tmp", TEMPORARY, false),
+    ];
+    if let Some(claim) = &spec.claim {
+        volumes.push(Volume {
+            name: "data".to_owned(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: claim.clone(),
+                // Only the mount is read-only: some drivers cannot attach a volume read-only that is in use.
+                read_only: None,
+            }),
+            ..Volume::default()
+        });
+        mounts.push(mount("data", &spec.mount_path, spec.read_only));
+    }
+    let quantity = |name: &str, value: String| (name.to_owned(), Quantity(value));
+    let container = Container {
+        name: "mover".to_owned(),
+        image: Some(spec.image.clone()),
+        args: Some(vec!["move".to_owned()]),
+        resources: Some(ResourceRequirements {
+            limits: Some([quantity("memory", spec.memory.to_string())].into()),
+            requests: Some(
+                [
+                    quantity("memory", spec.memory.to_string()),
+                    quantity("cpu", "50m".to_owned()),
+                ]
+                .into(),
+            ),
+            ..ResourceRequirements::default()
+        }),
+        security_context: Some(placement.container.clone()),
+        volume_mounts: Some(mounts),
+        ..Container::default()
+    };
+    let hostname = |node: &String| BTreeMap::from([("kubernetes.io/hostname".to_owned(), node.clone())]);
+    PodSpec {
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        containers: vec![container],
+        node_selector: placement.node.as_ref().map(hostname),
+        restart_policy: Some("Never".to_owned()),
+        security_context: Some(placement.pod.clone()),
+        termination_grace_period_seconds: Some(GRACE_SECONDS),
+        tolerations: (!placement.tolerations.is_empty()).then(|| placement.tolerations.clone()),
+        volumes: Some(volumes),
+        ..PodSpec::default()
+    }
+}
+
+/// The Secret of a mover: its task and what opens the repository of this namespace, and nothing else. It is made before the Job,
+/// so that a pod never waits for it, and belongs to the run until [`belongs_to`] gives it to the Job.
+pub fn secret(spec: &MoverSpec, task: &Task, credentials: &BTreeMap<String, Vec<u8>>) -> Secret {
+    let mut meta = job(spec).metadata;
+    meta.annotations = None;
+    let mut data: BTreeMap<String, ByteString> = credentials
+        .iter()
+        .map(|(key, value)| (key.clone(), ByteString(value.clone())))
+        .collect();
+    // A task has no map with keys that are not text, so this cannot fail.
+    let text = serde_json::to_vec(task).unwrap_or_default();
+    data.insert(TASK.to_owned(), ByteString(text));
+    Secret {
+        metadata: meta,
+        data: Some(data),
+        immutable: Some(true),
+        ..Secret::default()
+    }
+}
+
+/// The reference to a Job, for its Secret.
+pub fn belongs_to(job: &Job) -> OwnerReference {
+    OwnerReference {
+        api_version: "batch/v1".to_owned(),
+        kind: "Job".to_owned(),
+        name: job.metadata.name.clone().unwrap_or_default(),
+        uid: job.metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Repository, Work};
+
+    fn spec(claim: Option<&str>) -> MoverSpec {
+        MoverSpec {
+            owner: Owner {
+                reference: OwnerReference {
+                    api_version: "backup.hearth.home.arpa/v1alpha1".to_owned(),
+                    kind: "BackupRun".to_owned(),
+                    name: "nightly".to_owned(),
+                    uid: "u1".to_owned(),
+                    controller: Some(true),
+                    block_owner_deletion: None,
+                },
+                namespace: "home".to_owned(),
+            },
+            claim: claim.map(str::to_owned),
+            mount_path: "/data/a".to_owned(),
+            read_only: true,
+            attempt: 2,
+            image: "image".to_owned(),
+            placement: Placement::default(),
+            memory: MEMORY,
+        }
+    }
+
+    #[test]
+    fn a_mover_has_no_api_token_and_goes_with_its_run() {
+        let job = job(&spec(Some("a")));
+        let pod = job.spec.as_ref().unwrap().template.spec.as_ref().unwrap();
+        assert_eq!(pod.automount_service_account_token, Some(false));
+        assert_eq!(job.spec.as_ref().unwrap().backoff_limit, Some(0));
+        assert_eq!(job.metadata.owner_references.as_ref().unwrap()[0].uid, "u1");
+        let mounts = pod.containers[0].volume_mounts.as_ref().unwrap();
+        let data = mounts.iter().find(|mount| mount.name == "data").unwrap();
+        assert_eq!((data.mount_path.as_str(), data.read_only), ("/data/a", Some(true)));
+    }
+
+    #[test]
+    fn a_name_is_the_same_for_the_same_work_and_fits_a_label() {
+        let long = "a.".repeat(126);
+        assert_eq!(name("u1", Some(&long), 1), name("u1", Some(&long), 1));
+        assert_ne!(name("u1", Some("a"), 1), name("u2", Some("a"), 1));
+        assert_ne!(name("u1", Some("a"), 1), name("u1", Some("a"), 2));
+        assert_ne!(name("u1", Some("a-b"), 1), name("u1", Some("a.b"), 1));
+        assert!(name("u1", Some(&long), 999).len() <= 63);
+        assert!(name("u1", None, 1).starts_with("hearth-find-"));
+    }
+
+    #[test]
+    fn the_secret_has_the_task_and_goes_with_the_run() {
+        let task = Task {
+            repository: Repository {
+                location: "s3:https://s3/b/volumes/home".to_owned(),
+                region: None,
+                path_style: true,
+                append_only: false,
+                limit_upload: 0,
+            },
+            work: Work::Initialize { create: true },
+            memory_limit: MEMORY,
+        };
+        let secret = secret(&spec(None), &task, &[("password".to_owned(), b"p".to_vec())].into());
+        assert_eq!(secret.metadata.owner_references.as_ref().unwrap()[0].uid, "u1");
+        assert_eq!(secret.metadata.name, job(&spec(None)).metadata.name);
+        let data = secret.data.unwrap();
+        assert_eq!(serde_json::from_slice::<Task>(&data[TASK].0).unwrap(), task);
+        assert_eq!(data["password"].0, b"p");
+    }
+
+    #[test]
+    fn a_restore_of_many_files_gets_more_memory() {
+        assert_eq!(restore_memory(0), MEMORY);
+        assert_eq!(restore_memory(300_000), MEMORY + 250_000 * 1200);
+    }
+}

@@ -1,0 +1,237 @@
+//! A BackupRepository: its Secrets, its owner mark in the bucket, what the bucket can do.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_reconciler::conditions::{READY, get};
+use hearth_reconciler::error::RequestError;
+use hearth_reconciler::outcome::{Outcome, begin};
+use hearth_reconciler::status::patch_status;
+use jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+
+use super::Context;
+use super::settings::{Obstacle, PENDING_RECHECK, certificates, credentials, passphrase, referred};
+use crate::MANAGER;
+use crate::crd::{BackupRepository, BackupRepositoryStatus, KEY_ESCROWED, RECONCILE_AT, RestoreRun};
+use crate::passphrase::Passphrase;
+
+/// The condition that says whether the passphrase is stored outside the cluster.
+pub const ESCROWED: &str = "KeyEscrowed";
+/// The condition that says whether the bucket can be used now.
+pub const REACHABLE: &str = "Reachable";
+/// Field managers of what runs record in the status of a repository. Another than that of the rest, which would remove it.
+const NAMESPACES: &str = "backup-scheduler-namespaces";
+const RESTORES: &str = "backup-scheduler-restores";
+/// So many restores are remembered; the oldest are forgotten.
+const REMEMBERED: usize = 500;
+/// The bucket is looked at anew after this.
+const RECHECK: Duration = Duration::from_mins(10);
+
+/// One pass.
+pub async fn reconcile(repository: Arc<BackupRepository>, ctx: Arc<Context>) -> Result<Action, RequestError> {
+    let reference = ObjectRef::from_obj(&*repository);
+    ctx.credentials
+        .retain(&reference, &referred(&repository, &ctx.process.args.namespace));
+    let mut status = repository.status.clone().unwrap_or_default();
+    let outcome = if repository.spec.suspend {
+        Outcome::suspended("spec.suspend is set; no run begins")
+    } else {
+        match look(&repository, &ctx, &mut status).await {
+            Ok(outcome) | Err(Obstacle::Outcome(outcome)) => outcome,
+            Err(Obstacle::Pending) => return Ok(Action::requeue(PENDING_RECHECK)),
+            Err(Obstacle::Failed(error)) => return Err(error),
+        }
+    };
+    let was_ready = is_ready(&repository);
+    let mut conditions = begin(&*repository, RECONCILE_AT, &mut status, Timestamp::now());
+    let mut action = Action::requeue(RECHECK);
+    match &outcome {
+        // What was proven stays true in an outage: movers wait for its end themselves.
+        Outcome::Waiting("Unreachable", message, after) if was_ready => {
+            conditions.set(REACHABLE, false, "Unreachable", message);
+            action = Action::requeue(after.unwrap_or(RECHECK));
+        }
+        Outcome::Waiting(reason, message, after) => {
+            outcome.report(&mut conditions);
+            conditions.set(REACHABLE, None, reason, message);
+            action = Action::requeue(after.unwrap_or(RECHECK));
+        }
+        Outcome::Stalled(reason, message) => {
+            outcome.report(&mut conditions);
+            conditions.set(REACHABLE, None, reason, message);
+        }
+        Outcome::Ready(reason, message) => {
+            outcome.report(&mut conditions);
+            let reachable = (*reason != "Suspended").then_some(true);
+            conditions.set(REACHABLE, reachable, reason, message);
+        }
+    }
+    escrow(&repository, &mut status);
+    write(&repository, &ctx, status).await?;
+    Ok(action)
+}
+
+/// Whether the status says Ready for the present spec.
+fn is_ready(repository: &BackupRepository) -> bool {
+    let status = repository.status.as_ref();
+    let current = status.is_some_and(|status| Some(status.observed_generation) == repository.metadata.generation);
+    let ready = status.and_then(|status| get(&status.conditions, READY));
+    current && ready.is_some_and(|ready| ready.status == "True" && ready.reason != "Suspended")
+}
+
+/// Looks at the Secrets and the bucket.
+async fn look(
+    repository: &BackupRepository,
+    ctx: &Context,
+    status: &mut BackupRepositoryStatus,
+) -> Result<Outcome, Obstacle> {
+    let passphrase = passphrase(ctx, repository)?;
+    let s3 = &repository.spec.s3;
+    let keys = credentials(ctx, repository, &s3.secret_ref)?;
+    if let Some(reference) = &s3.mover_secret_ref {
+        credentials(ctx, repository, reference)?;
+    }
+    let ca = match &s3.ca {
+        Some(reference) => Some(certificates(ctx, repository, reference)?),
+        None => None,
+    };
+    let seen = super::bucket::look(repository, ctx, &keys, ca.as_deref(), status.mark.as_deref()).await?;
+    status.mark = Some(seen.mark);
+    if seen.capabilities.is_some() {
+        status.capabilities = seen.capabilities;
+    }
+    status.key_fingerprint = Some(fingerprint(ctx, passphrase).await);
+    Ok(Outcome::Ready("Ready", "the bucket can be read and written".to_owned()))
+}
+
+/// The fingerprint of a passphrase, which is slow to compute.
+async fn fingerprint(ctx: &Context, passphrase: Passphrase) -> String {
+    // A password of its own, that opens nothing, tells passphrases apart in memory.
+    let key = passphrase.password("hearth/fingerprint").expose().to_owned();
+    if let Some(known) = ctx.fingerprints.lock().get(&key) {
+        return known.clone();
+    }
+    let computed = tokio::task::spawn_blocking(move || passphrase.fingerprint())
+        .await
+        .unwrap_or_default();
+    ctx.fingerprints.lock().insert(key, computed.clone());
+    computed
+}
+
+/// Whether a person has said that the passphrase is stored outside the cluster.
+fn escrow(repository: &BackupRepository, status: &mut BackupRepositoryStatus) {
+    let Some(fingerprint) = status.key_fingerprint.clone() else {
+        return;
+    };
+    let said = repository.annotations().get(KEY_ESCROWED);
+    let mut conditions = hearth_reconciler::conditions::Conditions {
+        list: &mut status.conditions,
+        generation: repository.metadata.generation,
+        now: Timestamp::now(),
+    };
+    if said == Some(&fingerprint) {
+        conditions.set(
+            ESCROWED,
+            true,
+            "Acknowledged",
+            "the passphrase is stored outside the cluster",
+        );
+        return;
+    }
+    let message = format!(
+        "without the passphrase nothing can be restored when this cluster is lost: store it outside, then \
+         `kubectl annotate --overwrite backuprepository {} {KEY_ESCROWED}={fingerprint}`",
+        repository.name_any()
+    );
+    conditions.set(ESCROWED, false, "NotAcknowledged", &message);
+}
+
+/// Writes the status, but for what runs record in it.
+async fn write(
+    repository: &BackupRepository,
+    ctx: &Context,
+    mut status: BackupRepositoryStatus,
+) -> Result<(), RequestError> {
+    let mut known = repository.clone();
+    for status in [Some(&mut status), known.status.as_mut()].into_iter().flatten() {
+        status.namespaces.clear();
+        status.restores.clear();
+    }
+    let api: Api<BackupRepository> = Api::all(ctx.process.client.clone());
+    let written = patch_status(&api, MANAGER, &known, &status).await;
+    written.map_err(RequestError::when("writing the status"))
+}
+
+/// Records that the repository of a namespace is there. It is never created again.
+pub(super) async fn record_namespace(
+    ctx: &Context,
+    repository: &BackupRepository,
+    namespace: &str,
+) -> Result<(), RequestError> {
+    let mut namespaces = repository.status.clone().unwrap_or_default().namespaces;
+    namespaces.entry(namespace.to_owned()).or_insert_with(now);
+    record(ctx, repository, NAMESPACES, "namespaces", &namespaces).await
+}
+
+/// Records that a restore has run. The same spec does not run again.
+pub(super) async fn record_restore(
+    ctx: &Context,
+    repository: &BackupRepository,
+    run: &RestoreRun,
+    hash: &str,
+) -> Result<(), RequestError> {
+    let mut restores = repository.status.clone().unwrap_or_default().restores;
+    if restores.contains_key(hash) {
+        return Ok(());
+    }
+    while restores.len() >= REMEMBERED {
+        // The time is at the begin of the text.
+        let oldest = restores
+            .iter()
+            .min_by(|one, other| one.1.cmp(other.1))
+            .map(|(hash, _)| hash.clone());
+        restores.remove(&oldest.unwrap_or_default());
+    }
+    let text = format!(
+        "{} RestoreRun {}/{}",
+        now(),
+        run.namespace().unwrap_or_default(),
+        run.name_any()
+    );
+    restores.insert(hash.to_owned(), text);
+    record(ctx, repository, RESTORES, "restores", &restores).await
+}
+
+async fn record(
+    ctx: &Context,
+    repository: &BackupRepository,
+    manager: &str,
+    field: &str,
+    value: &BTreeMap<String, String>,
+) -> Result<(), RequestError> {
+    let api: Api<BackupRepository> = Api::all(ctx.process.client.clone());
+    let body = json!({
+        "apiVersion": BackupRepository::api_version(&()), "kind": BackupRepository::kind(&()),
+        // The UID: a newer object of the same name is never written to.
+        "metadata": {"name": repository.name_any(), "uid": repository.uid()},
+        "status": {field: value},
+    });
+    let params = PatchParams::apply(manager).force();
+    let written = api
+        .patch_status(&repository.name_any(), &params, &Patch::Apply(&body))
+        .await;
+    written
+        .map(drop)
+        .map_err(RequestError::when("recording in the status of the BackupRepository"))
+}
+
+/// The present time in whole seconds.
+fn now() -> String {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}

@@ -1,0 +1,206 @@
+//! A RestoreRun: observe, plan, make a claim or start a mover, write the status, remember what has run.
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_reconciler::error::RequestError;
+use hearth_reconciler::outcome::{Outcome, begin};
+use hearth_reconciler::status::patch_status;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{ListParams, PostParams};
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+
+use super::settings::{Obstacle, PENDING_RECHECK, open, repository};
+use super::{Context, movers};
+use crate::MANAGER;
+use crate::crd::{RECONCILE_AT, RestoreRun, RestoreRunStatus};
+use crate::plan::job::{MEMORY, MoverSpec, restore_memory};
+use crate::plan::restore::{Observed, Plan, Start, plan, spec_hash};
+use crate::plan::{items, placement};
+use crate::task::Work;
+
+/// The label of the Pod Security Standard that a namespace enforces.
+const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+
+/// Nothing that is watched says when rights change, or when a person has made the claim.
+const FORBIDDEN_RECHECK: Duration = Duration::from_secs(30);
+
+/// One pass.
+pub async fn reconcile(run: Arc<RestoreRun>, ctx: Arc<Context>) -> Result<Action, RequestError> {
+    let old = run.status.clone().unwrap_or_default();
+    let hash = spec_hash(&run);
+    if old.completion_time.is_some() && old.spec_hash.as_ref() == Some(&hash) {
+        return finished(&run, &ctx).await;
+    }
+    if run.spec.suspend && old.start_time.is_none() {
+        return report(
+            &run,
+            &ctx,
+            old,
+            &Outcome::suspended("spec.suspend is set; nothing is begun"),
+        )
+        .await;
+    }
+    match pass(&run, &ctx, &hash).await {
+        Ok(action) => Ok(action),
+        Err(Obstacle::Pending) => Ok(Action::requeue(PENDING_RECHECK)),
+        Err(Obstacle::Failed(error)) => Err(error),
+        Err(Obstacle::Outcome(outcome)) => report(&run, &ctx, old, &outcome).await,
+    }
+}
+
+/// A run that has ended stays as it is. What it started is removed.
+async fn finished(run: &RestoreRun, ctx: &Context) -> Result<Action, RequestError> {
+    let (namespace, uid) = (run.namespace().unwrap_or_default(), run.uid().unwrap_or_default());
+    if !ctx.has_movers(&uid) {
+        return Ok(Action::await_change());
+    }
+    let seen = movers::look(ctx, &namespace, &uid).await?;
+    let all: Vec<String> = seen.jobs.iter().map(|job| job.name.clone()).collect();
+    movers::remove(ctx, &namespace, &all).await?;
+    Ok(Action::await_change())
+}
+
+async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obstacle> {
+    let (namespace, uid) = (run.namespace().unwrap_or_default(), run.uid().unwrap_or_default());
+    let repository = repository(ctx, &run.spec.from.repository, &namespace).await?;
+    let seen = movers::look(ctx, &namespace, &uid).await?;
+    let client = &ctx.process.client;
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
+    let claims = api.list(&ListParams::default()).await;
+    let claims = claims.map_err(RequestError::when("listing claims"))?.items;
+    let classes = Api::<StorageClass>::all(client.clone())
+        .list(&ListParams::default())
+        .await;
+    let classes = classes.map_err(RequestError::when("listing storage classes"))?.items;
+    let classes: Vec<String> = classes.iter().map(ResourceExt::name_any).collect();
+    let done = repository
+        .status
+        .as_ref()
+        .and_then(|status| status.restores.get(hash))
+        .cloned();
+    let recorded = run.status.clone().unwrap_or_default();
+    let Plan {
+        status,
+        start,
+        outcome,
+        remember,
+    } = plan(&Observed {
+        run,
+        claims: &claims,
+        pods: &seen.pods,
+        classes: &classes,
+        jobs: &seen.jobs,
+        not_good: &not_good(ctx, &namespace),
+        done: done.as_deref(),
+        cluster: &ctx.cluster,
+        now: Timestamp::now(),
+    });
+    let (mut soon, ended) = (false, status.completion_time.is_some());
+    if let Some(start) = start {
+        soon = begin_step(run, ctx, &repository, &api, start).await?;
+    }
+    if remember {
+        // Before the status says so: a run that was stopped in between does not run again.
+        super::repository::record_restore(ctx, &repository, run, hash).await?;
+    }
+    if recorded.found {
+        movers::remove(ctx, &namespace, &items::superseded(&recorded.volumes, &seen.jobs)).await?;
+    }
+    let action = report(run, ctx, status, &outcome).await?;
+    Ok(if ended || soon {
+        Action::requeue(Duration::from_secs(1))
+    } else {
+        action
+    })
+}
+
+/// Snapshots of the namespace that do not count and could not be removed.
+fn not_good(ctx: &Context, namespace: &str) -> Vec<String> {
+    let runs = ctx.backups.state();
+    let here = runs.iter().filter(|run| run.namespace().as_deref() == Some(namespace));
+    let volumes = here.flat_map(|run| run.status.iter().flat_map(|status| &status.volumes));
+    volumes.flat_map(|item| item.not_good.clone()).collect()
+}
+
+/// Begins a step; whether the next pass is to follow soon, since nothing that is watched will change.
+async fn begin_step(
+    run: &RestoreRun,
+    ctx: &Context,
+    repository: &crate::crd::BackupRepository,
+    claims: &Api<PersistentVolumeClaim>,
+    start: Start,
+) -> Result<bool, Obstacle> {
+    let namespace = run.namespace().unwrap_or_default();
+    let wanted = run
+        .spec
+        .mover
+        .as_ref()
+        .and_then(|mover| mover.security_context.as_ref());
+    let mut spec = MoverSpec {
+        owner: movers::owner(run),
+        claim: None,
+        mount_path: String::new(),
+        read_only: false,
+        attempt: 1,
+        image: ctx.image.clone(),
+        placement: placement::for_restore(true, false, None),
+        memory: MEMORY,
+    };
+    let work = match start {
+        Start::Claim(claim) => {
+            let made = claims.create(&PostParams::default(), &claim).await;
+            return match made {
+                Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(true),
+                Err(kube::Error::Api(status)) if status.is_forbidden() => {
+                    let message = format!(
+                        "claim {} is not there, and the operator may not create it: {}; make it yourself, or install the \
+                         chart with restore.enabled=true",
+                        claim.name_any(),
+                        status.message
+                    );
+                    Err(Obstacle::Outcome(Outcome::Waiting(
+                        "NotPermitted",
+                        message,
+                        Some(FORBIDDEN_RECHECK),
+                    )))
+                }
+                made => Ok(made.map(|_| true).map_err(RequestError::when("creating a claim"))?),
+            };
+        }
+        Start::Find(attempt, find) => {
+            spec.attempt = attempt;
+            Work::Find(find)
+        }
+        Start::Restore(attempt, claim, restore, files) => {
+            let api: Api<Namespace> = Api::all(ctx.process.client.clone());
+            let found = api
+                .get(&namespace)
+                .await
+                .map_err(RequestError::when("reading the namespace"))?;
+            let restricted = found.labels().get(ENFORCE).is_some_and(|level| level == "restricted");
+            spec.placement = placement::for_restore(restricted, restore.devices, wanted);
+            spec.mount_path.clone_from(&restore.target);
+            (spec.attempt, spec.claim, spec.memory) = (attempt, Some(claim), restore_memory(files));
+            Work::Restore(restore)
+        }
+    };
+    let opened = open(ctx, repository, &namespace, false)?;
+    movers::start(ctx, &spec, opened, work).await?;
+    Ok(false)
+}
+
+async fn report(
+    run: &RestoreRun,
+    ctx: &Context,
+    mut status: RestoreRunStatus,
+    outcome: &Outcome,
+) -> Result<Action, RequestError> {
+    let action = outcome.report(&mut begin(run, RECONCILE_AT, &mut status, Timestamp::now()));
+    let api: Api<RestoreRun> = Api::namespaced(ctx.process.client.clone(), &run.namespace().unwrap_or_default());
+    let written = patch_status(&api, MANAGER, run, &status).await;
+    written.map_err(RequestError::when("writing the status"))?;
+    Ok(action)
+}

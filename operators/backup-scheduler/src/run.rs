@@ -1,0 +1,118 @@
+//! Wiring: watches fill the caches, controllers reconcile repositories and runs.
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use hearth_reconciler::namespaces::{reflect_namespaces, watch_namespaces};
+use hearth_reconciler::run::{OnTakeover, run as run_controller};
+use hearth_reconciler::secrets::Secrets;
+use hearth_reconciler::start::start;
+use hearth_reconciler::trigger::trigger;
+use hearth_reconciler::watch::{reflect, watch};
+use k8s_openapi::api::batch::v1::Job;
+use kube::core::PartialObjectMeta;
+use kube::runtime::{Controller, reflector, watcher};
+use kube::{Api, ResourceExt};
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+
+use crate::MANAGER;
+use crate::args::Args;
+use crate::crd::{BackupRepository, BackupRun, RUN, RestoreRun};
+use crate::metrics::{self, Metrics};
+use crate::reconcile::{self, Context};
+
+/// Objects per page of a list: keeps the peak of the first list small.
+const PAGE: u32 = 250;
+
+/// Runs the operator until it is told to end.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let process = start(MANAGER, args.shared).await?;
+    let metrics = process.metrics.register(Metrics::register);
+    let (repository_trigger, repository_triggered) = trigger();
+    let (backup_trigger, backup_triggered) = trigger();
+    let (restore_trigger, restore_triggered) = trigger();
+    let (repositories, repository_writer) = reflector::store::<BackupRepository>();
+    let (backups, backup_writer) = reflector::store::<BackupRun>();
+    let (restores, restore_writer) = reflector::store::<RestoreRun>();
+    let (jobs, job_writer) = reflector::store::<PartialObjectMeta<Job>>();
+    let ctx = Arc::new(Context {
+        process: process.clone(),
+        cluster: args.cluster_name,
+        image: args.image,
+        backups: backups.clone(),
+        restores: restores.clone(),
+        jobs,
+        tried: Mutex::default(),
+        fingerprints: Mutex::default(),
+        credentials: Secrets::new(process.client.clone(), repository_trigger),
+        backup_trigger,
+        restore_trigger,
+    });
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(metrics::keep(
+        process.clone(),
+        metrics,
+        repositories.clone(),
+        backups.clone(),
+        restores.clone(),
+    ));
+    let config = watcher::Config::default().page_size(PAGE);
+    let movers = watch_namespaces::<PartialObjectMeta<Job>>(&process, &config.clone().labels(RUN), |_| ());
+    let movers = reflect_namespaces(movers, process.args.namespaces(), job_writer);
+    let observer = Arc::clone(&ctx);
+    tasks.spawn(movers.for_each(move |job| {
+        if let Ok(job) = job {
+            observer.call_owner(&job);
+        }
+        std::future::ready(())
+    }));
+
+    let updates = watch(
+        Api::<BackupRepository>::all(process.client.clone()),
+        config.clone(),
+        |_| (),
+    );
+    let observer = Arc::clone(&ctx);
+    let touched = reflect(updates, repository_writer).inspect_ok(move |repository| {
+        // Who may use it, and whether it is ready, may have changed.
+        observer.call_runs_of(&repository.name_any());
+    });
+    let repositories = Controller::for_stream(touched, repositories).reconcile_on(repository_triggered);
+    let repositories = run_controller(
+        repositories,
+        &process,
+        "backuprepository",
+        OnTakeover::ReconcileAll,
+        Arc::clone(&ctx),
+        reconcile::repository::reconcile,
+    );
+
+    let updates = watch_namespaces::<BackupRun>(&process, &config, |_| ());
+    let touched = reflect_namespaces(updates, process.args.namespaces(), backup_writer);
+    let backups = Controller::for_stream(touched, backups).reconcile_on(backup_triggered);
+    let backups = run_controller(
+        backups,
+        &process,
+        "backuprun",
+        OnTakeover::ReconcileAll,
+        Arc::clone(&ctx),
+        reconcile::backup_run::reconcile,
+    );
+
+    let updates = watch_namespaces::<RestoreRun>(&process, &config, |_| ());
+    let touched = reflect_namespaces(updates, process.args.namespaces(), restore_writer);
+    let restores = Controller::for_stream(touched, restores).reconcile_on(restore_triggered);
+    let restores = run_controller(
+        restores,
+        &process,
+        "restorerun",
+        OnTakeover::ReconcileAll,
+        Arc::clone(&ctx),
+        reconcile::restore_run::reconcile,
+    );
+    tokio::join!(repositories, backups, restores);
+    tasks.shutdown().await;
+    process.finish().await;
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! What the operator tells a mover, and what the mover answers. Both are JSON, and neither has a secret in it.
+//!
+//! A mover is a Job that runs `backup-scheduler move`. Its task is the file [`TASK`] of a Secret that is mounted at [`FOLDER`],
+//! beside the repository's password and credentials. Its answer is the termination message of its container.
+mod report;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::report::{Problem, Reason, Report, SnapshotReport, Verdict};
+
+/// Where the Secret of a run is mounted.
+pub const FOLDER: &str = "/run/hearth";
+/// The task, as JSON.
+pub const TASK: &str = "task.json";
+/// The repository's password.
+pub const PASSWORD: &str = "password";
+/// The S3 access key.
+pub const ACCESS_KEY_ID: &str = "access-key-id";
+/// The S3 secret key.
+pub const SECRET_ACCESS_KEY: &str = "secret-access-key";
+/// The S3 session token, for temporary keys.
+pub const SESSION_TOKEN: &str = "session-token";
+/// Certificates to trust for the S3 endpoint, PEM; the system's, if there is none.
+pub const CA: &str = "ca.crt";
+/// Where a mover writes its report: the termination message. The kubelet keeps [`LONGEST_REPORT`] bytes of it.
+pub const REPORT: &str = "/dev/termination-log";
+/// What the kubelet keeps of a termination message, in bytes.
+pub const LONGEST_REPORT: usize = 4096;
+/// Where restic keeps its cache: an `emptyDir`.
+pub const CACHE: &str = "/cache";
+/// Where restic keeps temporary files: an `emptyDir`.
+pub const TEMPORARY: &str = "/tmp";
+
+/// What a mover is to do.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// The repository.
+    pub repository: Repository,
+    /// What to do with it.
+    pub work: Work,
+    /// The memory limit of the mover's container, in bytes. restic's heap is limited to 65 % of it.
+    pub memory_limit: u64,
+}
+
+/// A repository of restic.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Repository {
+    /// As restic writes it: `s3:https://host/bucket/prefix`, or an absolute path.
+    pub location: String,
+    /// The S3 region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Address the bucket by path, not by host name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub path_style: bool,
+    /// Nothing may be deleted: the credentials have no right to it, so nothing is tried.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub append_only: bool,
+    /// The limit of uploads in KiB/s; none if it is 0.
+    #[serde(default)]
+    pub limit_upload: u64,
+}
+
+/// The work of a mover.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum Work {
+    /// Opens the repository; initializes it if it is not there.
+    Initialize {
+        /// Whether it may be initialized. If not, a missing one is `RepositoryMissing`. Whoever sets this has seen that there is
+        /// nothing under the location: restic looks for `config` only, and creates a bucket that is not there.
+        create: bool,
+    },
+    /// Backs up a volume.
+    Backup(Backup),
+    /// Restores a snapshot into a volume.
+    Restore(Restore),
+    /// Finds the snapshots that a restore is to use.
+    Find(Find),
+}
+
+/// A backup of one volume.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Backup {
+    /// Where the volume is mounted, read-only. It is the path of the snapshot too: `/data/<claim>`.
+    pub path: String,
+    /// The snapshot's host: `clusterName`.
+    pub host: String,
+    /// The snapshot's time: the slot of the run, RFC 3339.
+    pub time: String,
+    /// The name of the run, `<namespace>/<name>`; a tag of the snapshot.
+    pub run: String,
+    /// The UID of the run; a tag of the snapshot, by which this run finds its own.
+    pub run_uid: String,
+    /// No mover of this run was started before, so there is no snapshot of this run: it is not looked for, which saves a
+    /// request for each snapshot of the repository.
+    #[serde(default)]
+    pub first_attempt: bool,
+    /// The name of the claim; a tag of the snapshot.
+    pub claim: String,
+    /// The id of the snapshot that unchanged files are taken from; none: all files are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Whether the repository may be initialized if it is not there.
+    #[serde(default)]
+    pub create: bool,
+    /// What the claim asks for: tags of the snapshot, so that the claim can be made again where it is lost.
+    #[serde(default)]
+    pub volume: Volume,
+    /// Files of the former good snapshot. If it had some, one without any is no success.
+    #[serde(default)]
+    pub former_files: u64,
+    /// A snapshot without the files that could not be read is kept, and the result is `Partial`.
+    #[serde(default)]
+    pub allow_partial: bool,
+    /// Patterns of files to leave out, as restic's `--exclude`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// More than this is not uploaded without consent, in bytes; none if it is 0. Only without a parent.
+    #[serde(default)]
+    pub first_upload_limit: u64,
+}
+
+/// What a claim asks for.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    /// The size, as in the claim: `10Gi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    /// The storage class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+    /// The access modes, as in the claim: `ReadWriteOnce`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access_modes: Vec<String>,
+}
+
+/// Which snapshots a restore is to use: for each claim the newest good one.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Find {
+    /// The snapshots' host: `clusterName`.
+    pub host: String,
+    /// Claims by name or glob; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
+    /// Only of the run with this name, `<namespace>/<name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Only the snapshot with this id, or a prefix of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Only those that are older than this, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Snapshots that do not count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_good: Vec<String>,
+    /// Only claims whose names are greater: a report has room for a few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// A snapshot that was found for a claim.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    /// The claim.
+    pub claim: String,
+    /// The snapshot's id, in full.
+    pub snapshot: String,
+    /// Its files.
+    pub files: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// What the claim asked for then.
+    #[serde(default)]
+    pub volume: Volume,
+}
+
+/// A restore of one volume.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Restore {
+    /// The id of the snapshot.
+    pub snapshot: String,
+    /// The folder in the snapshot that becomes the root of the volume: `/data/<claim>`.
+    pub path: String,
+    /// Where the volume is mounted.
+    pub target: String,
+    /// Write into a volume that has files already. Files of the same name are replaced, others stay.
+    #[serde(default)]
+    pub overwrite: bool,
+    /// Restore device nodes.
+    #[serde(default)]
+    pub devices: bool,
+    /// Keep setuid and setgid bits of files.
+    #[serde(default)]
+    pub setuid: bool,
+}

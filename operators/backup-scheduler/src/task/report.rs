@@ -1,0 +1,251 @@
+//! How the work of a mover ended, and why.
+use serde::{Deserialize, Serialize};
+
+use super::{Found, LONGEST_REPORT};
+
+/// How the work of a mover ended.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of it, and it is proven.
+    Completed,
+    /// Something is missing; the report says what.
+    Partial,
+    /// Nothing that counts.
+    Failed,
+}
+
+/// Why. These are reasons of conditions, so the set is closed.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// It is complete.
+    Completed,
+    /// Files could not be read at the source.
+    Unreadable,
+    /// There are no files now, and the former good snapshot had some.
+    NoFiles,
+    /// The password does not open the repository (restic's exit code 12).
+    WrongPassphrase,
+    /// There is no repository (restic's exit code 10).
+    RepositoryMissing,
+    /// Another process holds a lock (restic's exit code 11).
+    Locked,
+    /// The server refuses the credentials or the call.
+    AccessDenied,
+    /// The bucket or the account is full.
+    QuotaExceeded,
+    /// The clock of this node or of the server is wrong.
+    ClockSkew,
+    /// The server does not answer, or with 5xx.
+    Unreachable,
+    /// The server's certificate is of an authority that is not trusted.
+    UnknownIssuer,
+    /// There is no such bucket.
+    BucketMissing,
+    /// The target volume is full.
+    TargetFull,
+    /// The target volume has files already.
+    TargetNotEmpty,
+    /// The mover may not write into the target volume.
+    TargetNotWritable,
+    /// There is no such snapshot, or not with this path.
+    SnapshotMissing,
+    /// Data in the repository is damaged or missing.
+    DataDamaged,
+    /// What was written differs from the snapshot: owners, modes, kinds, sizes.
+    Differs,
+    /// The first upload is larger than the limit.
+    NeedsConsent,
+    /// The mover was told to end.
+    Cancelled,
+    /// The snapshot was not found again with this run's mark.
+    NotProven,
+    /// The task or the mover's files are not as they should be: a fault of this software.
+    Internal,
+}
+
+impl Reason {
+    /// As conditions have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "Completed",
+            Self::Unreadable => "Unreadable",
+            Self::NoFiles => "NoFiles",
+            Self::WrongPassphrase => "WrongPassphrase",
+            Self::RepositoryMissing => "RepositoryMissing",
+            Self::Locked => "Locked",
+            Self::AccessDenied => "AccessDenied",
+            Self::QuotaExceeded => "QuotaExceeded",
+            Self::ClockSkew => "ClockSkew",
+            Self::Unreachable => "Unreachable",
+            Self::UnknownIssuer => "UnknownIssuer",
+            Self::BucketMissing => "BucketMissing",
+            Self::TargetFull => "TargetFull",
+            Self::TargetNotEmpty => "TargetNotEmpty",
+            Self::TargetNotWritable => "TargetNotWritable",
+            Self::SnapshotMissing => "SnapshotMissing",
+            Self::DataDamaged => "DataDamaged",
+            Self::Differs => "Differs",
+            Self::NeedsConsent => "NeedsConsent",
+            Self::Cancelled => "Cancelled",
+            Self::NotProven => "NotProven",
+            Self::Internal => "Internal",
+        }
+    }
+}
+
+/// What was wrong with one path.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// The path, in the volume.
+    pub path: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// The pack that has its data, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<String>,
+}
+
+/// A snapshot that was made, or restored.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotReport {
+    /// Its id, in full.
+    pub id: String,
+    /// Files in it.
+    pub files: u64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// Bytes that were added to the repository.
+    #[serde(default)]
+    pub added_bytes: u64,
+    /// The owner, group and mode of the volume's root: `999:999 0700`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+}
+
+/// What a mover says at its end.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// What is wrong, and every way out. Empty if it is complete.
+    #[serde(default)]
+    pub message: String,
+    /// The snapshot that counts. A snapshot that does not count is not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotReport>,
+    /// The id of the repository, if it was opened or initialized.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_id: Option<String>,
+    /// The bytes that a first backup would upload, if it needs consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_bytes: Option<u64>,
+    /// Snapshots of this run that do not count and could not be forgotten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_good: Vec<String>,
+    /// The first paths with problems.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+    /// How many paths had problems in all.
+    #[serde(default)]
+    pub problem_count: u64,
+    /// The snapshots that were found, by claim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Found>,
+    /// More were found than the report has room for: ask again after the last claim.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// Whether the same may succeed a little later without a change: an outage, a lock.
+    #[serde(default)]
+    pub retry: bool,
+}
+
+impl Report {
+    /// A report that all is well.
+    pub fn completed(snapshot: Option<SnapshotReport>) -> Self {
+        Self {
+            verdict: Verdict::Completed,
+            reason: Reason::Completed,
+            message: String::new(),
+            snapshot,
+            repository_id: None,
+            upload_bytes: None,
+            not_good: Vec::new(),
+            problems: Vec::new(),
+            problem_count: 0,
+            found: Vec::new(),
+            more: false,
+            retry: false,
+        }
+    }
+
+    /// The same, which may succeed a little later without a change.
+    #[must_use]
+    pub fn with_retry(self, retry: bool) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// A report that nothing counts.
+    pub fn failed(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Failed,
+            reason,
+            message: message.into(),
+            ..Self::completed(None)
+        }
+    }
+
+    /// As JSON of at most [`LONGEST_REPORT`] bytes: problems are left out from the end, then the message is cut. The count of
+    /// problems stays.
+    pub fn encode(&self) -> String {
+        let mut report = self.clone();
+        loop {
+            // A report has no map with keys that are not text, so this cannot fail.
+            let text = serde_json::to_string(&report).unwrap_or_default();
+            if text.len() <= LONGEST_REPORT {
+                return text;
+            }
+            if report.found.len() > 1 {
+                report.found.pop();
+                report.more = true;
+            } else if report.problems.pop().is_none() && report.not_good.pop().is_none() {
+                let half = report.message.chars().count() / 2;
+                report.message = report.message.chars().take(half).collect();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_fits_the_termination_message() {
+        let problem = |number: usize| Problem {
+            path: format!("/{number}/{}", "\u{1}".repeat(100)),
+            message: "permission denied".to_owned(),
+            pack: None,
+        };
+        let report = Report {
+            problems: (0..500).map(problem).collect(),
+            problem_count: 500,
+            message: "\u{1}".repeat(2000),
+            ..Report::failed(Reason::Unreadable, "")
+        };
+        let text = report.encode();
+        assert!(text.len() <= LONGEST_REPORT, "{}", text.len());
+        let read: Report = serde_json::from_str(&text).unwrap();
+        assert_eq!((read.problem_count, read.reason), (500, Reason::Unreadable));
+    }
+
+    #[test]
+    fn a_report_that_fits_is_as_it_was() {
+        let report = Report::failed(Reason::Locked, "by host a");
+        assert_eq!(serde_json::from_str::<Report>(&report.encode()).unwrap(), report);
+    }
+}
