@@ -3,6 +3,7 @@
 //! [`operators`] is the table of operators: each has one row, and one folder with its environment, cases, story (the demo, which
 //! is also a case) and benchmark. The programs `e2e`, `demo` and `bench` only read that table.
 mod api_proxy;
+mod backup_scheduler;
 pub mod bench;
 mod case;
 mod columns;

@@ -3,10 +3,15 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::operator::{Operator, Part};
-use crate::{dns_sync, node_class, secret_sync};
+use crate::{backup_scheduler, dns_sync, node_class, secret_sync};
 
 /// All operators.
-pub const OPERATORS: &[&Operator] = &[&dns_sync::OPERATOR, &node_class::OPERATOR, &secret_sync::OPERATOR];
+pub const OPERATORS: &[&Operator] = &[
+    &dns_sync::OPERATOR,
+    &node_class::OPERATOR,
+    &secret_sync::OPERATOR,
+    &backup_scheduler::OPERATOR,
+];
 
 /// The operator with this name.
 pub fn find(name: &str) -> Result<&'static Operator> {

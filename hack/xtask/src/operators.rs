@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
+use hearth_cluster::licenses;
 use hearth_cluster::oci::ToolFile;
 
 /// An operator.
@@ -101,6 +102,35 @@ pub(crate) const OPERATORS: &[Operator] = &[
             machines: &[],
             in_test: true,
             minutes: 8,
+        }],
+        demo_machines: &[],
+    },
+    Operator {
+        name: "backup-scheduler",
+        package: "hearth-backup-scheduler",
+        crd_group: "backup.hearth.home.arpa",
+        tools: &[
+            ToolFile {
+                tool: "restic",
+                file: "restic",
+                path: "restic",
+                mode: 0o755,
+                check: &["version"],
+            },
+            ToolFile {
+                tool: "restic",
+                file: licenses::FILE,
+                path: "licenses/restic.txt",
+                mode: 0o644,
+                check: &[],
+            },
+        ],
+        parts: &[Part {
+            name: "backups",
+            about: "backup-scheduler; a real S3 server and restic",
+            machines: &[],
+            in_test: true,
+            minutes: 6,
         }],
         demo_machines: &[],
     },

@@ -1,0 +1,84 @@
+{{- /* This operator's own arguments, environment and permissions. */}}
+
+{{- define "backup-scheduler.args" -}}
+{{- with .Values.scope.namespaces }}
+- {{ printf "--watch-namespaces=%s" (join "," .) | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* Movers run the operator's own image. */}}
+{{- define "backup-scheduler.env" -}}
+HEARTH_IMAGE: {{ include "hearth.image" . | quote }}
+{{- end }}
+
+{{- /* Cluster-scoped objects: repositories; the node of a volume, and whether it is ready; storage classes for claims. */}}
+{{- define "backup-scheduler.clusterRules" -}}
+- apiGroups: [backup.hearth.home.arpa]
+  resources: [backuprepositories]
+  verbs: [get, list, watch]
+- apiGroups: [backup.hearth.home.arpa]
+  resources: [backuprepositories/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [persistentvolumes]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list]
+- apiGroups: [storage.k8s.io]
+  resources: [storageclasses]
+  verbs: [list]
+{{- end }}
+
+{{- /* What is needed where runs are. A mover's Secret is written and never read back. The namespace says which pods it admits.
+root; optional: namespace (absent: cluster-wide). */}}
+{{- define "backup-scheduler.runRules" -}}
+- apiGroups: [backup.hearth.home.arpa]
+  resources: [backupruns, restoreruns]
+  verbs: [get, list, watch]
+- apiGroups: [backup.hearth.home.arpa]
+  resources: [backupruns/status, restoreruns/status]
+  verbs: [patch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list{{ if .root.Values.restore.enabled }}, create{{ end }}]
+- apiGroups: [""]
+  resources: [namespaces]
+  {{- with .namespace }}
+  resourceNames: [{{ . | quote }}]
+  {{- end }}
+  verbs: [get]
+{{- end }}
+
+{{- define "backup-scheduler.ownRules" -}}
+{{- /* resourceNames also covers a list or watch of one Secret by its name. */}}
+- apiGroups: [""]
+  resources: [secrets]
+  {{- with .Values.credentialsSecrets }}
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [get, list, watch]
+{{- end }}
+
+{{- define "backup-scheduler.viewRules" -}}
+- apiGroups: [backup.hearth.home.arpa]
+  resources: [backuprepositories, backupruns, restoreruns]
+  verbs: [get, list, watch]
+{{- end }}
+
+{{- /* A repository says which namespaces may use it, so only the cluster's admin may write it. */}}
+{{- define "backup-scheduler.editRules" -}}
+- apiGroups: [backup.hearth.home.arpa]
+  resources: [backupruns, restoreruns]
+  verbs: [create, update, patch, delete, deletecollection]
+{{- end }}

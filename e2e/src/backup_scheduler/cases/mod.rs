@@ -1,0 +1,21 @@
+//! backup-scheduler on a real cluster, installed by its chart under its own RBAC, with a real S3 server and the real restic.
+mod refused;
+mod robust;
+mod there_and_back;
+
+use super::env::BackupEnv;
+use super::story;
+use crate::case::Case;
+
+/// All cases.
+pub(super) fn all() -> Vec<Case<BackupEnv>> {
+    [
+        there_and_back::cases(),
+        refused::cases(),
+        robust::cases(),
+        story::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
