@@ -22,8 +22,12 @@ const NOTE_LIMIT: usize = 1024;
 const QUEUE: u32 = 256;
 /// How many objects' last events are remembered. Forgetting one costs at most a repeated event.
 const REMEMBERED: usize = 4096;
-/// How long one event may take: the disk of a busy control plane stalls for seconds, and nobody sends an event again.
+/// How often, and how long each time, an event is sent: the disk of a busy control plane stalls for seconds, or the server answers
+/// that it timed out itself, and nobody says the same again.
+const ATTEMPTS: usize = 3;
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Publishes events. Clones share the queue.
 #[derive(Clone)]
@@ -72,9 +76,12 @@ impl Events {
             let client = client.lock().await;
             // One that is kept would count events of the same reason instead, and show the first one's note for all.
             let recorder = Recorder::new(client.clone(), reporter);
-            let sent = tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await;
-            if !matches!(sent, Ok(Ok(()))) {
-                tracing::debug!(?sent, "event not sent");
+            for _ in 0..ATTEMPTS {
+                match tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await {
+                    Ok(Ok(())) => break,
+                    failed => tracing::debug!(?failed, "event not sent"),
+                }
+                tokio::time::sleep(PAUSE).await;
             }
             drop(slot);
         });
@@ -171,6 +178,16 @@ mod tests {
             &"ü".repeat(2000),
         );
         events.flush(Duration::from_secs(1)).await;
+        server.finish();
+    }
+
+    #[tokio::test]
+    async fn an_event_that_the_server_could_not_store_is_sent_again() {
+        let script = Script::new().refuse("POST", HOME, 500, "InternalError");
+        let (client, server) = script.expect_body("POST", HOME, |_| (), 201, json!({})).start();
+        let events = Events::new(client, "op", "op-0");
+        events.publish(&about("u1", Some("home")), EventType::Normal, "Synced", "Sync", "n");
+        events.flush(Duration::from_secs(5)).await;
         server.finish();
     }
 
