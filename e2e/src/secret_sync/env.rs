@@ -1,5 +1,6 @@
 //! The environment of secret-sync's cases: the cluster, a real `OpenBao`, and for each case a KV engine, a policy, a token and a
 //! gate of its own; and a fake Key Vault.
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
@@ -22,7 +23,6 @@ use crate::wait::until;
 /// The release.
 pub(crate) const NAME: &str = "secret-sync";
 const TENANT: &str = "7b790000-0000-4000-8000-000000000001";
-const CLIENT_ID: &str = "1f2e0000-0000-4000-8000-000000000002";
 
 /// The environment.
 pub(crate) struct SecretEnv {
@@ -48,12 +48,7 @@ impl SecretEnv {
             listen: SocketAddr::new(environment.host, 0),
             control: None,
             hosts: vec![environment.host.to_string()],
-            application: Application {
-                tenant: TENANT.to_owned(),
-                client_id: CLIENT_ID.to_owned(),
-                secrets: vec![planted("client-secret")],
-                expired_secrets: vec![planted("expired")],
-            },
+            application: application("any"),
             resource: "https://vault.azure.net".to_owned(),
         };
         Ok(Self {
@@ -113,6 +108,10 @@ impl SecretEnv {
             &json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data}),
         )
         .await?;
+        // Cases run beside each other: each counts the logins of its own application.
+        let application = application(name);
+        let client_id = application.client_id.clone();
+        self.key_vault.control().application(application);
         let url = format!("https://{}", self.key_vault.addr());
         Ok(json!({
             "apiVersion": "secrets.hearth.home.arpa/v1alpha1", "kind": "ClusterSecretSource",
@@ -120,7 +119,7 @@ impl SecretEnv {
             "spec": {
                 "azureKeyVault": {
                     "vaultURL": url, "tenantID": TENANT,
-                    "servicePrincipal": {"clientID": CLIENT_ID, "secretRef": {"name": format!("{name}-sp")}, "expires": "2100-01-01"},
+                    "servicePrincipal": {"clientID": client_id, "secretRef": {"name": format!("{name}-sp")}, "expires": "2100-01-01"},
                     "cloud": {"authorityHost": url, "vaultSuffix": "vault.azure.net"},
                     "ca": {"secretRef": {"name": format!("{name}-sp")}},
                 },
@@ -140,6 +139,18 @@ impl SecretEnv {
         apply(&self.client, &source.object).await?;
         source.condition("Ready", "True", "", LATER).await?;
         Ok(source)
+    }
+}
+
+/// The application of a source.
+fn application(source: &str) -> Application {
+    let mut hasher = DefaultHasher::new();
+    source.hash(&mut hasher);
+    Application {
+        tenant: TENANT.to_owned(),
+        client_id: format!("1f2e0000-0000-4000-8000-{:012x}", hasher.finish() >> 16),
+        secrets: vec![planted("client-secret")],
+        expired_secrets: vec![planted("expired")],
     }
 }
 
