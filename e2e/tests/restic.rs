@@ -18,6 +18,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use hearth_backup_scheduler::mover::{self, Places};
 use hearth_backup_scheduler::task::{Backup, Reason, Report, Repository, Restore, Task, Verdict, Volume, Work};
+use hearth_reconciler::args::LogFormat;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -96,6 +97,8 @@ impl Lab {
             cache: folder.join("cache"),
             temporary: folder.join("tmp"),
             lock_patience: 1,
+            log_format: LogFormat::Text,
+            log_level: "info".to_owned(),
         }
     }
 

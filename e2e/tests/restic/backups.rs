@@ -219,3 +219,61 @@ async fn the_message_fits_and_names_the_first_of_many() {
     );
     assert!(fs::metadata(lab.path("tmp/report")).unwrap().len() <= 4096);
 }
+
+/// The third backup in the second case of part 1: after the damaged pack was taken out of the index, its data is stored anew.
+#[tokio::test]
+async fn data_that_was_taken_out_of_the_index_is_stored_anew() {
+    let lab = Lab::new().await;
+    lab.write("a", &random(1, 3_000_000));
+    let first = lab.backed_up("one").await;
+    let pack = lab.packs()[0].clone();
+    fs::set_permissions(&pack, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut bytes = fs::read(&pack).unwrap();
+    bytes[1_000_000..1_500_000].fill(0);
+    fs::write(&pack, bytes).unwrap();
+    // It leaves a copy of the pack in its folder.
+    let mut repair = lab.restic_command(&["repair", "packs", pack.file_name().unwrap().to_str().unwrap()]);
+    let (_, output) = finish(repair.current_dir(lab.path("tmp")).output().unwrap());
+    assert!(output.contains("salvag"), "{output}");
+
+    // restic alone stores the file, and calls it unreadable.
+    let arguments = ["backup", "--host", "other", "--parent", &first, &lab.text("data/web")];
+    let (code, output) = lab.restic(&arguments);
+    assert!(code == 3 && output.contains("storing the file again"), "{output}");
+    lab.restic_ok(&[
+        "forget",
+        "--host",
+        "other",
+        "--keep-last",
+        "0",
+        "--unsafe-allow-remove-all",
+    ]);
+    lab.restic_ok(&["prune"]);
+
+    let second = Backup {
+        parent: Some(first),
+        ..lab.backup("two")
+    };
+    let report = lab.run(Work::Backup(second)).await;
+    assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
+    assert_eq!((report.not_good, lab.snapshots().len()), (Vec::new(), 2));
+    let report = lab.run(Work::Restore(lab.restore(&report.snapshot.unwrap().id))).await;
+    assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
+    assert_eq!(fs::read(lab.target("a")).unwrap(), random(1, 3_000_000));
+}
+
+#[tokio::test]
+async fn what_a_check_of_the_file_system_left_is_no_part_of_a_volume() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::new().await;
+    lab.give("repository", NOBODY);
+    lab.write("a", b"1");
+    lab.write("lost+found/x", b"1");
+    lab.write("sub/lost+found/y", b"1");
+    fs::set_permissions(lab.path("data/web/lost+found"), fs::Permissions::from_mode(0o700)).unwrap();
+    let report = lab.run_as(NOBODY, Work::Backup(lab.backup("one")));
+    assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
+    assert_eq!(report.snapshot.unwrap().files, 2);
+}

@@ -168,6 +168,38 @@ async fn a_backup_of_unchanged_data_rests_on_a_damaged_pack_and_its_restore_says
     assert_eq!(paths(&report), ["/a"]);
 }
 
+/// After `repair packs` the index has no entry for the damaged data.
+#[tokio::test]
+async fn a_file_whose_data_is_not_in_the_index_does_not_hold_up_the_others() {
+    let lab = Lab::new().await;
+    lab.write("odd [x]*?\\ \"name\n", &random(1, 3_000_000));
+    lab.write("small", b"1");
+    let id = lab.backed_up("one").await;
+    lab.write("later", &random(2, 100_000));
+    lab.backed_up("two").await;
+    let pack = lab.packs()[0].clone();
+    fs::remove_file(&pack).unwrap();
+    lab.restic_ok(&["repair", "index"]);
+    lab.restic_ok(&["backup", &lab.text("data/web/small")]);
+
+    // restic alone restores nothing.
+    let from = format!("{id}:{}", lab.text("data/web"));
+    let (code, output) = lab.restic(&["restore", &from, "--target", &lab.text("alone")]);
+    assert!(code == 1 && output.contains("Unknown blob"), "{output}");
+    assert_eq!(fs::read_dir(lab.path("alone")).unwrap().count(), 0);
+
+    let report = lab.run(Work::Restore(lab.restore(&id))).await;
+    assert_eq!(
+        (report.verdict, report.reason),
+        (Verdict::Partial, Reason::DataDamaged),
+        "{report:?}"
+    );
+    assert_eq!(paths(&report), ["/odd [x]*?\\ \"name\n"]);
+    assert!(same(&lab, "small"));
+    assert_eq!(fs::read_dir(lab.path("target")).unwrap().count(), 1);
+    assert_eq!(lab.snapshots().len(), 3);
+}
+
 #[tokio::test]
 async fn owners_that_cannot_be_restored_are_reported() {
     if !is_root() {

@@ -193,6 +193,28 @@ impl Engine {
         left_out.map_or(Ok(()), Err)
     }
 
+    /// The paths of files in a snapshot whose data is not in the index, up to a size of all in bytes. More are a failure.
+    pub async fn missing(&self, snapshot: &str, most: usize) -> Result<Vec<String>, Failure> {
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        let mut count: u64 = 0;
+        let mut read = |line: &str, _: Option<&Message>| {
+            if let Some(path) = messages::missing(line) {
+                bytes += path.len();
+                count += 1;
+                if bytes <= most {
+                    found.push(path);
+                }
+            }
+        };
+        self.run(&Call::Missing(snapshot.to_owned()), &mut read).await?;
+        if bytes <= most {
+            return Ok(found);
+        }
+        let text = format!("the data of {count} files is not in the repository");
+        Err(Failure::new(Reason::DataDamaged, &text))
+    }
+
     /// The full ids of packs, in the order of their short ids; none for one that is not there.
     pub async fn full_pack_ids(&self, short: &[String]) -> Result<Vec<Option<String>>, Failure> {
         let mut full = vec![None; short.len()];

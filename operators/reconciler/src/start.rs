@@ -51,7 +51,7 @@ pub struct Process {
 /// The API server is not asked before this returns. While it is away, the process is live, not ready, and waits. Fails on
 /// a log level that is not understood, a broken configuration or certificate of the client, and an address that is taken.
 pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process> {
-    log(&args)?;
+    log(args.log_format, &args.log_level)?;
     tracing::info!(
         operator,
         version = env!("CARGO_PKG_VERSION"),
@@ -150,11 +150,12 @@ fn end_on_signals() -> io::Result<CancellationToken> {
     Ok(shutdown)
 }
 
-fn log(args: &Args) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().parse(directives(&args.log_level));
+/// Starts logging to standard error: of an operator, or of a command that runs on its own.
+pub fn log(format: LogFormat, level: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder().parse(directives(level));
     let filter = filter.context("--log-level is not understood")?;
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let layer = match args.log_format {
+    let layer = match format {
         LogFormat::Text => layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };

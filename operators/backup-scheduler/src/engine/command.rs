@@ -88,6 +88,8 @@ pub enum Call {
     Restore(Restore),
     /// Remove snapshots; their data stays until a prune.
     Forget(Vec<String>),
+    /// The files of a snapshot whose data is not in the index. It changes nothing.
+    Missing(String),
     /// The ids of all packs.
     Packs,
     /// Remove stale locks, by restic's own rule.
@@ -144,6 +146,7 @@ impl Call {
             Self::RawSize(_) => "stats",
             Self::Restore(_) => "restore",
             Self::Forget(_) => "forget",
+            Self::Missing(_) => "repair",
             Self::Packs => "list",
             Self::Unlock => "unlock",
         }
@@ -158,6 +161,7 @@ impl Call {
             | Self::AllSnapshots(_)
             | Self::List { .. }
             | Self::RawSize(_)
+            | Self::Missing(_)
             | Self::Packs => true,
             Self::Restore(restore) => restore.without_lock,
             Self::Backup(backup) => backup.dry_run,
@@ -169,7 +173,12 @@ impl Call {
 /// The arguments of a call.
 pub fn arguments(settings: &Settings, call: &Call) -> Vec<OsString> {
     let mut arguments = Arguments::default();
-    arguments.add(call.name()).add("--json");
+    arguments.add(call.name());
+    if matches!(call, Call::Missing(_)) {
+        // Without the second it would replace the snapshot.
+        arguments.add("snapshots").add("--dry-run");
+    }
+    arguments.add("--json");
     arguments.pair("--repo", &settings.repository.location);
     if call.without_lock() {
         arguments.add("--no-lock");
@@ -199,6 +208,7 @@ pub fn arguments(settings: &Settings, call: &Call) -> Vec<OsString> {
         Call::RawSize(id) => arguments.pair("--mode", "raw-data").end().add(id),
         Call::Restore(restore) => arguments.restore(restore),
         Call::Forget(ids) => arguments.end().all(ids),
+        Call::Missing(id) => arguments.end().add(id),
         Call::Packs => arguments.add("packs"),
     };
     arguments.0

@@ -214,6 +214,47 @@ pub fn raw_size(line: &str) -> Option<RawSize> {
     line.starts_with('{').then(|| serde_json::from_str(line).ok())?
 }
 
+/// Reads a line of `repair snapshots --dry-run`: `  file "/data/web/a": removed missing content`. The path is as in [`Node`].
+pub fn missing(line: &str) -> Option<String> {
+    let line = line.trim_start().strip_prefix("file ")?;
+    unquote(line.strip_suffix(": removed missing content")?)
+}
+
+/// Reads a string as Go quotes it. A byte that is no UTF-8 becomes U+FFFD, as in JSON.
+fn unquote(text: &str) -> Option<String> {
+    // https://pkg.go.dev/strconv#Quote
+    let mut text = text.strip_prefix('"')?.strip_suffix('"')?.chars();
+    let mut found = String::new();
+    while let Some(character) = text.next() {
+        if character != '\\' {
+            found.push(character);
+            continue;
+        }
+        let kind = text.next()?;
+        let mut code = |digits: usize| {
+            let digits: String = text.by_ref().take(digits).collect();
+            u32::from_str_radix(&digits, 16).ok()
+        };
+        found.push(match kind {
+            'a' => '\u{7}',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'v' => '\u{b}',
+            // A byte below 0x80 is a control character, any other one is no UTF-8.
+            'x' => code(2)
+                .filter(|byte| *byte < 0x80)
+                .map_or(Some('\u{fffd}'), char::from_u32)?,
+            'u' => char::from_u32(code(4)?)?,
+            'U' => char::from_u32(code(8)?)?,
+            other => other,
+        });
+    }
+    Some(found)
+}
+
 /// Reads a line about a retry: `Load(<data/…>, 0, 0) returned error, retrying after 1s: …`.
 pub fn retry(line: &str) -> Option<Retry<'_>> {
     if let Some((operation, rest)) = line.split_once(" returned error, retrying after ") {

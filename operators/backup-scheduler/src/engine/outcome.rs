@@ -97,7 +97,7 @@ impl Collected {
         };
         match &message {
             Message::Summary(summary) => self.summary = Some(summary.clone()),
-            Message::ExitError(error) => self.exit_message = Some(error.message.trim().to_owned()),
+            Message::ExitError(error) => self.exit_message = Some(without_stack(&error.message).trim().to_owned()),
             Message::Error(error) => self.problem(error),
             _ => {}
         }
@@ -179,6 +179,8 @@ const WORDS: &[(&str, Reason)] = &[
     ("cap exceeded", Reason::QuotaExceeded),
     ("quota", Reason::QuotaExceeded),
     ("insufficient storage", Reason::QuotaExceeded),
+    ("insufficientstorage", Reason::QuotaExceeded),
+    ("storagefull", Reason::QuotaExceeded),
     ("507 ", Reason::QuotaExceeded),
     ("minimum free drive threshold", Reason::QuotaExceeded),
     ("no space left on device", Reason::QuotaExceeded),
@@ -191,6 +193,7 @@ const WORDS: &[(&str, Reason)] = &[
     ("x509:", Reason::UnknownIssuer),
     ("bucket does not exist", Reason::BucketMissing),
     ("nosuchbucket", Reason::BucketMissing),
+    ("invalid lock file", Reason::Locked),
     ("no matching id found", Reason::SnapshotMissing),
     ("no snapshot found", Reason::SnapshotMissing),
     ("failed to find snapshot", Reason::SnapshotMissing),
@@ -202,6 +205,7 @@ const WORDS: &[(&str, Reason)] = &[
     ("signature", Reason::AccessDenied),
     ("access key", Reason::AccessDenied),
     ("accesskey", Reason::AccessDenied),
+    ("accountproblem", Reason::AccessDenied),
     ("forbidden", Reason::AccessDenied),
     ("security token", Reason::AccessDenied),
     ("expiredtoken", Reason::AccessDenied),
@@ -216,6 +220,8 @@ const WORDS: &[(&str, Reason)] = &[
     ("could not be loaded", Reason::DataDamaged),
     ("unexpected eof", Reason::Unreachable),
     ("dial tcp", Reason::Unreachable),
+    // After an outage, or when the node was suspended.
+    ("refresh lock", Reason::Unreachable),
     ("no such host", Reason::Unreachable),
     ("timeout", Reason::Unreachable),
     ("deadline exceeded", Reason::Unreachable),
@@ -294,6 +300,13 @@ fn lock_holder(text: &str) -> String {
         .lines()
         .filter(|line| !line.starts_with("storage ID") && !line.starts_with("the `unlock`"));
     lines.collect::<Vec<_>>().join("; ")
+}
+
+/// The text of an error without the functions that it came through, which restic adds to those it did not expect.
+fn without_stack(text: &str) -> &str {
+    let starts = ["\ngithub.com/", "\nmain.", "\nruntime."];
+    let start = starts.iter().filter_map(|start| text.find(start)).min();
+    &text[..start.unwrap_or(text.len())]
 }
 
 fn shorten(text: &str) -> String {

@@ -13,7 +13,7 @@ use crate::engine::messages::Snapshot;
 use crate::engine::outcome::{Failure, progress};
 use crate::task::{Backup, Problem, Reason, Report, SnapshotReport, Verdict};
 
-/// How often a backup is done again because files were removed while it read them.
+/// How often a backup is done again because what was wrong may not be so the next time.
 const REPEATS: u32 = 2;
 
 /// Backs up the volume.
@@ -28,7 +28,9 @@ pub async fn backup(mover: &mut Mover<'_>, task: &Backup) -> Report {
     flow.discard.retain(|id| Some(id) != kept.as_ref());
     // Where the repository cannot be reached, this would only take another 15 minutes. The next attempt finds them by their tag.
     report.not_good = match report.reason {
-        Reason::Completed | Reason::Unreadable | Reason::NoFiles | Reason::NotProven => flow.forget().await,
+        Reason::Completed | Reason::Unreadable | Reason::DataDamaged | Reason::NoFiles | Reason::NotProven => {
+            flow.forget().await
+        }
         _ => flow.discard,
     };
     report
@@ -64,10 +66,10 @@ impl Flow<'_, '_> {
         }
         let mut made = self.make(&time, parent, own.is_some()).await?;
         for _ in 0..REPEATS {
-            if !(made.incomplete && vanished(&made)) {
+            if !(made.incomplete && all(&made, passes)) {
                 break;
             }
-            info!("files were removed while they were read, so the backup is done again");
+            info!("what was wrong may not be so the next time, so the backup is done again");
             made = self.make(&time, Some(made.id), true).await?;
         }
         let snapshot = self.prove(&made, &time).await?;
@@ -247,14 +249,19 @@ impl Flow<'_, '_> {
         };
         if made.incomplete {
             let kept = self.task.allow_partial;
+            let damaged = made.problems.iter().any(is_damage);
             return Ok(Report {
                 verdict: if kept { Verdict::Partial } else { Verdict::Failed },
-                reason: Reason::Unreadable,
-                message: self.unreadable(made),
+                reason: if damaged {
+                    Reason::DataDamaged
+                } else {
+                    Reason::Unreadable
+                },
+                message: self.unreadable(made, damaged),
                 snapshot: kept.then_some(counted),
                 problems: made.problems.iter().map(|problem| self.in_volume(problem)).collect(),
                 problem_count: made.problem_count,
-                retry: vanished(made),
+                retry: all(made, passes),
                 ..Report::completed(None)
             });
         }
@@ -268,12 +275,17 @@ impl Flow<'_, '_> {
         Ok(Report::completed(Some(counted)))
     }
 
-    fn unreadable(&self, made: &Made) -> String {
+    fn unreadable(&self, made: &Made, damaged: bool) -> String {
         let first = made.problems.first().map(|problem| self.in_volume(problem));
         let first = first.map(|problem| format!("{}: {}", problem.path, problem.message));
+        let advice = if damaged {
+            "run a check of the repository that reads the data"
+        } else {
+            "set `mover.securityContext` so that the mover runs as a user or group that can, leave them out with \
+             `exclude`, or set `allowPartial`"
+        };
         format!(
-            "{} paths could not be read, first {}; set `mover.securityContext` so that the mover runs as a user or group \
-             that can, leave them out with `exclude`, or set `allowPartial`",
+            "{} paths could not be read, first {}; {advice}",
             made.problem_count,
             first.unwrap_or_default()
         )
@@ -308,12 +320,77 @@ impl Flow<'_, '_> {
     }
 }
 
-/// Whether the files that could not be read are not there any more. restic says nothing of a file that is removed between
-/// the listing and its look at it, but takes one that is removed just after that for unreadable.
-fn vanished(made: &Made) -> bool {
-    let gone = |problem: &Problem| {
-        problem.message.ends_with("no such file or directory") && Path::new(&problem.path).symlink_metadata().is_err()
-    };
+/// Whether all problems of a backup are of a kind.
+fn all(made: &Made, kind: impl Fn(&Problem) -> bool) -> bool {
     let all_known = u64::try_from(made.problems.len()).is_ok_and(|known| known == made.problem_count);
-    all_known && made.problem_count > 0 && made.problems.iter().all(gone)
+    all_known && made.problem_count > 0 && made.problems.iter().all(kind)
+}
+
+/// Whether a problem is none in the next backup. restic says nothing of a file that is removed between the listing and its look
+/// at it, but takes one that is removed just after that for unreadable. And it takes it for an error that the parent refers to
+/// data that is not in the index, such as after `repair packs`, and stores the file anew.
+fn passes(problem: &Problem) -> bool {
+    let removed =
+        problem.message.ends_with("no such file or directory") && Path::new(&problem.path).symlink_metadata().is_err();
+    let stored_anew = [
+        "; storing the file again",
+        "is not known; the repository could be damaged",
+    ];
+    removed || stored_anew.iter().any(|words| problem.message.contains(words))
+}
+
+/// Whether a problem is of the repository: a folder of the parent cannot be read there.
+fn is_damage(problem: &Problem) -> bool {
+    problem.message.contains("the repository could be damaged")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(path: &str, message: &str) -> Problem {
+        Problem {
+            path: path.to_owned(),
+            message: message.to_owned(),
+            pack: None,
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_was_stored_anew_is_no_problem_the_next_time() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        assert!(passes(&problem(
+            "/no/such/file",
+            "open /no/such/file: no such file or directory"
+        )));
+        assert!(!passes(&problem(path, "open it: no such file or directory")));
+        assert!(!passes(&problem(
+            "/no/such/file",
+            "open /no/such/file: permission denied"
+        )));
+        let anew = "parts of /data/a not found in the repository index; storing the file again";
+        assert!(passes(&problem(path, anew)));
+        let tree = "tree 0123 is not known; the repository could be damaged, run `repair index` to try to repair it";
+        assert!(passes(&problem(path, tree)) && is_damage(&problem(path, tree)));
+        let tree = "tree 0123 could not be loaded; the repository could be damaged: ciphertext verification failed";
+        assert!(!passes(&problem(path, tree)) && is_damage(&problem(path, tree)));
+    }
+
+    #[test]
+    fn problems_that_are_not_known_are_of_no_kind() {
+        let mut made = Made {
+            id: String::new(),
+            added_bytes: 0,
+            incomplete: true,
+            problems: vec![problem("/a", "x")],
+            problem_count: 1,
+        };
+        assert!(all(&made, |_| true));
+        made.problem_count = 2;
+        assert!(!all(&made, |_| true));
+        made.problems.clear();
+        made.problem_count = 0;
+        assert!(!all(&made, |_| true));
+    }
 }

@@ -23,6 +23,8 @@ pub mod tree;
 
 /// Devices that are left out by name. A volume with more is none of an application.
 const MOST_DEVICES: usize = 1000;
+/// The most bytes of paths that are left out by name because their data is missing. The arguments of a process may have 2 MiB.
+const MOST_MISSING: usize = 512 * 1024;
 /// The labels of the old node; the new one gives its own.
 const LABELS: &str = "security.selinux";
 /// Attributes that give rights, such as the capabilities of a program.
@@ -49,7 +51,7 @@ async fn run(mover: &mut Mover<'_>, task: &Restore) -> Result<Report, Failure> {
     }
     target.begin()?;
 
-    let ended = call(mover, task, &listing, &mut failures).await;
+    let ended = call(mover, task, &listing, target.resumed, &mut failures).await;
     target.tree.changed();
     let kept = failures.set_aside(&mut target.tree, &listing);
     kept.map_err(|error| target::failure(&error, "files that are not complete cannot be set aside"))?;
@@ -77,12 +79,8 @@ async fn run(mover: &mut Mover<'_>, task: &Restore) -> Result<Report, Failure> {
     };
     let comparison = compare(&listing, &mut target.tree, expected, &|path| failures.knows(path));
     let comparison = comparison.map_err(|error| target::failure(&error, "the volume cannot be compared"))?;
-    let root = match &listing.root {
-        Some(node) => target
-            .finish(node)
-            .map_err(|error| target::failure(&error, "the root of the volume"))?,
-        None => None,
-    };
+    let root = target.finish(listing.root.as_ref());
+    let root = root.map_err(|error| target::failure(&error, "the root of the volume"))?;
     info!(compared = comparison.compared, different = comparison.count, "compared");
     Ok(judge(task, &listing, failures, comparison, root, unlisted.as_ref()))
 }
@@ -142,6 +140,7 @@ async fn call(
     mover: &mut Mover<'_>,
     task: &Restore,
     listing: &Listing,
+    resumed: bool,
     failures: &mut Failures,
 ) -> Result<(), Failure> {
     if listing.devices.len() > MOST_DEVICES && !task.devices {
@@ -177,6 +176,21 @@ async fn call(
                 failed.failure.message
             );
             restore.without_lock = true;
+            call_restic(mover, Call::Restore(restore.clone()), failures).await
+        }
+        result => result,
+    };
+    let result = match result {
+        // Where the index lacks the data of one file, as after `repair packs`, restic restores no file at all.
+        Err(failed) if failed.failure.reason == Reason::DataDamaged && failed.collected.summary.is_none() => {
+            let missing = mover.engine.missing(&task.snapshot, MOST_MISSING).await?;
+            if missing.is_empty() {
+                return Err(failed.failure);
+            }
+            for path in missing.iter().filter_map(|path| listing.below(path)) {
+                failures.missing(path, resumed);
+                restore.exclude.push(pattern(&format!("/{path}")));
+            }
             call_restic(mover, Call::Restore(restore), failures).await
         }
         result => result,
@@ -189,14 +203,14 @@ async fn call(
 
 async fn call_restic(mover: &mut Mover<'_>, call: Call, failures: &mut Failures) -> Result<(), Failed> {
     let tell = &mut mover.progress;
-    let mut on_line = |_: &str, message: Option<&Message>| match message {
+    let mut on_line = |line: &str, message: Option<&Message>| match message {
         Some(Message::Error(error)) => failures.add(error, pack(&error.error.message)),
         Some(message) => {
             if let Some(progress) = progress(message) {
                 tell(progress);
             }
         }
-        None => {}
+        None => failures.line(line),
     };
     mover.engine.run(&call, &mut on_line).await.map(drop)
 }
@@ -294,12 +308,17 @@ fn judge(
     let damaged = failures.unread || unlisted.is_some();
     let problems = failures.problems.into_iter().chain(at_root).chain(comparison.problems);
     Report {
-        verdict: Verdict::Partial,
+        // Nothing counts if nothing came back.
+        verdict: if listing.files > 0 && failed >= listing.files {
+            Verdict::Failed
+        } else {
+            Verdict::Partial
+        },
         reason: if damaged { Reason::DataDamaged } else { Reason::Differs },
         message: parts.join("; "),
         problems: problems.take(KEPT_PROBLEMS).collect(),
         problem_count,
-        ..Report::completed(Some(snapshot))
+        ..Report::completed((listing.files == 0 || failed < listing.files).then_some(snapshot))
     }
 }
 

@@ -70,6 +70,10 @@ fn reads_take_no_lock_and_writes_wait_for_one() {
     for call in reads {
         assert!(line(&call).contains(" --no-lock "), "{call:?}");
     }
+    assert_eq!(
+        line(&Call::Missing("ab".to_owned())),
+        format!("repair snapshots --dry-run {REPOSITORY} --no-lock {REST} -- ab")
+    );
     let restore = Restore {
         snapshot: "ab12".to_owned(),
         path: "/data/web".to_owned(),

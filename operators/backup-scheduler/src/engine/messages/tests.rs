@@ -120,6 +120,23 @@ fn the_lines_about_retries() {
 }
 
 #[test]
+fn the_files_whose_data_is_missing() {
+    let line = r#"  file "/data/web/we [i]r*d\"\nname \\ \x7f\xe9\u00a0é": removed missing content"#;
+    assert_eq!(
+        missing(line).unwrap(),
+        "/data/web/we [i]r*d\"\nname \\ \u{7f}\u{fffd}\u{a0}é"
+    );
+    for line in [
+        r#"  dir "/data": replaced with empty directory"#,
+        "would modify 1 snapshots",
+        r#"  file "/a\": removed missing content"#,
+        r#"  file "/a\u12": removed missing content"#,
+    ] {
+        assert_eq!(missing(line).filter(|path| path != "/a"), None, "{line}");
+    }
+}
+
+#[test]
 fn messages_of_a_later_restic_are_read_as_far_as_they_are_known() {
     let line = r#"{"message_type":"error","error":{"message":"m","code":7},"during":"restore","item":"/b","pack":"x"}"#;
     assert!(matches!(message(line), Some(Message::Error(error)) if error.item == "/b"));
@@ -157,7 +174,13 @@ fn nothing_that_a_pipe_may_bring_stops_the_reader() {
         let mut lines = Lines::default();
         let mut last = None;
         let mut read = |line: &str| {
-            let _ = (snapshots(line), repository(line), raw_size(line), retry(line));
+            let _ = (
+                snapshots(line),
+                repository(line),
+                raw_size(line),
+                retry(line),
+                missing(line),
+            );
             last = message(line);
         };
         for chunk in bytes.chunks(7) {

@@ -121,6 +121,10 @@ fn what_s3_refuses_is_told_apart() {
         ("Save: Error response code QuotaExceeded.", Reason::QuotaExceeded),
         ("Save: 507 Insufficient Storage", Reason::QuotaExceeded),
         (
+            "client.PutObject: Error response code InsufficientStorage.",
+            Reason::QuotaExceeded,
+        ),
+        (
             "Save: write /backup/data/01/0123: no space left on device",
             Reason::QuotaExceeded,
         ),
@@ -166,6 +170,19 @@ fn a_missing_snapshot_or_path() {
     );
 }
 
+#[test]
+fn an_error_that_restic_did_not_expect_is_shown_without_its_functions() {
+    let failure = exit_1(
+        "Unknown blob a54492665b\ngithub.com/restic/restic/internal/restorer.(*fileRestorer).forEachBlob\n\tgithub.com/x",
+    );
+    assert_eq!(failure.reason, Reason::DataDamaged);
+    assert!(
+        failure.message.starts_with("Unknown blob a54492665b; run a check"),
+        "{}",
+        failure.message
+    );
+}
+
 /// The message at the end is `context canceled` then, which says nothing.
 #[test]
 fn the_last_error_of_the_backend_explains_an_end_that_does_not() {
@@ -192,6 +209,15 @@ fn an_end_without_a_message_is_explained_as_far_as_possible() {
         "restic ended with exit code 2: panic: runtime error; goroutine 1 [running]:"
     );
     assert_eq!(failure(Exit::Code(0), &Collected::default()), None);
+}
+
+#[test]
+fn a_lock_that_was_lost_or_cannot_be_read() {
+    let lost = exit_1("Fatal: failed to refresh lock in time");
+    assert_eq!((lost.reason, lost.retry), (Reason::Unreachable, true));
+    let invalid =
+        exit_1("Fatal: invalid lock file: invalid data returned\n\nthe `unlock --remove-all` command can be used");
+    assert_eq!(invalid.reason, Reason::Locked);
 }
 
 #[test]

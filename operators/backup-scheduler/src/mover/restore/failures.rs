@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::compare::is_missing;
 use super::listing::{Kind, Listing};
 use super::tree::Tree;
-use crate::engine::messages::ItemError;
+use crate::engine::messages::{ItemError, Retry, retry};
 use crate::engine::outcome::{KEPT_PROBLEMS, reason};
 use crate::task::{Problem, Reason};
 
@@ -44,6 +44,7 @@ pub struct Failures {
     pub unread: bool,
     /// Data could not be read because the server did not give it.
     pub outage: bool,
+    backend_error: Option<String>,
 }
 
 impl Failures {
@@ -57,12 +58,26 @@ impl Failures {
             full: false,
             unread: false,
             outage: false,
+            backend_error: None,
         })
+    }
+
+    /// Takes a line that is no message. When restic gives a pack up, it says so for each of its files, but no longer why.
+    pub fn line(&mut self, line: &str) {
+        if let Some(Retry::Again { error, .. }) = retry(line) {
+            self.backend_error = Some(error.to_owned());
+        }
     }
 
     /// Takes an error of restic.
     pub fn add(&mut self, error: &ItemError, pack: Option<&str>) {
-        let message = error.error.message.as_str();
+        let message = match &self.backend_error {
+            Some(cause) if error.error.message.contains("circuit breaker open") => {
+                format!("{}: {cause}", error.error.message)
+            }
+            _ => error.error.message.clone(),
+        };
+        let message = message.as_str();
         let effect = effect(message);
         if effect == Effect::Compared {
             return;
@@ -73,9 +88,22 @@ impl Failures {
         self.unread |= unread;
         self.outage |= unread && reason(message).is_some_and(|reason| reason != Reason::DataDamaged);
         let path = error.item.trim_start_matches('/');
-        if !self.note(path, message, pack) || effect == Effect::Metadata {
-            return;
+        if self.note(path, message, pack) && effect == Effect::Data {
+            self.keep(path);
         }
+    }
+
+    /// Takes a file whose data is not in the repository, so that restic did not touch it. `aside`: what is there under its name
+    /// came from an earlier attempt.
+    pub fn missing(&mut self, path: &str, aside: bool) {
+        self.unread = true;
+        if self.note(path, "its data is not in the repository", None) && aside {
+            self.keep(path);
+        }
+    }
+
+    /// Remembers a path to set aside.
+    fn keep(&mut self, path: &str) {
         let written = serde_json::to_writer(&mut self.file, path).map_err(io::Error::from);
         if let Err(failed) = written.and_then(|()| self.file.write_all(b"\n")) {
             self.failed.get_or_insert(failed);
@@ -264,6 +292,21 @@ mod tests {
         assert!(failures.full && failures.unread && failures.knows("sub/hard") && !failures.knows("sub/owner"));
         clean(&tree).unwrap();
         assert_eq!(names(&volume), ["good", "sub"]);
+    }
+
+    #[test]
+    fn a_pack_that_was_given_up_is_reported_with_the_cause() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut failures = Failures::new(folder.path()).unwrap();
+        failures.line("Load(<data/f24bd37d45>, 0, 0) returned error, retrying after 1s: unexpected EOF");
+        let given_up = "ReadFull(<data/f24bd37d45>): circuit breaker open for file <data/f24bd37d45>";
+        failures.add(&error("/a", given_up), Some("f24bd37d45"));
+        assert!(
+            failures.problems[0]
+                .message
+                .ends_with("<data/f24bd37d45>: unexpected EOF")
+        );
+        assert!(failures.outage);
     }
 
     #[test]

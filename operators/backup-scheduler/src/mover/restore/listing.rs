@@ -117,25 +117,27 @@ impl Listing {
         })
     }
 
+    /// The part of a path in the snapshot that is below the folder.
+    pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(&self.folder)?.strip_prefix('/')
+    }
+
     /// Adds an entry of the snapshot. Entries outside the folder are left out, and what a check of the file system has found.
     pub fn add(&mut self, node: &Node) {
-        let Some(below) = node.path.strip_prefix(&self.folder) else {
+        if node.path == self.folder {
+            self.root = Some(node.clone());
+            return;
+        }
+        let Some(path) = self.below(&node.path) else {
             return;
         };
-        let path = match below.strip_prefix('/') {
-            Some(path) => path,
-            None if below.is_empty() => {
-                self.root = Some(node.clone());
-                return;
-            }
-            None => return,
-        };
+        let path = path.to_owned();
         if path == LOST_AND_FOUND || path.starts_with("lost+found/") {
             return;
         }
         let kind = Kind::of(node);
         let entry = Entry {
-            path: path.to_owned(),
+            path: path.clone(),
             kind,
             uid: node.uid,
             gid: node.gid,
@@ -152,7 +154,7 @@ impl Listing {
                     self.bytes += node.size;
                 }
             }
-            Kind::Device => self.devices.push(path.to_owned()),
+            Kind::Device => self.devices.push(path),
             _ => {}
         }
         let written = serde_json::to_writer(&mut self.file, &entry).map_err(io::Error::from);

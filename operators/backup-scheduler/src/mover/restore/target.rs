@@ -109,16 +109,21 @@ impl Target {
         Ok(syncfs(self.tree.root())?)
     }
 
-    /// Gives the root folder the owner, mode and times of the snapshot, takes the marker away, and says what differs. restic
-    /// restores what is in a folder, not the folder.
-    pub fn finish(&self, node: &Node) -> io::Result<Option<String>> {
+    /// Takes the marker away, gives the root folder the owner, mode and times of the snapshot, and says what differs. restic
+    /// restores what is in a folder, not the folder. The root of a snapshot has none.
+    pub fn finish(&self, node: Option<&Node>) -> io::Result<Option<String>> {
         let root = self.tree.root();
-        // Without the right to change the owner this fails; what differs is found below.
-        let _ = fchown(root, Some(Uid::from_raw(node.uid)), Some(Gid::from_raw(node.gid)));
+        if let Some(node) = node {
+            // Without the right to change the owner this fails; what differs is found below.
+            let _ = fchown(root, Some(Uid::from_raw(node.uid)), Some(Gid::from_raw(node.gid)));
+        }
         match unlinkat(root, MARKER, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(failed) => return Err(failed.into()),
         }
+        let Some(node) = node else {
+            return Ok(None);
+        };
         let _ = fchmod(root, Mode::from_raw_mode(node.permissions()));
         if let Some(time) = node.mtime {
             let time = Timespec {
