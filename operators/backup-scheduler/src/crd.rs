@@ -4,6 +4,7 @@
     reason = "KubeSchema works on private copies of the structs, for which the lint fires"
 )]
 pub mod backup_run;
+pub mod keep;
 pub mod repository;
 pub mod restore_run;
 
@@ -13,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResourceExt;
 
 pub use backup_run::{BackupRun, BackupRunSpec, BackupRunStatus};
+pub use keep::Keep;
 pub use repository::{BackupRepository, BackupRepositorySpec, BackupRepositoryStatus};
 pub use restore_run::{RestoreRun, RestoreRunSpec, RestoreRunStatus};
 
@@ -22,12 +24,20 @@ pub const GROUP: &str = "backup.hearth.home.arpa";
 pub const RECONCILE_AT: &str = "backup.hearth.home.arpa/reconcile-at";
 /// On a repository: the fingerprint of the passphrase, set by a person who has stored it outside the cluster.
 pub const KEY_ESCROWED: &str = "backup.hearth.home.arpa/key-escrowed";
+/// On a repository: the name of a check that found damage, set by a person who agrees to the repair.
+pub const REPAIR: &str = "backup.hearth.home.arpa/repair";
+/// On a schedule: how many snapshots may be removed at once, set by a person who agrees to it.
+pub const FORGET: &str = "backup.hearth.home.arpa/forget";
 /// On a claim: `"false"` leaves it out, `"true"` takes it in where volumes are chosen by `OptIn`.
 pub const BACKUP: &str = "backup.hearth.home.arpa/backup";
 /// The same annotation of K8up, which people have on their claims.
 pub const K8UP_BACKUP: &str = "k8up.io/backup";
 /// On a mover's Job, its pod and its Secret: the UID of the run.
 pub const RUN: &str = "backup.hearth.home.arpa/run";
+/// On a BackupRun: the UID of the BackupSchedule that made it.
+pub const SCHEDULE_UID: &str = "backup.hearth.home.arpa/schedule-uid";
+/// On a BackupRun: `"true"` keeps its snapshots, whatever the retention says.
+pub const KEEP: &str = "backup.hearth.home.arpa/keep";
 /// On a claim that a restore has made: the name of the RestoreRun.
 pub const RESTORED_BY: &str = "backup.hearth.home.arpa/restored-by";
 /// On a mover's Job: the kind of the run.

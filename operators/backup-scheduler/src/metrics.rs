@@ -388,6 +388,7 @@ impl Run<'_> {
 fn word(state: State) -> Option<&'static str> {
     match state {
         State::Partial => Some("Partial"),
+        State::Suspicious => Some("Suspicious"),
         State::Failed => Some("Failed"),
         State::Skipped => Some("Skipped"),
         State::Completed | State::Pending | State::Deferred | State::Running => None,

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use hearth_reconciler::args::LogFormat;
+use hearth_reconciler::start::log;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use crate::engine::Engine;
 use crate::engine::command::{Credentials, Settings};
@@ -18,8 +20,12 @@ use crate::engine::outcome::Failure;
 use crate::task::{self, Reason, Report, Task, Verdict, Work};
 
 pub mod backup;
+pub mod check;
 pub mod find;
+pub mod forget;
 pub mod initialize;
+pub mod prune;
+pub mod repair;
 pub mod restore;
 pub mod volume;
 
@@ -44,6 +50,12 @@ pub struct Places {
     /// How long to wait for a lock of another process, in seconds
     #[arg(long, default_value_t = 120)]
     pub lock_patience: u64,
+    /// How log lines look
+    #[arg(long, env = "HEARTH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What is logged: a level, or directives
+    #[arg(long, env = "HEARTH_LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
 }
 
 /// What a flow has at hand.
@@ -58,9 +70,13 @@ pub struct Mover<'a> {
 
 /// Does the task in the folder, in a runtime of its own.
 pub fn start(places: &Places) -> ExitCode {
+    if let Err(failed) = log(places.log_format, &places.log_level) {
+        eprintln!("error: {failed:#}");
+        return ExitCode::FAILURE;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(run(places, |progress| info!(?progress, "progress"))),
+        Ok(runtime) => runtime.block_on(run(places, |progress| debug!(?progress, "progress"))),
         Err(failed) => {
             error!("the system does not let it start: {failed}");
             ExitCode::FAILURE
@@ -130,6 +146,10 @@ pub async fn execute(places: &Places, stop: &CancellationToken, progress: impl F
         }
         Work::Find(find) => find::find(&mover, find).await,
         Work::Restore(restore) => restore::restore(&mut mover, restore).await,
+        Work::Forget(forget) => forget::forget(&mover, forget).await,
+        Work::Check(check) => check::check(&mover, check).await,
+        Work::Prune(prune) => prune::prune(&mover, prune).await,
+        Work::RepairPacks(repair) => repair::repair(&mover, repair).await,
     }
 }
 

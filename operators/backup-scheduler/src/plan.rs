@@ -4,5 +4,7 @@ pub mod claims;
 pub mod items;
 pub mod job;
 pub mod job_state;
+pub mod maintenance;
 pub mod placement;
 pub mod restore;
+pub mod retention;

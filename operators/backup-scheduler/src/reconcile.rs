@@ -1,6 +1,7 @@
 //! The reconcilers, and what they share.
 pub mod backup_run;
 mod bucket;
+mod maintenance;
 mod movers;
 pub mod repository;
 pub mod restore_run;
@@ -43,6 +44,8 @@ pub struct Context {
     pub tried: Mutex<HashMap<String, Tried>>,
     /// Fingerprints of passphrases, which are slow to compute.
     pub fingerprints: Mutex<HashMap<String, String>>,
+    /// Asks for a reconcile of a BackupRepository.
+    pub repository_trigger: Trigger<BackupRepository>,
     /// Asks for a reconcile of a BackupRun.
     pub backup_trigger: Trigger<BackupRun>,
     /// Asks for a reconcile of a RestoreRun.
@@ -61,6 +64,7 @@ impl Context {
         let namespace = job.namespace().unwrap_or_default();
         for owner in job.owner_references() {
             match owner.kind.as_str() {
+                "BackupRepository" => self.repository_trigger.reconcile(ObjectRef::new(&owner.name)),
                 "BackupRun" => self
                     .backup_trigger
                     .reconcile(ObjectRef::new(&owner.name).within(&namespace)),

@@ -44,7 +44,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         jobs,
         tried: Mutex::default(),
         fingerprints: Mutex::default(),
-        credentials: Secrets::new(process.client.clone(), repository_trigger),
+        credentials: Secrets::new(process.client.clone(), repository_trigger.clone()),
+        repository_trigger,
         backup_trigger,
         restore_trigger,
     });

@@ -79,6 +79,77 @@ pub enum Work {
     Restore(Restore),
     /// Finds the snapshots that a restore is to use.
     Find(Find),
+    /// Removes the snapshots that the retention does not keep.
+    Forget(Forget),
+    /// Checks the repository, and a part of its data.
+    Check(Check),
+    /// Removes data that no snapshot needs.
+    Prune(Prune),
+    /// Takes damaged packs out of the index, so that the next backup stores their content anew.
+    RepairPacks(RepairPacks),
+}
+
+/// Snapshots to remove, as the retention planned it from the records of runs.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Forget {
+    /// The snapshots' host: `clusterName`.
+    pub host: String,
+    /// The snapshots to remove. One that is not there any more counts as removed. One that is there with another run's tag is
+    /// not removed, and nothing else is.
+    pub snapshots: Vec<Recorded>,
+    /// Snapshots that the records keep. If one of them is not in the repository, nothing is removed: somebody else removes
+    /// snapshots, and the records cannot be trusted.
+    pub kept: Vec<Recorded>,
+}
+
+/// A snapshot as a run has recorded it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Recorded {
+    /// The snapshot's id, in full.
+    pub id: String,
+    /// The UID of the run, which is a tag of the snapshot.
+    pub run_uid: String,
+}
+
+/// A check of the repository.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// The part of the data to read; none: only the structure is checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Part>,
+    /// Snapshots that are known to be damaged, after a repair: that they are is nothing new.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
+}
+
+/// One of equal parts.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// Which one, from 1.
+    pub number: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+/// The removal of data that no snapshot needs.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Prune {
+    /// Repack nothing: what is only partly needed stays. It is possible where the bucket is full.
+    #[serde(default)]
+    pub only_delete: bool,
+}
+
+/// The repair of an index.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RepairPacks {
+    /// The full ids of the damaged packs.
+    pub packs: Vec<String>,
 }
 
 /// A backup of one volume.

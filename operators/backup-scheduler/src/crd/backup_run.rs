@@ -139,6 +139,8 @@ pub enum State {
     Completed,
     /// Something is missing.
     Partial,
+    /// It is complete, but much smaller than those before. It does not count as good.
+    Suspicious,
     /// Nothing that counts.
     Failed,
     /// It cannot be backed up, for a reason that is not a failure.
@@ -175,6 +177,9 @@ pub struct Item {
     /// Snapshots of this run that do not count, and that nobody could remove.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_good: Vec<String>,
+    /// The retention has removed the snapshot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forgotten: bool,
     /// Files in the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<i64>,

@@ -54,6 +54,12 @@ pub struct BackupRepositorySpec {
     /// The credentials cannot delete: nothing is forgotten or pruned from here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub append_only: bool,
+    /// When and how each namespace's repository is checked. Default: once a week, with a fourteenth of the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckSchedule>,
+    /// When data that no snapshot needs is removed. Default: once a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune: Option<PruneSchedule>,
     /// Limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
@@ -112,6 +118,44 @@ pub enum Initialize {
     WhenEmpty,
 }
 
+/// When repositories are checked.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckSchedule {
+    /// Five fields of cron, in UTC unless `timeZone` says otherwise; `H` is a value of the repository's own. Default: `H H * * H`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub schedule: Option<String>,
+    /// The time zone of the schedule, such as `Europe/Berlin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: Option<String>,
+    /// The part of the data that each check reads: `1/14` (the default) reads all of it in 14 checks, `0` reads none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(0|1/[1-9][0-9]{0,2})$"))]
+    pub read_data: Option<String>,
+    /// Do not check.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+/// When data that no snapshot needs is removed.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct PruneSchedule {
+    /// Five fields of cron, in UTC unless `timeZone` says otherwise; `H` is a value of the repository's own. Default: `H H * * H`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub schedule: Option<String>,
+    /// The time zone of the schedule, such as `Europe/Berlin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: Option<String>,
+    /// Do not prune.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
 /// Limits of movers.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -152,6 +196,12 @@ pub struct BackupRepositoryStatus {
     /// again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub namespaces: BTreeMap<String, String>,
+    /// The last checks, prunes and removals of snapshots, by namespace.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub maintenance: BTreeMap<String, Maintenance>,
+    /// The work on a repository that is being done now. There is one at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<MaintenanceWork>,
     /// Specs of RestoreRuns that ran, by their hash: which run, and when. The same spec does not run again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub restores: BTreeMap<String, String>,
@@ -170,4 +220,84 @@ pub struct Capabilities {
     /// Parts of objects can be read.
     #[serde(default)]
     pub range: bool,
+}
+
+/// What is known of the repository of one namespace.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Maintenance {
+    /// The slot of the last check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<String>,
+    /// How many checks have read a part of the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts_read: Option<i64>,
+    /// The slot of the last prune.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<String>,
+    /// The end of the newest run that snapshots were removed after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgot: Option<String>,
+    /// The end of the last work that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeded: Option<String>,
+    /// No work before this, after a failure that time may heal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<String>,
+    /// What was wrong with the last work, by kind of work.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub problems: BTreeMap<String, String>,
+    /// The size of the repository in bytes, at the last prune or check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// The damage that a check found and nobody has repaired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
+    /// Snapshots, by the first 8 digits of their ids, that need data which is lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged_snapshots: Vec<String>,
+}
+
+/// Damage that a check found.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Damage {
+    /// The name of the check, which a person repeats in the annotation that asks for a repair.
+    pub check: String,
+    /// When it was found.
+    pub since: String,
+    /// The ids of the packs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packs: Vec<String>,
+}
+
+/// Kinds of work on a repository.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WorkKind {
+    /// Snapshots are removed that the retention does not keep.
+    #[default]
+    Forget,
+    /// The repository is checked.
+    Check,
+    /// Data is removed that no snapshot needs.
+    Prune,
+    /// Damaged packs are taken out of the index.
+    Repair,
+}
+
+/// Work on the repository of one namespace.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct MaintenanceWork {
+    /// What is done.
+    pub kind: WorkKind,
+    /// The namespace.
+    pub namespace: String,
+    /// The slot that it is done for; for a removal of snapshots the end of the newest run.
+    pub slot: String,
+    /// The ids of the snapshots that are removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<String>,
+    /// Where it is. Its name is in the place of a claim's.
+    pub progress: super::backup_run::Item,
 }

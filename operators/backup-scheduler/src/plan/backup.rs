@@ -187,7 +187,7 @@ fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start
     let work = Backup {
         path: format!("/data/{}", item.claim),
         host: observed.cluster.to_owned(),
-        time: slot(observed.run, observed.now).to_string(),
+        time: slot_of(observed.run).to_string(),
         run: format!(
             "{}/{}",
             observed.run.namespace().unwrap_or_default(),
@@ -219,8 +219,9 @@ fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start
 }
 
 /// The time of the run's snapshots: that of its creation, whole seconds.
-fn slot(run: &BackupRun, now: Timestamp) -> Timestamp {
-    run.metadata.creation_timestamp.as_ref().map_or(now, |time| time.0)
+pub fn slot_of(run: &BackupRun) -> Timestamp {
+    let created = run.metadata.creation_timestamp.as_ref();
+    created.map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
 /// The newest good backup of a claim in this repository.
@@ -230,7 +231,9 @@ fn former<'a>(observed: &'a Observed<'_>, claim: &str) -> Option<&'a Item> {
         .iter()
         .filter(|run| run.uid() != observed.run.uid() && run.spec.repository == observed.run.spec.repository);
     let items = same.flat_map(|run| run.status.iter().flat_map(|status| &status.volumes));
-    let good = items.filter(|item| item.claim == claim && item.state == State::Completed && item.snapshot.is_some());
+    let good = items.filter(|item| {
+        item.claim == claim && item.state == State::Completed && item.snapshot.is_some() && !item.forgotten
+    });
     good.max_by(|one, other| one.start_time.cmp(&other.start_time))
 }
 

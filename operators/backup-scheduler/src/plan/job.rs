@@ -26,7 +26,7 @@ const FILES: u64 = 50_000;
 const DEADLINE_SECONDS: i64 = 48 * 3600;
 /// restic needs a moment to remove its lock.
 const GRACE_SECONDS: i64 = 60;
-/// The claim that a Job works on; an annotation, since a label is too short for some names.
+/// The claim that a Job works on, or the name of its work on a repository; an annotation, since a label is too short for some names.
 pub const CLAIM: &str = "backup.hearth.home.arpa/claim";
 /// Which attempt a Job is; an annotation.
 pub const ATTEMPT: &str = "backup.hearth.home.arpa/attempt";
@@ -45,8 +45,10 @@ pub struct Owner {
 pub struct MoverSpec {
     /// The run.
     pub owner: Owner,
-    /// The claim; none for work on the repository alone.
+    /// The claim, which is mounted; none for work on the repository alone.
     pub claim: Option<String>,
+    /// The name of work on the repository as a whole.
+    pub work: Option<String>,
     /// Where the volume is mounted.
     pub mount_path: String,
     /// Whether the volume is only read.
@@ -74,7 +76,7 @@ pub(super) fn hex(of: &[u8], bytes: usize) -> String {
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The name of a mover's Job and Secret: the same for the same run, claim and attempt, so that none is made twice.
+/// The name of a mover's Job and Secret: the same for the same run, claim (or work) and attempt, so that none is made twice.
 pub fn name(run_uid: &str, claim: Option<&str>, attempt: i64) -> String {
     let hash = hex(format!("{run_uid}/{}", claim.unwrap_or_default()).as_bytes(), 5);
     // A name of a Job is a label of its pods: at most 63 characters, here 6 + 1 + 30 + 1 + 10 + 1 + 3.
@@ -86,7 +88,8 @@ pub fn name(run_uid: &str, claim: Option<&str>, attempt: i64) -> String {
 /// The Job. Its pod waits for [`secret`], which can only be made when the Job's UID is known.
 pub fn job(spec: &MoverSpec) -> Job {
     let uid = &spec.owner.reference.uid;
-    let name = name(uid, spec.claim.as_deref(), spec.attempt);
+    let subject = spec.claim.as_ref().or(spec.work.as_ref());
+    let name = name(uid, subject.map(String::as_str), spec.attempt);
     let labels: BTreeMap<String, String> = [
         ("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned()),
         (RUN.to_owned(), uid.clone()),
@@ -94,7 +97,7 @@ pub fn job(spec: &MoverSpec) -> Job {
     ]
     .into();
     let annotations = [
-        (CLAIM.to_owned(), spec.claim.clone().unwrap_or_default()),
+        (CLAIM.to_owned(), subject.cloned().unwrap_or_default()),
         (ATTEMPT.to_owned(), spec.attempt.to_string()),
     ];
     let template = PodTemplateSpec {
@@ -255,6 +258,7 @@ mod tests {
                 namespace: "home".to_owned(),
             },
             claim: claim.map(str::to_owned),
+            work: None,
             mount_path: "/data/a".to_owned(),
             read_only: true,
             attempt: 2,

@@ -104,6 +104,7 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
         let spec = MoverSpec {
             owner: movers::owner(run),
             claim: Some(start.claim.clone()),
+            work: None,
             mount_path: start.work.path.clone(),
             read_only: true,
             attempt: start.attempt,

@@ -14,16 +14,21 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
-use super::Context;
 use super::settings::{Obstacle, PENDING_RECHECK, certificates, credentials, passphrase, referred};
+use super::{Context, maintenance};
 use crate::MANAGER;
 use crate::crd::{BackupRepository, BackupRepositoryStatus, KEY_ESCROWED, RECONCILE_AT, RestoreRun};
 use crate::passphrase::Passphrase;
+use crate::plan::maintenance::health;
 
 /// The condition that says whether the passphrase is stored outside the cluster.
 pub const ESCROWED: &str = "KeyEscrowed";
 /// The condition that says whether the bucket can be used now.
 pub const REACHABLE: &str = "Reachable";
+/// The condition that says whether checks have found damage.
+pub const HEALTHY: &str = "Healthy";
+/// The condition that says whether snapshots are removed and repositories are checked and pruned as they should be.
+pub const MAINTAINED: &str = "Maintained";
 /// Field managers of what runs record in the status of a repository. Another than that of the rest, which would remove it.
 const NAMESPACES: &str = "backup-scheduler-namespaces";
 const RESTORES: &str = "backup-scheduler-restores";
@@ -34,7 +39,13 @@ const RECHECK: Duration = Duration::from_mins(10);
 
 /// One pass.
 pub async fn reconcile(repository: Arc<BackupRepository>, ctx: Arc<Context>) -> Result<Action, RequestError> {
-    let reference = ObjectRef::from_obj(&*repository);
+    // What work was begun must be known, and the cache may not have it yet.
+    let api: Api<BackupRepository> = Api::all(ctx.process.client.clone());
+    let found = api.get_opt(&repository.name_any()).await;
+    let Some(repository) = found.map_err(RequestError::when("reading the BackupRepository"))? else {
+        return Ok(Action::await_change());
+    };
+    let reference = ObjectRef::from_obj(&repository);
     ctx.credentials
         .retain(&reference, &referred(&repository, &ctx.process.args.namespace));
     let mut status = repository.status.clone().unwrap_or_default();
@@ -48,7 +59,11 @@ pub async fn reconcile(repository: Arc<BackupRepository>, ctx: Arc<Context>) -> 
         }
     };
     let was_ready = is_ready(&repository);
-    let mut conditions = begin(&*repository, RECONCILE_AT, &mut status, Timestamp::now());
+    let next = match &outcome {
+        Outcome::Ready(reason, _) if *reason != "Suspended" => maintain(&repository, &ctx, &mut status).await?,
+        _ => None,
+    };
+    let mut conditions = begin(&repository, RECONCILE_AT, &mut status, Timestamp::now());
     let mut action = Action::requeue(RECHECK);
     match &outcome {
         // What was proven stays true in an outage: movers wait for its end themselves.
@@ -71,9 +86,59 @@ pub async fn reconcile(repository: Arc<BackupRepository>, ctx: Arc<Context>) -> 
             conditions.set(REACHABLE, reachable, reason, message);
         }
     }
+    if let Some(next) = &next {
+        let health = health(&repository.name_any(), &status.maintenance);
+        let mut conditions = conditions_of(&repository, &mut status);
+        let (healthy, reason, message) = &health.healthy;
+        conditions.set(HEALTHY, *healthy, reason, message);
+        let (maintained, reason, message) = &health.maintained;
+        conditions.set(MAINTAINED, *maintained, reason, message);
+        action = Action::requeue(next.after().map_or(RECHECK, |after| after.min(RECHECK)));
+    }
     escrow(&repository, &mut status);
     write(&repository, &ctx, status).await?;
-    Ok(action)
+    match next {
+        None => Ok(action),
+        Some(next) => match maintenance::act(&ctx, &repository, next).await {
+            Ok(()) => Ok(action),
+            Err(Obstacle::Failed(error)) => Err(error),
+            // Its Secrets were there a moment ago.
+            Err(Obstacle::Pending | Obstacle::Outcome(_)) => Ok(Action::requeue(PENDING_RECHECK)),
+        },
+    }
+}
+
+/// Plans the work on the repository as a whole. The status gets what it is to record.
+async fn maintain(
+    repository: &BackupRepository,
+    ctx: &Context,
+    status: &mut BackupRepositoryStatus,
+) -> Result<Option<maintenance::Next>, RequestError> {
+    let mut seen = repository.clone();
+    // What the bucket can do may just have been found out.
+    seen.status = Some(status.clone());
+    let slots = maintenance::Slots {
+        check: None,
+        prune: None,
+        parts: None,
+    };
+    let next = maintenance::look(ctx, &seen, &slots, &[]).await?;
+    if let Some(next) = &next {
+        status.maintenance.clone_from(&next.plan.status.maintenance);
+        status.work.clone_from(&next.plan.status.work);
+    }
+    Ok(next)
+}
+
+fn conditions_of<'a>(
+    repository: &BackupRepository,
+    status: &'a mut BackupRepositoryStatus,
+) -> hearth_reconciler::conditions::Conditions<'a> {
+    hearth_reconciler::conditions::Conditions {
+        list: &mut status.conditions,
+        generation: repository.metadata.generation,
+        now: Timestamp::now(),
+    }
 }
 
 /// Whether the status says Ready for the present spec.
@@ -129,11 +194,7 @@ fn escrow(repository: &BackupRepository, status: &mut BackupRepositoryStatus) {
         return;
     };
     let said = repository.annotations().get(KEY_ESCROWED);
-    let mut conditions = hearth_reconciler::conditions::Conditions {
-        list: &mut status.conditions,
-        generation: repository.metadata.generation,
-        now: Timestamp::now(),
-    };
+    let mut conditions = conditions_of(repository, status);
     if said == Some(&fingerprint) {
         conditions.set(
             ESCROWED,

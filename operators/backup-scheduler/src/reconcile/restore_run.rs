@@ -142,6 +142,7 @@ async fn begin_step(
     let mut spec = MoverSpec {
         owner: movers::owner(run),
         claim: None,
+        work: None,
         mount_path: String::new(),
         read_only: false,
         attempt: 1,

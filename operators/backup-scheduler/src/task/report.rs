@@ -55,6 +55,8 @@ pub enum Reason {
     Differs,
     /// The first upload is larger than the limit.
     NeedsConsent,
+    /// Snapshots that the records name are not in the repository.
+    RecordsDisagree,
     /// The mover was told to end.
     Cancelled,
     /// The snapshot was not found again with this run's mark.
@@ -86,6 +88,7 @@ impl Reason {
             Self::DataDamaged => "DataDamaged",
             Self::Differs => "Differs",
             Self::NeedsConsent => "NeedsConsent",
+            Self::RecordsDisagree => "RecordsDisagree",
             Self::Cancelled => "Cancelled",
             Self::NotProven => "NotProven",
             Self::Internal => "Internal",
@@ -159,9 +162,29 @@ pub struct Report {
     /// More were found than the report has room for: ask again after the last claim.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
+    /// Snapshots that are not there any more after a [`super::Forget`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgotten: u64,
+    /// Bytes that a prune removed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub freed_bytes: u64,
+    /// Bytes in the repository after a prune or a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_bytes: Option<u64>,
+    /// The full ids of packs that a check found damaged or missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged_packs: Vec<String>,
+    /// The short ids (8 digits) of snapshots that need them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged_snapshots: Vec<String>,
     /// Whether the same may succeed a little later without a change: an outage, a lock.
     #[serde(default)]
     pub retry: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Report {
@@ -179,6 +202,11 @@ impl Report {
             problem_count: 0,
             found: Vec::new(),
             more: false,
+            forgotten: 0,
+            freed_bytes: 0,
+            repository_bytes: None,
+            damaged_packs: Vec::new(),
+            damaged_snapshots: Vec::new(),
             retry: false,
         }
     }

@@ -1,0 +1,217 @@
+//! Which work is next.
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{Observed, Schedule};
+use crate::crd::backup_run::{Item, State};
+use crate::crd::repository::{Maintenance, MaintenanceWork, WorkKind};
+use crate::crd::{BackupRun, KEEP, REPAIR, SCHEDULE_UID};
+use crate::plan::backup::slot_of;
+use crate::plan::job::hex;
+use crate::plan::retention::{self, Decision, Snapshot};
+
+/// So many snapshots are forgotten by one Job, so that their ids fit the status.
+const PER_JOB: usize = 50;
+/// The key of problems of the retention that need no Job.
+pub(super) const CONSENT: &str = "Consent";
+
+/// What is due.
+pub(super) struct Due {
+    /// The work to do.
+    pub(super) work: Option<MaintenanceWork>,
+    /// When something may be due that waits now.
+    pub(super) after: Option<Duration>,
+}
+
+/// Looks through all namespaces. What needs consent is written into their records.
+pub(super) fn due(observed: &Observed<'_>, maintenance: &mut BTreeMap<String, Maintenance>) -> Due {
+    let status = observed.repository.status.clone().unwrap_or_default();
+    let (mut first, mut after) = (None, None::<Duration>);
+    for (namespace, since) in &status.namespaces {
+        let record = maintenance.entry(namespace.clone()).or_default();
+        let found = of_namespace(observed, namespace, time(Some(since)), record);
+        if let Some(pause) = pause(record, observed.now) {
+            after = Some(after.map_or(pause, |known| known.min(pause)));
+        } else if let Some(found) = found.filter(|_| first.is_none()) {
+            first = Some(found);
+        }
+        if *record == Maintenance::default() {
+            maintenance.remove(namespace);
+        }
+    }
+    Due { work: first, after }
+}
+
+/// How long a namespace is left alone after a failure.
+fn pause(record: &Maintenance, now: Timestamp) -> Option<Duration> {
+    let until = time(record.retry_at.as_deref())?;
+    Duration::try_from(until.duration_since(now))
+        .ok()
+        .filter(|left| !left.is_zero())
+}
+
+fn of_namespace(
+    observed: &Observed<'_>,
+    namespace: &str,
+    since: Option<Timestamp>,
+    record: &mut Maintenance,
+) -> Option<MaintenanceWork> {
+    let forget = retain(observed, namespace, record);
+    if let Some(damage) = &record.damage {
+        let agreed = observed.repository.annotations().get(REPAIR) == Some(&damage.check);
+        return agreed.then(|| work(WorkKind::Repair, namespace, &damage.check));
+    }
+    let is_due = |slot: Option<Timestamp>, last: &Option<String>| {
+        let last = time(last.as_deref()).max(since);
+        slot.filter(|slot| last.is_some_and(|last| *slot > last))
+    };
+    if let Some(slot) = is_due(observed.check_slot, &record.checked) {
+        return Some(work(WorkKind::Check, namespace, &slot.to_string()));
+    }
+    if !may_delete(observed) {
+        return None;
+    }
+    let prune = is_due(observed.prune_slot, &record.pruned);
+    forget.or_else(|| prune.map(|slot| work(WorkKind::Prune, namespace, &slot.to_string())))
+}
+
+/// Whether snapshots may be deleted at all.
+fn may_delete(observed: &Observed<'_>) -> bool {
+    let status = observed.repository.status.as_ref();
+    let can = status
+        .and_then(|status| status.capabilities.as_ref())
+        .is_some_and(|can| can.delete);
+    can && !observed.repository.spec.append_only
+}
+
+fn work(kind: WorkKind, namespace: &str, slot: &str) -> MaintenanceWork {
+    let name = match kind {
+        WorkKind::Forget => "forget",
+        WorkKind::Check => "check",
+        WorkKind::Prune => "prune",
+        WorkKind::Repair => "repair",
+    };
+    MaintenanceWork {
+        kind,
+        namespace: namespace.to_owned(),
+        slot: slot.to_owned(),
+        snapshots: Vec::new(),
+        progress: Item {
+            // A part of the Job's name.
+            claim: format!("{name}-{}-{namespace}", hex(slot.as_bytes(), 4)),
+            ..Item::default()
+        },
+    }
+}
+
+/// The snapshots to forget in a namespace, after the newest runs.
+fn retain(observed: &Observed<'_>, namespace: &str, record: &mut Maintenance) -> Option<MaintenanceWork> {
+    record.problems.remove(CONSENT);
+    let forgot = time(record.forgot.as_deref());
+    let (mut ids, mut newest_end) = (Vec::new(), None);
+    for schedule in observed.schedules {
+        let runs: Vec<&BackupRun> = runs(observed, namespace)
+            .filter(|run| run.labels().get(SCHEDULE_UID) == Some(&schedule.uid))
+            .collect();
+        let Some((claims, end)) = newest(&runs) else { continue };
+        let snapshots = snapshots(observed, record, &runs);
+        let decision = retention::decide(&retention::Observed {
+            keep: &schedule.keep,
+            zone: &schedule.zone,
+            snapshots: &snapshots,
+            newest: Some(&claims),
+            consent: schedule.consent,
+        });
+        match decision {
+            Decision::Nothing => {}
+            Decision::NeedsConsent(count) => {
+                let message = consent(schedule, count, snapshots.len());
+                record.problems.insert(CONSENT.to_owned(), message);
+            }
+            // After a failure the next run is waited for.
+            Decision::Forget(_) if forgot.is_some_and(|forgot| end <= forgot) => {}
+            Decision::Forget(chosen) => {
+                ids.extend(chosen.into_iter().map(|snapshot| snapshot.id));
+                newest_end = newest_end.max(Some(end));
+            }
+        }
+    }
+    let end = newest_end?;
+    ids.truncate(PER_JOB);
+    let mut work = work(WorkKind::Forget, namespace, &end.to_string());
+    // The rest is forgotten by another Job for the same run.
+    work.progress.claim = format!("forget-{}-{namespace}", hex(ids.concat().as_bytes(), 4));
+    work.snapshots = ids;
+    Some(work)
+}
+
+fn consent(schedule: &Schedule, count: usize, of: usize) -> String {
+    format!(
+        "the retention of BackupSchedule {} would remove {count} of {of} snapshots at once; keep more, or agree: `kubectl annotate \
+         --overwrite backupschedule {} {}={count}`",
+        schedule.name,
+        schedule
+            .name
+            .split_once('/')
+            .map_or(String::new(), |(namespace, name)| format!("-n {namespace} {name}")),
+        crate::crd::FORGET,
+    )
+}
+
+/// The claims of the newest run and its end, if all of it is good. A claim that was skipped is not among them.
+fn newest(runs: &[&BackupRun]) -> Option<(BTreeSet<String>, Timestamp)> {
+    let newest = runs.iter().max_by_key(|run| slot_of(run))?;
+    let status = newest.status.as_ref()?;
+    let end = time(status.completion_time.as_deref())?;
+    let bad = |item: &Item| !matches!(item.state, State::Completed | State::Skipped);
+    if status.volumes.iter().any(bad) {
+        return None;
+    }
+    let good = status.volumes.iter().filter(|item| item.state == State::Completed);
+    Some((good.map(|item| item.claim.clone()).collect(), end))
+}
+
+fn runs<'a>(observed: &'a Observed<'_>, namespace: &'a str) -> impl Iterator<Item = &'a BackupRun> {
+    let runs = observed.runs.iter().map(|run| &**run);
+    runs.filter(move |run| run.namespace().as_deref() == Some(namespace))
+}
+
+/// The snapshots that runs of a namespace have recorded and that are not forgotten.
+pub(super) fn present<'a>(
+    observed: &'a Observed<'_>,
+    namespace: &'a str,
+) -> impl Iterator<Item = (&'a BackupRun, &'a Item)> {
+    runs(observed, namespace).flat_map(|run| items(run).map(move |item| (run, item)))
+}
+
+fn items(run: &BackupRun) -> impl Iterator<Item = &Item> {
+    let items = run.status.iter().flat_map(|status| &status.volumes);
+    items.filter(|item| item.snapshot.is_some() && !item.forgotten)
+}
+
+fn snapshots(observed: &Observed<'_>, record: &Maintenance, runs: &[&BackupRun]) -> Vec<Snapshot> {
+    let all = runs.iter().flat_map(|run| items(run).map(move |item| (*run, item)));
+    all.map(|(run, item)| {
+        let id = item.snapshot.clone().unwrap_or_default();
+        let damaged = record
+            .damaged_snapshots
+            .iter()
+            .any(|short| id.starts_with(short.as_str()));
+        Snapshot {
+            run_uid: run.uid().unwrap_or_default(),
+            claim: item.claim.clone(),
+            time: slot_of(run),
+            good: item.state == State::Completed && !damaged,
+            pinned: run.annotations().get(KEEP).is_some_and(|value| value == "true") || observed.in_use.contains(&id),
+            id,
+        }
+    })
+    .collect()
+}
+
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse().ok()
+}
