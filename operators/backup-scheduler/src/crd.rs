@@ -34,7 +34,7 @@ pub const BACKUP: &str = "backup.hearth.home.arpa/backup";
 pub const K8UP_BACKUP: &str = "k8up.io/backup";
 /// On a mover's Job, its pod and its Secret: the UID of the run.
 pub const RUN: &str = "backup.hearth.home.arpa/run";
-/// On a BackupRun: the UID of the BackupSchedule that made it.
+/// On a BackupRun: the UID of the `BackupSchedule` that made it.
 pub const SCHEDULE_UID: &str = "backup.hearth.home.arpa/schedule-uid";
 /// On a BackupRun: `"true"` keeps its snapshots, whatever the retention says.
 pub const KEEP: &str = "backup.hearth.home.arpa/keep";

@@ -1,6 +1,7 @@
 //! What is to be done, decided from what was observed. Pure: the clock and the cluster come as values.
 pub mod backup;
 pub mod claims;
+pub mod doubt;
 pub mod items;
 pub mod job;
 pub mod job_state;

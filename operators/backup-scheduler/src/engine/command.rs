@@ -198,7 +198,7 @@ pub fn arguments(settings: &Settings, call: &Call) -> Vec<OsString> {
         Call::Config => arguments.add("config"),
         Call::Init | Call::Unlock => &mut arguments,
         Call::Backup(backup) => arguments.backup(backup),
-        Call::Snapshot(id) => arguments.end().add(id),
+        Call::Snapshot(id) | Call::Missing(id) => arguments.end().add(id),
         Call::AllSnapshots(host) => arguments.pair("--host", host),
         Call::Snapshots { tag, host, path } => {
             let arguments = arguments.pair("--tag", tag).pair("--host", host);
@@ -208,7 +208,6 @@ pub fn arguments(settings: &Settings, call: &Call) -> Vec<OsString> {
         Call::RawSize(id) => arguments.pair("--mode", "raw-data").end().add(id),
         Call::Restore(restore) => arguments.restore(restore),
         Call::Forget(ids) => arguments.end().all(ids),
-        Call::Missing(id) => arguments.end().add(id),
         Call::Packs => arguments.add("packs"),
     };
     arguments.0

@@ -231,9 +231,10 @@ fn unquote(text: &str) -> Option<String> {
             continue;
         }
         let kind = text.next()?;
-        let mut code = |digits: usize| {
-            let digits: String = text.by_ref().take(digits).collect();
-            u32::from_str_radix(&digits, 16).ok()
+        let mut code = |length: usize| {
+            let digits: String = text.by_ref().take(length).collect();
+            let whole = digits.len() == length;
+            whole.then(|| u32::from_str_radix(&digits, 16).ok())?
         };
         found.push(match kind {
             'a' => '\u{7}',
@@ -244,9 +245,7 @@ fn unquote(text: &str) -> Option<String> {
             't' => '\t',
             'v' => '\u{b}',
             // A byte below 0x80 is a control character, any other one is no UTF-8.
-            'x' => code(2)
-                .filter(|byte| *byte < 0x80)
-                .map_or(Some('\u{fffd}'), char::from_u32)?,
+            'x' => char::from_u32(code(2)?).filter(char::is_ascii).unwrap_or('\u{fffd}'),
             'u' => char::from_u32(code(4)?)?,
             'U' => char::from_u32(code(8)?)?,
             other => other,

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 
-use super::claims;
 use super::items::{self, MoverJob, Next};
 use super::placement::{self, Nodes, Placement};
-use crate::crd::BackupRun;
+use super::{claims, doubt};
 use crate::crd::backup_run::{BackupRunStatus, Item, State};
+use crate::crd::{BackupRepository, BackupRun};
 use crate::task::{Backup, Volume};
 
 /// Before the node of a volume is looked at again.
@@ -41,10 +41,38 @@ pub struct Observed<'a> {
     pub known: bool,
     /// Whether a mover of another run is at work in this namespace.
     pub others: bool,
+    /// What is known of damage in the namespace's repository.
+    pub damage: &'a Damage,
     /// The largest first upload, in bytes.
     pub first_upload: u64,
     /// The present time.
     pub now: Timestamp,
+}
+
+/// What is known of damage in a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Data is damaged, and nobody has agreed to a repair.
+    pub unrepaired: bool,
+    /// The short ids of snapshots that need lost data.
+    pub snapshots: Vec<String>,
+}
+
+impl Damage {
+    /// What a repository's status says.
+    pub fn of(repository: &BackupRepository, namespace: &str) -> Self {
+        let status = repository.status.as_ref();
+        let record = status.and_then(|status| status.maintenance.get(namespace));
+        record.map_or_else(Self::default, |record| Self {
+            unrepaired: record.damage.is_some(),
+            snapshots: record.damaged_snapshots.clone(),
+        })
+    }
+
+    /// Whether a snapshot needs lost data.
+    pub fn has(&self, snapshot: &str) -> bool {
+        self.snapshots.iter().any(|short| snapshot.starts_with(short.as_str()))
+    }
 }
 
 /// The node that a claim's volume can only be used on.
@@ -90,8 +118,13 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     let (mut start, mut wait, mut busy) = (None, None, false);
     for position in 0..status.volumes.len() {
         let mut item = status.volumes[position].clone();
+        let had_ended = item.state.is_final();
         match items::advance(&mut item, observed.jobs, now) {
-            Next::Done => {}
+            Next::Done if had_ended => {}
+            Next::Done => {
+                let former = sizes(observed, &item.claim);
+                doubt::judge(&mut item, &former, observed.damage.unrepaired);
+            }
             Next::Wait(after) => {
                 busy = true;
                 wait = soonest(wait, after);
@@ -224,17 +257,33 @@ pub fn slot_of(run: &BackupRun) -> Timestamp {
     created.map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
-/// The newest good backup of a claim in this repository.
-fn former<'a>(observed: &'a Observed<'_>, claim: &str) -> Option<&'a Item> {
+/// The backups of a claim in this repository, of other runs.
+fn others<'a>(observed: &'a Observed<'_>, claim: &'a str) -> impl Iterator<Item = &'a Item> {
     let same = observed
         .history
         .iter()
         .filter(|run| run.uid() != observed.run.uid() && run.spec.repository == observed.run.spec.repository);
     let items = same.flat_map(|run| run.status.iter().flat_map(|status| &status.volumes));
-    let good = items.filter(|item| {
-        item.claim == claim && item.state == State::Completed && item.snapshot.is_some() && !item.forgotten
+    items.filter(move |item| item.claim == claim)
+}
+
+/// The newest good backup of a claim in this repository.
+fn former<'a>(observed: &'a Observed<'_>, claim: &'a str) -> Option<&'a Item> {
+    let good = others(observed, claim).filter(|item| {
+        let snapshot = item.snapshot.as_deref().filter(|id| !observed.damage.has(id));
+        item.state == State::Completed && snapshot.is_some() && !item.forgotten
     });
     good.max_by(|one, other| one.start_time.cmp(&other.start_time))
+}
+
+/// The sizes of complete backups of a claim, the newest first.
+fn sizes(observed: &Observed<'_>, claim: &str) -> Vec<i64> {
+    let complete = others(observed, claim).filter(|item| matches!(item.state, State::Completed | State::Suspicious));
+    let mut complete: Vec<_> = complete
+        .map(|item| (&item.start_time, item.bytes.unwrap_or(0)))
+        .collect();
+    complete.sort_by(|one, other| other.0.cmp(one.0));
+    complete.into_iter().map(|(_, bytes)| bytes).collect()
 }
 
 fn volume(claim: &PersistentVolumeClaim) -> Volume {

@@ -16,7 +16,7 @@ use super::settings::{Obstacle, PENDING_RECHECK, open, repository};
 use super::{Context, movers};
 use crate::MANAGER;
 use crate::crd::{BackupRun, BackupRunStatus, RECONCILE_AT};
-use crate::plan::backup::{BoundTo, Observed, Plan, plan};
+use crate::plan::backup::{BoundTo, Damage, Observed, Plan, plan};
 use crate::plan::job::{MEMORY, MoverSpec};
 use crate::plan::{items, placement};
 use crate::task::Work;
@@ -94,6 +94,7 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
         cluster: &ctx.cluster,
         known,
         others: seen.others,
+        damage: &Damage::of(&repository, &namespace),
         first_upload: first_upload.unwrap_or(FIRST_UPLOAD),
         now: Timestamp::now(),
     });

@@ -15,7 +15,8 @@ use kube::{Api, ResourceExt};
 use super::settings::{Obstacle, PENDING_RECHECK, open, repository};
 use super::{Context, movers};
 use crate::MANAGER;
-use crate::crd::{RECONCILE_AT, RestoreRun, RestoreRunStatus};
+use crate::crd::{BackupRepository, RECONCILE_AT, RestoreRun, RestoreRunStatus};
+use crate::plan::backup::Damage;
 use crate::plan::job::{MEMORY, MoverSpec, restore_memory};
 use crate::plan::restore::{Observed, Plan, Start, plan, spec_hash};
 use crate::plan::{items, placement};
@@ -93,7 +94,7 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
         pods: &seen.pods,
         classes: &classes,
         jobs: &seen.jobs,
-        not_good: &not_good(ctx, &namespace),
+        not_good: &not_good(ctx, &repository, &namespace),
         done: done.as_deref(),
         cluster: &ctx.cluster,
         now: Timestamp::now(),
@@ -117,19 +118,24 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
     })
 }
 
-/// Snapshots of the namespace that do not count and could not be removed.
-fn not_good(ctx: &Context, namespace: &str) -> Vec<String> {
+/// Snapshots of the namespace that do not count: those that could not be removed, and those that need lost data.
+fn not_good(ctx: &Context, repository: &BackupRepository, namespace: &str) -> Vec<String> {
+    let damage = Damage::of(repository, namespace);
     let runs = ctx.backups.state();
     let here = runs.iter().filter(|run| run.namespace().as_deref() == Some(namespace));
     let volumes = here.flat_map(|run| run.status.iter().flat_map(|status| &status.volumes));
-    volumes.flat_map(|item| item.not_good.clone()).collect()
+    let ids = volumes.flat_map(|item| {
+        let damaged = item.snapshot.iter().filter(|id| damage.has(id));
+        item.not_good.iter().chain(damaged).cloned()
+    });
+    ids.collect()
 }
 
 /// Begins a step; whether the next pass is to follow soon, since nothing that is watched will change.
 async fn begin_step(
     run: &RestoreRun,
     ctx: &Context,
-    repository: &crate::crd::BackupRepository,
+    repository: &BackupRepository,
     claims: &Api<PersistentVolumeClaim>,
     start: Start,
 ) -> Result<bool, Obstacle> {

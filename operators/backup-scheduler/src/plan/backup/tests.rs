@@ -56,6 +56,7 @@ struct World {
     known: bool,
     others: bool,
     pinned: bool,
+    damage: Damage,
 }
 
 impl World {
@@ -70,6 +71,7 @@ impl World {
             known: true,
             others: false,
             pinned: false,
+            damage: Damage::default(),
         }
     }
 
@@ -85,6 +87,7 @@ impl World {
             cluster: "attic",
             known: self.known,
             others: self.others,
+            damage: &self.damage,
             first_upload: 7,
             now: NOW,
         })
@@ -225,4 +228,66 @@ fn two_runs_do_not_make_a_repository_at_the_same_time() {
     assert!(world.plan().start.unwrap().work.create);
     world.known = true;
     assert!(!world.plan().start.unwrap().work.create);
+}
+
+/// A run of before, with a good backup of `data`.
+fn earlier(name: &str, day: u32, bytes: i64) -> Arc<BackupRun> {
+    let volume = json!({
+        "claim": "data", "state": "Completed", "snapshot": name, "bytes": bytes, "files": 1,
+        "startTime": format!("2026-11-{day:02}T03:00:00Z"),
+    });
+    Arc::new(run(
+        name,
+        json!({}),
+        json!({"volumes": [volume], "completionTime": "2026-11-29T03:09:00Z"}),
+    ))
+}
+
+fn completed(bytes: u64) -> Report {
+    Report::completed(Some(SnapshotReport {
+        id: "abc".to_owned(),
+        files: 1,
+        bytes,
+        ..SnapshotReport::default()
+    }))
+}
+
+#[test]
+fn a_backup_much_smaller_than_those_before_does_not_count() {
+    let mut world = World::new(&["data"]);
+    world.history = (1..6).map(|day| earlier(&format!("before-{day}"), day, 100)).collect();
+    world.step();
+    world.ends("data", completed(10));
+    let plan = world.step();
+    assert_eq!(
+        (plan.status.good, plan.status.volumes[0].state),
+        (Some(0), State::Suspicious)
+    );
+    assert!(plan.status.completion_time.is_some());
+    // It is judged once.
+    assert_eq!(world.step().status, plan.status);
+}
+
+#[test]
+fn a_backup_into_a_damaged_repository_does_not_count_and_no_backup_rests_on_a_damaged_snapshot() {
+    let mut world = World::new(&["data"]);
+    world.history = vec![earlier("11111111aa", 1, 100), earlier("22222222bb", 2, 100)];
+    world.damage = Damage {
+        unrepaired: true,
+        snapshots: vec!["22222222".to_owned()],
+    };
+    let start = world.step().start.unwrap();
+    assert_eq!(start.work.parent.as_deref(), Some("11111111aa"));
+    world.ends("data", completed(100));
+    assert_eq!(world.step().status.volumes[0].state, State::Partial);
+}
+
+#[test]
+fn a_forgotten_snapshot_is_no_parent() {
+    let mut world = World::new(&["data"]);
+    let mut gone = earlier("22222222bb", 2, 100);
+    let status = Arc::make_mut(&mut gone).status.as_mut().unwrap();
+    status.volumes[0].forgotten = true;
+    world.history = vec![earlier("11111111aa", 1, 100), gone];
+    assert_eq!(world.step().start.unwrap().work.parent.as_deref(), Some("11111111aa"));
 }
