@@ -37,6 +37,9 @@ root; optional: namespace (absent: cluster-wide). */}}
   resources: [backupruns, restoreruns]
   verbs: [get, list, watch]
 - apiGroups: [backup.hearth.home.arpa]
+  resources: [backupruns]
+  verbs: [delete]
+- apiGroups: [backup.hearth.home.arpa]
   resources: [backupruns/status, restoreruns/status]
   verbs: [patch]
 - apiGroups: [batch]
@@ -68,6 +71,18 @@ root; optional: namespace (absent: cluster-wide). */}}
     {{- toYaml . | nindent 4 }}
   {{- end }}
   verbs: [get, list, watch]
+{{- /* Checks, prunes and removals of snapshots are done here, with the key that may delete. */}}
+{{- if .Values.scope.namespaces }}
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, create, delete]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
 {{- end }}
 
 {{- define "backup-scheduler.viewRules" -}}
