@@ -8,10 +8,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures::StreamExt;
-use hearth_reconciler::conditions::{READY, get};
 use hearth_reconciler::start::Process;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 use parking_lot::Mutex;
@@ -21,13 +19,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
+use self::repository::RepositoryMetrics;
 use crate::crd::backup_run::{Item, State};
 use crate::crd::{BackupRepository, BackupRun, RestoreRun};
 
+mod repository;
+
 /// How often the series are made anew.
 const EVERY: Duration = Duration::from_secs(5);
-/// The conditions of repositories that are shown.
-const CONDITIONS: [&str; 3] = [READY, "Reachable", "KeyEscrowed"];
 /// The kinds of runs.
 const KINDS: [&str; 2] = [BACKUP, RESTORE];
 const BACKUP: &str = "backup";
@@ -40,19 +39,13 @@ const RESULTS: [&str; 3] = ["completed", "incomplete", "failed"];
 /// All of the operator's own metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    conditions: Series<RepositoryCondition, Gauge>,
+    repositories: RepositoryMetrics,
     runs: Series<RunState, Gauge>,
     ended: Family<RunResult, Counter>,
     last_success: Series<ClaimLabels, Gauge<f64, AtomicU64>>,
     size: Series<ClaimLabels, Gauge>,
     not_good: Series<ClaimState, Gauge>,
     counted: Arc<Mutex<HashSet<Ended>>>,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RepositoryCondition {
-    repository: String,
-    r#type: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -130,12 +123,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let all = metrics.clone();
-        add(
-            registry,
-            "hearth_backup_repository_condition",
-            "Conditions of repositories: 1 if True, 0 if False",
-            all.conditions.family,
-        );
+        all.repositories.register(registry);
         add(
             registry,
             "hearth_backup_runs",
@@ -176,7 +164,7 @@ impl Metrics {
 
     /// Another replica leads and has these series: two that differ would keep alerts firing.
     pub fn clear(&self) {
-        self.conditions.replace(HashMap::new(), set);
+        self.repositories.clear();
         self.runs.replace(HashMap::new(), set);
         self.last_success.replace(HashMap::new(), set_seconds);
         self.size.replace(HashMap::new(), set);
@@ -192,7 +180,7 @@ impl Metrics {
         restores: &[Arc<RestoreRun>],
         since: Timestamp,
     ) {
-        self.conditions.replace(conditions(repositories), set);
+        self.repositories.show(repositories);
         let runs: Vec<Run<'_>> = backups.iter().map(|run| Run::from(&**run)).collect();
         self.claims(&runs);
         let runs: Vec<Run<'_>> = runs
@@ -307,27 +295,6 @@ fn set(gauge: &Gauge, value: i64) {
 #[allow(clippy::cast_precision_loss, reason = "the seconds of a date are exact in a double")]
 fn set_seconds(gauge: &Gauge<f64, AtomicU64>, at: Timestamp) {
     gauge.set(at.as_second() as f64);
-}
-
-/// The conditions of repositories. One that is Unknown has no series.
-fn conditions(repositories: &[Arc<BackupRepository>]) -> HashMap<RepositoryCondition, i64> {
-    let mut shown = HashMap::new();
-    for repository in repositories {
-        let list: &[Condition] = repository.status.as_ref().map_or(&[], |status| &status.conditions);
-        for r#type in CONDITIONS {
-            let value = match get(list, r#type).map(|condition| condition.status.as_str()) {
-                Some("True") => 1,
-                Some("False") => 0,
-                _ => continue,
-            };
-            let labels = RepositoryCondition {
-                repository: repository.name_any(),
-                r#type,
-            };
-            shown.insert(labels, value);
-        }
-    }
-    shown
 }
 
 /// A BackupRun or a RestoreRun.
