@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hearth_backup_scheduler::crd::BackupRepository;
+use hearth_backup_scheduler::crd::{BackupRepository, BackupRun};
 use k8s_openapi::api::core::v1::{PersistentVolume, Secret};
 use k8s_openapi::api::storage::v1::StorageClass;
-use kube::api::DeleteParams;
-use kube::{Api, Client};
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -279,6 +279,22 @@ impl Home {
     pub(super) async fn ends(&self, run: &Value, reason: &str) -> Result<String> {
         apply(&self.client, run).await?;
         object_condition(&self.client, run, "Stalled", "True", reason, LATER).await
+    }
+
+    /// The BackupRuns of this namespace, the oldest first.
+    pub(super) async fn runs(&self, env: &BackupEnv) -> Result<Vec<Value>> {
+        let runs: Api<BackupRun> = Api::namespaced(env.client.clone(), &self.name);
+        let mut runs = runs.list(&ListParams::default()).await?.items;
+        runs.sort_by_key(|run| (run.creation_timestamp(), run.name_any()));
+        runs.iter().map(|run| Ok(serde_json::to_value(run)?)).collect()
+    }
+
+    /// The manifest of the newest BackupRun, without its spec.
+    pub(super) async fn newest_run(&self, env: &BackupEnv) -> Result<Value> {
+        let runs = self.runs(env).await?;
+        let newest = runs.last().context("there is no run")?;
+        let name = newest["metadata"]["name"].as_str().unwrap_or_default();
+        Ok(self.run("BackupRun", name, &json!({})))
     }
 
     /// What plain restic says of this namespace's repository: its output.

@@ -1,4 +1,5 @@
 //! backup-scheduler on a real cluster, installed by its chart under its own RBAC, with a real S3 server and the real restic.
+mod maintenance;
 mod refused;
 mod robust;
 mod there_and_back;
@@ -13,6 +14,7 @@ pub(super) fn all() -> Vec<Case<BackupEnv>> {
         there_and_back::cases(),
         refused::cases(),
         robust::cases(),
+        maintenance::cases(),
         story::cases(),
     ]
     .into_iter()
