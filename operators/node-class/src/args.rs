@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use hearth_cron::time_zone;
 use hearth_reconciler::{cli, duration};
 use jiff::tz::TimeZone;
 
@@ -122,11 +123,6 @@ pub struct Learning {
     /// How long a verdict stays at least
     #[arg(long, env = "HEARTH_LEARN_DWELL", default_value = "24h", value_parser = duration::parse)]
     pub dwell: Duration,
-}
-
-/// Reads a name of the IANA database.
-pub fn time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| format!("`{name}` is no time zone such as Europe/Berlin"))
 }
 
 #[cfg(test)]
