@@ -6,9 +6,23 @@
 {{- end }}
 {{- end }}
 
-{{- /* Movers run the operator's own image. */}}
+{{- /* Movers run the operator's own image, on the nodes where it can start. */}}
 {{- define "backup-scheduler.env" -}}
 HEARTH_IMAGE: {{ include "hearth.image" . | quote }}
+HEARTH_IMAGE_PULL_POLICY: {{ include "hearth.imagePullPolicy" . | quote }}
+{{- with (include "hearth.imagePullSecrets" . | fromYaml).imagePullSecrets }}
+{{- $names := list }}
+{{- range . }}
+{{- $names = append $names .name }}
+{{- end }}
+HEARTH_IMAGE_PULL_SECRETS: {{ join "," $names | quote }}
+{{- end }}
+{{- with .Values.image.architectures }}
+HEARTH_IMAGE_ARCHITECTURES: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.movers.priorityClassName }}
+HEARTH_MOVER_PRIORITY_CLASS: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{- /* Cluster-scoped objects: repositories; the node of a volume, and whether it is ready; storage classes for claims. */}}

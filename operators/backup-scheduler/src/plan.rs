@@ -7,5 +7,6 @@ pub mod job;
 pub mod job_state;
 pub mod maintenance;
 pub mod placement;
+pub mod pod;
 pub mod restore;
 pub mod retention;

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::crd::{BackupRepository, BackupRun, RUN, RestoreRun};
+use crate::plan::pod::PodSettings;
 
 /// The UID and generation of a repository whose bucket was tried out, and when.
 type Tried = ((String, Option<i64>), Instant);
@@ -30,8 +31,8 @@ pub struct Context {
     pub process: Process,
     /// The cluster's name: the host of snapshots, and the owner of what is in buckets.
     pub cluster: String,
-    /// The operator's image, which movers run.
-    pub image: String,
+    /// What all pods of movers have.
+    pub pods: PodSettings,
     /// The runs.
     pub backups: Store<BackupRun>,
     /// The restores.

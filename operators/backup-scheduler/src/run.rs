@@ -38,7 +38,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let ctx = Arc::new(Context {
         process: process.clone(),
         cluster: args.cluster_name,
-        image: args.image,
+        pods: args.movers.into(),
         backups: backups.clone(),
         restores: restores.clone(),
         jobs,

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use sha2::{Digest, Sha256};
 
 use super::placement::Placement;
+use super::pod::PodSettings;
 use crate::MANAGER;
 use crate::crd::{RUN, RUN_KIND};
 use crate::task::{CACHE, FOLDER, TASK, TEMPORARY, Task};
@@ -55,8 +56,6 @@ pub struct MoverSpec {
     pub read_only: bool,
     /// Which attempt it is, from 1.
     pub attempt: i64,
-    /// The operator's image.
-    pub image: String,
     /// Where it runs.
     pub placement: Placement,
     /// The memory limit in bytes.
@@ -86,35 +85,24 @@ pub fn name(run_uid: &str, claim: Option<&str>, attempt: i64) -> String {
 }
 
 /// The Job. Its pod waits for [`secret`], which can only be made when the Job's UID is known.
-pub fn job(spec: &MoverSpec) -> Job {
-    let uid = &spec.owner.reference.uid;
-    let subject = spec.claim.as_ref().or(spec.work.as_ref());
-    let name = name(uid, subject.map(String::as_str), spec.attempt);
-    let labels: BTreeMap<String, String> = [
-        ("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned()),
-        (RUN.to_owned(), uid.clone()),
-        (RUN_KIND.to_owned(), spec.owner.reference.kind.clone()),
-    ]
-    .into();
-    let annotations = [
-        (CLAIM.to_owned(), subject.cloned().unwrap_or_default()),
-        (ATTEMPT.to_owned(), spec.attempt.to_string()),
-    ];
+pub fn job(spec: &MoverSpec, settings: &PodSettings) -> Job {
+    let metadata = metadata(spec);
+    let secret = metadata.name.as_deref().unwrap_or_default();
     let template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(labels.clone()),
+            labels: metadata.labels.clone(),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod(spec, &name)),
+        spec: Some(pod(spec, settings, secret)),
     };
+    let annotations = [
+        (CLAIM.to_owned(), subject(spec).cloned().unwrap_or_default()),
+        (ATTEMPT.to_owned(), spec.attempt.to_string()),
+    ];
     Job {
         metadata: ObjectMeta {
-            name: Some(name),
-            namespace: Some(spec.owner.namespace.clone()),
-            labels: Some(labels),
             annotations: Some(annotations.into()),
-            owner_references: Some(vec![spec.owner.reference.clone()]),
-            ..ObjectMeta::default()
+            ..metadata
         },
         spec: Some(JobSpec {
             active_deadline_seconds: Some(DEADLINE_SECONDS),
@@ -127,7 +115,30 @@ pub fn job(spec: &MoverSpec) -> Job {
     }
 }
 
-fn pod(spec: &MoverSpec, secret: &str) -> PodSpec {
+/// What a mover works on: its claim, or the name of its work on a repository.
+fn subject(spec: &MoverSpec) -> Option<&String> {
+    spec.claim.as_ref().or(spec.work.as_ref())
+}
+
+/// What the Job and the Secret have in common.
+fn metadata(spec: &MoverSpec) -> ObjectMeta {
+    let reference = &spec.owner.reference;
+    let labels = [
+        ("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned()),
+        (RUN.to_owned(), reference.uid.clone()),
+        (RUN_KIND.to_owned(), reference.kind.clone()),
+    ];
+    let subject = subject(spec).map(String::as_str);
+    ObjectMeta {
+        name: Some(name(&reference.uid, subject, spec.attempt)),
+        namespace: Some(spec.owner.namespace.clone()),
+        labels: Some(labels.into()),
+        owner_references: Some(vec![reference.clone()]),
+        ..ObjectMeta::default()
+    }
+}
+
+fn pod(spec: &MoverSpec, settings: &PodSettings, secret: &str) -> PodSpec {
     let placement = &spec.placement;
     let empty_dir = |name: &str, limit: &str| Volume {
         name: name.to_owned(),
@@ -175,7 +186,8 @@ fn pod(spec: &MoverSpec, secret: &str) -> PodSpec {
     let quantity = |name: &str, value: String| (name.to_owned(), Quantity(value));
     let container = Container {
         name: "mover".to_owned(),
-        image: Some(spec.image.clone()),
+        image: Some(settings.image.clone()),
+        image_pull_policy: settings.pull_policy.clone(),
         args: Some(vec!["move".to_owned()]),
         resources: Some(ResourceRequirements {
             limits: Some([quantity("memory", spec.memory.to_string())].into()),
@@ -194,10 +206,13 @@ fn pod(spec: &MoverSpec, secret: &str) -> PodSpec {
     };
     let hostname = |node: &String| BTreeMap::from([("kubernetes.io/hostname".to_owned(), node.clone())]);
     PodSpec {
+        affinity: Some(settings.affinity()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         containers: vec![container],
+        image_pull_secrets: settings.pull_secrets(),
         node_selector: placement.node.as_ref().map(hostname),
+        priority_class_name: settings.priority_class.clone(),
         restart_policy: Some("Never".to_owned()),
         security_context: Some(placement.pod.clone()),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
@@ -210,8 +225,6 @@ fn pod(spec: &MoverSpec, secret: &str) -> PodSpec {
 /// The Secret of a mover: its task and what opens the repository of this namespace, and nothing else. It is made before the Job,
 /// so that a pod never waits for it, and belongs to the run until [`belongs_to`] gives it to the Job.
 pub fn secret(spec: &MoverSpec, task: &Task, credentials: &BTreeMap<String, Vec<u8>>) -> Secret {
-    let mut meta = job(spec).metadata;
-    meta.annotations = None;
     let mut data: BTreeMap<String, ByteString> = credentials
         .iter()
         .map(|(key, value)| (key.clone(), ByteString(value.clone())))
@@ -220,7 +233,7 @@ pub fn secret(spec: &MoverSpec, task: &Task, credentials: &BTreeMap<String, Vec<
     let text = serde_json::to_vec(task).unwrap_or_default();
     data.insert(TASK.to_owned(), ByteString(text));
     Secret {
-        metadata: meta,
+        metadata: metadata(spec),
         data: Some(data),
         immutable: Some(true),
         ..Secret::default()
@@ -262,7 +275,6 @@ mod tests {
             mount_path: "/data/a".to_owned(),
             read_only: true,
             attempt: 2,
-            image: "image".to_owned(),
             placement: Placement::default(),
             memory: MEMORY,
         }
@@ -270,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_mover_has_no_api_token_and_goes_with_its_run() {
-        let job = job(&spec(Some("a")));
+        let job = job(&spec(Some("a")), &PodSettings::default());
         let pod = job.spec.as_ref().unwrap().template.spec.as_ref().unwrap();
         assert_eq!(pod.automount_service_account_token, Some(false));
         assert_eq!(job.spec.as_ref().unwrap().backoff_limit, Some(0));
@@ -278,6 +290,24 @@ mod tests {
         let mounts = pod.containers[0].volume_mounts.as_ref().unwrap();
         let data = mounts.iter().find(|mount| mount.name == "data").unwrap();
         assert_eq!((data.mount_path.as_str(), data.read_only), ("/data/a", Some(true)));
+    }
+
+    #[test]
+    fn a_movers_pod_is_as_the_installation_says() {
+        let settings = PodSettings {
+            image: "registry.example.org/hearth:1".to_owned(),
+            pull_policy: Some("Always".to_owned()),
+            pull_secrets: vec!["private".to_owned()],
+            priority_class: Some("low".to_owned()),
+            ..PodSettings::default()
+        };
+        let job = job(&spec(Some("a")), &settings);
+        let pod = job.spec.unwrap().template.spec.unwrap();
+        assert_eq!(pod.containers[0].image, Some(settings.image.clone()));
+        assert_eq!(pod.containers[0].image_pull_policy, settings.pull_policy);
+        assert_eq!(pod.image_pull_secrets.unwrap()[0].name, "private");
+        assert_eq!(pod.priority_class_name, settings.priority_class);
+        assert_eq!(pod.affinity, Some(settings.affinity()));
     }
 
     #[test]
@@ -306,7 +336,8 @@ mod tests {
         };
         let secret = secret(&spec(None), &task, &[("password".to_owned(), b"p".to_vec())].into());
         assert_eq!(secret.metadata.owner_references.as_ref().unwrap()[0].uid, "u1");
-        assert_eq!(secret.metadata.name, job(&spec(None)).metadata.name);
+        let job = job(&spec(None), &PodSettings::default());
+        assert_eq!(secret.metadata.name, job.metadata.name);
         let data = secret.data.unwrap();
         assert_eq!(serde_json::from_slice::<Task>(&data[TASK].0).unwrap(), task);
         assert_eq!(data["password"].0, b"p");

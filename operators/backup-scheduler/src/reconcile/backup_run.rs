@@ -109,7 +109,6 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
             mount_path: start.work.path.clone(),
             read_only: true,
             attempt: start.attempt,
-            image: ctx.image.clone(),
             placement: start.placement,
             memory: MEMORY,
         };

@@ -118,7 +118,6 @@ async fn begin(ctx: &Context, repository: &BackupRepository, namespace: &str, st
         mount_path: String::new(),
         read_only: false,
         attempt: start.attempt,
-        image: ctx.image.clone(),
         placement: placement::for_restore(true, false, None),
         memory: MEMORY,
     };

@@ -76,7 +76,7 @@ pub(super) async fn start(ctx: &Context, spec: &MoverSpec, opened: Opened, work:
         again.map_err(RequestError::when("creating a mover's Secret"))?;
     }
     let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-    let made = jobs.create(&PostParams::default(), &job::job(spec)).await;
+    let made = jobs.create(&PostParams::default(), &job::job(spec, &ctx.pods)).await;
     let made = made.map_err(RequestError::when("creating a mover's Job"))?;
     let owner = json!({"metadata": {"ownerReferences": [job::belongs_to(&made)]}});
     let params = PatchParams {

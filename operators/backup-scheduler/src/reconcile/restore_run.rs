@@ -152,7 +152,6 @@ async fn begin_step(
         mount_path: String::new(),
         read_only: false,
         attempt: 1,
-        image: ctx.image.clone(),
         placement: placement::for_restore(true, false, None),
         memory: MEMORY,
     };
