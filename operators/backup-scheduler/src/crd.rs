@@ -32,6 +32,8 @@ pub const FORGET: &str = "backup.hearth.home.arpa/forget";
 pub const BACKUP: &str = "backup.hearth.home.arpa/backup";
 /// The same annotation of K8up, which people have on their claims.
 pub const K8UP_BACKUP: &str = "k8up.io/backup";
+/// On a claim or a BackupRun: how many bytes the first upload of a volume may have, set by a person who agrees to it.
+pub const FIRST_UPLOAD: &str = "backup.hearth.home.arpa/first-upload";
 /// On a mover's Job, its pod and its Secret: the UID of the run.
 pub const RUN: &str = "backup.hearth.home.arpa/run";
 /// On a BackupRun: the UID of the `BackupSchedule` that made it.

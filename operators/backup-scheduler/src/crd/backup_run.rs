@@ -128,7 +128,7 @@ pub struct BackupRunStatus {
 /// Where one volume of a run is.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum State {
-    /// Not begun.
+    /// Not begun, or it waits before its next mover: for consent, or for a pod that needs the volume.
     #[default]
     Pending,
     /// Its node is off: it begins when the node is back.
@@ -171,6 +171,18 @@ pub struct Item {
     /// How often a mover was started.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: i64,
+    /// How many of them were before it last waited for consent or for a pod. They do not count as failures.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_attempts: i64,
+    /// It waits for consent to a first upload of so many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_upload: Option<i64>,
+    /// It waits for a pod that needs the volume, since this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yielded: Option<String>,
+    /// How often a mover was ended to make room for a pod.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub yields: i64,
     /// The snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
@@ -195,12 +207,19 @@ pub struct Item {
     /// Paths with problems, the first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<PathProblem>,
-    /// When its first mover was started.
+    /// When its first mover was started; the first since it last waited for consent or for a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<String>,
+}
+
+impl Item {
+    /// Whether it waits for consent or for a pod. It has no mover then.
+    pub fn is_paused(&self) -> bool {
+        self.first_upload.is_some() || self.yielded.is_some()
+    }
 }
 
 /// What a claim asks for.

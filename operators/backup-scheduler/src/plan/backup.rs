@@ -6,8 +6,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 
+use super::consent::{NEEDS_CONSENT, Question};
 use super::items::{self, MoverJob, Next};
+use super::pause::{self, Facts, Pause};
 use super::placement::{self, Nodes, Placement};
+use super::yields::{self, Holder};
 use super::{claims, doubt};
 use crate::crd::backup_run::{BackupRunStatus, Item, State};
 use crate::crd::{BackupRepository, BackupRun};
@@ -33,6 +36,8 @@ pub struct Observed<'a> {
     pub bound_to: &'a dyn BoundTo,
     /// Its movers.
     pub jobs: &'a [MoverJob],
+    /// Its movers that hold volumes now.
+    pub holders: &'a [Holder],
     /// The runs of this namespace.
     pub history: &'a [std::sync::Arc<BackupRun>],
     /// The cluster's name.
@@ -119,7 +124,18 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     for position in 0..status.volumes.len() {
         let mut item = status.volumes[position].clone();
         let had_ended = item.state.is_final();
-        match items::advance(&mut item, observed.jobs, now) {
+        let next = match pause::pause(&facts(observed, &item), &mut item) {
+            None => items::advance(&mut item, observed.jobs, now),
+            Some(Pause::Start(attempt)) => Next::Start(attempt),
+            // It holds up no other.
+            Some(Pause::Wait(after)) => {
+                wait = soonest(wait, Some(after));
+                status.volumes[position] = item;
+                continue;
+            }
+            Some(Pause::Ended) => Next::Done,
+        };
+        match next {
             Next::Done if had_ended => {}
             Next::Done => {
                 let former = sizes(observed, &item.claim);
@@ -127,11 +143,12 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
             }
             Next::Wait(after) => {
                 busy = true;
-                wait = soonest(wait, after);
+                wait = soonest(soonest(wait, after), watch(observed, &item.claim));
             }
             Next::Start(_) if busy || start.is_some() => {}
             Next::Start(attempt) => match begin(observed, &mut item, attempt) {
                 Ok(step) => {
+                    pause::resume(&mut item, attempt);
                     item.state = State::Running;
                     item.attempts = attempt;
                     item.start_time.get_or_insert_with(|| now.to_string());
@@ -155,7 +172,10 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         let detail = waiting.map_or_else(String::new, |item| {
             format!("; {}: {}", item.claim, item.message.as_deref().unwrap_or_default())
         });
-        Outcome::Waiting("Running", message + &detail, wait)
+        let mut open = status.volumes.iter().filter(|item| !item.state.is_final());
+        let consent = open.all(|item| item.reason.as_deref() == Some(NEEDS_CONSENT));
+        let reason = if consent { NEEDS_CONSENT } else { "Running" };
+        Outcome::Waiting(reason, message + &detail, wait)
     } else if total == 0 {
         let message = "no claim of this namespace is selected: compare spec.volumes and the claims' annotations";
         Outcome::Stalled("NothingSelected", message.to_owned())
@@ -177,6 +197,40 @@ fn item(claim: &PersistentVolumeClaim) -> Item {
         claim: claim.name_any(),
         ..Item::default()
     }
+}
+
+/// What is known of a volume that may have to wait.
+fn facts<'a>(observed: &Observed<'a>, item: &Item) -> Facts<'a> {
+    Facts {
+        question: question(observed, &item.claim),
+        pods: observed.pods,
+        holders: observed.holders,
+        jobs: observed.jobs,
+    }
+}
+
+/// Whether a volume may be uploaded for the first time.
+fn question<'a>(observed: &Observed<'a>, name: &str) -> Question<'a> {
+    let run = observed.run;
+    let age = |run: &BackupRun| (slot_of(run), run.name_any());
+    let newer = observed.history.iter().any(|other| {
+        let mut volumes = other.status.iter().flat_map(|status| &status.volumes);
+        let same = other.spec.repository == run.spec.repository;
+        same && age(other) > age(run) && volumes.any(|volume| volume.claim == name)
+    });
+    Question {
+        run,
+        claim: observed.claims.iter().find(|claim| claim.name_any() == name),
+        limit: observed.first_upload,
+        newer,
+        now: observed.now,
+    }
+}
+
+/// When to look at the pods again while a mover is at work: it may keep one from its volume.
+fn watch(observed: &Observed<'_>, name: &str) -> Option<Duration> {
+    let claim = observed.claims.iter().find(|claim| claim.name_any() == name)?;
+    (!claims::is_shared(claim)).then_some(yields::RECHECK)
 }
 
 fn soonest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
@@ -241,7 +295,7 @@ fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start
             .as_ref()
             .map(|volumes| volumes.exclude.clone())
             .unwrap_or_default(),
-        first_upload_limit: observed.first_upload,
+        first_upload_limit: question(observed, &item.claim).allowed(),
     };
     Ok(Start {
         claim: item.claim.clone(),

@@ -66,6 +66,13 @@ pub fn obstacle(claim: &PersistentVolumeClaim, pods: &[Pod]) -> Option<(&'static
     }
 }
 
+/// Whether pods on several nodes may use a claim at once.
+pub fn is_shared(claim: &PersistentVolumeClaim) -> bool {
+    let modes = claim.spec.as_ref().and_then(|spec| spec.access_modes.as_deref());
+    let mut modes = modes.unwrap_or_default().iter();
+    modes.any(|mode| mode == "ReadWriteMany" || mode == "ReadOnlyMany")
+}
+
 /// The pods that use a claim and have not ended.
 pub fn users<'a>(pods: &'a [Pod], claim: &str) -> impl Iterator<Item = &'a Pod> {
     pods.iter().filter(move |pod| {

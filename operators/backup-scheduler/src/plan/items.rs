@@ -97,7 +97,7 @@ pub fn fail(item: &mut Item, state: State, reason: &str, message: String, now: T
 }
 
 fn lost(item: &mut Item, why: &str, at: Timestamp, now: Timestamp) -> Next {
-    if item.attempts >= LOST_LIMIT {
+    if item.attempts - item.earlier_attempts >= LOST_LIMIT {
         let message = format!("the mover ended {LOST_LIMIT} times without a report: {why}");
         fail(item, State::Failed, "MoverLost", message, now);
         return Next::Done;
@@ -109,7 +109,7 @@ fn lost(item: &mut Item, why: &str, at: Timestamp, now: Timestamp) -> Next {
 }
 
 fn again(item: &Item, ended: Timestamp, now: Timestamp) -> Next {
-    let wait = RETRY_AFTER.saturating_mul(u32::try_from(item.attempts).unwrap_or(1));
+    let wait = RETRY_AFTER.saturating_mul(u32::try_from(item.attempts - item.earlier_attempts).unwrap_or(1));
     let passed = Duration::try_from(now.duration_since(ended)).unwrap_or_default();
     match wait.checked_sub(passed) {
         Some(left) if !left.is_zero() => Next::Wait(Some(left)),
@@ -118,7 +118,7 @@ fn again(item: &Item, ended: Timestamp, now: Timestamp) -> Next {
 }
 
 /// The time since a moment of a status; none since one that cannot be read.
-fn since(text: Option<&str>, now: Timestamp) -> Duration {
+pub(super) fn since(text: Option<&str>, now: Timestamp) -> Duration {
     let at: Option<Timestamp> = text.and_then(|text| text.parse().ok());
     at.map_or(Duration::MAX, |at| {
         Duration::try_from(now.duration_since(at)).unwrap_or_default()
@@ -152,12 +152,15 @@ fn finish(item: &mut Item, report: &Report, now: Timestamp) {
     item.completion_time = Some(now.to_string());
 }
 
-/// Jobs that are no longer needed: those of items that have ended, and attempts before the last. Called with items whose end is
+/// Jobs that are no longer needed: those of items that have ended or pause, and attempts before the last. Called with items whose end is
 /// in the status already, so that no report is lost.
 pub fn superseded(recorded: &[Item], jobs: &[MoverJob]) -> Vec<String> {
     let needless = |job: &&MoverJob| {
         let item = recorded.iter().find(|item| item.claim == job.claim);
-        item.is_some_and(|item| item.state.is_final() || job.attempt < item.attempts)
+        item.is_some_and(|item| {
+            let paused = item.is_paused() && job.attempt == item.attempts;
+            item.state.is_final() || paused || job.attempt < item.attempts
+        })
     };
     jobs.iter().filter(needless).map(|job| job.name.clone()).collect()
 }

@@ -32,9 +32,15 @@ pub fn is_mover(pod: &Pod, jobs: &[MoverJob]) -> bool {
     name.is_some_and(|name| jobs.iter().any(|job| job.name == *name))
 }
 
+/// The pod of a Job.
+pub(super) fn pod_of<'a>(job: &str, pods: &'a [Pod]) -> Option<&'a Pod> {
+    let is_of = |pod: &&Pod| pod.labels().get(JOB_NAME).is_some_and(|name| name == job);
+    pods.iter().find(is_of)
+}
+
 fn state(job: &Job, pods: &[Pod]) -> JobState {
     let name = job.name_any();
-    let pod = pods.iter().find(|pod| pod.labels().get(JOB_NAME) == Some(&name));
+    let pod = pod_of(&name, pods);
     let conditions = job.status.as_ref().and_then(|status| status.conditions.as_deref());
     let end = conditions
         .unwrap_or_default()

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 };
 use kube::ResourceExt;
 
-use super::claims::{users, volume_of};
+use super::claims::{is_shared, users, volume_of};
 
 /// The user of a mover that nobody gives another: that of the image.
 const NOBODY: i64 = 65532;
@@ -62,11 +62,7 @@ pub fn node_of(volume: &PersistentVolume) -> Option<String> {
 /// Places a mover that reads a claim: beside the pods that use it, with their user and groups.
 pub fn for_backup(claim: &PersistentVolumeClaim, pods: &[Pod], wanted: Option<&SecurityContext>) -> Placement {
     let name = claim.name_any();
-    let modes = claim.spec.as_ref().and_then(|spec| spec.access_modes.as_deref());
-    let shared = modes
-        .unwrap_or_default()
-        .iter()
-        .any(|mode| mode == "ReadWriteMany" || mode == "ReadOnlyMany");
+    let shared = is_shared(claim);
     let mut placement = Placement {
         container: restricted(NOBODY, None),
         ..Placement::default()
@@ -77,7 +73,10 @@ pub fn for_backup(claim: &PersistentVolumeClaim, pods: &[Pod], wanted: Option<&S
         localhost_profile: None,
     });
     let mut groups: BTreeSet<i64> = BTreeSet::new();
-    for pod in users(pods, &name) {
+    let mut users: Vec<&Pod> = users(pods, &name).collect();
+    // A pod that ends, and another one on another node: the volume will be with the other one.
+    users.sort_by_key(|pod| pod.metadata.deletion_timestamp.is_some());
+    for pod in users {
         let Some(spec) = &pod.spec else { continue };
         if !shared && placement.node.is_none() {
             placement.node.clone_from(&spec.node_name);
@@ -231,6 +230,19 @@ mod tests {
         assert_eq!(placement.pod.supplemental_groups, Some(vec![2000]));
         assert_eq!(placement.pod.fs_group, None, "the kubelet would change owners");
         assert_eq!(placement.pod.run_as_non_root, Some(true));
+    }
+
+    #[test]
+    fn a_mover_is_beside_the_pod_that_stays() {
+        let on = |node: &str| {
+            let mut pod = pod(json!({}), json!({}));
+            pod.spec.as_mut().unwrap().node_name = Some(node.to_owned());
+            pod
+        };
+        let mut leaving = on("old");
+        leaving.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        let placement = for_backup(&claim("ReadWriteOnce"), &[leaving, on("new")], None);
+        assert_eq!(placement.node.as_deref(), Some("new"));
     }
 
     #[test]

@@ -90,6 +90,7 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
         nodes: &nodes,
         bound_to: &volumes,
         jobs: &seen.jobs,
+        holders: &seen.holders,
         history: &history,
         cluster: &ctx.cluster,
         known,

@@ -14,6 +14,7 @@ use crate::crd::RUN;
 use crate::plan::items::MoverJob;
 use crate::plan::job::{self, MoverSpec};
 use crate::plan::job_state;
+use crate::plan::yields::{self, Holder};
 use crate::task::{Task, Work};
 
 /// The pods of a namespace that are no movers, and the movers of a run. Complete lists of the API server: what was started a
@@ -23,6 +24,8 @@ pub(super) struct Seen {
     pub(super) pods: Vec<Pod>,
     /// The movers of this run.
     pub(super) jobs: Vec<MoverJob>,
+    /// Those that hold volumes now.
+    pub(super) holders: Vec<Holder>,
     /// Whether a mover of another run is at work.
     pub(super) others: bool,
 }
@@ -49,6 +52,7 @@ pub(super) async fn look(ctx: &Context, namespace: &str, run_uid: &str) -> Resul
     let active = |job: &MoverJob| matches!(job.state, crate::plan::items::JobState::Active(_));
     Ok(Seen {
         jobs: job_state::read(&own, &pods),
+        holders: yields::holders(&own, &pods),
         others: others.iter().any(active),
         pods: pods.into_iter().filter(|pod| !pod.labels().contains_key(RUN)).collect(),
     })
