@@ -1,4 +1,5 @@
 //! restic as a child process: the only module that knows it.
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -6,12 +7,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::task::Reason;
-use command::{Call, Settings};
+use command::{Call, Object, Settings};
+use findings::Findings;
 use messages::{Message, Node, RawSize, Snapshot};
 use outcome::{Collected, Exit, Failure};
 use process::{Ended, OnLine};
 
 pub mod command;
+pub mod findings;
 pub mod lines;
 pub mod messages;
 pub mod outcome;
@@ -19,6 +22,9 @@ pub mod process;
 
 /// The longest answer that is kept as text, in bytes: a configuration.
 const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// So many ids are given to one call: a process may have arguments of 2 MiB.
+const IDS_PER_CALL: usize = 2000;
 
 /// restic and one repository.
 #[derive(Clone, Debug)]
@@ -73,7 +79,15 @@ impl Engine {
     async fn run_once(&self, call: &Call, on_line: &mut OnLine<'_>) -> Result<Done, Failed> {
         let arguments = command::arguments(&self.settings, call);
         let environment = command::environment(&self.settings);
-        let ended = process::run(&self.program, &arguments, &environment, &self.stop, on_line).await;
+        let ended = process::run(
+            &self.program,
+            &arguments,
+            &environment,
+            &self.settings.temporary,
+            &self.stop,
+            on_line,
+        )
+        .await;
         let Ended {
             exit,
             collected,
@@ -137,9 +151,9 @@ impl Engine {
         Ok(found)
     }
 
-    /// All snapshots of a host.
-    pub async fn all_snapshots(&self, host: &str) -> Result<Vec<Snapshot>, Failure> {
-        self.snapshots(&Call::AllSnapshots(host.to_owned())).await
+    /// All snapshots of a host; of every host, if there is none.
+    pub async fn all_snapshots(&self, host: Option<&str>) -> Result<Vec<Snapshot>, Failure> {
+        self.snapshots(&Call::AllSnapshots(host.map(str::to_owned))).await
     }
 
     async fn snapshots(&self, call: &Call) -> Result<Vec<Snapshot>, Failure> {
@@ -183,14 +197,89 @@ impl Engine {
         size.ok_or_else(|| unexpected("size of the snapshot"))
     }
 
-    /// Removes snapshots. One that is not there is no error.
+    /// Removes snapshots. One that is not there is no error. restic succeeds also where it could not remove one; here it is a
+    /// failure, and nothing more is tried.
     pub async fn forget(&self, ids: &[String]) -> Result<(), Failure> {
-        let mut left_out = None;
-        if !ids.is_empty() {
-            let mut read = |line: &str, _: Option<&Message>| left_out = outcome::left_out(line).or(left_out.take());
-            self.run(&Call::Forget(ids.to_vec()), &mut read).await?;
+        for batch in ids.chunks(IDS_PER_CALL) {
+            let (mut left_out, mut refused) = (None, false);
+            let mut read = |line: &str, _: Option<&Message>| {
+                left_out = outcome::left_out(line).or(left_out.take());
+                refused |= outcome::is_not_removed(line);
+            };
+            let done = self.run(&Call::Forget(batch.to_vec()), &mut read).await?;
+            left_out.map_or(Ok(()), Err)?;
+            if refused {
+                return Err(outcome::not_removed(&done.collected));
+            }
         }
-        left_out.map_or(Ok(()), Err)
+        Ok(())
+    }
+
+    /// Checks the structure, and reads a part of the packs: number and count, of at most 256. What restic finds is no failure; one
+    /// that is returned beside it says why some of it could not be read.
+    pub async fn check(&self, part: Option<(u64, u64)>) -> Result<(Findings, Option<Failure>), Failure> {
+        let mut findings = Findings::default();
+        let mut read = |line: &str, message: Option<&Message>| findings.read(line, message);
+        match self.run(&Call::Check(part), &mut read).await {
+            Ok(_) => Ok((findings, None)),
+            Err(failed) if findings.any() => Ok((findings, Some(failed.failure))),
+            Err(failed) => Err(failed.failure),
+        }
+    }
+
+    /// The short ids of snapshots that need one of these objects.
+    pub async fn needed_by(&self, object: Object, ids: &[String]) -> Result<BTreeSet<String>, Failure> {
+        let mut found = BTreeSet::new();
+        for batch in ids.chunks(IDS_PER_CALL) {
+            let mut left_out = None;
+            let mut read = |line: &str, _: Option<&Message>| {
+                found.extend(messages::needed_by(line).map(str::to_owned));
+                left_out = outcome::left_out(line).or(left_out.take());
+            };
+            self.run(&Call::Find(object, batch.to_vec()), &mut read).await?;
+            left_out.map_or(Ok(()), Err)?;
+        }
+        Ok(found)
+    }
+
+    /// The short ids of snapshots for which data is missing in the index, of these or of all.
+    pub async fn incomplete(&self, snapshots: &[String]) -> Result<BTreeSet<String>, Failure> {
+        let (mut found, mut current, mut left_out) = (BTreeSet::new(), None, None);
+        let mut read = |line: &str, _: Option<&Message>| {
+            if let Some(id) = messages::snapshot_header(line) {
+                current = Some(id.to_owned());
+            } else if messages::is_missing(line) {
+                found.extend(current.clone());
+            }
+            left_out = outcome::left_out(line).or(left_out.take());
+        };
+        self.run(&Call::Missing(snapshots.to_vec()), &mut read).await?;
+        left_out.map_or(Ok(found), Err)
+    }
+
+    /// Removes data that no snapshot needs. restic succeeds also where it could not remove a pack; here it is a failure.
+    pub async fn prune(&self, only_delete: bool) -> Result<(), Failure> {
+        let mut refused = false;
+        let mut read = |line: &str, _: Option<&Message>| refused |= outcome::is_not_removed(line);
+        let done = self.run(&Call::Prune { only_delete }, &mut read).await?;
+        if refused {
+            return Err(outcome::not_removed(&done.collected));
+        }
+        Ok(())
+    }
+
+    /// Takes packs out of the index, and stores again what can be read of them. All must be there.
+    pub async fn repair_packs(&self, packs: &[String]) -> Result<(), Failure> {
+        if !packs.is_empty() {
+            self.run(&Call::RepairPacks(packs.to_vec()), &mut |_, _| ()).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes packs out of the index that are not there.
+    pub async fn repair_index(&self) -> Result<(), Failure> {
+        self.run(&Call::RepairIndex, &mut |_, _| ()).await?;
+        Ok(())
     }
 
     /// The paths of files in a snapshot whose data is not in the index, up to a size of all in bytes. More are a failure.
@@ -207,7 +296,7 @@ impl Engine {
                 }
             }
         };
-        self.run(&Call::Missing(snapshot.to_owned()), &mut read).await?;
+        self.run(&Call::Missing(vec![snapshot.to_owned()]), &mut read).await?;
         if bytes <= most {
             return Ok(found);
         }

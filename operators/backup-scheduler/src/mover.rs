@@ -27,6 +27,7 @@ pub mod initialize;
 pub mod prune;
 pub mod repair;
 pub mod restore;
+pub mod storage;
 pub mod volume;
 
 /// Where a mover finds what it needs.

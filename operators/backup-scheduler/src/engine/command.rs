@@ -64,8 +64,8 @@ pub enum Call {
     Backup(Backup),
     /// Snapshots with this id: one or none.
     Snapshot(String),
-    /// All snapshots of this host.
-    AllSnapshots(String),
+    /// All snapshots of this host; of every host, if there is none.
+    AllSnapshots(Option<String>),
     /// Snapshots with this tag, of this host and path.
     Snapshots {
         /// The tag.
@@ -88,12 +88,36 @@ pub enum Call {
     Restore(Restore),
     /// Remove snapshots; their data stays until a prune.
     Forget(Vec<String>),
-    /// The files of a snapshot whose data is not in the index. It changes nothing.
-    Missing(String),
+    /// What the index lacks of these snapshots; of all, if there are none. It changes nothing.
+    Missing(Vec<String>),
     /// The ids of all packs.
     Packs,
+    /// Check the structure, and read this part of the packs: number and count, of at most 256.
+    Check(Option<(u64, u64)>),
+    /// The snapshots that need objects.
+    Find(Object, Vec<String>),
+    /// Remove data that no snapshot needs.
+    Prune {
+        /// Repack nothing.
+        only_delete: bool,
+    },
+    /// Take packs out of the index, and store again what can be read of them.
+    RepairPacks(Vec<String>),
+    /// Take packs out of the index that are not there.
+    RepairIndex,
     /// Remove stale locks, by restic's own rule.
     Unlock,
+}
+
+/// A kind of objects in a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// Content of files.
+    Blob,
+    /// Folders.
+    Tree,
+    /// Packs with content of files.
+    Pack,
 }
 
 /// A backup of one folder.
@@ -146,13 +170,28 @@ impl Call {
             Self::RawSize(_) => "stats",
             Self::Restore(_) => "restore",
             Self::Forget(_) => "forget",
-            Self::Missing(_) => "repair",
+            Self::Missing(_) | Self::RepairPacks(_) | Self::RepairIndex => "repair",
             Self::Packs => "list",
+            Self::Check(_) => "check",
+            Self::Find(..) => "find",
+            Self::Prune { .. } => "prune",
             Self::Unlock => "unlock",
         }
     }
 
-    /// Short reads take no lock: a lock is two writes, and writes fail where the bucket is full or the key may only read.
+    /// The words after the command's name.
+    fn words(&self) -> &'static [&'static str] {
+        match self {
+            // Without the second it would replace the snapshot.
+            Self::Missing(_) => &["snapshots", "--dry-run"],
+            Self::RepairPacks(_) => &["packs"],
+            Self::RepairIndex => &["index"],
+            _ => &[],
+        }
+    }
+
+    /// Reads take no lock: a lock is two writes, and writes fail where the bucket is full or the key may only read. A check does
+    /// not hold up backups so, for hours perhaps; what it finds is looked at twice.
     fn without_lock(&self) -> bool {
         match self {
             Self::Config
@@ -162,10 +201,17 @@ impl Call {
             | Self::List { .. }
             | Self::RawSize(_)
             | Self::Missing(_)
-            | Self::Packs => true,
+            | Self::Packs
+            | Self::Check(_)
+            | Self::Find(..) => true,
             Self::Restore(restore) => restore.without_lock,
             Self::Backup(backup) => backup.dry_run,
-            Self::Init | Self::Forget(_) | Self::Unlock => false,
+            Self::Init
+            | Self::Forget(_)
+            | Self::Prune { .. }
+            | Self::RepairPacks(_)
+            | Self::RepairIndex
+            | Self::Unlock => false,
         }
     }
 }
@@ -174,11 +220,13 @@ impl Call {
 pub fn arguments(settings: &Settings, call: &Call) -> Vec<OsString> {
     let mut arguments = Arguments::default();
     arguments.add(call.name());
-    if matches!(call, Call::Missing(_)) {
-        // Without the second it would replace the snapshot.
-        arguments.add("snapshots").add("--dry-run");
+    for word in call.words() {
+        arguments.add(*word);
     }
-    arguments.add("--json");
+    // Its list in JSON is one line without a bound.
+    if !matches!(call, Call::Find(..)) {
+        arguments.add("--json");
+    }
     arguments.pair("--repo", &settings.repository.location);
     if call.without_lock() {
         arguments.add("--no-lock");
@@ -196,10 +244,10 @@ pub fn arguments(settings: &Settings, call: &Call) -> Vec<OsString> {
     }
     match call {
         Call::Config => arguments.add("config"),
-        Call::Init | Call::Unlock => &mut arguments,
+        Call::Init | Call::Unlock | Call::RepairIndex | Call::Check(None) => &mut arguments,
         Call::Backup(backup) => arguments.backup(backup),
-        Call::Snapshot(id) | Call::Missing(id) => arguments.end().add(id),
-        Call::AllSnapshots(host) => arguments.pair("--host", host),
+        Call::Snapshot(id) => arguments.end().add(id),
+        Call::AllSnapshots(host) => arguments.pairs("--host", host.as_slice()),
         Call::Snapshots { tag, host, path } => {
             let arguments = arguments.pair("--tag", tag).pair("--host", host);
             arguments.pair("--path", path)
@@ -207,10 +255,30 @@ pub fn arguments(settings: &Settings, call: &Call) -> Vec<OsString> {
         Call::List { snapshot, path } => arguments.add("--recursive").end().add(snapshot).add(path),
         Call::RawSize(id) => arguments.pair("--mode", "raw-data").end().add(id),
         Call::Restore(restore) => arguments.restore(restore),
-        Call::Forget(ids) => arguments.end().all(ids),
+        Call::Forget(ids) | Call::Missing(ids) => arguments.end().all(ids),
         Call::Packs => arguments.add("packs"),
+        Call::Check(Some((number, of))) => arguments.pair("--read-data-subset", format!("{number}/{of}")),
+        Call::Find(object, ids) => arguments.add(object.option()).end().all(ids),
+        Call::Prune { only_delete } => {
+            let arguments = arguments.pair("--pack-size", PACK_MIB);
+            match only_delete {
+                true => arguments.pair("--max-repack-size", "0"),
+                false => arguments,
+            }
+        }
+        Call::RepairPacks(ids) => arguments.pair("--pack-size", PACK_MIB).end().all(ids),
     };
     arguments.0
+}
+
+impl Object {
+    fn option(self) -> &'static str {
+        match self {
+            Self::Blob => "--blob",
+            Self::Tree => "--tree",
+            Self::Pack => "--pack",
+        }
+    }
 }
 
 /// The whole environment of a call: nothing is inherited, so neither proxies nor a user's settings of restic have effect.

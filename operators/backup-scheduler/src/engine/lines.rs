@@ -1,7 +1,7 @@
 //! Splits a stream of bytes into lines of bounded length.
 
-/// A longer line is cut here, in bytes. The longest that restic writes is an entry of `ls` with a path of 4 KiB.
-pub const LONGEST_LINE: usize = 1 << 20;
+/// A longer line is cut here, in bytes. The longest that restic writes is the list of all snapshots, of about 800 bytes each.
+pub const LONGEST_LINE: usize = 16 << 20;
 
 /// A splitter. It keeps at most [`LONGEST_LINE`] bytes.
 #[derive(Debug, Default)]

@@ -68,6 +68,8 @@ pub struct Summary {
     pub total_bytes: u64,
     /// Bytes that were restored.
     pub bytes_restored: u64,
+    /// The packs that a check found damaged.
+    pub broken_packs: Option<Vec<String>>,
 }
 
 /// Something is wrong with one path.
@@ -80,6 +82,8 @@ pub struct ItemError {
     pub during: String,
     /// The path: of a backup in full, of a restore relative to its target with a slash before it.
     pub item: String,
+    /// The text of a check's error, which has none of the others.
+    pub message: String,
 }
 
 /// The text of an error.
@@ -218,6 +222,43 @@ pub fn raw_size(line: &str) -> Option<RawSize> {
 pub fn missing(line: &str) -> Option<String> {
     let line = line.trim_start().strip_prefix("file ")?;
     unquote(line.strip_suffix(": removed missing content")?)
+}
+
+/// Reads a line that `repair snapshots --dry-run` writes before what it found in a snapshot: `snapshot 0123abcd of [/data/web] …`.
+/// The result is the short id.
+pub fn snapshot_header(line: &str) -> Option<&str> {
+    short_id(line.strip_prefix("snapshot ")?, " of ")
+}
+
+/// Whether a line of `repair snapshots --dry-run` says that the data of a file or of a folder is missing.
+pub fn is_missing(line: &str) -> bool {
+    let Some(line) = line.strip_prefix("  ") else {
+        return false;
+    };
+    let ends = |words: &[&str]| words.iter().any(|words| line.ends_with(words));
+    (line.starts_with("file \"") && ends(&[": removed missing content"]))
+        || (line.starts_with("dir \"") && ends(&[": replaced with empty directory", ": not readable"]))
+}
+
+/// Reads a line of `find` that names a snapshot which needs what is looked for, or which has a folder that cannot be read. The
+/// result is the short id.
+pub fn needed_by(line: &str) -> Option<&str> {
+    let found = line.strip_prefix(" ... in snapshot ");
+    let unread = line.strip_prefix(" ... which belongs to snapshot ");
+    found
+        .and_then(|id| short_id(id, " ("))
+        .or_else(|| unread.and_then(|id| id.get(..8)).filter(|id| is_hex(id)))
+}
+
+fn short_id<'a>(text: &'a str, end: &str) -> Option<&'a str> {
+    text.split_once(end)
+        .map(|(id, _)| id)
+        .filter(|id| id.len() == 8 && is_hex(id))
+}
+
+/// Whether a text has only hex digits, and some.
+pub fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Reads a string as Go quotes it. A byte that is no UTF-8 becomes U+FFFD, as in JSON.

@@ -106,7 +106,8 @@ impl Collected {
 
     fn problem(&mut self, error: &ItemError) {
         // What the scan of a backup meets, the backup itself meets again if it matters.
-        if error.during == "scan" {
+        // A check names no path, and is read by `Findings`.
+        if error.during == "scan" || !error.message.is_empty() {
             return;
         }
         self.problem_count += 1;
@@ -218,6 +219,10 @@ const WORDS: &[(&str, Reason)] = &[
     ("unknown blob", Reason::DataDamaged),
     ("not found in index", Reason::DataDamaged),
     ("could not be loaded", Reason::DataDamaged),
+    ("index is not complete", Reason::DataDamaged),
+    ("packs from index missing", Reason::DataDamaged),
+    ("pack size does not match", Reason::DataDamaged),
+    ("contains errors", Reason::DataDamaged),
     ("unexpected eof", Reason::Unreachable),
     ("dial tcp", Reason::Unreachable),
     // After an outage, or when the node was suspended.
@@ -272,14 +277,31 @@ fn advice(reason: Reason) -> &'static str {
     }
 }
 
-/// The failure in a line such as `Ignoring "0123…": …`, which restic writes where it leaves out a snapshot that it could not
-/// read, and then succeeds. A snapshot that is not there is no failure.
+/// The failure in a line such as `Ignoring "0123…": …` or `could not load snapshots: …`, which restic writes where it leaves out
+/// a snapshot that it could not read, or all of them, and then succeeds. A snapshot that is not there is no failure.
 pub fn left_out(line: &str) -> Option<Failure> {
+    if let Some(text) = line.strip_prefix("could not load snapshots: ") {
+        return Some(Failure::new(reason(text).unwrap_or(Reason::Unreachable), text));
+    }
     let (_, text) = line.strip_prefix("Ignoring \"")?.split_once("\": ")?;
     match reason(text) {
         Some(Reason::SnapshotMissing) => None,
         found => Some(Failure::new(found.unwrap_or(Reason::Internal), text)),
     }
+}
+
+/// Whether a line says that a snapshot or a pack could not be removed. restic ends with 0 all the same.
+pub fn is_not_removed(line: &str) -> bool {
+    line.starts_with("unable to remove ") && line.ends_with(" from the repository")
+}
+
+/// The failure of a call after which something is there that was to be removed.
+pub fn not_removed(collected: &Collected) -> Failure {
+    let text = collected
+        .backend_error
+        .as_deref()
+        .unwrap_or("objects cannot be removed");
+    Failure::new(reason(text).unwrap_or(Reason::AccessDenied), text)
 }
 
 /// The pack that an error names: `from 6b9a5a5a failed`, `<data/6b9a5a5ae3>`. restic shortens ids.

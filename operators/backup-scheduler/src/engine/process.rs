@@ -36,17 +36,18 @@ pub struct Ended {
 /// What a call does with the output of restic, line by line.
 pub type OnLine<'a> = dyn FnMut(&str, Option<&Message>) + Send + 'a;
 
-/// Runs the program to its end. When `stop` is cancelled, or when its errors are hopeless, it is asked to end, and killed if it
+/// Runs the program in a folder to its end. When `stop` is cancelled, or when its errors are hopeless, it is asked to end, and killed if it
 /// does not.
 pub async fn run(
     program: &Path,
     arguments: &[OsString],
     environment: &[(&'static str, OsString)],
+    folder: &Path,
     stop: &CancellationToken,
     on_line: &mut OnLine<'_>,
 ) -> io::Result<Ended> {
     let mut command = Command::new(program);
-    command.args(arguments).env_clear();
+    command.args(arguments).env_clear().current_dir(folder);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command
         .stdin(Stdio::null())

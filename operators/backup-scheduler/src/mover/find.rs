@@ -17,7 +17,7 @@ pub async fn find(mover: &Mover<'_>, task: &Find) -> Report {
             return Report::failed(Reason::SnapshotMissing, message);
         }
     };
-    match mover.engine.all_snapshots(&task.host).await {
+    match mover.engine.all_snapshots(Some(&task.host)).await {
         Ok(snapshots) => Report {
             found: choose(&snapshots, task, before),
             ..Report::completed(None)

@@ -71,7 +71,7 @@ fn reads_take_no_lock_and_writes_wait_for_one() {
         assert!(line(&call).contains(" --no-lock "), "{call:?}");
     }
     assert_eq!(
-        line(&Call::Missing("ab".to_owned())),
+        line(&Call::Missing(vec!["ab".to_owned()])),
         format!("repair snapshots --dry-run {REPOSITORY} --no-lock {REST} -- ab")
     );
     let restore = Restore {
@@ -94,6 +94,35 @@ fn reads_take_no_lock_and_writes_wait_for_one() {
         format!("forget {REPOSITORY} --retry-lock=120s {REST} -- a b")
     );
     assert_eq!(line(&Call::Unlock), format!("unlock {REPOSITORY} {REST}"));
+}
+
+#[test]
+fn a_check_reads_a_part_and_takes_no_lock_and_a_prune_takes_one() {
+    assert_eq!(
+        line(&Call::Check(Some((3, 14)))),
+        format!("check {REPOSITORY} --no-lock {REST} --read-data-subset=3/14")
+    );
+    assert_eq!(line(&Call::Check(None)), format!("check {REPOSITORY} --no-lock {REST}"));
+    // Without JSON: it would be one line of any length.
+    let find = line(&Call::Find(Object::Blob, vec!["ab".to_owned()]));
+    assert!(
+        find.starts_with("find --repo=") && find.ends_with(" --blob -- ab"),
+        "{find}"
+    );
+    let prune = |only_delete| line(&Call::Prune { only_delete });
+    assert_eq!(
+        prune(false),
+        format!("prune {REPOSITORY} --retry-lock=120s {REST} --pack-size=8")
+    );
+    assert_eq!(prune(true), format!("{} --max-repack-size=0", prune(false)));
+    assert_eq!(
+        line(&Call::RepairPacks(vec!["ab".to_owned()])),
+        format!("repair packs {REPOSITORY} --retry-lock=120s {REST} --pack-size=8 -- ab")
+    );
+    assert_eq!(
+        line(&Call::RepairIndex),
+        format!("repair index {REPOSITORY} --retry-lock=120s {REST}")
+    );
 }
 
 #[test]

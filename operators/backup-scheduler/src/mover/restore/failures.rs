@@ -238,6 +238,7 @@ mod tests {
             },
             during: "restore".to_owned(),
             item: item.to_owned(),
+            message: String::new(),
         }
     }
 
