@@ -12,4 +12,5 @@ pub mod placement;
 pub mod pod;
 pub mod restore;
 pub mod retention;
+pub mod slots;
 pub mod yields;

@@ -19,6 +19,7 @@ use crate::crd::{BackupRepository, BackupRun, RUN};
 use crate::plan::job::{self, MEMORY, MoverSpec};
 use crate::plan::maintenance::{self, Observed, Plan, Schedule, Start};
 use crate::plan::placement;
+use crate::plan::slots::Slots;
 
 /// Before a Job is looked at again.
 const POLL: Duration = Duration::from_secs(20);
@@ -27,6 +28,8 @@ const POLL: Duration = Duration::from_secs(20);
 pub(super) struct Next {
     /// The plan.
     pub(super) plan: Plan,
+    /// The time until the next slot.
+    slot: Option<Duration>,
     /// Jobs whose end is recorded.
     superseded: Vec<String>,
     /// Runs that are no record of anything.
@@ -38,18 +41,8 @@ impl Next {
     /// among those that it watches.
     pub(super) fn after(&self) -> Option<Duration> {
         let polled = self.plan.status.work.as_ref().map(|_| POLL);
-        [self.plan.after, polled].into_iter().flatten().min()
+        [self.plan.after, polled, self.slot].into_iter().flatten().min()
     }
-}
-
-/// What depends on the clock: the newest slots, and the parts of a check.
-pub(super) struct Slots {
-    /// Of checks.
-    pub(super) check: Option<Timestamp>,
-    /// Of prunes.
-    pub(super) prune: Option<Timestamp>,
-    /// Into how many parts the data is cut for checks.
-    pub(super) parts: Option<u64>,
 }
 
 /// Plans the next step of a repository, which is as the API server has it now. None before the runs were listed: without them
@@ -68,6 +61,7 @@ pub(super) async fn look(
     let runs: Vec<_> = ctx.backups.state();
     let runs: Vec<_> = runs.into_iter().filter(|run| run.spec.repository == name).collect();
     let seen = movers::look(ctx, &ctx.process.args.namespace, &uid).await?;
+    let now = Timestamp::now();
     let plan = maintenance::plan(&Observed {
         repository,
         runs: &runs,
@@ -79,11 +73,14 @@ pub(super) async fn look(
         parts: slots.parts,
         prune_slot: slots.prune,
         cluster: &ctx.cluster,
-        now: Timestamp::now(),
+        now,
     });
     tell(ctx, &runs, &plan.forgotten).await?;
     let recorded = repository.status.clone().unwrap_or_default();
     Ok(Some(Next {
+        slot: slots
+            .next
+            .and_then(|next| Duration::try_from(next.duration_since(now)).ok()),
         superseded: maintenance::superseded(&recorded, &seen.jobs),
         surplus: maintenance::surplus(&runs),
         plan,

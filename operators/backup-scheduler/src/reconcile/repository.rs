@@ -20,6 +20,7 @@ use crate::MANAGER;
 use crate::crd::{BackupRepository, BackupRepositoryStatus, KEY_ESCROWED, RECONCILE_AT, RestoreRun};
 use crate::passphrase::Passphrase;
 use crate::plan::maintenance::health;
+use crate::plan::slots::slots;
 
 /// The condition that says whether the passphrase is stored outside the cluster.
 pub const ESCROWED: &str = "KeyEscrowed";
@@ -87,12 +88,6 @@ pub async fn reconcile(repository: Arc<BackupRepository>, ctx: Arc<Context>) -> 
         }
     }
     if let Some(next) = &next {
-        let health = health(&repository.name_any(), &status.maintenance);
-        let mut conditions = conditions_of(&repository, &mut status);
-        let (healthy, reason, message) = &health.healthy;
-        conditions.set(HEALTHY, *healthy, reason, message);
-        let (maintained, reason, message) = &health.maintained;
-        conditions.set(MAINTAINED, *maintained, reason, message);
         action = Action::requeue(next.after().map_or(RECHECK, |after| after.min(RECHECK)));
     }
     escrow(&repository, &mut status);
@@ -117,17 +112,31 @@ async fn maintain(
     let mut seen = repository.clone();
     // What the bucket can do may just have been found out.
     seen.status = Some(status.clone());
-    let slots = maintenance::Slots {
-        check: None,
-        prune: None,
-        parts: None,
-    };
+    let made = repository
+        .creation_timestamp()
+        .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+    let uid = repository.uid().unwrap_or_default();
+    let slots = slots(&repository.spec, &uid, made, Timestamp::now());
     let next = maintenance::look(ctx, &seen, &slots, &[]).await?;
     if let Some(next) = &next {
         status.maintenance.clone_from(&next.plan.status.maintenance);
         status.work.clone_from(&next.plan.status.work);
+        tell(repository, status, &slots.problems);
     }
     Ok(next)
+}
+
+/// Writes the conditions about the work on the repository as a whole.
+fn tell(repository: &BackupRepository, status: &mut BackupRepositoryStatus, problems: &[String]) {
+    let health = health(&repository.name_any(), &status.maintenance);
+    let mut conditions = conditions_of(repository, status);
+    let (healthy, reason, message) = &health.healthy;
+    conditions.set(HEALTHY, *healthy, reason, message);
+    let (mut maintained, mut reason, mut message) = health.maintained;
+    if !problems.is_empty() {
+        (maintained, reason, message) = (false, "InvalidSpec", problems.join("; "));
+    }
+    conditions.set(MAINTAINED, maintained, reason, &message);
 }
 
 fn conditions_of<'a>(
