@@ -2,6 +2,7 @@
 pub mod args;
 pub mod crd;
 pub mod engine;
+pub mod export;
 pub mod metrics;
 pub mod mover;
 pub mod passphrase;
