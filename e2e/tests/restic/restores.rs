@@ -147,6 +147,7 @@ async fn a_file_with_damaged_data_is_set_aside_with_all_its_names_and_the_rest_c
 async fn a_backup_of_unchanged_data_rests_on_a_damaged_pack_and_its_restore_says_so() {
     let lab = Lab::new().await;
     lab.write("a", &random(1, 3_000_000));
+    lab.write("b", b"1");
     lab.backed_up("one").await;
     let pack = lab.packs()[0].clone();
     fs::set_permissions(&pack, fs::Permissions::from_mode(0o600)).unwrap();

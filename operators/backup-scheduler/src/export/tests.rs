@@ -1,3 +1,4 @@
+#![allow(clippy::needless_pass_by_value, reason = "tests write JSON where they pass it")]
 use hearth_reconciler::testing::script::Script;
 use serde_json::json;
 use tempfile::TempDir;
