@@ -15,6 +15,8 @@ mod tests;
 const LAST: i64 = 3;
 /// So many of the newest snapshots of a claim that are not good stay.
 const NOT_GOOD: usize = 2;
+/// A snapshot that needs lost data stays until there are so many good ones after it.
+const REPLACED: usize = 3;
 /// More than this are not forgotten at once without consent.
 const AT_ONCE: usize = 10;
 /// More than half of the snapshots are not forgotten at once without consent, if they are more than this.
@@ -33,6 +35,8 @@ pub struct Snapshot {
     pub time: Timestamp,
     /// Whether the run's volume was good. Others have no influence on those that are.
     pub good: bool,
+    /// Whether it needs data that is lost. Nothing can be pruned as long as there are such snapshots.
+    pub lost: bool,
     /// Whether it must stay: a person has said so, or a restore reads it.
     pub pinned: bool,
 }
@@ -86,7 +90,11 @@ pub fn decide(observed: &Observed<'_>) -> Decision {
             .zip(kept)
             .filter(|(_, kept)| !kept)
             .map(|(snapshot, _)| *snapshot);
-        let displaced = displaced.chain(others.into_iter().skip(NOT_GOOD));
+        let (lost, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|snapshot| snapshot.lost);
+        let replaced = |lost: &&Snapshot| good.iter().filter(|one| one.time > lost.time).count() >= REPLACED;
+        let displaced = displaced
+            .chain(others.into_iter().skip(NOT_GOOD))
+            .chain(lost.into_iter().filter(replaced));
         forget.extend(displaced.filter(|snapshot| !snapshot.pinned).cloned());
     }
     let count = forget.len();

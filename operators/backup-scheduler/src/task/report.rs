@@ -3,6 +3,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Found, LONGEST_REPORT};
 
+/// A message is cut to about this size in bytes before ids are left out.
+const SHORT_MESSAGE: usize = 300;
+
 /// How the work of a mover ended.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -21,6 +24,8 @@ pub enum Reason {
     Completed,
     /// Files could not be read at the source.
     Unreadable,
+    /// Kinds of API objects could not be listed.
+    NotExported,
     /// There are no files now, and the former good snapshot had some.
     NoFiles,
     /// The password does not open the repository (restic's exit code 12).
@@ -71,6 +76,7 @@ impl Reason {
         match self {
             Self::Completed => "Completed",
             Self::Unreadable => "Unreadable",
+            Self::NotExported => "NotExported",
             Self::NoFiles => "NoFiles",
             Self::WrongPassphrase => "WrongPassphrase",
             Self::RepositoryMissing => "RepositoryMissing",
@@ -240,9 +246,22 @@ impl Report {
             if report.found.len() > 1 {
                 report.found.pop();
                 report.more = true;
-            } else if report.problems.pop().is_none() && report.not_good.pop().is_none() {
-                let half = report.message.chars().count() / 2;
-                report.message = report.message.chars().take(half).collect();
+                continue;
+            }
+            if report.problems.pop().is_some() || report.not_good.pop().is_some() {
+                continue;
+            }
+            if report.message.len() > SHORT_MESSAGE {
+                report.message = report
+                    .message
+                    .chars()
+                    .take(report.message.chars().count() / 2)
+                    .collect();
+            } else if report.damaged_packs.len() > report.damaged_snapshots.len() / 4 {
+                // What is not named here is found by the check after the repair.
+                report.damaged_packs.pop();
+            } else if report.damaged_snapshots.pop().is_none() {
+                report.message.pop();
             }
         }
     }
@@ -269,6 +288,24 @@ mod tests {
         assert!(text.len() <= LONGEST_REPORT, "{}", text.len());
         let read: Report = serde_json::from_str(&text).unwrap();
         assert_eq!((read.problem_count, read.reason), (500, Reason::Unreadable));
+    }
+
+    #[test]
+    fn a_report_of_much_damage_fits_too_and_names_packs_and_snapshots() {
+        let report = Report {
+            damaged_packs: (0..500).map(|number| format!("{number:064}")).collect(),
+            damaged_snapshots: (0..900).map(|number| format!("{number:08}")).collect(),
+            problems: vec![Problem {
+                path: "/a".to_owned(),
+                message: "m".to_owned(),
+                pack: None,
+            }],
+            ..Report::failed(Reason::DataDamaged, "x".repeat(9000))
+        };
+        let text = report.encode();
+        assert!(text.len() <= LONGEST_REPORT, "{}", text.len());
+        let read: Report = serde_json::from_str(&text).unwrap();
+        assert!(read.damaged_packs.len() > 20 && read.damaged_snapshots.len() > 80 && !read.message.is_empty());
     }
 
     #[test]

@@ -205,6 +205,7 @@ fn snapshots(observed: &Observed<'_>, record: &Maintenance, runs: &[&BackupRun])
             claim: item.claim.clone(),
             time: slot_of(run),
             good: item.state == State::Completed && !damaged,
+            lost: damaged,
             pinned: run.annotations().get(KEEP).is_some_and(|value| value == "true") || observed.in_use.contains(&id),
             id,
         }

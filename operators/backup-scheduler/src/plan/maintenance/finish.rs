@@ -51,11 +51,16 @@ pub(super) fn finish(observed: &Observed<'_>, plan: &mut Plan, work: &Maintenanc
             if let Some(report) = damaged {
                 record.damage = Some(damage(observed, work, report));
                 add(&mut record.damaged_snapshots, &report.damaged_snapshots);
+            } else if let Some(report) = good {
+                // Those that it was told of and that are still there.
+                record.damaged_snapshots.clear();
+                add(&mut record.damaged_snapshots, &report.damaged_snapshots);
             }
         }
         WorkKind::Repair => {
-            if good.is_some() {
+            if let Some(report) = good {
                 record.damage = None;
+                add(&mut record.damaged_snapshots, &report.damaged_snapshots);
             }
         }
     }

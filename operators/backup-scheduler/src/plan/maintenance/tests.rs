@@ -364,9 +364,12 @@ fn damage_stops_forgetting_and_pruning_until_a_person_agrees_to_the_repair() {
     assert_eq!(world.record().damage, None);
     assert_eq!(world.record().damaged_snapshots, ["00000029"]);
     // The next is the check of the slot that has passed, which knows of them.
-    let (work, _) = world.work(Report::completed(None));
+    let mut report = Report::completed(None);
+    report.damaged_snapshots = vec!["00000029".to_owned()];
+    let (work, _) = world.work(report);
     let Work::Check(check) = work else { panic!("{work:?}") };
     assert_eq!(check.damaged, ["00000029"]);
+    assert_eq!(world.record().damaged_snapshots, ["00000029"]);
     assert_eq!(
         health("b2", &world.repository.status.as_ref().unwrap().maintenance)
             .healthy

@@ -11,6 +11,7 @@ fn snapshot(claim: &str, time: &str) -> Snapshot {
         claim: claim.to_owned(),
         time: at(time),
         good: true,
+        lost: false,
         pinned: false,
     }
 }
@@ -191,4 +192,19 @@ fn what_is_kept_once_is_not_forgotten_at_the_same_time() {
 fn a_duration_that_cannot_be_read_keeps_everything() {
     let rules = keep(|keep| keep.within = Some("a while".to_owned()));
     assert_eq!(decided(&rules, "UTC", &daily(40), Some(39)), Decision::Nothing);
+}
+
+#[test]
+fn a_snapshot_that_needs_lost_data_goes_when_three_good_ones_have_followed() {
+    let rules = keep(|keep| keep.last = Some(9));
+    let mut snapshots = daily(5);
+    for lost in &mut snapshots[2..] {
+        (lost.good, lost.lost) = (false, true);
+    }
+    assert_eq!(decided(&rules, "UTC", &snapshots, None), Decision::Nothing);
+    snapshots.insert(0, snapshot("data", "2026-12-01T03:00:00Z"));
+    assert_eq!(
+        stays(&rules, "UTC", &snapshots),
+        ["2026-12-01", "2026-11-30", "2026-11-29"]
+    );
 }
