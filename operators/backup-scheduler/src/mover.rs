@@ -21,6 +21,7 @@ use crate::task::{self, Reason, Report, Task, Verdict, Work};
 
 pub mod backup;
 pub mod check;
+pub mod export;
 pub mod find;
 pub mod forget;
 pub mod initialize;
@@ -144,6 +145,15 @@ pub async fn execute(places: &Places, stop: &CancellationToken, progress: impl F
                 }
             }
             backup::backup(&mut mover, backup).await
+        }
+        Work::Export(export) => {
+            if export.backup.create {
+                let opened = initialize::initialize(&mover, true).await;
+                if opened.verdict != Verdict::Completed {
+                    return opened;
+                }
+            }
+            export::export(&mut mover, export).await
         }
         Work::Find(find) => find::find(&mover, find).await,
         Work::Restore(restore) => restore::restore(&mut mover, restore).await,

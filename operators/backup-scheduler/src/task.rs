@@ -75,6 +75,8 @@ pub enum Work {
     },
     /// Backs up a volume.
     Backup(Backup),
+    /// Exports API objects, and backs them up.
+    Export(Export),
     /// Restores a snapshot into a volume.
     Restore(Restore),
     /// Finds the snapshots that a restore is to use.
@@ -193,6 +195,20 @@ pub struct Backup {
     /// More than this is not uploaded without consent, in bytes; none if it is 0. Only without a parent.
     #[serde(default)]
     pub first_upload_limit: u64,
+}
+
+/// A backup of API objects.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Export {
+    /// The namespace; none: objects of no namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Kinds to leave out, by names such as `deployments.apps`, or globs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_kinds: Vec<String>,
+    /// How the exported files are backed up. Its path is where they are written.
+    pub backup: Backup,
 }
 
 /// What a claim asks for.
