@@ -1,7 +1,7 @@
-//! The mover with a real restic and a repository in a folder. Each rule of the guard is first shown to be needed: restic alone
-//! does otherwise.
+//! The mover with a real restic, and a repository in a folder or in a bucket of versitygw. Each rule of the guard is first shown
+//! to be needed: restic alone does otherwise.
 //!
-//! `HEARTH_RESTIC` names the program (see `hack/tools/restic`). Tests with other owners need root, and are left out without it.
+//! `HEARTH_RESTIC` and `HEARTH_VERSITYGW` name the programs (see `hack/tools`). Tests with other owners need root, and are left out without it.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,12 +24,22 @@ use tokio_util::sync::CancellationToken;
 
 #[path = "restic/backups.rs"]
 mod backups;
+#[path = "restic/bucket.rs"]
+mod bucket;
+#[path = "restic/damage.rs"]
+mod damage;
+#[path = "restic/gate.rs"]
+mod gate;
+#[path = "restic/initializations.rs"]
+mod initializations;
 #[path = "restic/interruptions.rs"]
 mod interruptions;
 #[path = "restic/repositories.rs"]
 mod repositories;
 #[path = "restic/restores.rs"]
 mod restores;
+#[path = "restic/retention.rs"]
+mod retention;
 #[path = "restic/volumes.rs"]
 mod volumes;
 
@@ -43,6 +53,8 @@ const NOBODY: u32 = 65534;
 /// A volume, a repository and what a mover needs, in a folder that every user may read.
 struct Lab {
     folder: TempDir,
+    /// The bucket with the repository; none: it is in the folder.
+    bucket: Option<bucket::Bucket>,
 }
 
 impl Lab {
@@ -59,6 +71,7 @@ impl Lab {
             std::env::var_os(PROGRAM).expect("HEARTH_RESTIC is not set: it names restic, see hack/tools/restic");
         let lab = Self {
             folder: tempfile::Builder::new().prefix("hearth-restic-").tempdir().unwrap(),
+            bucket: None,
         };
         for name in ["", "data/web", "secrets", "cache", "tmp", "target"] {
             fs::create_dir_all(lab.path(name)).unwrap();
@@ -105,7 +118,7 @@ impl Lab {
     fn task(&self, work: Work) -> Task {
         Task {
             repository: Repository {
-                location: self.text("repository"),
+                location: self.location(),
                 region: None,
                 path_style: false,
                 append_only: false,
@@ -201,7 +214,11 @@ impl Lab {
             .env_clear()
             .env("TZ", "UTC")
             .args(["--json", "--repo"])
-            .arg(self.path("repository"));
+            .arg(self.location());
+        if let Some(bucket) = &self.bucket {
+            command.env("AWS_ACCESS_KEY_ID", &bucket.key.id);
+            command.env("AWS_SECRET_ACCESS_KEY", &bucket.key.secret);
+        }
         command.env("RESTIC_PASSWORD_FILE", self.path("secrets/password"));
         command
             .env("RESTIC_CACHE_DIR", self.path("cache"))
@@ -270,7 +287,7 @@ impl Lab {
     /// The packs with data, the largest first.
     fn packs(&self) -> Vec<PathBuf> {
         let mut packs = Vec::new();
-        for folder in fs::read_dir(self.path("repository/data")).unwrap() {
+        for folder in fs::read_dir(self.repository().join("data")).unwrap() {
             for pack in fs::read_dir(folder.unwrap().path()).unwrap() {
                 packs.push(pack.unwrap().path());
             }
@@ -281,7 +298,23 @@ impl Lab {
 
     /// Locks that are left in the repository.
     fn locks(&self) -> usize {
-        fs::read_dir(self.path("repository/locks")).unwrap().count()
+        fs::read_dir(self.repository().join("locks")).map_or(0, Iterator::count)
+    }
+
+    /// The repository as restic knows it.
+    fn location(&self) -> String {
+        match &self.bucket {
+            Some(bucket) => bucket.location(),
+            None => self.text("repository"),
+        }
+    }
+
+    /// The folder with the files or objects of the repository.
+    fn repository(&self) -> PathBuf {
+        match &self.bucket {
+            Some(bucket) => bucket.folder(),
+            None => self.path("repository"),
+        }
     }
 }
 

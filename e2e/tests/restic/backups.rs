@@ -1,4 +1,6 @@
 //! A backup counts only if it is proven.
+use hearth_backup_scheduler::task::Find;
+
 use super::*;
 
 #[tokio::test]
@@ -276,4 +278,73 @@ async fn what_a_check_of_the_file_system_left_is_no_part_of_a_volume() {
     let report = lab.run_as(NOBODY, Work::Backup(lab.backup("one")));
     assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
     assert_eq!(report.snapshot.unwrap().files, 2);
+}
+
+/// A cluster that lost its records restores the newest snapshot that it finds.
+#[tokio::test]
+async fn a_snapshot_that_a_killed_mover_left_is_not_found_by_a_restore() {
+    if !is_root() {
+        return;
+    }
+    for bucket in [false, true] {
+        let lab = if bucket {
+            Lab::in_bucket().await
+        } else {
+            Lab::new().await
+        };
+        lab.write("a", b"1");
+        let good = lab.backed_up("one").await;
+        lab.write("secret", b"2");
+        fs::set_permissions(lab.path("data/web/secret"), fs::Permissions::from_mode(0o600)).unwrap();
+        lab.give("cache", NOBODY);
+        if !bucket {
+            lab.give("repository", NOBODY);
+        }
+        // As if it were killed: the snapshot is not removed.
+        let mut task = lab.task(Work::Backup(lab.backup("two")));
+        task.repository.append_only = true;
+        lab.write_task(&task);
+        lab.mover(&[], Some(NOBODY)).status().unwrap();
+        failed(&lab.report(), Reason::Unreadable);
+        assert_eq!(lab.snapshots().len(), 2);
+        let find = || {
+            Work::Find(Find {
+                host: "home".to_owned(),
+                claims: Vec::new(),
+                run: None,
+                snapshot: None,
+                before: None,
+                not_good: Vec::new(),
+                after: None,
+            })
+        };
+        let report = lab.run(find()).await;
+        assert_eq!(report.found.len(), 1, "{report:?}");
+        assert_eq!(report.found[0].snapshot, good);
+
+        // The next attempt of the same run is good, and is found.
+        fs::set_permissions(lab.path("data/web/secret"), fs::Permissions::from_mode(0o644)).unwrap();
+        let again = Backup {
+            first_attempt: false,
+            ..lab.backup("two")
+        };
+        let report = lab.run(Work::Backup(again)).await;
+        assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
+        let second = report.snapshot.unwrap().id;
+        assert_eq!(lab.run(find()).await.found[0].snapshot, second);
+    }
+}
+
+/// A mark is written in the bad case only.
+#[tokio::test]
+async fn a_good_backup_makes_no_request_for_marks() {
+    let lab = Lab::in_bucket().await;
+    lab.write("a", b"1");
+    lab.gate().requests();
+    lab.backed_up("one").await;
+    let requests = lab.gate().requests();
+    assert!(
+        !requests.is_empty() && !requests.iter().any(|request| request.contains("hearth-")),
+        "{requests:?}"
+    );
 }

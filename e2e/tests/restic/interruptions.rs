@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
+use hearth_backup_scheduler::task::Prune;
+
 use super::*;
 
 fn process(child: &Child) -> Pid {
@@ -134,4 +136,40 @@ async fn a_restic_that_is_killed_alone_is_a_failure_that_may_be_retried() {
     };
     let report = lab.run(Work::Backup(again)).await;
     assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_prune_that_was_killed_at_any_time_is_done_again() {
+    let lab = Lab::new().await;
+    for (number, delay) in [50, 100, 150, 200, 300, 450, 600, 900].into_iter().enumerate() {
+        for file in 0..20 {
+            let seed = u64::try_from(number * 100 + file).unwrap();
+            lab.write(&format!("f{file}"), &random(seed, 400_000));
+        }
+        let all = lab.backed_up(&format!("all-{number}")).await;
+        // Half of each pack is needed.
+        for file in (0..20).step_by(2) {
+            fs::remove_file(lab.path(&format!("data/web/f{file}"))).unwrap();
+        }
+        let half = lab.backed_up(&format!("half-{number}")).await;
+        lab.restic_ok(&["forget", &all]);
+        let prune = Work::Prune(Prune { only_delete: false });
+        let before = fs::read_dir(lab.path("repository/index")).unwrap().count();
+        assert!(before > 0);
+        lab.write_task(&slow(&lab, prune.clone()));
+        let mut mover = lab.mover(&[], None).spawn().unwrap();
+        sleep(Duration::from_millis(delay)).await;
+        kill(&mut mover);
+        let report = lab.run(prune).await;
+        assert_eq!(report.verdict, Verdict::Completed, "{delay}: {report:?}");
+        lab.restic_ok(&["check", "--read-data"]);
+        assert_eq!(lab.locks(), 0);
+        let report = lab.run(Work::Restore(lab.restore(&half))).await;
+        assert_eq!(report.verdict, Verdict::Completed, "{delay}: {report:?}");
+        fs::remove_dir_all(lab.path("target")).unwrap();
+        fs::create_dir(lab.path("target")).unwrap();
+    }
+    // Nothing that is not needed stays.
+    let bytes: u64 = lab.packs().iter().map(|pack| fs::metadata(pack).unwrap().len()).sum();
+    assert!(bytes < 8 * 11 * 400_000, "{bytes}");
 }

@@ -13,6 +13,8 @@ use messages::{Message, Node, RawSize, Snapshot};
 use outcome::{Collected, Exit, Failure};
 use process::{Ended, OnLine};
 
+pub use process::Hold;
+
 pub mod command;
 pub mod findings;
 pub mod lines;
@@ -25,6 +27,9 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// So many ids are given to one call: a process may have arguments of 2 MiB.
 const IDS_PER_CALL: usize = 2000;
+
+/// How often a backup that lost its lock is run again: for a day.
+const LOST_LOCKS: u32 = 64;
 
 /// restic and one repository.
 #[derive(Clone, Debug)]
@@ -62,21 +67,36 @@ impl From<Failed> for Failure {
 }
 
 impl Engine {
-    /// Runs a call. If a lock is in its way, stale locks are removed by restic's own rule, and it is run once more.
+    /// Runs a call. If a lock is in its way, stale locks are removed by restic's own rule, and it is run once more. A backup that
+    /// lost its lock is run again: restic ends it after 22 minutes where locks cannot be removed, and what it stored stays.
     pub async fn run(&self, call: &Call, on_line: &mut OnLine<'_>) -> Result<Done, Failed> {
-        let first = self.run_once(call, on_line).await;
+        self.run_with(call, None, on_line).await
+    }
+
+    /// As [`Engine::run`]. A backup waits, stopped, for `hold` at the first file that cannot be read: there is no snapshot then.
+    pub async fn run_with(&self, call: &Call, hold: Option<&Hold>, on_line: &mut OnLine<'_>) -> Result<Done, Failed> {
+        let mut first = self.run_once(call, hold, on_line).await;
+        for _ in 0..LOST_LOCKS {
+            let lost =
+                matches!(call, Call::Backup(_)) && first.as_ref().is_err_and(|failed| failed.collected.lock_lost);
+            if !lost || self.stop.is_cancelled() {
+                break;
+            }
+            warn!("the backup lost its lock, so it is done again with what it has stored");
+            first = self.run_once(call, hold, on_line).await;
+        }
         match first {
             Err(failed) if failed.failure.reason == Reason::Locked => {
                 warn!("{}", failed.failure.message);
                 // A key without the right to delete cannot remove a lock; the second try says who holds it.
-                let _ = self.run_once(&Call::Unlock, &mut |_, _| ()).await;
-                self.run_once(call, on_line).await
+                let _ = self.run_once(&Call::Unlock, None, &mut |_, _| ()).await;
+                self.run_once(call, hold, on_line).await
             }
             result => result,
         }
     }
 
-    async fn run_once(&self, call: &Call, on_line: &mut OnLine<'_>) -> Result<Done, Failed> {
+    async fn run_once(&self, call: &Call, hold: Option<&Hold>, on_line: &mut OnLine<'_>) -> Result<Done, Failed> {
         let arguments = command::arguments(&self.settings, call);
         let environment = command::environment(&self.settings);
         let ended = process::run(
@@ -85,6 +105,7 @@ impl Engine {
             &environment,
             &self.settings.temporary,
             &self.stop,
+            hold,
             on_line,
         )
         .await;
@@ -248,7 +269,7 @@ impl Engine {
         let mut read = |line: &str, _: Option<&Message>| {
             if let Some(id) = messages::snapshot_header(line) {
                 current = Some(id.to_owned());
-            } else if messages::is_missing(line) {
+            } else if messages::lacks_data(line) {
                 found.extend(current.clone());
             }
             left_out = outcome::left_out(line).or(left_out.take());

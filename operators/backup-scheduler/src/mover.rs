@@ -25,6 +25,7 @@ pub mod export;
 pub mod find;
 pub mod forget;
 pub mod initialize;
+pub mod not_good;
 pub mod prune;
 pub mod repair;
 pub mod restore;

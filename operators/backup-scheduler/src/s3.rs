@@ -29,7 +29,7 @@ pub use self::transport::Options;
 pub const MAX_SKEW_SECONDS: i64 = 300;
 
 /// 32 hex digits that no other call returns. The system seeds them.
-fn random_id() -> String {
+pub fn random_id() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
 }

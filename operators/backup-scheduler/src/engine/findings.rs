@@ -64,6 +64,8 @@ impl Findings {
     }
 
     fn error(&mut self, text: &str) {
+        // Each ends with a line break.
+        let text = text.trim_end();
         if let Some((pack, what)) = pack_error(text) {
             self.pack_error(pack, what, text);
         } else if let Some(text) = text.strip_prefix("  ") {

@@ -54,6 +54,8 @@ pub struct Summary {
     pub total_files_processed: u64,
     /// Bytes of the backup.
     pub total_bytes_processed: u64,
+    /// When the backup began, by the mover's clock; also in a snapshot.
+    pub backup_start: Option<Timestamp>,
     /// Bytes that were added to the repository, before compression.
     pub data_added: u64,
     /// Bytes that were added to the repository.
@@ -230,14 +232,10 @@ pub fn snapshot_header(line: &str) -> Option<&str> {
     short_id(line.strip_prefix("snapshot ")?, " of ")
 }
 
-/// Whether a line of `repair snapshots --dry-run` says that the data of a file or of a folder is missing.
-pub fn is_missing(line: &str) -> bool {
-    let Some(line) = line.strip_prefix("  ") else {
-        return false;
-    };
-    let ends = |words: &[&str]| words.iter().any(|words| line.ends_with(words));
-    (line.starts_with("file \"") && ends(&[": removed missing content"]))
-        || (line.starts_with("dir \"") && ends(&[": replaced with empty directory", ": not readable"]))
+/// Whether a line of `repair snapshots --dry-run` says that the snapshot before it lacks data. What is missing is named only for
+/// the first of several snapshots with the same folder.
+pub fn lacks_data(line: &str) -> bool {
+    matches!(line, "would save new snapshot" | "would delete empty snapshot")
 }
 
 /// Reads a line of `find` that names a snapshot which needs what is looked for, or which has a folder that cannot be read. The

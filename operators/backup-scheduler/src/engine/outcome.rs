@@ -12,6 +12,9 @@ const KEPT_LINES: usize = 5;
 /// The longest text of restic that goes into a message, in characters.
 const LONGEST_TEXT: usize = 500;
 
+/// How the removal of a lock begins, in lines about the backend.
+const LOCK_REMOVAL: &str = "Remove(<lock/";
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -76,6 +79,8 @@ pub struct Collected {
     pub exit_message: Option<String>,
     /// The last error of the backend.
     pub backend_error: Option<String>,
+    /// restic ended because it could not refresh its lock for 22 minutes.
+    pub lock_lost: bool,
     lines: VecDeque<String>,
 }
 
@@ -85,7 +90,8 @@ impl Collected {
         let Some(message) = message(line) else {
             match retry(line) {
                 // A lock that cannot be removed explains no failure.
-                Some(Retry::Failed { operation, .. }) if operation.starts_with("Remove(<lock/") => {}
+                Some(Retry::Again { operation, .. } | Retry::Failed { operation, .. })
+                    if operation.starts_with(LOCK_REMOVAL) => {}
                 Some(Retry::Again { error, .. } | Retry::Failed { error, .. }) => {
                     self.backend_error = Some(error.to_owned());
                 }
@@ -122,6 +128,8 @@ impl Collected {
     }
 
     fn keep(&mut self, line: &str) {
+        self.lock_lost |=
+            line.contains("failed to refresh lock in time") || line.contains("failed to refresh stale lock");
         if line.trim().is_empty() || line.contains("received, cleaning up") {
             return;
         }
@@ -148,6 +156,10 @@ impl Collected {
 /// The failure that an exit is; none for 0. Exit code 3 is none either: it is a backup without some files.
 pub fn failure(exit: Exit, collected: &Collected) -> Option<Failure> {
     let text = collected.text(exit);
+    if collected.lock_lost && matches!(exit, Exit::Code(1 | 130)) {
+        let text = "the lock of the repository could not be refreshed for 22 minutes, so restic ended";
+        return Some(Failure::new(Reason::Unreachable, text));
+    }
     let reason = match exit {
         Exit::Code(0 | 3) => return None,
         Exit::Code(10) => Reason::RepositoryMissing,
@@ -346,6 +358,9 @@ impl Hopeless {
     /// Takes a line that was written at this time since the start.
     pub fn read(&mut self, now: Duration, line: &str) {
         match retry(line) {
+            // With a key that may not delete, this is every refresh of the lock.
+            Some(Retry::Again { operation, .. } | Retry::Failed { operation, .. })
+                if operation.starts_with(LOCK_REMOVAL) => {}
             Some(Retry::Again { error, .. }) => match reason(error) {
                 Some(reason) if patience(reason).is_some() => match &mut self.since {
                     Some((_, known, _)) if *known == reason => {}
@@ -354,7 +369,7 @@ impl Hopeless {
                 // Something else is wrong now.
                 _ => self.since = None,
             },
-            // What is not tried again holds nothing up: with a key that may not delete, this is every refresh of the lock.
+            // What is not tried again holds nothing up.
             Some(Retry::Succeeded | Retry::Failed { .. }) => self.since = None,
             None => {}
         }

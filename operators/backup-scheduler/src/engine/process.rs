@@ -2,6 +2,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ pub struct Ended {
 /// What a call does with the output of restic, line by line.
 pub type OnLine<'a> = dyn FnMut(&str, Option<&Message>) + Send + 'a;
 
+/// What a backup waits for, stopped, at the first file that cannot be read. If it fails, the backup is ended.
+pub type Hold = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Send + Sync;
+
 /// Runs the program in a folder to its end. When `stop` is cancelled, or when its errors are hopeless, it is asked to end, and killed if it
 /// does not.
 pub async fn run(
@@ -44,6 +48,7 @@ pub async fn run(
     environment: &[(&'static str, OsString)],
     folder: &Path,
     stop: &CancellationToken,
+    hold: Option<&Hold>,
     on_line: &mut OnLine<'_>,
 ) -> io::Result<Ended> {
     let mut command = Command::new(program);
@@ -65,6 +70,7 @@ pub async fn run(
     let mut hopeless = Hopeless::default();
     let mut stopped: Option<Failure> = None;
     let mut ending = Ending::No;
+    let mut held = false;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The pipes end when restic does: it starts no other process.
@@ -88,8 +94,15 @@ pub async fn run(
         };
         stdout.lines(&mut take);
         stderr.lines(&mut take);
+        if let Some(wait) = hold.filter(|_| !held && stopped.is_none() && collected.problem_count > 0) {
+            held = true;
+            send(&child, Signal::STOP);
+            let waited = wait().await;
+            send(&child, Signal::CONT);
+            stopped = waited.err();
+        }
         if stopped.is_some() && ending == Ending::No {
-            interrupt(&child);
+            send(&child, Signal::INT);
             ending = Ending::Asked(Instant::now() + GRACE);
         }
     }
@@ -123,10 +136,10 @@ impl Ending {
     }
 }
 
-fn interrupt(child: &Child) {
+fn send(child: &Child, signal: Signal) {
     let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     // It may have ended meanwhile. Until it is waited for, its id is not given to another process.
-    let _ = id.map(|id| kill_process(id, Signal::INT));
+    let _ = id.map(|id| kill_process(id, signal));
 }
 
 /// A stream of the child, read line by line.

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use tracing::{info, warn};
 
 use super::volume::LOST_AND_FOUND;
-use super::{Mover, find, volume};
+use super::{Mover, find, not_good, volume};
 use crate::engine::Done;
 use crate::engine::command::{self, Call};
 use crate::engine::messages::Snapshot;
@@ -46,6 +46,8 @@ struct Flow<'a, 'b> {
 /// A snapshot that restic made, or found equal to its parent.
 struct Made {
     id: String,
+    /// It was there already, and nothing differed.
+    adopted: bool,
     added_bytes: u64,
     incomplete: bool,
     problems: Vec<Problem>,
@@ -73,7 +75,12 @@ impl Flow<'_, '_> {
             made = self.make(&time, Some(made.id), true).await?;
         }
         let snapshot = self.prove(&made, &time).await?;
-        self.judge(&made, &snapshot, root)
+        let report = self.judge(&made, &snapshot, root)?;
+        // A snapshot of an earlier attempt, which may have marked it.
+        if report.verdict == Verdict::Completed && made.adopted {
+            not_good::write(&self.mover.engine.settings, &self.task.run_uid, Some(&made.id)).await?;
+        }
+        Ok(report)
     }
 
     /// A mover whose user cannot list the root would store a snapshot of an empty folder.
@@ -181,7 +188,9 @@ impl Flow<'_, '_> {
                 tell(progress);
             }
         };
-        Ok(self.mover.engine.run(call, &mut on_line).await?)
+        // A snapshot without some files may count if that is allowed.
+        let hold = (!self.task.allow_partial).then(|| not_good::hold(&self.mover.engine.settings, &self.task.run_uid));
+        Ok(self.mover.engine.run_with(call, hold.as_deref(), &mut on_line).await?)
     }
 
     /// Makes a snapshot. It is to be discarded until it is proven.
@@ -201,9 +210,9 @@ impl Flow<'_, '_> {
         }
         let done = result?;
         let summary = done.collected.summary.clone().unwrap_or_default();
-        let id = match (summary.snapshot_id, parent) {
-            (Some(id), _) => id,
-            (None, Some(parent)) if skip_if_unchanged => parent,
+        let (id, adopted) = match (summary.snapshot_id, parent) {
+            (Some(id), _) => (id, false),
+            (None, Some(parent)) if skip_if_unchanged => (parent, true),
             (None, _) => return Err(Failure::new(Reason::NotProven, "restic named no snapshot")),
         };
         if !self.discard.contains(&id) {
@@ -211,6 +220,7 @@ impl Flow<'_, '_> {
         }
         Ok(Made {
             id,
+            adopted,
             added_bytes: summary.data_added_packed,
             // An exit code of 0 beside errors of files would be a fault of restic; it is not trusted.
             incomplete: done.incomplete || done.collected.problem_count > 0,
@@ -381,6 +391,7 @@ mod tests {
     fn problems_that_are_not_known_are_of_no_kind() {
         let mut made = Made {
             id: String::new(),
+            adopted: false,
             added_bytes: 0,
             incomplete: true,
             problems: vec![problem("/a", "x")],

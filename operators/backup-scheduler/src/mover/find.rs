@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use hearth_reconciler::labels::glob;
 use jiff::Timestamp;
 
-use super::Mover;
+use super::{Mover, not_good};
 use crate::engine::messages::Snapshot;
+use crate::engine::outcome::Failure;
 use crate::task::{Find, Found, Reason, Report, Volume};
 
 /// Finds them.
@@ -17,13 +18,23 @@ pub async fn find(mover: &Mover<'_>, task: &Find) -> Report {
             return Report::failed(Reason::SnapshotMissing, message);
         }
     };
-    match mover.engine.all_snapshots(Some(&task.host)).await {
+    match good(mover, task).await {
         Ok(snapshots) => Report {
             found: choose(&snapshots, task, before),
             ..Report::completed(None)
         },
         Err(failure) => failure.report(),
     }
+}
+
+/// The snapshots that no mark says do not count. One that is asked for by its id counts anyway.
+async fn good(mover: &Mover<'_>, task: &Find) -> Result<Vec<Snapshot>, Failure> {
+    let mut snapshots = mover.engine.all_snapshots(Some(&task.host)).await?;
+    if task.snapshot.is_none() {
+        let marks = not_good::read(&mover.engine.settings).await?;
+        snapshots.retain(|snapshot| !not_good::is_marked(&marks, snapshot));
+    }
+    Ok(snapshots)
 }
 
 /// For each claim the newest snapshot that fits, by claim. A snapshot without the tag of a claim is of somebody else.

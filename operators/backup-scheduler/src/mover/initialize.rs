@@ -4,9 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Mover;
+use super::storage::Storage;
 use super::volume::LOST_AND_FOUND;
 use crate::engine::outcome::Failure;
 use crate::task::{Reason, Report};
+
+mod bucket;
 
 /// Opens the repository, and initializes it if it is not there and may be.
 pub async fn initialize(mover: &Mover<'_>, create: bool) -> Report {
@@ -25,7 +28,10 @@ async fn open(mover: &Mover<'_>, create: bool) -> Result<String, Failure> {
         Err(failure) if failure.reason == Reason::RepositoryMissing && create => {}
         result => return result,
     }
-    empty(&engine.settings.repository.location)?;
+    match Storage::new(&engine.settings)? {
+        Storage::Bucket(client, prefix) => return bucket::initialize(engine, &client, &prefix).await,
+        Storage::Folder(folder) => empty(&folder)?,
+    }
     // What counts is that the repository opens afterwards. Two initializations at once could leave the key of one with the
     // configuration of the other, so only one Job at a time may do this.
     let made = engine.initialize().await;
@@ -37,12 +43,7 @@ async fn open(mover: &Mover<'_>, create: bool) -> Result<String, Failure> {
 
 /// Fails if the repository is a folder that is not empty. One that lost its `config` must not be initialized anew: what is there
 /// could never be read again. What an initialization left that was stopped is removed: restic would refuse to go on.
-fn empty(location: &str) -> Result<(), Failure> {
-    let path = location.strip_prefix("local:").unwrap_or(location);
-    if !path.starts_with('/') {
-        return Ok(());
-    }
-    let path = Path::new(path);
+fn empty(path: &Path) -> Result<(), Failure> {
     let failed = |failed: io::Error| {
         let text = format!("{} cannot be initialized: {failed}", path.display());
         Failure::new(Reason::AccessDenied, &text)
@@ -92,10 +93,9 @@ mod tests {
     #[test]
     fn only_an_empty_folder_becomes_a_repository() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().to_str().unwrap();
+        let path = folder.path();
         assert_eq!(empty(path), Ok(()));
-        assert_eq!(empty(&format!("{path}/new")), Ok(()));
-        assert_eq!(empty("s3:https://s3.example.com/home"), Ok(()));
+        assert_eq!(empty(&path.join("new")), Ok(()));
         fs::create_dir(folder.path().join("lost+found")).unwrap();
         assert_eq!(empty(path), Ok(()));
         // What restic has made before it writes `config`.

@@ -63,9 +63,12 @@ async fn run(mover: &mut Mover<'_>, task: &Restore) -> Result<Report, Failure> {
         return full(&target, task, &listing, failures);
     }
     ended?;
+    // Another attempt can restore what this one could not.
+    if let Some(reason) = failures.outage {
+        return Ok(outage(reason, failures));
+    }
     if let Err(failure) = name_packs(mover, &mut failures).await {
-        // The repository is out of reach, so another attempt can restore what this one could not.
-        if failures.outage {
+        if failures.unproven {
             return Err(failure);
         }
         warn!("the ids of packs stay short: {}", failure.message);
@@ -230,6 +233,21 @@ fn full(target: &Target, task: &Restore, listing: &Listing, failures: Failures) 
     })
 }
 
+/// What came of a restore during which the server did not answer, or refused.
+fn outage(reason: Reason, failures: Failures) -> Report {
+    let first = failures.problems.first().map(|problem| problem.message.as_str());
+    let text = format!(
+        "the data of {} paths could not be read, first: {}",
+        failures.count(),
+        first.unwrap_or_default()
+    );
+    Report {
+        problem_count: failures.count(),
+        problems: failures.problems,
+        ..Failure::new(reason, &text).report()
+    }
+}
+
 /// restic shortens the ids of packs.
 async fn name_packs(mover: &Mover<'_>, failures: &mut Failures) -> Result<(), Failure> {
     let mut short: Vec<String> = failures
@@ -275,7 +293,12 @@ fn judge(
     if problem_count == 0 {
         return Report::completed(Some(snapshot));
     }
+    // Nothing counts if no file came back.
+    let nothing = listing.files > 0 && comparison.files == 0 && failures.attributes == 0;
     let mut parts = Vec::new();
+    if nothing {
+        parts.push("no file came back".to_owned());
+    }
     if failed > 0 {
         parts.push(format!(
             "{failed} paths could not be restored; what there is of a file ends with {INCOMPLETE}"
@@ -308,17 +331,12 @@ fn judge(
     let damaged = failures.unread || unlisted.is_some();
     let problems = failures.problems.into_iter().chain(at_root).chain(comparison.problems);
     Report {
-        // Nothing counts if nothing came back.
-        verdict: if listing.files > 0 && failed >= listing.files {
-            Verdict::Failed
-        } else {
-            Verdict::Partial
-        },
+        verdict: if nothing { Verdict::Failed } else { Verdict::Partial },
         reason: if damaged { Reason::DataDamaged } else { Reason::Differs },
         message: parts.join("; "),
         problems: problems.take(KEPT_PROBLEMS).collect(),
         problem_count,
-        ..Report::completed((listing.files == 0 || failed < listing.files).then_some(snapshot))
+        ..Report::completed((!nothing).then_some(snapshot))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a repository is, a bucket or a folder, seen without restic.
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::volume;
 use crate::engine::command::Settings;
@@ -10,6 +11,8 @@ use crate::task::{self, Reason};
 
 /// The longest list of objects, in pages of 500: a repository of 400 TB.
 const MOST_PAGES: usize = 100_000;
+/// More names in a folder are a failure.
+const MOST_NAMES: usize = 100_000;
 /// A snapshot that is not there: no content has this id.
 const NO_SNAPSHOT: &str = "snapshots/0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -74,6 +77,59 @@ impl Storage {
         Err(Failure::new(Reason::Internal, "the list of objects does not end"))
     }
 
+    /// Writes an object or a file of this name, with folders as they are needed.
+    pub async fn write(&self, name: &str, text: Vec<u8>) -> Result<(), Failure> {
+        match self {
+            Self::Bucket(client, prefix) => client.put(&object_key(prefix, name), text).await.map_err(failure),
+            Self::Folder(folder) => {
+                let file = folder.join(name);
+                let made = file.parent().map_or(Ok(()), fs::create_dir_all);
+                made.and_then(|()| fs::write(&file, text))
+                    .map_err(|failed| unusable(&file, &failed))
+            }
+        }
+    }
+
+    /// The object or file of this name, if there is one; at most 1 MiB.
+    pub async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        match self {
+            Self::Bucket(client, prefix) => {
+                let found = client.get(&object_key(prefix, name)).await.map_err(failure)?;
+                Ok(found.map(|text| text.to_vec()))
+            }
+            Self::Folder(folder) => match fs::read(folder.join(name)) {
+                Ok(text) => Ok(Some(text)),
+                Err(failed) if failed.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(failed) => Err(unusable(&folder.join(name), &failed)),
+            },
+        }
+    }
+
+    /// The names below a folder, without it.
+    pub async fn names(&self, folder: &str) -> Result<Vec<String>, Failure> {
+        match self {
+            Self::Bucket(client, prefix) => {
+                let folder = object_key(prefix, &format!("{folder}/"));
+                let found = client.list(&folder, MOST_NAMES).await.map_err(failure)?;
+                Ok(found
+                    .iter()
+                    .map(|object| object.key[folder.len()..].to_owned())
+                    .collect())
+            }
+            Self::Folder(place) => {
+                let entries = match fs::read_dir(place.join(folder)) {
+                    Ok(entries) => entries,
+                    Err(failed) if failed.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                    Err(failed) => return Err(unusable(&place.join(folder), &failed)),
+                };
+                let names = entries
+                    .filter_map(Result::ok)
+                    .map(|entry| entry.file_name().to_string_lossy().into_owned());
+                Ok(names.collect())
+            }
+        }
+    }
+
     /// Fails if snapshots may not be deleted. It deletes one that is not there. Without this, a call of restic that needs the
     /// repository for itself would leave a lock that nobody can remove, and that holds up every backup from then on.
     pub async fn may_delete(&self) -> Result<(), Failure> {
@@ -85,6 +141,11 @@ impl Storage {
             Self::Folder(_) => Ok(()),
         }
     }
+}
+
+fn unusable(file: &Path, failed: &io::Error) -> Failure {
+    let text = format!("{} cannot be used: {failed}", file.display());
+    Failure::new(Reason::AccessDenied, &text)
 }
 
 /// Endpoint, bucket and prefix of `https://host:1/bucket/prefix`.

@@ -10,7 +10,7 @@ fn found(errors: &[&str]) -> Findings {
     for error in errors {
         let line = format!(
             r#"{{"message_type":"error","message":{}}}"#,
-            serde_json::to_string(error).unwrap()
+            serde_json::to_string(&format!("{error}\n")).unwrap()
         );
         findings.read(&line, message(&line).as_ref());
     }

@@ -137,6 +137,33 @@ fn the_files_whose_data_is_missing() {
 }
 
 #[test]
+fn the_snapshots_that_lack_data() {
+    let header = "snapshot b1ec9def of [/tmp/r/d of x] at 2026-11-30 15:54:37.824001716 +0000 UTC by root@vm";
+    assert_eq!(snapshot_header(header), Some("b1ec9def"));
+    assert_eq!(snapshot_header("snapshot of x"), None);
+    assert!(lacks_data("would save new snapshot") && !lacks_data("no snapshots would be modified"));
+    assert!(!lacks_data(r#"  file "/data/a": removed missing content"#));
+}
+
+#[test]
+fn the_snapshots_that_need_an_object() {
+    let lines = [
+        (" ... in snapshot cc82c35d (2026-11-30 15:54:36)", Some("cc82c35d")),
+        (
+            " ... which belongs to snapshot 600253a737bb6861f7e18d80860993907c6d5972c006570409ad5475f5716592",
+            Some("600253a7"),
+        ),
+        (" ... in file /a ... in snapshot cc82c35d (x", None),
+        (" ... in snapshot cc82c35 (", None),
+        (" ... which belongs to snapshot é", None),
+        ("Found blob c18612fe", None),
+    ];
+    for (line, expected) in lines {
+        assert_eq!(needed_by(line), expected, "{line}");
+    }
+}
+
+#[test]
 fn messages_of_a_later_restic_are_read_as_far_as_they_are_known() {
     let line = r#"{"message_type":"error","error":{"message":"m","code":7},"during":"restore","item":"/b","pack":"x"}"#;
     assert!(matches!(message(line), Some(Message::Error(error)) if error.item == "/b"));

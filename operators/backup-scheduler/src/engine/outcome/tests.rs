@@ -271,11 +271,46 @@ fn the_memory_does_not_grow_with_the_problems() {
 /// With a key that may not delete, each refresh of the lock leaves such a line, every five minutes.
 #[test]
 fn a_lock_that_cannot_be_removed_ends_no_backup() {
-    let line = "Remove(<lock/0123456789>) failed: client.RemoveObject: Access Denied.";
-    let mut hopeless = Hopeless::default();
-    hopeless.read(Duration::from_mins(5), line);
-    assert_eq!(hopeless.due(Duration::from_mins(50)), None);
-    assert_eq!(collected(line).backend_error, None);
+    for line in [
+        "Remove(<lock/0123456789>) failed: client.RemoveObject: Access Denied.",
+        "Remove(<lock/0123456789>) returned error, retrying after 1s: client.RemoveObject: Forbidden",
+    ] {
+        let mut hopeless = Hopeless::default();
+        hopeless.read(Duration::from_mins(5), line);
+        assert_eq!(hopeless.due(Duration::from_mins(50)), None);
+        assert_eq!(collected(line).backend_error, None);
+    }
+}
+
+/// The message at the end says nothing of it.
+#[test]
+fn a_lock_that_could_not_be_refreshed_is_told_apart() {
+    let lines = "unable to refresh lock: client.RemoveObject: Access Denied.\n\
+                 failed to refresh stale lock: client.RemoveObject: Access Denied.\n\
+                 Fatal: failed to refresh lock in time\n\
+                 {\"message_type\":\"exit_error\",\"code\":1,\"message\":\"unable to save snapshot: context canceled\"}";
+    let found = collected(lines);
+    let failure = failure(Exit::Code(1), &found).unwrap();
+    assert_eq!((failure.reason, failure.retry), (Reason::Unreachable, true));
+    assert!(
+        found.lock_lost && failure.message.contains("lock"),
+        "{}",
+        failure.message
+    );
+}
+
+/// restic ends with 0 then.
+#[test]
+fn what_could_not_be_removed_is_a_failure_with_the_error_of_the_backend() {
+    let text = "Remove(<snapshot/2e5ce9f8cd>) failed: client.RemoveObject: Access Denied.\nunable to remove snapshot/2e5ce9f8cd from the repository";
+    assert!(!is_not_removed(text.lines().next().unwrap()) && is_not_removed(text.lines().nth(1).unwrap()));
+    let failure = not_removed(&collected(text));
+    assert_eq!((failure.reason, failure.retry), (Reason::AccessDenied, false));
+    assert!(
+        failure.message.starts_with("client.RemoveObject: Access Denied."),
+        "{}",
+        failure.message
+    );
 }
 
 /// restic ends with 0 then, also where it was to forget that snapshot.
@@ -287,6 +322,8 @@ fn a_snapshot_that_was_left_out_for_an_error_is_no_success() {
         left_out(&line("failed to load snapshot dddd: The specified key does not exist.")),
         None
     );
+    let unlisted = left_out("could not load snapshots: client.ListObjects: Access Denied.").unwrap();
+    assert_eq!(unlisted.reason, Reason::AccessDenied);
     let outage = left_out(&line("failed to load snapshot dddd: dial tcp: connection refused")).unwrap();
     assert_eq!((outage.reason, outage.retry), (Reason::Unreachable, true));
     let damaged = left_out(&line(

@@ -27,6 +27,8 @@ pub struct Comparison {
     pub compared: u64,
     /// Entries that differ.
     pub count: u64,
+    /// Files that are there with their size.
+    pub files: u64,
     /// The first of them.
     pub problems: Vec<Problem>,
     /// How many differ in what.
@@ -124,9 +126,12 @@ impl Comparison {
     /// Takes an entry, and what is there.
     pub fn take(&mut self, expected: Expected, entry: &Entry, found: Option<Found>) {
         self.compared += 1;
-        let Some((aspect, message)) = expected.difference(entry, found) else {
-            return;
-        };
+        let difference = expected.difference(entry, found);
+        let lost = difference
+            .as_ref()
+            .is_some_and(|(aspect, _)| matches!(*aspect, "missing" | "of another type" | "of another size"));
+        self.files += u64::from(entry.kind == Kind::File && !lost);
+        let Some((aspect, message)) = difference else { return };
         self.count += 1;
         *self.aspects.entry(aspect).or_default() += 1;
         if self.problems.len() < KEPT_PROBLEMS {

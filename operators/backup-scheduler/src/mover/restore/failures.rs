@@ -42,8 +42,12 @@ pub struct Failures {
     pub full: bool,
     /// Data could not be read from the repository.
     pub unread: bool,
-    /// Data could not be read because the server did not give it.
-    pub outage: bool,
+    /// Paths of which only attributes are not complete.
+    pub attributes: u64,
+    /// Data could not be read, and nothing says that it is damaged.
+    pub unproven: bool,
+    /// The server does not answer, or refuses: why.
+    pub outage: Option<Reason>,
     backend_error: Option<String>,
 }
 
@@ -57,7 +61,9 @@ impl Failures {
             problems: Vec::new(),
             full: false,
             unread: false,
-            outage: false,
+            attributes: 0,
+            unproven: false,
+            outage: None,
             backend_error: None,
         })
     }
@@ -86,10 +92,18 @@ impl Failures {
         self.full |= full;
         let unread = effect == Effect::Data && pack.is_some();
         self.unread |= unread;
-        self.outage |= unread && reason(message).is_some_and(|reason| reason != Reason::DataDamaged);
+        if unread && let Some(reason) = reason(message).filter(|reason| *reason != Reason::DataDamaged) {
+            self.unproven = true;
+            // A server that sends one pack without its content answers all other requests.
+            if !message.contains("unexpected EOF") {
+                self.outage.get_or_insert(reason);
+            }
+        }
         let path = error.item.trim_start_matches('/');
-        if self.note(path, message, pack) && effect == Effect::Data {
-            self.keep(path);
+        match (self.note(path, message, pack), effect) {
+            (true, Effect::Data) => self.keep(path),
+            (true, _) => self.attributes += 1,
+            (false, _) => {}
         }
     }
 
@@ -307,7 +321,12 @@ mod tests {
                 .message
                 .ends_with("<data/f24bd37d45>: unexpected EOF")
         );
-        assert!(failures.outage);
+        assert!(failures.unproven && failures.outage.is_none());
+        failures.line(
+            "Load(<data/f24bd37d45>, 0, 0) returned error, retrying after 1s: dial tcp 127.0.0.1:1: connection refused",
+        );
+        failures.add(&error("/b", given_up), Some("f24bd37d45"));
+        assert_eq!(failures.outage, Some(Reason::Unreachable));
     }
 
     #[test]
