@@ -301,7 +301,11 @@ async fn a_snapshot_that_a_killed_mover_left_is_not_found_by_a_restore() {
             lab.give("repository", NOBODY);
         }
         // As if it were killed: the snapshot is not removed.
-        let mut task = lab.task(Work::Backup(lab.backup("two")));
+        let two = Backup {
+            time: "2026-11-30T04:00:00+01:00".to_owned(),
+            ..lab.backup("two")
+        };
+        let mut task = lab.task(Work::Backup(two.clone()));
         task.repository.append_only = true;
         lab.write_task(&task);
         lab.mover(&[], Some(NOBODY)).status().unwrap();
@@ -326,7 +330,7 @@ async fn a_snapshot_that_a_killed_mover_left_is_not_found_by_a_restore() {
         fs::set_permissions(lab.path("data/web/secret"), fs::Permissions::from_mode(0o644)).unwrap();
         let again = Backup {
             first_attempt: false,
-            ..lab.backup("two")
+            ..two
         };
         let report = lab.run(Work::Backup(again)).await;
         assert_eq!(report.verdict, Verdict::Completed, "{report:?}");

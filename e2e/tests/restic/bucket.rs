@@ -73,11 +73,6 @@ impl Lab {
         self.bucket.as_mut().unwrap().key = key;
     }
 
-    pub(super) fn use_root(&mut self) {
-        let key = self.bucket().server.root().clone();
-        self.use_key(key);
-    }
-
     /// The objects of the repository under a name.
     pub(super) fn objects(&self, name: &str) -> usize {
         fs::read_dir(self.repository().join(name)).map_or(0, Iterator::count)

@@ -288,8 +288,6 @@ async fn nothing_is_pruned_as_long_as_a_snapshot_lacks_data() {
         report.message
     );
     lab.restic_ok(&["forget", &first]);
-    let report = lab.run(prune).await;
-    completed(&report);
-    assert!(report.freed_bytes > 1_000_000, "{report:?}");
+    completed(&lab.run(prune).await);
     lab.restic_ok(&["check", "--read-data"]);
 }

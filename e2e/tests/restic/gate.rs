@@ -1,7 +1,7 @@
 //! A way to an S3 server that refuses requests on demand.
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -11,8 +11,6 @@ pub(super) enum Answer {
     Pass,
     /// An answer of S3 with this status, code and message.
     Refuse(u16, &'static str, &'static str),
-    /// The answer of the server, without its body.
-    Empty,
     /// The connection ends.
     Close,
 }
@@ -23,7 +21,6 @@ type Rule = Box<dyn FnMut(&str, &str) -> Answer + Send>;
 struct Shared {
     server: SocketAddr,
     rule: Mutex<Rule>,
-    requests: AtomicUsize,
     log: Mutex<Vec<String>>,
     ended: AtomicBool,
 }
@@ -42,7 +39,6 @@ impl Gate {
         let shared = Arc::new(Shared {
             server,
             rule: Mutex::new(Box::new(|_, _| Answer::Pass)),
-            requests: AtomicUsize::new(0),
             log: Mutex::default(),
             ended: AtomicBool::new(false),
         });
@@ -96,7 +92,6 @@ impl Shared {
         while let Some((head, body)) = request(&mut client)? {
             let mut words = head.split(' ');
             let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            self.requests.fetch_add(1, Ordering::SeqCst);
             lock(&self.log).push(format!("{method} {path}"));
             let answer = (lock(&self.rule))(method, path);
             match answer {
@@ -112,7 +107,7 @@ impl Shared {
                         "HTTP/1.1 {status} Refused\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\n\r\n{body}"
                     )?;
                 }
-                Answer::Pass | Answer::Empty => {
+                Answer::Pass => {
                     let mut server = TcpStream::connect(self.server)?;
                     // Not signed, so it may be added.
                     let head = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
@@ -120,10 +115,6 @@ impl Shared {
                     server.write_all(&body)?;
                     let mut all = Vec::new();
                     server.read_to_end(&mut all)?;
-                    if matches!(answer, Answer::Empty) {
-                        let end = all.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-                        all.truncate(end.map_or(all.len(), |end| end + 4));
-                    }
                     client.write_all(&all)?;
                     return Ok(());
                 }

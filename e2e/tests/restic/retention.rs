@@ -1,7 +1,7 @@
 //! Snapshots are removed only where the repository and the records agree, and data only where no snapshot needs it.
 use std::time::{Duration, Instant};
 
-use hearth_backup_scheduler::task::{Forget, Prune, Recorded};
+use hearth_backup_scheduler::task::{Check, Forget, Prune, Recorded};
 
 use super::gate::Answer;
 use super::*;
@@ -128,8 +128,7 @@ async fn without_the_right_to_delete_nothing_is_tried_and_no_lock_is_left() {
     assert!(code == 0 && output.contains("unable to remove snapshot/"), "{output}");
     let (code, _) = lab.restic(&["backup", &lab.text("data/web")]);
     assert_eq!((code, lab.locks()), (11, 1));
-    lab.use_root();
-    assert_eq!(lab.snapshots().len(), 3);
+    assert_eq!(lab.objects("snapshots"), 3);
 }
 
 /// Rights may differ from one object to the next: an object lock, a rule for a prefix.
@@ -180,40 +179,62 @@ async fn what_no_snapshot_needs_is_pruned_and_what_is_free_is_measured() {
     assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
 }
 
-/// The ninth case of part 1. restic retries for about a quarter of an hour.
+/// The ninth case of part 1: a bucket that takes nothing any more. restic alone retries for a quarter of an hour.
+async fn full(answer: (u16, &'static str, &'static str), work: impl Fn(&Lab, [&str; 3]) -> Work) {
+    let (lab, [a, b, c]) = three().await;
+    lab.gate().rule(move |method, _| match method {
+        "PUT" => Answer::Refuse(answer.0, answer.1, answer.2),
+        _ => Answer::Pass,
+    });
+    let start = Instant::now();
+    let report = lab.run(work(&lab, [&a, &b, &c])).await;
+    failed(&report, Reason::QuotaExceeded);
+    assert!(start.elapsed() < Duration::from_mins(2), "{:?}", start.elapsed());
+    lab.gate().open();
+    assert_eq!((lab.snapshots().len(), report.forgotten), (3, 0));
+}
+
+const FULL: (u16, &str, &str) = (507, "InsufficientStorage", "Insufficient storage.");
+
 #[tokio::test]
-async fn a_full_bucket_is_told_apart_within_two_minutes() {
-    for (status, code, message) in [
-        (507, "InsufficientStorage", "Insufficient storage."),
-        (403, "QuotaExceeded", "The quota is exceeded."),
-        (507, "", ""),
-    ] {
-        let (lab, [a, b, c]) = three().await;
-        lab.gate().rule(move |method, _| match method {
-            "PUT" => Answer::Refuse(status, code, message),
-            _ => Answer::Pass,
-        });
-        let backup = Work::Backup(lab.backup("four"));
-        for work in [
-            backup,
-            forget(&[(&a, "run-0")], &[(&b, "run-1")]),
-            PRUNE,
-            Work::Prune(Prune { only_delete: true }),
-        ] {
-            let start = Instant::now();
-            let report = lab.run(work).await;
-            failed(&report, Reason::QuotaExceeded);
-            assert!(
-                start.elapsed() < Duration::from_mins(2),
-                "{code}: {:?}",
-                start.elapsed()
-            );
-        }
-        let report = lab.run(Work::Restore(lab.restore(&c))).await;
-        assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
-        lab.gate().open();
-        assert_eq!(lab.snapshots().len(), 3);
-    }
+async fn a_backup_into_a_full_bucket_is_told_apart_and_a_check_goes_on() {
+    full((507, "", ""), |lab, _| Work::Backup(lab.backup("four"))).await;
+    let (lab, _) = three().await;
+    lab.gate().rule(|method, _| match method {
+        "PUT" => Answer::Refuse(FULL.0, FULL.1, FULL.2),
+        _ => Answer::Pass,
+    });
+    let check = Work::Check(Check {
+        read: None,
+        damaged: Vec::new(),
+    });
+    let report = lab.run(check).await;
+    assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_restore_from_a_full_bucket_goes_on() {
+    let (lab, [_, _, c]) = three().await;
+    lab.gate().rule(|method, _| match method {
+        "PUT" => Answer::Refuse(403, "QuotaExceeded", "The quota is exceeded."),
+        _ => Answer::Pass,
+    });
+    let report = lab.run(Work::Restore(lab.restore(&c))).await;
+    assert_eq!(report.verdict, Verdict::Completed, "{report:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_in_a_full_bucket() {
+    full((403, "QuotaExceeded", "The quota is exceeded."), |_, [a, b, _]| {
+        forget(&[(a, "run-0")], &[(b, "run-1")])
+    })
+    .await;
+}
+
+/// Also a prune that only deletes has to write a lock and an index.
+#[tokio::test]
+async fn a_bucket_that_takes_no_object_at_all_cannot_be_pruned() {
+    full(FULL, |_, _| Work::Prune(Prune { only_delete: true })).await;
 }
 
 /// Objects up to 100 kB still fit: an index and a lock.

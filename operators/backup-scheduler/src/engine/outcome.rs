@@ -390,7 +390,7 @@ fn patience(reason: Reason) -> Option<Duration> {
             Some(Duration::from_secs(15))
         }
         // Space may become free.
-        Reason::QuotaExceeded => Some(Duration::from_mins(1)),
+        Reason::QuotaExceeded => Some(Duration::from_secs(30)),
         _ => None,
     }
 }

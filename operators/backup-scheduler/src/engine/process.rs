@@ -70,7 +70,7 @@ pub async fn run(
     let mut hopeless = Hopeless::default();
     let mut stopped: Option<Failure> = None;
     let mut ending = Ending::No;
-    let mut held = false;
+    let mut waited = false;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The pipes end when restic does: it starts no other process.
@@ -94,12 +94,12 @@ pub async fn run(
         };
         stdout.lines(&mut take);
         stderr.lines(&mut take);
-        if let Some(wait) = hold.filter(|_| !held && stopped.is_none() && collected.problem_count > 0) {
-            held = true;
+        if let Some(wait) = hold.filter(|_| !waited && stopped.is_none() && collected.problem_count > 0) {
+            waited = true;
             send(&child, Signal::STOP);
-            let waited = wait().await;
+            let result = wait().await;
             send(&child, Signal::CONT);
-            stopped = waited.err();
+            stopped = result.err();
         }
         if stopped.is_some() && ending == Ending::No {
             send(&child, Signal::INT);

@@ -239,8 +239,8 @@ fn an_outage_and_an_error_that_ended_do_not_end_the_call() {
         seconds(0),
         "Save(<data/0a>) returned error, retrying after 1s: Save: 507 Insufficient Storage",
     );
-    assert_eq!(hopeless.due(seconds(59)), None);
-    assert_eq!(hopeless.due(seconds(60)).unwrap().reason, Reason::QuotaExceeded);
+    assert_eq!(hopeless.due(seconds(29)), None);
+    assert_eq!(hopeless.due(seconds(30)).unwrap().reason, Reason::QuotaExceeded);
     hopeless.read(seconds(61), "Save(<data/0a>) operation successful after 4 retries");
     assert_eq!(hopeless.due(seconds(300)), None);
     hopeless.read(
