@@ -23,9 +23,11 @@ HEARTH_IMAGE_ARCHITECTURES: {{ join "," . | quote }}
 {{- with .Values.movers.priorityClassName }}
 HEARTH_MOVER_PRIORITY_CLASS: {{ . | quote }}
 {{- end }}
+HEARTH_MOVERS_CONCURRENCY: {{ .Values.movers.concurrency | quote }}
 {{- end }}
 
-{{- /* Cluster-scoped objects: repositories; the node of a volume, and whether it is ready; storage classes for claims. */}}
+{{- /* Cluster-scoped objects: repositories; the node of a volume, and whether it is ready; storage classes for claims; the namespaces
+that a schedule chooses from. */}}
 {{- define "backup-scheduler.clusterRules" -}}
 - apiGroups: [backup.hearth.home.arpa]
   resources: [backuprepositories]
@@ -38,6 +40,9 @@ HEARTH_MOVER_PRIORITY_CLASS: {{ . | quote }}
   verbs: [get]
 - apiGroups: [""]
   resources: [nodes]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [namespaces]
   verbs: [list]
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]
@@ -48,14 +53,17 @@ HEARTH_MOVER_PRIORITY_CLASS: {{ . | quote }}
 root; optional: namespace (absent: cluster-wide). */}}
 {{- define "backup-scheduler.runRules" -}}
 - apiGroups: [backup.hearth.home.arpa]
-  resources: [backupruns, restoreruns]
+  resources: [backupschedules, backupruns, restoreruns]
   verbs: [get, list, watch]
 - apiGroups: [backup.hearth.home.arpa]
   resources: [backupruns]
   verbs: [delete]
 - apiGroups: [backup.hearth.home.arpa]
-  resources: [backupruns/status, restoreruns/status]
+  resources: [backupschedules/status, backupruns/status, restoreruns/status]
   verbs: [patch]
+- apiGroups: [backup.hearth.home.arpa]
+  resources: [backupruns]
+  verbs: [create, patch]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
@@ -101,13 +109,13 @@ root; optional: namespace (absent: cluster-wide). */}}
 
 {{- define "backup-scheduler.viewRules" -}}
 - apiGroups: [backup.hearth.home.arpa]
-  resources: [backuprepositories, backupruns, restoreruns]
+  resources: [backuprepositories, backupschedules, backupruns, restoreruns]
   verbs: [get, list, watch]
 {{- end }}
 
 {{- /* A repository says which namespaces may use it, so only the cluster's admin may write it. */}}
 {{- define "backup-scheduler.editRules" -}}
 - apiGroups: [backup.hearth.home.arpa]
-  resources: [backupruns, restoreruns]
+  resources: [backupschedules, backupruns, restoreruns]
   verbs: [create, update, patch, delete, deletecollection]
 {{- end }}

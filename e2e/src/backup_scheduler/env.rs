@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hearth_backup_scheduler::crd::{BackupRepository, BackupRun};
+use hearth_backup_scheduler::crd::{BackupRepository, BackupRun, BackupSchedule};
 use k8s_openapi::api::core::v1::{PersistentVolume, Secret};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{DeleteParams, ListParams};
@@ -76,7 +76,13 @@ impl BackupEnv {
     /// The chart's values for all cases, and more.
     pub(super) async fn install(&self, more: &[&str]) -> Result<()> {
         let name = format!("clusterName={CLUSTER}");
-        let values = [name.as_str(), "logging.format=json", "logging.level=debug"];
+        // Cases run at the same time, and none waits for another.
+        let values = [
+            name.as_str(),
+            "logging.format=json",
+            "logging.level=debug",
+            "movers.concurrency=30",
+        ];
         self.operator.upgrade(&[&values[..], more].concat()).await
     }
 
@@ -134,6 +140,13 @@ pub(super) async fn remove(client: &Client) -> Result<()> {
         .delete_collection(&DeleteParams::default(), &labelled())
         .await
     {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Those in the operator's namespace.
+    let schedules: Api<BackupSchedule> = Api::namespaced(client.clone(), NAMESPACE);
+    match schedules.delete_collection(&DeleteParams::default(), &labelled()).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 404 => {}
         Err(error) => return Err(error.into()),

@@ -36,6 +36,9 @@ pub struct Args {
     /// The pods of movers.
     #[command(flatten)]
     pub movers: MoverArgs,
+    /// So many movers of runs are at work in the cluster at the same time
+    #[arg(long, env = "HEARTH_MOVERS_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub movers_concurrency: u16,
 }
 
 /// Settings of the pods of movers.

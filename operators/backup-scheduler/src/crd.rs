@@ -4,6 +4,7 @@
     reason = "KubeSchema works on private copies of the structs, for which the lint fires"
 )]
 pub mod backup_run;
+pub mod backup_schedule;
 pub mod keep;
 pub mod repository;
 pub mod restore_run;
@@ -14,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResourceExt;
 
 pub use backup_run::{BackupRun, BackupRunSpec, BackupRunStatus};
+pub use backup_schedule::{BackupSchedule, BackupScheduleSpec, BackupScheduleStatus};
 pub use keep::Keep;
 pub use repository::{BackupRepository, BackupRepositorySpec, BackupRepositoryStatus};
 pub use restore_run::{RestoreRun, RestoreRunSpec, RestoreRunStatus};
@@ -28,6 +30,10 @@ pub const KEY_ESCROWED: &str = "backup.hearth.home.arpa/key-escrowed";
 pub const REPAIR: &str = "backup.hearth.home.arpa/repair";
 /// On a schedule: how many snapshots may be removed at once, set by a person who agrees to it.
 pub const FORGET: &str = "backup.hearth.home.arpa/forget";
+/// On a schedule: any new value makes one run now.
+pub const RUN_NOW: &str = "backup.hearth.home.arpa/run-now";
+/// On a BackupRun: `"true"` cancels it.
+pub const CANCEL: &str = "backup.hearth.home.arpa/cancel";
 /// On a claim: `"false"` leaves it out, `"true"` takes it in where volumes are chosen by `OptIn`.
 pub const BACKUP: &str = "backup.hearth.home.arpa/backup";
 /// The same annotation of K8up, which people have on their claims.
@@ -73,6 +79,20 @@ impl StatusFields for BackupRunStatus {
     }
 }
 
+impl StatusFields for BackupScheduleStatus {
+    fn conditions(&mut self) -> &mut Vec<Condition> {
+        &mut self.conditions
+    }
+
+    fn set_observed_generation(&mut self, generation: i64) {
+        self.observed_generation = generation;
+    }
+
+    fn last_handled_reconcile_at(&mut self) -> &mut Option<String> {
+        &mut self.last_handled_reconcile_at
+    }
+}
+
 impl StatusFields for RestoreRunStatus {
     fn conditions(&mut self) -> &mut Vec<Condition> {
         &mut self.conditions
@@ -89,10 +109,15 @@ impl StatusFields for RestoreRunStatus {
 
 /// The CRDs as they are installed.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [BackupRepository::crd(), BackupRun::crd(), RestoreRun::crd()]
-        .into_iter()
-        .map(hearth_reconciler::crd::finish)
-        .collect()
+    [
+        BackupRepository::crd(),
+        BackupSchedule::crd(),
+        BackupRun::crd(),
+        RestoreRun::crd(),
+    ]
+    .into_iter()
+    .map(hearth_reconciler::crd::finish)
+    .collect()
 }
 
 #[cfg(test)]

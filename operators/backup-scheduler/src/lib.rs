@@ -5,6 +5,7 @@ pub mod engine;
 pub mod export;
 pub mod metrics;
 pub mod mover;
+pub mod node_watch;
 pub mod passphrase;
 pub mod plan;
 pub mod reconcile;

@@ -1,6 +1,8 @@
 //! `hearth_backup_…`: what can be seen of repositories, runs and claims. docs/observability.md lists them.
 //!
 //! All of it is in the statuses of objects, so the series are made of the caches every few seconds, and a restart loses none.
+mod schedules;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -21,7 +23,9 @@ use prometheus_client::registry::{Metric, Registry};
 
 use self::repository::RepositoryMetrics;
 use crate::crd::backup_run::{Item, State};
-use crate::crd::{BackupRepository, BackupRun, RestoreRun};
+use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RestoreRun};
+use crate::plan::backup::NODE_OFF;
+use schedules::Schedules;
 
 mod repository;
 
@@ -45,6 +49,7 @@ pub struct Metrics {
     last_success: Series<ClaimLabels, Gauge<f64, AtomicU64>>,
     size: Series<ClaimLabels, Gauge>,
     not_good: Series<ClaimState, Gauge>,
+    schedules: Schedules,
     counted: Arc<Mutex<HashSet<Ended>>>,
 }
 
@@ -154,6 +159,7 @@ impl Metrics {
             "1 while the newest backup of a claim is not good",
             all.not_good.family,
         );
+        all.schedules.register(registry);
         for kind in KINDS {
             for result in RESULTS {
                 drop(metrics.ended.get_or_create_owned(&RunResult { kind, result }));
@@ -169,6 +175,7 @@ impl Metrics {
         self.last_success.replace(HashMap::new(), set_seconds);
         self.size.replace(HashMap::new(), set);
         self.not_good.replace(HashMap::new(), set);
+        self.schedules.show(&[], Timestamp::UNIX_EPOCH);
         self.counted.lock().clear();
     }
 
@@ -228,7 +235,9 @@ impl Metrics {
         let mut newest: HashMap<ClaimLabels, (Timestamp, &Item)> = HashMap::new();
         let mut good: HashMap<ClaimLabels, (Timestamp, &Item)> = HashMap::new();
         for run in backups {
-            for item in run.items.iter().filter(|item| item.state.is_final()) {
+            // One whose node was off is no failure: its age is what counts.
+            let ended = |item: &&Item| item.state.is_final() && item.reason.as_deref() != Some(NODE_OFF);
+            for item in run.items.iter().filter(ended) {
                 let labels = ClaimLabels {
                     repository: run.repository.to_owned(),
                     object_namespace: run.namespace.clone(),
@@ -262,20 +271,29 @@ impl Metrics {
     }
 }
 
+/// What is shown.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// The repositories.
+    pub repositories: Store<BackupRepository>,
+    /// The schedules.
+    pub schedules: Store<BackupSchedule>,
+    /// The backups.
+    pub backups: Store<BackupRun>,
+    /// The restores.
+    pub restores: Store<RestoreRun>,
+}
+
 /// While this process leads, makes the series anew every few seconds. At the end of a term they go.
-pub async fn keep(
-    process: Process,
-    metrics: Metrics,
-    repositories: Store<BackupRepository>,
-    backups: Store<BackupRun>,
-    restores: Store<RestoreRun>,
-) {
+pub async fn keep(process: Process, metrics: Metrics, stores: Stores) {
     let mut terms = std::pin::pin!(process.leadership.terms());
     while let Some(term) = terms.next().await {
         let since = Timestamp::now();
         let shown = async {
             loop {
-                metrics.show(&repositories.state(), &backups.state(), &restores.state(), since);
+                let (backups, restores) = (stores.backups.state(), stores.restores.state());
+                metrics.show(&stores.repositories.state(), &backups, &restores, since);
+                metrics.schedules.show(&stores.schedules.state(), Timestamp::now());
                 tokio::time::sleep(EVERY).await;
             }
         };

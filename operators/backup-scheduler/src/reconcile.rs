@@ -1,6 +1,8 @@
 //! The reconcilers, and what they share.
 pub mod backup_run;
+pub mod backup_schedule;
 mod bucket;
+mod limiter;
 mod maintenance;
 mod movers;
 pub mod repository;
@@ -19,8 +21,10 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::crd::{BackupRepository, BackupRun, RUN, RestoreRun};
+use crate::crd::backup_run::State;
+use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RUN, RestoreRun};
 use crate::plan::pod::PodSettings;
+use crate::plan::schedule::retention;
 
 /// The UID and generation of a repository whose bucket was tried out, and when.
 type Tried = ((String, Option<i64>), Instant);
@@ -33,6 +37,14 @@ pub struct Context {
     pub cluster: String,
     /// What all pods of movers have.
     pub pods: PodSettings,
+    /// So many movers are at work in the cluster at the same time.
+    pub concurrency: usize,
+    /// What is counted before the watch tells of it.
+    pub limiter: Mutex<limiter::Limiter>,
+    /// The repositories.
+    pub repositories: Store<BackupRepository>,
+    /// The schedules.
+    pub schedules: Store<BackupSchedule>,
     /// The runs.
     pub backups: Store<BackupRun>,
     /// The restores.
@@ -47,6 +59,8 @@ pub struct Context {
     pub fingerprints: Mutex<HashMap<String, String>>,
     /// Asks for a reconcile of a BackupRepository.
     pub repository_trigger: Trigger<BackupRepository>,
+    /// Asks for a reconcile of a BackupSchedule.
+    pub schedule_trigger: Trigger<BackupSchedule>,
     /// Asks for a reconcile of a BackupRun.
     pub backup_trigger: Trigger<BackupRun>,
     /// Asks for a reconcile of a RestoreRun.
@@ -60,9 +74,16 @@ impl Context {
         self.jobs.state().iter().any(|job| is_own(job))
     }
 
-    /// Asks for a reconcile of the run that a Job belongs to.
+    /// Asks for a reconcile of the run that a Job belongs to. When a Job is gone, there may be room for runs that wait.
     pub fn call_owner(&self, job: &PartialObjectMeta<Job>) {
         let namespace = job.namespace().unwrap_or_default();
+        self.limiter.lock().told(&namespace, &job.name_any());
+        if self.jobs.get(&ObjectRef::from_obj(job)).is_none() {
+            let waiting = self.limiter.lock().waiting();
+            for run in waiting {
+                self.backup_trigger.reconcile(run);
+            }
+        }
         for owner in job.owner_references() {
             match owner.kind.as_str() {
                 "BackupRepository" => self.repository_trigger.reconcile(ObjectRef::new(&owner.name)),
@@ -77,8 +98,43 @@ impl Context {
         }
     }
 
-    /// Asks for a reconcile of all runs of a repository.
+    /// Asks for a reconcile of the schedule of a run that has ended.
+    pub fn call_schedule_of(&self, run: &BackupRun) {
+        let ended = run
+            .status
+            .as_ref()
+            .is_some_and(|status| status.completion_time.is_some());
+        let Some(schedule) = run.spec.schedule.as_ref().filter(|_| ended) else {
+            return;
+        };
+        let own = run.namespace().unwrap_or_default();
+        let (namespace, name) = schedule.name.split_once('/').unwrap_or((&own, &schedule.name));
+        self.schedule_trigger.reconcile(ObjectRef::new(name).within(namespace));
+    }
+
+    /// What the retention needs to know of the schedules.
+    pub fn retention(&self) -> Vec<crate::plan::maintenance::Schedule> {
+        let schedules = self.schedules.state();
+        schedules.iter().filter_map(|schedule| retention(schedule)).collect()
+    }
+
+    /// Asks for a reconcile of the runs that wait for a node.
+    pub fn call_deferred(&self) {
+        for run in self.backups.state() {
+            let volumes = run.status.as_ref().map_or(&[][..], |status| &status.volumes);
+            if volumes.iter().any(|item| item.state == State::Deferred) {
+                self.backup_trigger.reconcile(ObjectRef::from_obj(&*run));
+            }
+        }
+    }
+
+    /// Asks for a reconcile of all schedules and runs of a repository: who may use it, and whether it is ready, may have changed.
     pub fn call_runs_of(&self, repository: &str) {
+        for schedule in self.schedules.state() {
+            if schedule.spec.repository == repository {
+                self.schedule_trigger.reconcile(ObjectRef::from_obj(&*schedule));
+            }
+        }
         for run in self.backups.state() {
             if run.spec.repository == repository {
                 self.backup_trigger.reconcile(ObjectRef::from_obj(&*run));

@@ -17,8 +17,9 @@ use tokio::task::JoinSet;
 
 use crate::MANAGER;
 use crate::args::Args;
-use crate::crd::{BackupRepository, BackupRun, RUN, RestoreRun};
+use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RUN, RestoreRun};
 use crate::metrics::{self, Metrics};
+use crate::node_watch;
 use crate::reconcile::{self, Context};
 
 /// Objects per page of a list: keeps the peak of the first list small.
@@ -29,9 +30,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let process = start(MANAGER, args.shared).await?;
     let metrics = process.metrics.register(Metrics::register);
     let (repository_trigger, repository_triggered) = trigger();
+    let (schedule_trigger, schedule_triggered) = trigger();
     let (backup_trigger, backup_triggered) = trigger();
     let (restore_trigger, restore_triggered) = trigger();
     let (repositories, repository_writer) = reflector::store::<BackupRepository>();
+    let (schedules, schedule_writer) = reflector::store::<BackupSchedule>();
     let (backups, backup_writer) = reflector::store::<BackupRun>();
     let (restores, restore_writer) = reflector::store::<RestoreRun>();
     let (jobs, job_writer) = reflector::store::<PartialObjectMeta<Job>>();
@@ -39,6 +42,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         process: process.clone(),
         cluster: args.cluster_name,
         pods: args.movers.into(),
+        concurrency: usize::from(args.movers_concurrency),
+        limiter: Mutex::default(),
+        repositories: repositories.clone(),
+        schedules: schedules.clone(),
         backups: backups.clone(),
         restores: restores.clone(),
         jobs,
@@ -46,28 +53,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         fingerprints: Mutex::default(),
         credentials: Secrets::new(process.client.clone(), repository_trigger.clone()),
         repository_trigger,
+        schedule_trigger,
         backup_trigger,
         restore_trigger,
     });
 
     let mut tasks = JoinSet::new();
-    tasks.spawn(metrics::keep(
-        process.clone(),
-        metrics,
-        repositories.clone(),
-        backups.clone(),
-        restores.clone(),
-    ));
+    let shown = metrics::Stores {
+        repositories: repositories.clone(),
+        schedules: schedules.clone(),
+        backups: backups.clone(),
+        restores: restores.clone(),
+    };
+    tasks.spawn(metrics::keep(process.clone(), metrics, shown));
     let config = watcher::Config::default().page_size(PAGE);
-    let movers = watch_namespaces::<PartialObjectMeta<Job>>(&process, &config.clone().labels(RUN), |_| ());
-    let movers = reflect_namespaces(movers, process.args.namespaces(), job_writer);
-    let observer = Arc::clone(&ctx);
-    tasks.spawn(movers.for_each(move |job| {
-        if let Ok(job) = job {
-            observer.call_owner(&job);
-        }
-        std::future::ready(())
-    }));
+    watch_movers_and_nodes(&mut tasks, &ctx, job_writer, &config);
 
     let updates = watch(
         Api::<BackupRepository>::all(process.client.clone()),
@@ -76,7 +76,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     );
     let observer = Arc::clone(&ctx);
     let touched = reflect(updates, repository_writer).inspect_ok(move |repository| {
-        // Who may use it, and whether it is ready, may have changed.
         observer.call_runs_of(&repository.name_any());
     });
     let repositories = Controller::for_stream(touched, repositories).reconcile_on(repository_triggered);
@@ -89,8 +88,23 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         reconcile::repository::reconcile,
     );
 
+    let updates = watch_namespaces::<BackupSchedule>(&process, &config, |_| ());
+    let touched = reflect_namespaces(updates, process.args.namespaces(), schedule_writer);
+    let schedules = Controller::for_stream(touched, schedules).reconcile_on(schedule_triggered);
+    let schedules = run_controller(
+        schedules,
+        &process,
+        "backupschedule",
+        OnTakeover::ReconcileAll,
+        Arc::clone(&ctx),
+        reconcile::backup_schedule::reconcile,
+    );
+
     let updates = watch_namespaces::<BackupRun>(&process, &config, |_| ());
-    let touched = reflect_namespaces(updates, process.args.namespaces(), backup_writer);
+    let observer = Arc::clone(&ctx);
+    let touched = reflect_namespaces(updates, process.args.namespaces(), backup_writer).inspect_ok(move |run| {
+        observer.call_schedule_of(run);
+    });
     let backups = Controller::for_stream(touched, backups).reconcile_on(backup_triggered);
     let backups = run_controller(
         backups,
@@ -112,8 +126,28 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Arc::clone(&ctx),
         reconcile::restore_run::reconcile,
     );
-    tokio::join!(repositories, backups, restores);
+    tokio::join!(repositories, schedules, backups, restores);
     tasks.shutdown().await;
     process.finish().await;
     Ok(())
+}
+
+/// Keeps the cache of movers, and tells their runs; tells runs that wait for a node when it is back.
+fn watch_movers_and_nodes(
+    tasks: &mut JoinSet<()>,
+    ctx: &Arc<Context>,
+    writer: reflector::store::Writer<PartialObjectMeta<Job>>,
+    config: &watcher::Config,
+) {
+    let process = &ctx.process;
+    let movers = watch_namespaces::<PartialObjectMeta<Job>>(process, &config.clone().labels(RUN), |_| ());
+    let movers = reflect_namespaces(movers, process.args.namespaces(), writer);
+    tasks.spawn(node_watch::keep(process.clone(), Arc::clone(ctx), config.clone()));
+    let observer = Arc::clone(ctx);
+    tasks.spawn(movers.for_each(move |job| {
+        if let Ok(job) = job {
+            observer.call_owner(&job);
+        }
+        std::future::ready(())
+    }));
 }

@@ -34,10 +34,17 @@ pub(super) fn cases() -> Vec<Case<BackupEnv>> {
 /// Makes a run of the schedule now, and waits until so many have ended well.
 async fn runs(env: &BackupEnv, home: &Home, count: usize) -> Result<()> {
     let annotations = json!({"backup.hearth.home.arpa/run-now": count.to_string()});
-    patch(&env.client, &schedule(home), &json!({"metadata": {"annotations": annotations}})).await?;
+    patch(
+        &env.client,
+        &schedule(home),
+        &json!({"metadata": {"annotations": annotations}}),
+    )
+    .await?;
     until(&format!("{count} runs are good"), LATER, || async {
         let runs = home.runs(env).await?;
-        let good = runs.iter().filter(|run| run["status"]["good"] == 1 && run["status"]["completionTime"].is_string());
+        let good = runs
+            .iter()
+            .filter(|run| run["status"]["good"] == 1 && run["status"]["completionTime"].is_string());
         Ok((good.count() >= count).then_some(()))
     })
     .await
@@ -55,7 +62,10 @@ fn schedule(home: &Home) -> Value {
 async fn snapshots(env: &BackupEnv, home: &Home) -> Result<Vec<String>> {
     let list: Value = serde_json::from_str(&home.restic(env, &["snapshots", "--no-lock", "--json"]).await?)?;
     let list = list.as_array().context("no list of snapshots")?;
-    Ok(list.iter().map(|one| one["id"].as_str().unwrap_or_default().to_owned()).collect())
+    Ok(list
+        .iter()
+        .map(|one| one["id"].as_str().unwrap_or_default().to_owned())
+        .collect())
 }
 
 async fn retention(env: &BackupEnv) -> Result<()> {
@@ -73,27 +83,45 @@ async fn retention(env: &BackupEnv) -> Result<()> {
     .await?;
     until("the runs know it", LATER, || async {
         let runs = home.runs(env).await?;
-        let forgotten = runs.iter().filter(|run| run["status"]["volumes"][0]["forgotten"] == true);
+        let forgotten = runs
+            .iter()
+            .filter(|run| run["status"]["volumes"][0]["forgotten"] == true);
         Ok((forgotten.count() == 2).then_some(()))
     })
     .await?;
     let before = size(&home, env)?;
-    patch(&env.client, &home.repository, &json!({"spec": {"prune": {"schedule": "* * * * *"}}})).await?;
+    patch(
+        &env.client,
+        &home.repository,
+        &json!({"spec": {"prune": {"schedule": "* * * * *"}}}),
+    )
+    .await?;
     until("it is pruned", NEXT_MINUTE, || async {
         let status = get(&env.client, &home.repository).await?["status"]["maintenance"].clone();
         Ok(status[&home.name]["pruned"].is_string().then_some(()))
     })
     .await?;
-    patch(&env.client, &home.repository, &json!({"spec": {"prune": {"suspend": true}}})).await?;
+    patch(
+        &env.client,
+        &home.repository,
+        &json!({"spec": {"prune": {"suspend": true}}}),
+    )
+    .await?;
     let after = size(&home, env)?;
-    ensure!(after + 500_000 < before, "{before} bytes before the prune, {after} after it");
+    ensure!(
+        after + 500_000 < before,
+        "{before} bytes before the prune, {after} after it"
+    );
     home.repository_condition("Maintained", "True", "", LATER).await?;
     home.restic(env, &["check", "--no-lock", "--read-data"]).await?;
     // The newest comes back.
     let expected = fs::read(folder.join("file"))?;
     fs::write(folder.join("file"), "other")?;
-    home.done(&home.restore("back", json!({"volumes": {"existing": "Overwrite"}})), "Completed")
-        .await?;
+    home.done(
+        &home.restore("back", json!({"volumes": {"existing": "Overwrite"}})),
+        "Completed",
+    )
+    .await?;
     ensure!(fs::read(folder.join("file"))? == expected, "another file came back");
     Ok(())
 }
@@ -107,11 +135,16 @@ async fn disagree(env: &BackupEnv) -> Result<()> {
         runs(env, &home, count).await?;
     }
     let newest = get(&env.client, &home.newest_run(env).await?).await?;
-    let removed = newest["status"]["volumes"][0]["snapshot"].as_str().unwrap_or_default().to_owned();
+    let removed = newest["status"]["volumes"][0]["snapshot"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     home.restic(env, &["forget", &removed]).await?;
     fs::write(folder.join("file"), "3")?;
     runs(env, &home, 3).await?;
-    let message = home.repository_condition("Maintained", "False", "Failed", LATER).await?;
+    let message = home
+        .repository_condition("Maintained", "False", "Failed", LATER)
+        .await?;
     ensure!(message.contains(&removed[..8]), "{message}");
     ensure!(snapshots(env, &home).await?.len() == 2, "something was removed");
     Ok(())
@@ -125,7 +158,13 @@ async fn damage(env: &BackupEnv) -> Result<()> {
     fs::write(folder.join("file"), &content)?;
     let before = files::read(&folder)?;
     let first = home.done(&home.backup("first", json!({})), "Completed").await?;
-    let pack = largest(&env.s3.folder(&home.name).join("hearth/volumes").join(&home.name).join("data"))?;
+    let pack = largest(
+        &env.s3
+            .folder(&home.name)
+            .join("hearth/volumes")
+            .join(&home.name)
+            .join("data"),
+    )?;
     let mut bytes = fs::read(&pack)?;
     let middle = bytes.len() / 2;
     bytes[middle..middle + 1000].fill(0);
@@ -137,32 +176,52 @@ async fn damage(env: &BackupEnv) -> Result<()> {
         .await?;
     let pack = pack.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let snapshot = first["status"]["volumes"][0]["snapshot"].as_str().unwrap_or_default();
-    ensure!(message.contains(&pack[..8]) && message.contains(&snapshot[..8]), "{message}");
+    ensure!(
+        message.contains(&pack[..8]) && message.contains(&snapshot[..8]),
+        "{message}"
+    );
     // Before the repair a backup is made, and does not count.
     let second = home.backup("second", json!({}));
     home.ends(&second, "Failed").await?;
     let second = get(&env.client, &second).await?;
-    ensure!(second["status"]["volumes"][0]["state"] == "Partial", "{}", second["status"]);
-    let check = get(&env.client, &home.repository).await?["status"]["maintenance"][&home.name]["damage"]["check"].clone();
+    ensure!(
+        second["status"]["volumes"][0]["state"] == "Partial",
+        "{}",
+        second["status"]
+    );
+    let check =
+        get(&env.client, &home.repository).await?["status"]["maintenance"][&home.name]["damage"]["check"].clone();
     let consent = json!({"metadata": {"annotations": {"backup.hearth.home.arpa/repair": check}}});
     patch(&env.client, &home.repository, &consent).await?;
-    home.repository_condition("Healthy", "True", "Checked", NEXT_MINUTE).await?;
+    home.repository_condition("Healthy", "True", "Checked", NEXT_MINUTE)
+        .await?;
     let third = home.done(&home.backup("third", json!({})), "Completed").await?;
     let added = third["status"]["volumes"][0]["addedBytes"].as_i64().unwrap_or(0);
     ensure!(added > 500_000, "it rests on what is lost: {added} bytes were added");
     fs::remove_file(folder.join("file"))?;
-    home.done(&home.restore("back", json!({"volumes": {"existing": "Overwrite"}})), "Completed")
-        .await?;
+    home.done(
+        &home.restore("back", json!({"volumes": {"existing": "Overwrite"}})),
+        "Completed",
+    )
+    .await?;
     ensure!(files::read(&folder)? == before, "another file came back");
     // The first two are listed as damaged, and are still there.
     let status = get(&env.client, &home.repository).await?["status"]["maintenance"][&home.name].clone();
-    ensure!(status["damagedSnapshots"].to_string().contains(&snapshot[..8]), "{status}");
+    ensure!(
+        status["damagedSnapshots"].to_string().contains(&snapshot[..8]),
+        "{status}"
+    );
     ensure!(snapshots(env, &home).await?.len() == 3, "something was removed");
     Ok(())
 }
 
 fn size(home: &Home, env: &BackupEnv) -> Result<u64> {
-    let data = env.s3.folder(&home.name).join("hearth/volumes").join(&home.name).join("data");
+    let data = env
+        .s3
+        .folder(&home.name)
+        .join("hearth/volumes")
+        .join(&home.name)
+        .join("data");
     Ok(all(&data)?.iter().map(|(size, _)| size).sum())
 }
 

@@ -2,6 +2,7 @@
 mod maintenance;
 mod refused;
 mod robust;
+mod schedules;
 mod there_and_back;
 
 use super::env::BackupEnv;
@@ -15,6 +16,7 @@ pub(super) fn all() -> Vec<Case<BackupEnv>> {
         refused::cases(),
         robust::cases(),
         maintenance::cases(),
+        schedules::cases(),
         story::cases(),
     ]
     .into_iter()

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
     namespaced,
     category = "hearth",
     status = "BackupRunStatus",
-    doc = "One backup of the volumes of this namespace. It runs once. Delete it to cancel it.",
+    doc = "One backup of the volumes of this namespace. It runs once. The annotation `backup.hearth.home.arpa/cancel: \"true\"` cancels it.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -33,7 +33,10 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("self.repository == oldSelf.repository", "a run runs once; create another BackupRun"))]
+#[x_kube(
+    validation = ("self.repository == oldSelf.repository", "a run runs once; create another BackupRun"),
+    validation = ("has(self.schedule) == has(oldSelf.schedule) && (!has(self.schedule) || self.schedule == oldSelf.schedule)", "schedule cannot be changed")
+)]
 pub struct BackupRunSpec {
     /// The BackupRepository.
     #[schemars(length(min = 1, max = 253))]
@@ -51,6 +54,27 @@ pub struct BackupRunSpec {
     /// Do not begin.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
+    /// The schedule that made the run. Not for runs that people make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleRef>,
+}
+
+/// The schedule and the slot of a run.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleRef {
+    /// The name of the BackupSchedule, with its namespace before a slash if that is another.
+    #[schemars(length(min = 1, max = 317))]
+    pub name: String,
+    /// Its UID.
+    #[schemars(length(min = 1, max = 64))]
+    pub uid: String,
+    /// The time that the run is for, RFC 3339: its snapshots have it.
+    #[schemars(
+        regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"),
+        length(max = 20)
+    )]
+    pub slot: String,
 }
 
 /// Which volumes.

@@ -168,6 +168,10 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub first_upload: Option<i64>,
+    /// So many movers are at work at the same time. Default: 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub concurrency: Option<i64>,
 }
 
 /// What is known of a repository.

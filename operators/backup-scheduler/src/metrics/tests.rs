@@ -172,3 +172,49 @@ fn a_replica_that_leads_no_more_shows_no_objects() {
     shown.1.clear();
     assert_eq!(shown.series("hearth_backup_").len(), 6, "the counters stay");
 }
+
+fn schedule(spec: &Value, status: &Value) -> Arc<BackupSchedule> {
+    let mut whole = json!({"repository": "b2", "cron": "0 3 * * *", "keep": {"daily": 7}});
+    for (key, value) in spec.as_object().unwrap() {
+        whole[key] = value.clone();
+    }
+    let meta = json!({"name": "nightly", "namespace": "media", "uid": "s1"});
+    object(json!({"metadata": meta, "spec": whole, "status": status}))
+}
+
+#[test]
+fn a_schedule_shows_its_last_good_slot_its_promise_and_missed_slots_and_goes_when_deleted() {
+    let shown = Shown::new();
+    let labels = r#"repository="b2",object_namespace="media",schedule="nightly""#;
+    let one = schedule(&json!({}), &json!({"lastGood": at(100), "missed": 8}));
+    for _ in 0..2 {
+        shown.1.schedules.show(&[Arc::clone(&one)], Timestamp::UNIX_EPOCH);
+    }
+    let series = shown.series("hearth_backup_schedule_");
+    let expected = [
+        format!("hearth_backup_schedule_last_success_timestamp_seconds{{{labels}}} 100.0"),
+        format!("hearth_backup_schedule_missed_slots_total{{{labels}}} 8"),
+        format!("hearth_backup_schedule_rpo_seconds{{{labels}}} 172800"),
+    ];
+    assert_eq!(series, expected);
+    let suspended = schedule(&json!({"suspend": true}), &json!({}));
+    shown.1.schedules.show(&[suspended], Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        shown.series("hearth_backup_schedule_"),
+        [format!("hearth_backup_schedule_missed_slots_total{{{labels}}} 0")]
+    );
+    shown.1.clear();
+    assert!(shown.series("hearth_backup_schedule_").is_empty());
+}
+
+#[test]
+fn a_backup_that_waited_for_a_node_in_vain_is_not_shown_as_a_failure() {
+    let shown = Shown::new();
+    let mut skipped = item("Skipped", 200, 0);
+    skipped["reason"] = json!("NodeOff");
+    shown.backups(&[backup("one", Some(210), &json!([skipped.clone()]))]);
+    assert!(shown.series("hearth_backup_claim_not_good").is_empty());
+    skipped["reason"] = json!("BlockDevice");
+    shown.backups(&[backup("one", Some(210), &json!([skipped]))]);
+    assert_eq!(shown.series("hearth_backup_claim_not_good").len(), 1);
+}

@@ -1,4 +1,7 @@
 //! A BackupRun: the next step of each of its volumes.
+mod ending;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_reconciler::outcome::Outcome;
@@ -8,6 +11,7 @@ use kube::ResourceExt;
 
 use super::consent::{NEEDS_CONSENT, Question};
 use super::items::{self, MoverJob, Next};
+use super::limits::{Demand, Limits, PER_REPOSITORY};
 use super::pause::{self, Facts, Pause};
 use super::placement::{self, Nodes, Placement};
 use super::yields::{self, Holder};
@@ -16,8 +20,14 @@ use crate::crd::backup_run::{BackupRunStatus, Item, State};
 use crate::crd::{BackupRepository, BackupRun};
 use crate::task::{Backup, Volume};
 
-/// Before the node of a volume is looked at again.
+pub use ending::{Cancelled, Ending, NODE_OFF, cancel, is_cancelled, record};
+
+/// Before the node of a volume is looked at again. Its return is watched too.
 const NODE_RECHECK: Duration = Duration::from_secs(15);
+/// Before it is looked again whether there is room for a mover. The end of another is watched too.
+const ROOM_RECHECK: Duration = Duration::from_secs(15);
+/// The same where runs begin at the same time.
+const UNSETTLED_RECHECK: Duration = Duration::from_secs(2);
 /// Before it is looked whether another run has made the repository.
 const OTHERS_RECHECK: Duration = Duration::from_secs(5);
 
@@ -39,7 +49,7 @@ pub struct Observed<'a> {
     /// Its movers that hold volumes now.
     pub holders: &'a [Holder],
     /// The runs of this namespace.
-    pub history: &'a [std::sync::Arc<BackupRun>],
+    pub history: &'a [Arc<BackupRun>],
     /// The cluster's name.
     pub cluster: &'a str,
     /// Whether the namespace's repository was there once.
@@ -50,6 +60,10 @@ pub struct Observed<'a> {
     pub damage: &'a Damage,
     /// The largest first upload, in bytes.
     pub first_upload: u64,
+    /// How many movers may be at work.
+    pub limits: Limits,
+    /// So many may be at work in the repository, as it says itself.
+    pub per_repository: Option<i64>,
     /// The present time.
     pub now: Timestamp,
 }
@@ -95,6 +109,8 @@ pub struct Start {
     pub attempt: i64,
     /// Where it runs.
     pub placement: Placement,
+    /// The node that the volume binds it to.
+    pub node: Option<String>,
     /// What it does.
     pub work: Backup,
 }
@@ -106,6 +122,8 @@ pub struct Plan {
     pub status: BackupRunStatus,
     /// The mover to start, at most one at a time.
     pub start: Option<Start>,
+    /// Movers that there is no room for.
+    pub held: Vec<Demand>,
     /// What the conditions say.
     pub outcome: Outcome,
 }
@@ -120,7 +138,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         status.volumes = chosen.iter().map(|claim| item(claim)).collect();
         status.start_time = Some(now.to_string());
     }
-    let (mut start, mut wait, mut busy) = (None, None, false);
+    let (mut start, mut wait, mut busy, mut held) = (None, None, false, Vec::new());
     for position in 0..status.volumes.len() {
         let mut item = status.volumes[position].clone();
         let had_ended = item.state.is_final();
@@ -138,7 +156,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         match next {
             Next::Done if had_ended => {}
             Next::Done => {
-                let former = sizes(observed, &item.claim);
+                let former = sizes(observed.run, observed.history, &item.claim);
                 doubt::judge(&mut item, &former, observed.damage.unrepaired);
             }
             Next::Wait(after) => {
@@ -146,7 +164,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
                 wait = soonest(soonest(wait, after), watch(observed, &item.claim));
             }
             Next::Start(_) if busy || start.is_some() => {}
-            Next::Start(attempt) => match begin(observed, &mut item, attempt) {
+            Next::Start(attempt) => match begin(observed, &mut item, attempt, &mut held) {
                 Ok(step) => {
                     pause::resume(&mut item, attempt);
                     item.state = State::Running;
@@ -159,11 +177,29 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         }
         status.volumes[position] = item;
     }
+    if start.is_some() {
+        // A run has one mover at a time.
+        held.clear();
+    }
+    let outcome = outcome(&mut status, wait);
+    if !matches!(outcome, Outcome::Waiting(..)) && status.completion_time.is_none() {
+        status.completion_time = Some(now.to_string());
+    }
+    Plan {
+        status,
+        start,
+        held,
+        outcome,
+    }
+}
+
+/// Counts the volumes, and says how far they are.
+fn outcome(status: &mut BackupRunStatus, wait: Option<Duration>) -> Outcome {
     let (good, ended) = items::count(&status.volumes);
     let total = status.volumes.len();
     status.good = i64::try_from(good).ok();
     status.total = i64::try_from(total).ok();
-    let outcome = if !ended {
+    if !ended {
         let message = format!("{good} of {total} volumes are backed up");
         let waiting = status
             .volumes
@@ -185,11 +221,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         let reason = if good == 0 { "Failed" } else { "Incomplete" };
         let bad = items::complaints(&status.volumes);
         Outcome::Stalled(reason, format!("{good} of {total} volumes are backed up; {bad}"))
-    };
-    if ended && status.completion_time.is_none() {
-        status.completion_time = Some(now.to_string());
     }
-    Plan { status, start, outcome }
 }
 
 fn item(claim: &PersistentVolumeClaim) -> Item {
@@ -238,7 +270,12 @@ fn soonest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
 }
 
 /// The mover of an item; else the item is told why there is none, and when to look again.
-fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start, Option<Duration>> {
+fn begin(
+    observed: &Observed<'_>,
+    item: &mut Item,
+    attempt: i64,
+    held: &mut Vec<Demand>,
+) -> Result<Start, Option<Duration>> {
     let Some(claim) = observed.claims.iter().find(|claim| claim.name_any() == item.claim) else {
         items::fail(
             item,
@@ -257,9 +294,9 @@ fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start
     let wanted = spec.mover.as_ref().and_then(|mover| mover.security_context.as_ref());
     let placement = placement::for_backup(claim, observed.pods, wanted);
     let node = placement.node.clone().or_else(|| observed.bound_to.node(claim));
-    if let Some(node) = node.filter(|node| observed.nodes.get(node) != Some(&true)) {
+    if let Some(node) = node.as_ref().filter(|node| observed.nodes.get(*node) != Some(&true)) {
         item.state = State::Deferred;
-        item.reason = Some("NodeOff".to_owned());
+        item.reason = Some(NODE_OFF.to_owned());
         item.message = Some(format!(
             "node {node}, which has the volume, is not ready; it begins when the node is back"
         ));
@@ -269,8 +306,22 @@ fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start
         item.message = Some("another run of this namespace makes the repository".to_owned());
         return Err(Some(OTHERS_RECHECK));
     }
-    (item.reason, item.message) = (None, None);
     let former = former(observed, &item.claim);
+    let demand = demand(observed, &item.claim, node.clone(), former);
+    if let Err(why) = observed.limits.admit(&demand) {
+        if item.attempts == 0 {
+            item.state = State::Pending;
+        }
+        item.reason = Some("WaitsForRoom".to_owned());
+        item.message = Some(why);
+        held.push(demand);
+        return Err(Some(if observed.limits.unsettled {
+            UNSETTLED_RECHECK
+        } else {
+            ROOM_RECHECK
+        }));
+    }
+    (item.reason, item.message) = (None, None);
     let work = Backup {
         path: format!("/data/{}", item.claim),
         host: observed.cluster.to_owned(),
@@ -301,29 +352,51 @@ fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start
         claim: item.claim.clone(),
         attempt,
         placement,
+        node,
         work,
     })
 }
 
-/// The time of the run's snapshots: that of its creation, whole seconds.
+fn demand(observed: &Observed<'_>, claim: &str, node: Option<String>, former: Option<&Item>) -> Demand {
+    let own = observed.per_repository.and_then(|limit| usize::try_from(limit).ok());
+    let created = observed.run.metadata.creation_timestamp.as_ref();
+    Demand {
+        run: observed.run.uid().unwrap_or_default(),
+        claim: claim.to_owned(),
+        node,
+        repository: observed.run.spec.repository.clone(),
+        per_repository: own.unwrap_or(PER_REPOSITORY),
+        last_success: former.and_then(|item| item.start_time.as_deref()?.parse().ok()),
+        created: created.map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+    }
+}
+
+/// The time of the run's snapshots: the slot of its schedule, else that of its creation, whole seconds.
 pub fn slot_of(run: &BackupRun) -> Timestamp {
+    let slot = run
+        .spec
+        .schedule
+        .as_ref()
+        .and_then(|schedule| schedule.slot.parse().ok());
+    if let Some(slot) = slot {
+        return slot;
+    }
     let created = run.metadata.creation_timestamp.as_ref();
     created.map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
 /// The backups of a claim in this repository, of other runs.
-fn others<'a>(observed: &'a Observed<'_>, claim: &'a str) -> impl Iterator<Item = &'a Item> {
-    let same = observed
-        .history
+fn others<'a>(run: &'a BackupRun, history: &'a [Arc<BackupRun>], claim: &'a str) -> impl Iterator<Item = &'a Item> {
+    let same = history
         .iter()
-        .filter(|run| run.uid() != observed.run.uid() && run.spec.repository == observed.run.spec.repository);
+        .filter(|other| other.uid() != run.uid() && other.spec.repository == run.spec.repository);
     let items = same.flat_map(|run| run.status.iter().flat_map(|status| &status.volumes));
     items.filter(move |item| item.claim == claim)
 }
 
 /// The newest good backup of a claim in this repository.
 fn former<'a>(observed: &'a Observed<'_>, claim: &'a str) -> Option<&'a Item> {
-    let good = others(observed, claim).filter(|item| {
+    let good = others(observed.run, observed.history, claim).filter(|item| {
         let snapshot = item.snapshot.as_deref().filter(|id| !observed.damage.has(id));
         item.state == State::Completed && snapshot.is_some() && !item.forgotten
     });
@@ -331,8 +404,9 @@ fn former<'a>(observed: &'a Observed<'_>, claim: &'a str) -> Option<&'a Item> {
 }
 
 /// The sizes of complete backups of a claim, the newest first.
-fn sizes(observed: &Observed<'_>, claim: &str) -> Vec<i64> {
-    let complete = others(observed, claim).filter(|item| matches!(item.state, State::Completed | State::Suspicious));
+fn sizes(run: &BackupRun, history: &[Arc<BackupRun>], claim: &str) -> Vec<i64> {
+    let complete = others(run, history, claim);
+    let complete = complete.filter(|item| matches!(item.state, State::Completed | State::Suspicious));
     let mut complete: Vec<_> = complete
         .map(|item| (&item.start_time, item.bytes.unwrap_or(0)))
         .collect();

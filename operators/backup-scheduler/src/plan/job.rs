@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use sha2::{Digest, Sha256};
 
+use super::limits::ActiveMover;
 use super::placement::Placement;
 use super::pod::PodSettings;
 use crate::MANAGER;
@@ -29,6 +30,10 @@ const DEADLINE_SECONDS: i64 = 48 * 3600;
 const GRACE_SECONDS: i64 = 60;
 /// The claim that a Job works on, or the name of its work on a repository; an annotation, since a label is too short for some names.
 pub const CLAIM: &str = "backup.hearth.home.arpa/claim";
+/// The node that the volume of a Job binds it to; an annotation, so that movers can be counted.
+pub const NODE: &str = "backup.hearth.home.arpa/node";
+/// The BackupRepository that a Job works in; an annotation, so that movers can be counted.
+pub const REPOSITORY: &str = "backup.hearth.home.arpa/repository";
 /// Which attempt a Job is; an annotation.
 pub const ATTEMPT: &str = "backup.hearth.home.arpa/attempt";
 
@@ -135,6 +140,16 @@ fn metadata(spec: &MoverSpec) -> ObjectMeta {
         labels: Some(labels.into()),
         owner_references: Some(vec![reference.clone()]),
         ..ObjectMeta::default()
+    }
+}
+
+/// Writes on a Job what is needed to count it.
+pub fn count(job: &mut Job, mover: &ActiveMover) {
+    let annotations = job.metadata.annotations.get_or_insert_default();
+    for (key, value) in [(NODE, &mover.node), (REPOSITORY, &mover.repository)] {
+        if let Some(value) = value {
+            annotations.insert(key.to_owned(), value.clone());
+        }
     }
 }
 

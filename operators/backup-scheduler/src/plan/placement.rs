@@ -30,12 +30,14 @@ pub type Nodes = BTreeMap<String, bool>;
 
 /// Reads [`Nodes`].
 pub fn nodes(nodes: &[Node]) -> Nodes {
-    let ready = |node: &Node| {
-        let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref());
-        let mut conditions = conditions.unwrap_or_default().iter();
-        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
-    };
-    nodes.iter().map(|node| (node.name_any(), ready(node))).collect()
+    nodes.iter().map(|node| (node.name_any(), is_ready(node))).collect()
+}
+
+/// Whether a node is ready.
+pub fn is_ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref());
+    let mut conditions = conditions.unwrap_or_default().iter();
+    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// The node that a volume can only be used on: where its affinity names one by its host name.

@@ -3,7 +3,7 @@ use hearth_reconciler::error::RequestError;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, PropagationPolicy};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
@@ -14,6 +14,7 @@ use crate::crd::RUN;
 use crate::plan::items::MoverJob;
 use crate::plan::job::{self, MoverSpec};
 use crate::plan::job_state;
+use crate::plan::limits::ActiveMover;
 use crate::plan::yields::{self, Holder};
 use crate::task::{Task, Work};
 
@@ -61,6 +62,17 @@ pub(super) async fn look(ctx: &Context, namespace: &str, run_uid: &str) -> Resul
 /// Starts a mover: its Secret, its Job, then the Secret goes to the Job. Stopped between any two of them, the next pass finds
 /// the same names and goes on.
 pub(super) async fn start(ctx: &Context, spec: &MoverSpec, opened: Opened, work: Work) -> Result<(), RequestError> {
+    start_counted(ctx, spec, opened, work, &ActiveMover::default()).await
+}
+
+/// The same, for a mover that counts where movers are limited.
+pub(super) async fn start_counted(
+    ctx: &Context,
+    spec: &MoverSpec,
+    opened: Opened,
+    work: Work,
+    mover: &ActiveMover,
+) -> Result<(), RequestError> {
     let (client, namespace) = (&ctx.process.client, &spec.owner.namespace);
     let task = Task {
         repository: opened.repository,
@@ -80,7 +92,9 @@ pub(super) async fn start(ctx: &Context, spec: &MoverSpec, opened: Opened, work:
         again.map_err(RequestError::when("creating a mover's Secret"))?;
     }
     let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-    let made = jobs.create(&PostParams::default(), &job::job(spec, &ctx.pods)).await;
+    let mut job = job::job(spec, &ctx.pods);
+    job::count(&mut job, mover);
+    let made = jobs.create(&PostParams::default(), &job).await;
     let made = made.map_err(RequestError::when("creating a mover's Job"))?;
     let owner = json!({"metadata": {"ownerReferences": [job::belongs_to(&made)]}});
     let params = PatchParams {
@@ -105,15 +119,28 @@ pub(super) async fn remove(ctx: &Context, namespace: &str, names: &[String]) -> 
     Ok(())
 }
 
+/// Stops movers that are at work. A Job is there until its pod is gone.
+pub(super) async fn stop(ctx: &Context, namespace: &str, names: &[String]) -> Result<(), RequestError> {
+    let jobs: Api<Job> = Api::namespaced(ctx.process.client.clone(), namespace);
+    for name in names {
+        let params = DeleteParams::foreground();
+        delete_with(&jobs, name, &params, "stopping a mover's Job").await?;
+    }
+    Ok(())
+}
+
 async fn delete<K>(api: &Api<K>, name: &str, what: &'static str) -> Result<(), RequestError>
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
-    let params = DeleteParams {
-        propagation_policy: Some(PropagationPolicy::Background),
-        ..DeleteParams::default()
-    };
-    match api.delete(name, &params).await {
+    delete_with(api, name, &DeleteParams::background(), what).await
+}
+
+async fn delete_with<K>(api: &Api<K>, name: &str, params: &DeleteParams, what: &'static str) -> Result<(), RequestError>
+where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    match api.delete(name, params).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         answer => answer.map(drop).map_err(RequestError::when(what)),
     }

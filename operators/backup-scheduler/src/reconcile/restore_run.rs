@@ -18,6 +18,7 @@ use crate::MANAGER;
 use crate::crd::{BackupRepository, RECONCILE_AT, RestoreRun, RestoreRunStatus};
 use crate::plan::backup::Damage;
 use crate::plan::job::{MEMORY, MoverSpec, restore_memory};
+use crate::plan::limits::ActiveMover;
 use crate::plan::restore::{Observed, Plan, Start, plan, spec_hash};
 use crate::plan::{items, placement};
 use crate::task::Work;
@@ -194,7 +195,12 @@ async fn begin_step(
         }
     };
     let opened = open(ctx, repository, &namespace, false)?;
-    movers::start(ctx, &spec, opened, work).await?;
+    // It counts, and is not held up.
+    let mover = ActiveMover {
+        node: None,
+        repository: Some(repository.name_any()),
+    };
+    movers::start_counted(ctx, &spec, opened, work, &mover).await?;
     Ok(false)
 }
 

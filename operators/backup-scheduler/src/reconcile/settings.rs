@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use hearth_reconciler::conditions::{READY, get};
 use hearth_reconciler::error::RequestError;
-use hearth_reconciler::labels;
 use hearth_reconciler::outcome::Outcome;
 use hearth_reconciler::secrets::SecretState;
 use k8s_openapi::ByteString;
@@ -15,6 +14,7 @@ use super::Context;
 use crate::crd::BackupRepository;
 use crate::crd::repository::SecretRef;
 use crate::passphrase::Passphrase;
+use crate::plan::schedule::may_use;
 use crate::task;
 
 /// The part of a bucket, if the spec names none.
@@ -91,11 +91,6 @@ pub(super) async fn repository(ctx: &Context, name: &str, namespace: &str) -> Re
         ));
     }
     Ok(repository)
-}
-
-fn may_use(repository: &BackupRepository, namespace: &str, own: &str) -> bool {
-    let allowed = &repository.spec.namespaces;
-    namespace == own || allowed.iter().any(|pattern| labels::glob(pattern, namespace))
 }
 
 /// What a mover gets to open the repository of a namespace.

@@ -59,6 +59,7 @@ struct World {
     pinned: bool,
     damage: Damage,
     now: Timestamp,
+    limits: Limits,
 }
 
 impl World {
@@ -76,6 +77,10 @@ impl World {
             pinned: false,
             damage: Damage::default(),
             now: NOW,
+            limits: Limits {
+                cluster: 4,
+                ..Limits::default()
+            },
         }
     }
 
@@ -94,6 +99,8 @@ impl World {
             others: self.others,
             damage: &self.damage,
             first_upload: 7,
+            limits: self.limits.clone(),
+            per_repository: None,
             now: self.now,
         })
     }
@@ -452,4 +459,37 @@ fn an_attempt_after_a_pause_that_was_not_recorded_is_adopted() {
         (item.attempts, item.is_paused(), item.state),
         (2, false, State::Running)
     );
+}
+
+#[test]
+fn a_volume_without_room_waits_with_its_reason_and_is_counted() {
+    let mut world = World::new(&["a"]);
+    world.pinned = true;
+    world.limits.movers = vec![crate::plan::limits::ActiveMover {
+        node: Some("desk".to_owned()),
+        repository: None,
+    }];
+    let plan = world.step();
+    assert_eq!((plan.start.is_none(), plan.held.len()), (true, 1));
+    let item = &plan.status.volumes[0];
+    assert_eq!(
+        (item.state, item.reason.as_deref()),
+        (State::Pending, Some("WaitsForRoom"))
+    );
+    assert!(matches!(plan.outcome, Outcome::Waiting("Running", _, Some(_))));
+    world.limits.movers.clear();
+    let plan = world.step();
+    assert_eq!(plan.start.unwrap().node.as_deref(), Some("desk"));
+    assert!(plan.held.is_empty());
+}
+
+#[test]
+fn the_slot_of_its_schedule_is_the_time_of_a_runs_snapshots() {
+    let mut world = World::new(&["a"]);
+    world.run.spec.schedule = Some(crate::crd::backup_run::ScheduleRef {
+        name: "nightly".to_owned(),
+        uid: "s1".to_owned(),
+        slot: "2026-01-02T02:30:00Z".to_owned(),
+    });
+    assert_eq!(world.plan().start.unwrap().work.time, "2026-01-02T02:30:00Z");
 }
