@@ -17,11 +17,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use hearth_backup_scheduler::mover::{self, Places};
-use hearth_backup_scheduler::task::{Backup, Reason, Report, Repository, Restore, Task, Verdict, Volume, Work};
+use hearth_backup_scheduler::task::{
+    Backup, Reason, Report, Repository, Restore, Task, Verdict, Volume, WithoutParent, Work,
+};
 use hearth_reconciler::args::LogFormat;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+#[path = "restic/adopted.rs"]
+mod adopted;
 #[path = "restic/backups.rs"]
 mod backups;
 #[path = "restic/bucket.rs"]
@@ -140,6 +144,7 @@ impl Lab {
             first_attempt: true,
             claim: "web".to_owned(),
             parent: None,
+            without_parent: WithoutParent::Nothing,
             create: false,
             volume: Volume::default(),
             former_files: 0,

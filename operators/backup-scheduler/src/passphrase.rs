@@ -1,6 +1,6 @@
 //! The passphrase of a `BackupRepository`, the passwords that are derived from it, and its fingerprint.
 //!
-//! With `layout: PerNamespace` each repository has a password of its own: HMAC-SHA256 of `hearth/v1/<name>` with the passphrase
+//! With `layout: Single` the passphrase itself is the password of the one repository. With `layout: PerNamespace` each repository has a password of its own: HMAC-SHA256 of `hearth/v1/<name>` with the passphrase
 //! as key, in lowercase hex. Whoever has the password of one repository cannot compute another one. With the passphrase alone,
 //! and without this software, it is
 //!
@@ -52,6 +52,11 @@ impl Passphrase {
         mac.update(CONTEXT.as_bytes());
         mac.update(name.as_bytes());
         Password(Zeroizing::new(hex(&mac.finalize().into_bytes())))
+    }
+
+    /// The passphrase itself, where it is the password of a repository: for the Secret of a mover, for nothing else.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
     }
 
     /// 16 hex digits by which a user sees that the passphrase in the safe is that of the cluster. They are public: they stand in

@@ -9,6 +9,7 @@ pub mod job_state;
 pub mod limits;
 pub mod maintenance;
 pub mod pause;
+pub mod place;
 pub mod placement;
 pub mod pod;
 pub mod restore;

@@ -98,7 +98,7 @@ impl Context {
         }
     }
 
-    /// Asks for a reconcile of the schedule of a run that has ended.
+    /// Asks for a reconcile of the schedule of a run that has ended, and of its repository, which may remove snapshots now.
     pub fn call_schedule_of(&self, run: &BackupRun) {
         let ended = run
             .status
@@ -110,6 +110,7 @@ impl Context {
         let own = run.namespace().unwrap_or_default();
         let (namespace, name) = schedule.name.split_once('/').unwrap_or((&own, &schedule.name));
         self.schedule_trigger.reconcile(ObjectRef::new(name).within(namespace));
+        self.repository_trigger.reconcile(ObjectRef::new(&run.spec.repository));
     }
 
     /// What the retention needs to know of the schedules.

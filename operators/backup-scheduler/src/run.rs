@@ -10,6 +10,7 @@ use hearth_reconciler::trigger::trigger;
 use hearth_reconciler::watch::{reflect, watch};
 use k8s_openapi::api::batch::v1::Job;
 use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, reflector, watcher};
 use kube::{Api, ResourceExt};
 use parking_lot::Mutex;
@@ -89,7 +90,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     );
 
     let updates = watch_namespaces::<BackupSchedule>(&process, &config, |_| ());
-    let touched = reflect_namespaces(updates, process.args.namespaces(), schedule_writer);
+    let observer = Arc::clone(&ctx);
+    let touched = reflect_namespaces(updates, process.args.namespaces(), schedule_writer).inspect_ok(move |schedule| {
+        // A person may have agreed to remove snapshots.
+        observer
+            .repository_trigger
+            .reconcile(ObjectRef::new(&schedule.spec.repository));
+    });
     let schedules = Controller::for_stream(touched, schedules).reconcile_on(schedule_triggered);
     let schedules = run_controller(
         schedules,

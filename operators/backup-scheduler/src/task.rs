@@ -177,6 +177,9 @@ pub struct Backup {
     /// The id of the snapshot that unchanged files are taken from; none: all files are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// What it rests on without a parent.
+    #[serde(default)]
+    pub without_parent: WithoutParent,
     /// Whether the repository may be initialized if it is not there.
     #[serde(default)]
     pub create: bool,
@@ -209,6 +212,16 @@ pub struct Export {
     pub exclude_kinds: Vec<String>,
     /// How the exported files are backed up. Its path is where they are written.
     pub backup: Backup,
+}
+
+/// What a backup without a parent rests on.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WithoutParent {
+    /// Nothing: all files are read.
+    #[default]
+    Nothing,
+    /// The newest snapshot of the same host and path, whoever made it.
+    Newest,
 }
 
 /// What a claim asks for.
@@ -244,6 +257,13 @@ pub struct Find {
     /// Only those that are older than this, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
+    /// Also snapshots that others have made: by their path, which is `/data/<claim>`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
+    /// Only snapshots with this path, whoever made them, for the one claim in `claims`. Of a snapshot that is named by its id it
+    /// may be any folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Snapshots that do not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_good: Vec<String>,
@@ -260,6 +280,9 @@ pub struct Found {
     pub claim: String,
     /// The snapshot's id, in full.
     pub snapshot: String,
+    /// The folder in it, if it is not `/data/<claim>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Its files.
     pub files: u64,
     /// Its bytes.

@@ -225,6 +225,9 @@ pub struct Item {
     /// Bytes that were added to the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub added_bytes: Option<i64>,
+    /// In a restore: the folder of the snapshot, if it is not `/data/CLAIM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// In a restore: what the claim asked for when it was backed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_spec: Option<ClaimSpec>,

@@ -37,14 +37,30 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = ("has(self.passphraseSecretRef) != has(self.adopt)", "exactly one must be set: passphraseSecretRef or adopt"),
+    validation = ("!has(self.adopt) || self.layout == 'PerNamespace' && self.initialize == 'Never' && !has(self.s3.prefix)", "an adopted repository is only read: set initialize: Never, and adopt.path instead of s3.prefix, without a layout"),
+    validation = ("(self.layout == 'Single' || self.initialize != 'TakeOver') && (self.layout != 'Single' || self.initialize != 'WhenEmpty')", "layout: Single needs initialize: TakeOver, or Never once it is taken over; TakeOver needs layout: Single"),
+    validation = ("self.layout == 'Single' || !has(self.s3.prefix) || self.s3.prefix != ''", "s3.prefix: only layout: Single can use the whole bucket"),
+    validation = ("self.layout == oldSelf.layout && has(self.adopt) == has(oldSelf.adopt)", "layout and adopt cannot be added, removed or changed to another kind; create another BackupRepository"),
     validation = ("has(self.s3.prefix) == has(oldSelf.s3.prefix) && self.s3.bucket == oldSelf.s3.bucket && (!has(self.s3.prefix) || self.s3.prefix == oldSelf.s3.prefix)", "s3.bucket and s3.prefix cannot be changed: what is there would be left behind; create another BackupRepository")
 )]
 pub struct BackupRepositorySpec {
     /// The bucket.
     pub s3: S3,
     /// The Secret, in the operator's namespace, with the passphrase in its key `passphrase`. Each namespace's repository has a
-    /// password of its own, which is made of it: HMAC-SHA256 of `hearth/v1/<namespace>` with the passphrase as key, in hex.
-    pub passphrase_secret_ref: SecretRef,
+    /// password of its own, which is made of it: HMAC-SHA256 of `hearth/v1/<namespace>` with the passphrase as key, in hex. With
+    /// `layout: Single` the passphrase itself is the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_secret_ref: Option<SecretRef>,
+    /// `PerNamespace` (the default): a restic repository for each namespace, at `PREFIX/volumes/NAMESPACE`. `Single`: one for all,
+    /// at the prefix itself, which must be there already. Whoever can read a mover's Secret can then read the backups of all
+    /// namespaces.
+    #[serde(default)]
+    pub layout: Layout,
+    /// A repository that restic, K8up or VolSync has made. It is only read: its snapshots can be restored, and no BackupRun can
+    /// use it. It is used instead of a place of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Adopt>,
     /// Whether repositories are created where nothing is yet.
     pub initialize: Initialize,
     /// Namespaces that may use it, by name or glob. The operator's namespace always may.
@@ -78,9 +94,10 @@ pub struct S3 {
     /// The bucket.
     #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
     pub bucket: String,
-    /// The part of the bucket, without a slash at its begin or end. Default: `hearth`.
+    /// The part of the bucket, without a slash at its begin or end. Default: `hearth`. Empty, with `layout: Single`: the whole
+    /// bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"), length(max = 256))]
+    #[schemars(regex(pattern = r"^([A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*)?$"), length(max = 256))]
     pub prefix: Option<String>,
     /// The region that requests are signed for. Default: `us-east-1`, which most servers other than AWS take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +117,33 @@ pub struct S3 {
     pub mover_secret_ref: Option<SecretRef>,
 }
 
+/// How namespaces share a place.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// A repository for each namespace, each with its own password.
+    #[default]
+    PerNamespace,
+    /// One repository for all namespaces.
+    Single,
+}
+
+/// A repository of somebody else, which is only read.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Adopt {
+    /// Where it is in the bucket, without a slash at its begin or end. Default: the bucket itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"), length(max = 256))]
+    pub path: Option<String>,
+    /// The Secret, in the operator's namespace, with its password in the key `password`, or `RESTIC_PASSWORD` as in VolSync's.
+    pub password_secret_ref: SecretRef,
+    /// The host of the snapshots that can be restored: `volsync` for VolSync's. Default: the namespace of the RestoreRun, which is
+    /// the host of K8up's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub host: Option<String>,
+}
+
 /// A Secret by name.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -116,6 +160,8 @@ pub enum Initialize {
     Never,
     /// Where nothing is, and where none was before.
     WhenEmpty,
+    /// Never: a repository that is there without a mark of any cluster becomes ours. With `layout: Single`.
+    TakeOver,
 }
 
 /// When repositories are checked.

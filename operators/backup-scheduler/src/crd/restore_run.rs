@@ -36,6 +36,7 @@ use super::backup_run::{Item, Mover};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!has(self.from.path) || has(self.select) && has(self.select.claims) && self.select.claims.size() == 1 && !self.select.claims[0].contains('*') && !self.select.claims[0].contains('?')", "from.path needs select.claims with the name of the one claim that it is restored into"))]
 pub struct RestoreRunSpec {
     /// What is restored.
     pub from: From,
@@ -76,6 +77,11 @@ pub struct From {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-9a-f]{8,64}$"))]
     pub snapshot: Option<String>,
+    /// The folder of snapshots that others have made, such as `/data` of VolSync or `/srv/photos` of a machine; its content becomes
+    /// that of the one claim in `select.claims`. Default: `/data/CLAIM`. Only where a repository is adopted or taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^/[^:]*$"), length(max = 1024))]
+    pub path: Option<String>,
     /// The newest that is older than this time, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

@@ -11,7 +11,7 @@ use crate::engine::Done;
 use crate::engine::command::{self, Call};
 use crate::engine::messages::Snapshot;
 use crate::engine::outcome::{Failure, progress};
-use crate::task::{Backup, Problem, Reason, Report, SnapshotReport, Verdict};
+use crate::task::{Backup, Problem, Reason, Report, SnapshotReport, Verdict, WithoutParent};
 
 /// How often a backup is done again because what was wrong may not be so the next time.
 const REPEATS: u32 = 2;
@@ -63,6 +63,10 @@ impl Flow<'_, '_> {
         // count. Its content is good: as parent it spares this attempt the upload, and proves itself if nothing differs.
         let own = self.discard.last().cloned();
         let parent = own.clone().or_else(|| self.task.parent.clone());
+        let parent = match parent {
+            None if self.task.without_parent == WithoutParent::Newest => self.newest().await?,
+            parent => parent,
+        };
         if parent.is_none() {
             self.consent(&time).await?;
         }
@@ -123,6 +127,16 @@ impl Flow<'_, '_> {
         let (host, path) = (self.task.host.clone(), self.task.path.clone());
         let found = self.mover.engine.tagged(self.run_tag(), host, path).await?;
         Ok(found.into_iter().map(|snapshot| snapshot.id).collect())
+    }
+
+    /// The newest snapshot of the same host and path, whoever made it.
+    async fn newest(&self) -> Result<Option<String>, Failure> {
+        let all = self.mover.engine.all_snapshots(Some(&self.task.host)).await?;
+        let same = all
+            .into_iter()
+            .filter(|snapshot| snapshot.paths == [self.task.path.as_str()]);
+        let newest = same.max_by(|one, other| (one.time, &one.id).cmp(&(other.time, &other.id)));
+        Ok(newest.map(|snapshot| snapshot.id))
     }
 
     /// Stops a first upload that is larger than the limit. The files are read by restic only if they may be too large: what it

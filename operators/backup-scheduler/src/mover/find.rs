@@ -9,6 +9,9 @@ use crate::engine::messages::Snapshot;
 use crate::engine::outcome::Failure;
 use crate::task::{Find, Found, Reason, Report, Volume};
 
+/// What the paths of snapshots begin with; the name of the claim follows. K8up's are the same.
+const FOLDER: &str = "/data/";
+
 /// Finds them.
 pub async fn find(mover: &Mover<'_>, task: &Find) -> Report {
     let before = match task.before.as_deref().map(str::parse::<Timestamp>).transpose() {
@@ -37,11 +40,14 @@ async fn good(mover: &Mover<'_>, task: &Find) -> Result<Vec<Snapshot>, Failure> 
     Ok(snapshots)
 }
 
-/// For each claim the newest snapshot that fits, by claim. A snapshot without the tag of a claim is of somebody else.
+/// For each claim the newest snapshot that fits, by claim. A snapshot without the tag of a claim is of somebody else, and counts
+/// only if the task says so.
 fn choose(snapshots: &[Snapshot], task: &Find, before: Option<Timestamp>) -> Vec<Found> {
     let mut newest: BTreeMap<&str, &Snapshot> = BTreeMap::new();
     for snapshot in snapshots {
-        let Some(claim) = tag(snapshot, "claim") else { continue };
+        let Some(claim) = claim_of(snapshot, task) else {
+            continue;
+        };
         let named = task.claims.is_empty() || task.claims.iter().any(|pattern| glob(pattern, claim));
         let fits = named
             && task.after.as_deref().is_none_or(|after| claim > after)
@@ -63,10 +69,25 @@ fn choose(snapshots: &[Snapshot], task: &Find, before: Option<Timestamp>) -> Vec
             snapshot: snapshot.id.clone(),
             files: summary.total_files_processed,
             bytes: summary.total_bytes_processed,
+            path: task.path.clone(),
             volume: volume_of(snapshot),
         }
     });
     found.collect()
+}
+
+/// The claim that a snapshot is of, or is to be for.
+fn claim_of<'a>(snapshot: &'a Snapshot, task: &'a Find) -> Option<&'a str> {
+    let Some(path) = &task.path else {
+        let foreign = || {
+            let [path] = snapshot.paths.as_slice() else { return None };
+            let name = path.strip_prefix(FOLDER)?;
+            (task.foreign && !name.is_empty() && !name.contains('/')).then_some(name)
+        };
+        return tag(snapshot, "claim").or_else(foreign);
+    };
+    let fits = task.snapshot.is_some() || snapshot.paths.contains(path);
+    task.claims.first().filter(|_| fits).map(String::as_str)
 }
 
 /// The value of a tag `name=value`.
@@ -124,16 +145,22 @@ mod tests {
         ]
     }
 
-    fn chosen(change: impl FnOnce(&mut Find)) -> Vec<String> {
-        let mut task = Find {
+    fn task() -> Find {
+        Find {
             host: "attic".to_owned(),
             claims: Vec::new(),
             run: None,
             snapshot: None,
             before: None,
+            foreign: false,
+            path: None,
             not_good: Vec::new(),
             after: None,
-        };
+        }
+    }
+
+    fn chosen(change: impl FnOnce(&mut Find)) -> Vec<String> {
+        let mut task = task();
         change(&mut task);
         let before = task.before.as_ref().map(|before| before.parse().unwrap());
         choose(&all(), &task, before)
@@ -154,6 +181,44 @@ mod tests {
         );
         assert_eq!(chosen(|task| task.not_good = vec!["a2".to_owned()]), ["a1", "b1"]);
         assert_eq!(chosen(|task| task.after = Some("a".to_owned())), ["b1"]);
+    }
+
+    #[test]
+    fn snapshots_of_others_count_by_their_path_where_they_may() {
+        let mut k8up = snapshot("k1", "2026-01-01T00:00:00Z", &[]);
+        k8up.paths = vec!["/data/media".to_owned()];
+        let mut stream = snapshot("k2", "2026-01-02T00:00:00Z", &[]);
+        stream.paths = vec!["/media-db.sql".to_owned()];
+        let mut volsync = snapshot("v1", "2026-01-03T00:00:00Z", &[]);
+        volsync.paths = vec!["/data".to_owned()];
+        let all = [k8up, stream, volsync];
+        let found = |change: &dyn Fn(&mut Find)| {
+            let mut task = task();
+            change(&mut task);
+            let found = choose(&all, &task, None).into_iter();
+            found
+                .map(|found| (found.claim, found.snapshot, found.path))
+                .collect::<Vec<_>>()
+        };
+        let one = |claim: &str, id: &str, path: Option<&str>| {
+            vec![(claim.to_owned(), id.to_owned(), path.map(str::to_owned))]
+        };
+        assert_eq!(found(&|_| ()), []);
+        assert_eq!(found(&|task| task.foreign = true), one("media", "k1", None));
+        let at = |path: &str, id: Option<&str>| {
+            found(&|task| {
+                task.foreign = true;
+                task.claims = vec!["photos".to_owned()];
+                task.path = Some(path.to_owned());
+                task.snapshot = id.map(str::to_owned);
+            })
+        };
+        assert_eq!(at("/data", None), one("photos", "v1", Some("/data")));
+        assert_eq!(at("/other", None), []);
+        assert_eq!(
+            at("/data/media/sub", Some("k1")),
+            one("photos", "k1", Some("/data/media/sub"))
+        );
     }
 
     #[test]

@@ -17,8 +17,9 @@ use super::placement::{self, Nodes, Placement};
 use super::yields::{self, Holder};
 use super::{claims, doubt};
 use crate::crd::backup_run::{BackupRunStatus, Item, State};
+use crate::crd::repository::Layout;
 use crate::crd::{BackupRepository, BackupRun};
-use crate::task::{Backup, Volume};
+use crate::task::{Backup, Volume, WithoutParent};
 
 pub use ending::{Cancelled, Ending, NODE_OFF, cancel, is_cancelled, record};
 
@@ -50,8 +51,10 @@ pub struct Observed<'a> {
     pub holders: &'a [Holder],
     /// The runs of this namespace.
     pub history: &'a [Arc<BackupRun>],
-    /// The cluster's name.
-    pub cluster: &'a str,
+    /// The host of snapshots.
+    pub host: &'a str,
+    /// Snapshots of others in the repository may be parents.
+    pub adopt: bool,
     /// Whether the namespace's repository was there once.
     pub known: bool,
     /// Whether a mover of another run is at work in this namespace.
@@ -78,14 +81,16 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// What a repository's status says.
+    /// What a repository's status says. Of a repository that namespaces share, one of them has found it for all.
     pub fn of(repository: &BackupRepository, namespace: &str) -> Self {
-        let status = repository.status.as_ref();
-        let record = status.and_then(|status| status.maintenance.get(namespace));
-        record.map_or_else(Self::default, |record| Self {
-            unrepaired: record.damage.is_some(),
-            snapshots: record.damaged_snapshots.clone(),
-        })
+        let records = repository.status.iter().flat_map(|status| &status.maintenance);
+        let shared = repository.spec.layout == Layout::Single;
+        let mut damage = Self::default();
+        for (_, record) in records.filter(|(name, _)| shared || *name == namespace) {
+            damage.unrepaired |= record.damage.is_some();
+            damage.snapshots.extend(record.damaged_snapshots.iter().cloned());
+        }
+        damage
     }
 
     /// Whether a snapshot needs lost data.
@@ -302,7 +307,7 @@ fn begin(
         ));
         return Err(Some(NODE_RECHECK));
     }
-    if !observed.known && observed.others {
+    if !observed.known && !observed.adopt && observed.others {
         item.message = Some("another run of this namespace makes the repository".to_owned());
         return Err(Some(OTHERS_RECHECK));
     }
@@ -324,7 +329,7 @@ fn begin(
     (item.reason, item.message) = (None, None);
     let work = Backup {
         path: format!("/data/{}", item.claim),
-        host: observed.cluster.to_owned(),
+        host: observed.host.to_owned(),
         time: slot_of(observed.run).to_string(),
         run: format!(
             "{}/{}",
@@ -335,7 +340,13 @@ fn begin(
         first_attempt: attempt == 1,
         claim: item.claim.clone(),
         parent: former.and_then(|item| item.snapshot.clone()),
-        create: !observed.known,
+        without_parent: if observed.adopt {
+            WithoutParent::Newest
+        } else {
+            WithoutParent::Nothing
+        },
+        // One that others have made is there.
+        create: !observed.known && !observed.adopt,
         volume: volume(claim),
         former_files: former
             .and_then(|item| item.files)

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::items::{self, MoverJob, Next};
-use crate::crd::repository::{BackupRepositoryStatus, MaintenanceWork, WorkKind};
+use super::place;
+use crate::crd::repository::{BackupRepositoryStatus, Layout, MaintenanceWork, WorkKind};
 use crate::crd::{BackupRepository, BackupRun, Keep};
 use crate::task::{self, Part, Recorded, Work};
 
@@ -137,7 +138,11 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
 
 /// restic's locks keep this work and movers apart, but the one that waits for a lock does so in a running pod.
 fn waits(observed: &Observed<'_>, work: &MaintenanceWork) -> bool {
-    work.kind != WorkKind::Check && observed.busy.contains(&work.namespace)
+    let busy = match observed.repository.spec.layout {
+        Layout::PerNamespace => observed.busy.contains(&work.namespace),
+        Layout::Single => !observed.busy.is_empty(),
+    };
+    work.kind != WorkKind::Check && busy
 }
 
 /// Jobs whose end is in the recorded status.
@@ -158,7 +163,7 @@ fn task(observed: &Observed<'_>, work: &MaintenanceWork) -> Work {
                 .into_iter()
                 .partition(|one| forget.contains(&one.id));
             Work::Forget(task::Forget {
-                host: observed.cluster.to_owned(),
+                host: place::host(&observed.repository.spec, observed.cluster, &work.namespace),
                 snapshots,
                 kept,
             })

@@ -39,8 +39,10 @@ pub struct Observed<'a> {
     pub not_good: &'a [String],
     /// Which run has done the same spec, and when.
     pub done: Option<&'a str>,
-    /// The cluster's name.
-    pub cluster: &'a str,
+    /// The host of snapshots.
+    pub host: &'a str,
+    /// Whether there are snapshots that others have made.
+    pub foreign: bool,
     /// The present time.
     pub now: Timestamp,
 }
@@ -83,6 +85,11 @@ pub fn spec_hash(run: &RestoreRun) -> String {
 pub fn plan(observed: &Observed<'_>) -> Plan {
     let mut status = observed.run.status.clone().unwrap_or_default();
     let hash = spec_hash(observed.run);
+    if observed.run.spec.from.path.is_some() && !observed.foreign {
+        let message =
+            "spec.from.path is for snapshots that others have made, and this repository has only ours: leave it out";
+        return ended(status, Outcome::Stalled("InvalidSpec", message.to_owned()), false);
+    }
     if status.spec_hash.as_ref() != Some(&hash) {
         // A spec that was changed is another run.
         status = RestoreRunStatus {
@@ -160,6 +167,7 @@ fn find(observed: &Observed<'_>, status: &mut RestoreRunStatus) -> Step {
         let new: Vec<Item> = new
             .map(|found| Item {
                 claim: found.claim.clone(),
+                path: found.path.clone(),
                 snapshot: Some(found.snapshot.clone()),
                 files: i64::try_from(found.files).ok(),
                 bytes: i64::try_from(found.bytes).ok(),
@@ -210,7 +218,7 @@ fn reason(report: &Report) -> &'static str {
 fn search(observed: &Observed<'_>, status: &RestoreRunStatus) -> Find {
     let (spec, namespace) = (&observed.run.spec, observed.run.namespace().unwrap_or_default());
     Find {
-        host: observed.cluster.to_owned(),
+        host: observed.host.to_owned(),
         claims: spec
             .select
             .as_ref()
@@ -219,6 +227,8 @@ fn search(observed: &Observed<'_>, status: &RestoreRunStatus) -> Find {
         run: spec.from.run.as_ref().map(|run| format!("{namespace}/{run}")),
         snapshot: spec.from.snapshot.clone(),
         before: spec.from.before.clone(),
+        foreign: observed.foreign,
+        path: spec.from.path.clone(),
         not_good: observed.not_good.to_vec(),
         after: status.volumes.last().map(|item| item.claim.clone()),
     }
@@ -327,11 +337,11 @@ fn begin(observed: &Observed<'_>, item: &mut Item, attempt: i64) -> Result<Start
     item.attempts = attempt;
     (item.reason, item.message) = (None, None);
     item.start_time.get_or_insert_with(|| observed.now.to_string());
-    let path = format!("/data/{}", item.claim);
+    let target = format!("/data/{}", item.claim);
     let work = Restore {
         snapshot: item.snapshot.clone().unwrap_or_default(),
-        target: path.clone(),
-        path,
+        path: item.path.clone().unwrap_or_else(|| target.clone()),
+        target,
         overwrite,
         devices: options.devices,
         setuid: options.setuid,

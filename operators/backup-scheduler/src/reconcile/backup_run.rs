@@ -13,14 +13,14 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
-use super::settings::{Obstacle, PENDING_RECHECK, open, repository};
+use super::settings::{Obstacle, PENDING_RECHECK, open, repository, writable};
 use super::{Context, movers};
 use crate::MANAGER;
 use crate::crd::{BackupRepository, BackupRun, BackupRunStatus, RECONCILE_AT};
 use crate::plan::backup::{BoundTo, Cancelled, Damage, Ending, Observed, Plan, cancel, is_cancelled, plan, record};
 use crate::plan::job::{self, MEMORY, MoverSpec};
 use crate::plan::limits::{ActiveMover, Limits};
-use crate::plan::{items, placement};
+use crate::plan::{items, place, placement};
 use crate::task::Work;
 
 /// The largest first upload, if the repository says nothing: 50 GiB.
@@ -122,6 +122,7 @@ async fn finished(run: &BackupRun, ctx: &Context, status: &BackupRunStatus) -> R
 async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
     let (namespace, uid) = (run.namespace().unwrap_or_default(), run.uid().unwrap_or_default());
     let repository = repository(ctx, &run.spec.repository, &namespace).await?;
+    writable(&repository)?;
     let seen = movers::look(ctx, &namespace, &uid).await?;
     let recorded = run.status.clone().unwrap_or_default();
     let client = &ctx.process.client;
@@ -150,7 +151,8 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
         jobs: &seen.jobs,
         holders: &seen.holders,
         history: &history,
-        cluster: &ctx.cluster,
+        host: &place::host(&repository.spec, &ctx.cluster, &namespace),
+        adopt: place::has_foreign(&repository.spec),
         known,
         others: seen.others,
         damage: &damage,

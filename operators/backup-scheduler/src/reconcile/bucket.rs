@@ -7,16 +7,22 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::Context;
-use super::settings::{Obstacle, PREFIX};
-use crate::crd::repository::{BackupRepository, Capabilities, Initialize};
+use super::settings::Obstacle;
+use crate::crd::repository::{BackupRepository, Capabilities, Initialize, Layout};
+use crate::plan::place;
 use crate::s3::mark::{self, Claim, Create, Ownership};
-use crate::s3::{Client, Credentials, Failure, Settings, preflight};
+use crate::s3::{Client, Credentials, Failure, Settings, object_key, preflight};
 use crate::task;
 
 /// The bucket is tried out again after a day.
 const PREFLIGHT_AFTER: Duration = Duration::from_hours(24);
 /// Before an outage is looked at again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Before it is looked again for a repository that others are to make.
+const MISSING_RECHECK: Duration = Duration::from_mins(1);
+/// The object that every repository of restic has.
+const CONFIG: &str = "config";
 
 /// What was found.
 pub(super) struct Seen {
@@ -35,16 +41,16 @@ pub(super) async fn look(
     ca: Option<&[u8]>,
     known: Option<&str>,
 ) -> Result<Seen, Obstacle> {
-    let (s3, name) = (&repository.spec.s3, repository.name_any());
-    let client = Client::new(&settings(repository, keys, ca)?)
-        .map_err(|message| Obstacle::Outcome(Outcome::Stalled("InvalidSpec", message)))?;
-    let prefix = s3.prefix.as_deref().unwrap_or(PREFIX);
+    let name = repository.name_any();
+    let client = client(repository, keys, ca)?;
+    let prefix = place::prefix(&repository.spec);
     let mut claim = Claim {
         cluster: &ctx.cluster,
         known_id: known,
         create: match repository.spec.initialize {
             Initialize::Never => Create::Never,
             Initialize::WhenEmpty => Create::WhenEmpty,
+            Initialize::TakeOver => Create::TakeOver,
         },
         conditional_writes: true,
     };
@@ -55,6 +61,9 @@ pub(super) async fn look(
     );
     if !claim.may_create(&found) {
         owned(&found, prefix)?;
+    }
+    if repository.spec.layout == Layout::Single {
+        repository_is_there(&client, prefix, known.is_some()).await?;
     }
     let identity = (repository.uid().unwrap_or_default(), repository.metadata.generation);
     let tried = ctx.tried.lock().get(&name).cloned();
@@ -85,6 +94,47 @@ pub(super) async fn look(
         ctx.tried.lock().insert(name, (identity, Instant::now()));
     }
     Ok(Seen { mark, capabilities })
+}
+
+/// Looks at an adopted repository. Nothing is written.
+pub(super) async fn look_at_adopted(
+    repository: &BackupRepository,
+    keys: &BTreeMap<String, Vec<u8>>,
+    ca: Option<&[u8]>,
+) -> Result<(), Obstacle> {
+    let client = client(repository, keys, ca)?;
+    repository_is_there(&client, &place::path(&repository.spec, ""), false).await
+}
+
+/// Fails if there is no repository of restic at this path. `known`: it was there before.
+async fn repository_is_there(client: &Client, path: &str, known: bool) -> Result<(), Obstacle> {
+    let config = client.get(&object_key(path, CONFIG)).await;
+    if config.map_err(|failure| obstacle(&failure))?.is_some() {
+        return Ok(());
+    }
+    let at = if path.is_empty() { "the bucket itself" } else { path };
+    if known {
+        let message =
+            format!("the object {CONFIG} of the repository at {at} is gone: look at the bucket, and bring it back");
+        return Err(Obstacle::Outcome(Outcome::Stalled("RepositoryVanished", message)));
+    }
+    let message = format!(
+        "there is no repository of restic at {at}: the object {CONFIG} is not there; correct the path, or make one with `restic init`"
+    );
+    Err(Obstacle::Outcome(Outcome::Waiting(
+        "RepositoryMissing",
+        message,
+        Some(MISSING_RECHECK),
+    )))
+}
+
+fn client(
+    repository: &BackupRepository,
+    keys: &BTreeMap<String, Vec<u8>>,
+    ca: Option<&[u8]>,
+) -> Result<Client, Obstacle> {
+    Client::new(&settings(repository, keys, ca)?)
+        .map_err(|message| Obstacle::Outcome(Outcome::Stalled("InvalidSpec", message)))
 }
 
 fn settings(
@@ -145,7 +195,8 @@ fn owned(ownership: &Ownership, prefix: &str) -> Result<String, Obstacle> {
         Ownership::Absent { other: Some(other) } => (
             "ForeignRepository",
             format!(
-                "{prefix} in the bucket has objects of somebody ({other}) and no owner mark; choose another spec.s3.prefix"
+                "{prefix} in the bucket has objects of somebody ({other}) and no owner mark; choose another spec.s3.prefix, or, to use \
+                 the repository of restic that is there, create a BackupRepository with spec.layout: Single and spec.initialize: TakeOver"
             ),
         ),
         Ownership::Absent { other: None } => (

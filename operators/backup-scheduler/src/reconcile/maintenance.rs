@@ -17,7 +17,7 @@ use super::{Context, movers};
 use crate::MANAGER;
 use crate::crd::{BackupRepository, BackupRun, RUN};
 use crate::plan::job::{self, MEMORY, MoverSpec};
-use crate::plan::maintenance::{self, Observed, Plan, Schedule, Start};
+use crate::plan::maintenance::{self, Observed, Plan, Start};
 use crate::plan::placement;
 use crate::plan::slots::Slots;
 
@@ -51,7 +51,6 @@ pub(super) async fn look(
     ctx: &Context,
     repository: &BackupRepository,
     slots: &Slots,
-    schedules: &[Schedule],
 ) -> Result<Option<Next>, RequestError> {
     let ready = |done: Option<Result<(), _>>| matches!(done, Some(Ok(())));
     if !ready(ctx.backups.wait_until_ready().now_or_never()) || !ready(ctx.restores.wait_until_ready().now_or_never()) {
@@ -65,7 +64,7 @@ pub(super) async fn look(
     let plan = maintenance::plan(&Observed {
         repository,
         runs: &runs,
-        schedules,
+        schedules: &ctx.retention(),
         in_use: &in_use(ctx),
         jobs: &seen.jobs,
         busy: &busy(ctx, &uid),

@@ -14,7 +14,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
-use super::settings::{Obstacle, PENDING_RECHECK, certificates, credentials, passphrase, referred};
+use super::settings::{Obstacle, PENDING_RECHECK, adopted_password, certificates, credentials, passphrase, referred};
 use super::{Context, maintenance};
 use crate::MANAGER;
 use crate::crd::{BackupRepository, BackupRepositoryStatus, KEY_ESCROWED, RECONCILE_AT, RestoreRun};
@@ -33,6 +33,8 @@ pub const MAINTAINED: &str = "Maintained";
 /// Field managers of what runs record in the status of a repository. Another than that of the rest, which would remove it.
 const NAMESPACES: &str = "backup-scheduler-namespaces";
 const RESTORES: &str = "backup-scheduler-restores";
+/// The reason of a repository that is ready, and only read.
+const ADOPTED: &str = "Adopted";
 /// So many restores are remembered; the oldest are forgotten.
 const REMEMBERED: usize = 500;
 /// The bucket is looked at anew after this.
@@ -61,7 +63,10 @@ pub async fn reconcile(repository: Arc<BackupRepository>, ctx: Arc<Context>) -> 
     };
     let was_ready = is_ready(&repository);
     let next = match &outcome {
-        Outcome::Ready(reason, _) if *reason != "Suspended" => maintain(&repository, &ctx, &mut status).await?,
+        // What others have made is not ours to keep in order.
+        Outcome::Ready(reason, _) if !matches!(*reason, "Suspended" | ADOPTED) => {
+            maintain(&repository, &ctx, &mut status).await?
+        }
         _ => None,
     };
     let mut conditions = begin(&repository, RECONCILE_AT, &mut status, Timestamp::now());
@@ -117,7 +122,7 @@ async fn maintain(
         .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
     let uid = repository.uid().unwrap_or_default();
     let slots = slots(&repository.spec, &uid, made, Timestamp::now());
-    let next = maintenance::look(ctx, &seen, &slots, &[]).await?;
+    let next = maintenance::look(ctx, &seen, &slots).await?;
     if let Some(next) = &next {
         status.maintenance.clone_from(&next.plan.status.maintenance);
         status.work.clone_from(&next.plan.status.work);
@@ -164,7 +169,6 @@ async fn look(
     ctx: &Context,
     status: &mut BackupRepositoryStatus,
 ) -> Result<Outcome, Obstacle> {
-    let passphrase = passphrase(ctx, repository)?;
     let s3 = &repository.spec.s3;
     let keys = credentials(ctx, repository, &s3.secret_ref)?;
     if let Some(reference) = &s3.mover_secret_ref {
@@ -174,6 +178,15 @@ async fn look(
         Some(reference) => Some(certificates(ctx, repository, reference)?),
         None => None,
     };
+    if let Some(adopt) = &repository.spec.adopt {
+        adopted_password(ctx, repository, adopt)?;
+        super::bucket::look_at_adopted(repository, &keys, ca.as_deref()).await?;
+        return Ok(Outcome::Ready(
+            ADOPTED,
+            "the repository is there; it is only read".to_owned(),
+        ));
+    }
+    let passphrase = passphrase(ctx, repository)?;
     let seen = super::bucket::look(repository, ctx, &keys, ca.as_deref(), status.mark.as_deref()).await?;
     status.mark = Some(seen.mark);
     if seen.capabilities.is_some() {

@@ -20,7 +20,7 @@ use crate::plan::backup::Damage;
 use crate::plan::job::{MEMORY, MoverSpec, restore_memory};
 use crate::plan::limits::ActiveMover;
 use crate::plan::restore::{Observed, Plan, Start, plan, spec_hash};
-use crate::plan::{items, placement};
+use crate::plan::{items, place, placement};
 use crate::task::Work;
 
 /// The label of the Pod Security Standard that a namespace enforces.
@@ -97,7 +97,8 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
         jobs: &seen.jobs,
         not_good: &not_good(ctx, &repository, &namespace),
         done: done.as_deref(),
-        cluster: &ctx.cluster,
+        host: &place::host(&repository.spec, &ctx.cluster, &namespace),
+        foreign: place::has_foreign(&repository.spec),
         now: Timestamp::now(),
     });
     let (mut soon, ended) = (false, status.completion_time.is_some());

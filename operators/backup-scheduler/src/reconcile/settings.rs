@@ -12,17 +12,18 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::Context;
 use crate::crd::BackupRepository;
-use crate::crd::repository::SecretRef;
+use crate::crd::repository::{Adopt, Layout, SecretRef};
 use crate::passphrase::Passphrase;
+use crate::plan::place;
 use crate::plan::schedule::may_use;
 use crate::task;
 
-/// The part of a bucket, if the spec names none.
-pub(super) const PREFIX: &str = "hearth";
 /// The region, if the spec names none.
 pub(super) const REGION: &str = "us-east-1";
 /// The key of the passphrase in its Secret.
 const PASSPHRASE: &str = "passphrase";
+/// The keys of the password of an adopted repository in its Secret: ours, and VolSync's.
+const ADOPTED: [&str; 2] = [task::PASSWORD, "RESTIC_PASSWORD"];
 /// A Secret that is read for the first time is there within this. It asks for a reconcile of its repository, not of runs.
 pub(super) const PENDING_RECHECK: Duration = Duration::from_secs(2);
 /// Nothing that is watched says when this changes.
@@ -93,6 +94,17 @@ pub(super) async fn repository(ctx: &Context, name: &str, namespace: &str) -> Re
     Ok(repository)
 }
 
+/// Fails where backups may not be written.
+pub(super) fn writable(repository: &BackupRepository) -> Result<(), Obstacle> {
+    if repository.spec.adopt.is_none() {
+        return Ok(());
+    }
+    Err(stalled(
+        "RepositoryReadOnly",
+        "the repository is adopted, so it is only read; create a BackupRun with another BackupRepository".to_owned(),
+    ))
+}
+
 /// What a mover gets to open the repository of a namespace.
 pub(super) struct Opened {
     /// The repository.
@@ -114,14 +126,11 @@ pub(super) fn open(
     if let Some(ca) = &s3.ca {
         files.insert(task::CA.to_owned(), certificates(ctx, repository, ca)?);
     }
-    let password = passphrase(ctx, repository)?.password(namespace);
-    files.insert(task::PASSWORD.to_owned(), password.expose().as_bytes().to_vec());
-    let place = s3.prefix.as_deref().unwrap_or(PREFIX);
-    let endpoint = s3.endpoint.trim_end_matches('/');
+    files.insert(task::PASSWORD.to_owned(), password(ctx, repository, namespace)?);
     let limits = repository.spec.limits.as_ref();
     Ok(Opened {
         repository: task::Repository {
-            location: format!("s3:{endpoint}/{}/{place}/volumes/{namespace}", s3.bucket),
+            location: place::location(&repository.spec, namespace),
             region: Some(s3.region.clone().unwrap_or_else(|| REGION.to_owned())),
             path_style: s3.force_path_style.unwrap_or(true),
             append_only: repository.spec.append_only || s3.mover_secret_ref.is_some() && mover,
@@ -134,9 +143,43 @@ pub(super) fn open(
     })
 }
 
+/// The password of the repository of a namespace.
+fn password(ctx: &Context, repository: &BackupRepository, namespace: &str) -> Result<Vec<u8>, Obstacle> {
+    if let Some(adopt) = &repository.spec.adopt {
+        return adopted_password(ctx, repository, adopt);
+    }
+    let passphrase = passphrase(ctx, repository)?;
+    Ok(match repository.spec.layout {
+        Layout::PerNamespace => passphrase.password(namespace).expose().as_bytes().to_vec(),
+        Layout::Single => passphrase.expose().to_vec(),
+    })
+}
+
+/// The password of an adopted repository.
+pub(super) fn adopted_password(
+    ctx: &Context,
+    repository: &BackupRepository,
+    adopt: &Adopt,
+) -> Result<Vec<u8>, Obstacle> {
+    let reference = &adopt.password_secret_ref;
+    let data = secret(ctx, repository, reference)?;
+    let value = ADOPTED.iter().find_map(|key| data.get(*key));
+    let value = value.ok_or_else(|| missing(ctx, reference, task::PASSWORD))?;
+    Passphrase::from_secret(&value.0)
+        .map(|password| password.expose().to_vec())
+        .map_err(|_| {
+            stalled(
+                "InvalidCredentials",
+                format!("Secret {}: the password is empty", reference.name),
+            )
+        })
+}
+
 /// The passphrase.
 pub(super) fn passphrase(ctx: &Context, repository: &BackupRepository) -> Result<Passphrase, Obstacle> {
-    let reference = &repository.spec.passphrase_secret_ref;
+    let Some(reference) = &repository.spec.passphrase_secret_ref else {
+        return Err(stalled("InvalidSpec", "spec.passphraseSecretRef is not set".to_owned()));
+    };
     let data = secret(ctx, repository, reference)?;
     let value = data
         .get(PASSPHRASE)
@@ -207,10 +250,10 @@ pub(super) fn referred(
     namespace: &str,
 ) -> Vec<ObjectRef<k8s_openapi::api::core::v1::Secret>> {
     let s3 = &repository.spec.s3;
+    let adopted = repository.spec.adopt.iter().map(|adopt| &adopt.password_secret_ref);
+    let passwords = repository.spec.passphrase_secret_ref.iter().chain(adopted);
     let others = s3.ca.iter().chain(&s3.mover_secret_ref);
-    let all = [&s3.secret_ref, &repository.spec.passphrase_secret_ref]
-        .into_iter()
-        .chain(others);
+    let all = std::iter::once(&s3.secret_ref).chain(passwords).chain(others);
     all.map(|reference| ObjectRef::new(&reference.name).within(namespace))
         .collect()
 }

@@ -58,6 +58,7 @@ struct World {
     others: bool,
     pinned: bool,
     damage: Damage,
+    layout: Layout,
     now: Timestamp,
     limits: Limits,
 }
@@ -76,6 +77,7 @@ impl World {
             others: false,
             pinned: false,
             damage: Damage::default(),
+            layout: Layout::PerNamespace,
             now: NOW,
             limits: Limits {
                 cluster: 4,
@@ -94,7 +96,8 @@ impl World {
             jobs: &self.jobs,
             holders: &self.holders,
             history: &self.history,
-            cluster: "attic",
+            host: "attic",
+            adopt: self.layout == Layout::Single,
             known: self.known,
             others: self.others,
             damage: &self.damage,
@@ -492,4 +495,17 @@ fn the_slot_of_its_schedule_is_the_time_of_a_runs_snapshots() {
         slot: "2026-01-02T02:30:00Z".to_owned(),
     });
     assert_eq!(world.plan().start.unwrap().work.time, "2026-01-02T02:30:00Z");
+}
+
+#[test]
+fn a_snapshot_of_others_is_the_parent_until_there_is_one_of_ours_and_nothing_is_initialized() {
+    let mut world = World::new(&["data"]);
+    (world.layout, world.known, world.others) = (Layout::Single, false, true);
+    let work = world.plan().start.unwrap().work;
+    assert_eq!((work.without_parent, work.create), (WithoutParent::Newest, false));
+    world.history = vec![earlier("11111111aa", 1, 100)];
+    let work = world.plan().start.unwrap().work;
+    assert_eq!(work.parent.as_deref(), Some("11111111aa"));
+    (world.layout, world.others) = (Layout::PerNamespace, false);
+    assert_eq!(world.plan().start.unwrap().work.without_parent, WithoutParent::Nothing);
 }

@@ -7,9 +7,9 @@ use kube::ResourceExt;
 
 use super::{Observed, Schedule};
 use crate::crd::backup_run::{Item, State};
-use crate::crd::repository::{Maintenance, MaintenanceWork, WorkKind};
+use crate::crd::repository::{Layout, Maintenance, MaintenanceWork, WorkKind};
 use crate::crd::{BackupRun, KEEP, REPAIR, SCHEDULE_UID};
-use crate::plan::backup::slot_of;
+use crate::plan::backup::{Damage, slot_of};
 use crate::plan::job::hex;
 use crate::plan::retention::{self, Decision, Snapshot};
 
@@ -64,8 +64,21 @@ fn of_namespace(
         let agreed = observed.repository.annotations().get(REPAIR) == Some(&damage.check);
         return agreed.then(|| work(WorkKind::Repair, namespace, &damage.check));
     }
+    if Damage::of(observed.repository, namespace).unrepaired {
+        // It was found for another namespace that shares the repository.
+        return None;
+    }
+    // A repository that namespaces share is checked and pruned for the first of them.
+    let shared = observed.repository.spec.layout == Layout::Single;
+    let first = observed
+        .repository
+        .status
+        .as_ref()
+        .and_then(|status| status.namespaces.keys().next());
+    let responsible = !shared || first.is_some_and(|first| first == namespace);
     let is_due = |slot: Option<Timestamp>, last: &Option<String>| {
         let last = time(last.as_deref()).max(since);
+        let slot = slot.filter(|_| responsible);
         slot.filter(|slot| last.is_some_and(|last| *slot > last))
     };
     if let Some(slot) = is_due(observed.check_slot, &record.checked) {
@@ -117,7 +130,7 @@ fn retain(observed: &Observed<'_>, namespace: &str, record: &mut Maintenance) ->
             .filter(|run| run.labels().get(SCHEDULE_UID) == Some(&schedule.uid))
             .collect();
         let Some((claims, end)) = newest(&runs) else { continue };
-        let snapshots = snapshots(observed, record, &runs);
+        let snapshots = snapshots(observed, namespace, &runs);
         let decision = retention::decide(&retention::Observed {
             keep: &schedule.keep,
             zone: &schedule.zone,
@@ -192,20 +205,17 @@ fn items(run: &BackupRun) -> impl Iterator<Item = &Item> {
     items.filter(|item| item.snapshot.is_some() && !item.forgotten)
 }
 
-fn snapshots(observed: &Observed<'_>, record: &Maintenance, runs: &[&BackupRun]) -> Vec<Snapshot> {
+fn snapshots(observed: &Observed<'_>, namespace: &str, runs: &[&BackupRun]) -> Vec<Snapshot> {
+    let damage = Damage::of(observed.repository, namespace);
     let all = runs.iter().flat_map(|run| items(run).map(move |item| (*run, item)));
     all.map(|(run, item)| {
         let id = item.snapshot.clone().unwrap_or_default();
-        let damaged = record
-            .damaged_snapshots
-            .iter()
-            .any(|short| id.starts_with(short.as_str()));
         Snapshot {
             run_uid: run.uid().unwrap_or_default(),
             claim: item.claim.clone(),
             time: slot_of(run),
-            good: item.state == State::Completed && !damaged,
-            lost: damaged,
+            good: item.state == State::Completed && !damage.has(&id),
+            lost: damage.has(&id),
             pinned: run.annotations().get(KEEP).is_some_and(|value| value == "true") || observed.in_use.contains(&id),
             id,
         }

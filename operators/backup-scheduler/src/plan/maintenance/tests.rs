@@ -1,3 +1,5 @@
+mod single;
+
 use serde_json::{Value, json};
 
 use super::*;

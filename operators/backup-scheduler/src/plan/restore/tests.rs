@@ -34,6 +34,7 @@ fn found(claim: &str) -> Found {
     Found {
         claim: claim.to_owned(),
         snapshot: format!("snapshot-of-{claim}"),
+        path: None,
         files: 60_000,
         bytes: 5,
         volume: Volume {
@@ -51,6 +52,7 @@ struct World {
     classes: Vec<String>,
     jobs: Vec<MoverJob>,
     done: Option<String>,
+    foreign: bool,
 }
 
 impl World {
@@ -62,6 +64,7 @@ impl World {
             classes: vec!["local".to_owned()],
             jobs: Vec::new(),
             done: None,
+            foreign: false,
         }
     }
 
@@ -75,7 +78,8 @@ impl World {
             jobs: &self.jobs,
             not_good: &[],
             done: self.done.as_deref(),
-            cluster: "attic",
+            host: "attic",
+            foreign: self.foreign,
             now: NOW,
         });
         self.run.status = Some(plan.status.clone());
@@ -239,4 +243,40 @@ fn a_partial_restore_is_told_and_remembered() {
     world.ended("a", 1, report);
     let plan = world.step();
     assert!(matches!(plan.outcome, Outcome::Stalled("Partial", _)) && plan.remember);
+}
+
+#[test]
+fn a_folder_of_a_foreign_snapshot_is_restored_into_the_one_claim_that_is_named() {
+    let mut world = World::new(json!({
+        "from": {"repository": "old", "path": "/data"}, "select": {"claims": ["photos"]},
+    }));
+    let Outcome::Stalled("InvalidSpec", message) = world.step().outcome else {
+        panic!()
+    };
+    assert!(message.contains("spec.from.path"), "{message}");
+    world.foreign = true;
+    world.claims = vec![claim("photos")];
+    let Some(Start::Find(1, find)) = world.step().start else {
+        panic!()
+    };
+    assert_eq!((find.path.as_deref(), find.foreign), (Some("/data"), true));
+    world.ended(
+        "",
+        1,
+        Report {
+            found: vec![Found {
+                path: Some("/data".to_owned()),
+                ..found("photos")
+            }],
+            ..Report::completed(None)
+        },
+    );
+    let Some(Start::Restore(_, claim, restore, _)) = world.step().start else {
+        panic!()
+    };
+    assert_eq!(claim, "photos");
+    assert_eq!(
+        (restore.path.as_str(), restore.target.as_str()),
+        ("/data", "/data/photos")
+    );
 }
