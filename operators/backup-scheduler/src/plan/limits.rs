@@ -9,6 +9,8 @@ pub const PER_REPOSITORY: usize = 2;
 /// A mover that is at work, as far as it is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActiveMover {
+    /// The UID of its run.
+    pub run: String,
     /// The node that its volume binds it to.
     pub node: Option<String>,
     /// The repository.
@@ -56,8 +58,13 @@ pub struct Limits {
 
 impl Limits {
     /// Whether a mover may start now; else why not.
+    ///
+    /// Movers of the same run do not count: it has one at a time, and the Job of an attempt that has ended is there until the next
+    /// one is recorded.
     pub fn admit(&self, demand: &Demand) -> Result<(), String> {
-        if let Some(why) = obstacle(self.cluster, &self.movers, demand) {
+        let mut movers = self.movers.clone();
+        movers.retain(|mover| mover.run != demand.run);
+        if let Some(why) = obstacle(self.cluster, &movers, demand) {
             return Err(why);
         }
         if self.unsettled {
@@ -68,12 +75,13 @@ impl Limits {
         let mut before: Vec<&Demand> = self.waiting.iter().filter(|other| other.run != demand.run).collect();
         before.retain(|other| other.rank() < demand.rank());
         before.sort_by(|one, other| one.rank().cmp(&other.rank()));
-        let (mut movers, mut served) = (self.movers.clone(), Vec::new());
+        let mut served = Vec::new();
         for other in before {
             // A run has one mover at a time.
             if !served.contains(&&other.run) && obstacle(self.cluster, &movers, other).is_none() {
                 served.push(&other.run);
                 movers.push(ActiveMover {
+                    run: other.run.clone(),
                     node: other.node.clone(),
                     repository: Some(other.repository.clone()),
                 });
@@ -127,6 +135,7 @@ mod tests {
 
     fn mover(node: Option<&str>, repository: &str) -> ActiveMover {
         ActiveMover {
+            run: "at-work".to_owned(),
             node: node.map(str::to_owned),
             repository: Some(repository.to_owned()),
         }
@@ -147,6 +156,13 @@ mod tests {
         assert!(why.contains("desk"), "{why}");
         assert_eq!(limits.admit(&demand("a", Some("attic"), "nas", None)), Ok(()));
         assert_eq!(limits.admit(&demand("a", None, "nas", None)), Ok(()));
+    }
+
+    #[test]
+    fn an_attempt_that_has_ended_does_not_keep_its_own_run_from_the_next() {
+        let limits = limits(vec![mover(Some("desk"), "b2"), mover(None, "b2")]);
+        assert_eq!(limits.admit(&demand("at-work", Some("desk"), "b2", None)), Ok(()));
+        assert!(limits.admit(&demand("other", Some("desk"), "b2", None)).is_err());
     }
 
     #[test]

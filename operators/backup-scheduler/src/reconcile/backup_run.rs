@@ -220,11 +220,11 @@ impl Context {
         limiter.waits(run, std::mem::take(&mut plan.held));
         let begun = plan.start.as_ref().map(|start| {
             let mover = ActiveMover {
+                run: run.uid().unwrap_or_default(),
                 node: start.node.clone(),
                 repository: Some(repository.name_any()),
             };
-            let uid = run.uid().unwrap_or_default();
-            (job::name(&uid, Some(&start.claim), start.attempt), mover)
+            (job::name(&mover.run, Some(&start.claim), start.attempt), mover)
         });
         if let Some((job, mover)) = &begun {
             limiter.begins(&run.namespace().unwrap_or_default(), job, mover.clone());

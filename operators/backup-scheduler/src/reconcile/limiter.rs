@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 
 use super::Context;
-use crate::crd::{BackupRun, RUN_KIND};
+use crate::crd::{BackupRun, RUN, RUN_KIND};
 use crate::plan::backup::is_cancelled;
 use crate::plan::job::{NODE, REPOSITORY};
 use crate::plan::limits::{ActiveMover, Demand, Limits};
@@ -107,6 +107,7 @@ fn is_counted(job: &PartialObjectMeta<Job>) -> bool {
 
 fn read(job: &PartialObjectMeta<Job>) -> ActiveMover {
     ActiveMover {
+        run: job.labels().get(RUN).cloned().unwrap_or_default(),
         node: job.annotations().get(NODE).cloned(),
         repository: job.annotations().get(REPOSITORY).cloned(),
     }

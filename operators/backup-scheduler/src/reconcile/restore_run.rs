@@ -198,6 +198,7 @@ async fn begin_step(
     let opened = open(ctx, repository, &namespace, false)?;
     // It counts, and is not held up.
     let mover = ActiveMover {
+        run: run.uid().unwrap_or_default(),
         node: None,
         repository: Some(repository.name_any()),
     };

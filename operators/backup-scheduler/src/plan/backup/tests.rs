@@ -469,6 +469,7 @@ fn a_volume_without_room_waits_with_its_reason_and_is_counted() {
     let mut world = World::new(&["a"]);
     world.pinned = true;
     world.limits.movers = vec![crate::plan::limits::ActiveMover {
+        run: "other".to_owned(),
         node: Some("desk".to_owned()),
         repository: None,
     }];
