@@ -151,14 +151,28 @@ impl VersityGw {
 
     /// Makes a user who may list a bucket and read and write its objects, but delete none. Replaces the bucket's policy.
     pub async fn create_user_without_delete(&self, bucket: &str, name: &str) -> Result<AccessKey> {
+        self.create_user_with_delete(bucket, name, None).await
+    }
+
+    /// The same, but it may delete objects whose key matches a pattern: restic's own locks.
+    pub async fn create_user_for_movers(&self, bucket: &str, name: &str, locks: &str) -> Result<AccessKey> {
+        self.create_user_with_delete(bucket, name, Some(locks)).await
+    }
+
+    async fn create_user_with_delete(&self, bucket: &str, name: &str, delete: Option<&str>) -> Result<AccessKey> {
         let key = self.create_user(name).await?;
         let allow = |actions: Value, resource: String| json!({ "Effect": "Allow", "Principal": { "AWS": [name] }, "Action": actions, "Resource": [resource] });
         let on_objects = json!(["s3:GetObject", "s3:PutObject"]);
         let on_bucket = json!(["s3:ListBucket", "s3:GetBucketLocation"]);
-        let policy = json!({ "Version": "2012-10-17", "Statement": [
+        let mut statements = vec![
             allow(on_objects, format!("arn:aws:s3:::{bucket}/*")),
             allow(on_bucket, format!("arn:aws:s3:::{bucket}")),
-        ] });
+        ];
+        if let Some(pattern) = delete {
+            let on_some = json!(["s3:DeleteObject"]);
+            statements.push(allow(on_some, format!("arn:aws:s3:::{bucket}/{pattern}")));
+        }
+        let policy = json!({ "Version": "2012-10-17", "Statement": statements });
         self.set_policy(bucket, &policy).await?;
         Ok(key)
     }

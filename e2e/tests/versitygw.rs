@@ -176,6 +176,28 @@ async fn without_the_right_to_delete_a_snapshot_is_saved_and_none_is_removed() {
 }
 
 #[tokio::test]
+async fn with_the_right_to_delete_locks_only_a_snapshot_is_saved_and_no_lock_stays() {
+    let server = server(Options::default()).await;
+    let restic = Restic::new(&server);
+    restic.succeed(&["init"]).await;
+    let writer = server
+        .create_user_for_movers(BUCKET, "writer", "*/locks/*")
+        .await
+        .unwrap();
+    let output = restic.run_as(&writer, &["backup", "source"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert!(!error_of(&output).contains("unable to remove"), "{output:?}");
+    let repository = server.folder(BUCKET).join("app");
+    assert_eq!(fs::read_dir(repository.join("locks")).map_or(0, Iterator::count), 0);
+    let snapshot = fs::read_dir(repository.join("snapshots")).unwrap().next().unwrap();
+    let name = snapshot.unwrap().file_name();
+    let path = format!("/{BUCKET}/app/snapshots/{}", name.to_string_lossy());
+    let (status, answer) = server.s3(&writer).unwrap().call("DELETE", &path, "").await.unwrap();
+    assert_eq!(status, 403, "{answer}");
+    assert_eq!(restic.snapshots().await, 1);
+}
+
+#[tokio::test]
 async fn tls_by_a_private_authority_needs_its_certificate() {
     let server = server(Options {
         tls: true,

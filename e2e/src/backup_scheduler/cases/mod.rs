@@ -4,6 +4,7 @@ mod refused;
 mod robust;
 mod schedules;
 mod there_and_back;
+mod tls;
 
 use super::env::BackupEnv;
 use super::story;
@@ -17,6 +18,7 @@ pub(super) fn all() -> Vec<Case<BackupEnv>> {
         robust::cases(),
         maintenance::cases(),
         schedules::cases(),
+        tls::cases(),
         story::cases(),
     ]
     .into_iter()

@@ -17,6 +17,7 @@ use crate::plan::schedule;
 /// The series of schedules. Those of a schedule that was deleted go.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedules {
+    created: Series<ScheduleLabels, Gauge<f64, AtomicU64>>,
     success: Series<ScheduleLabels, Gauge<f64, AtomicU64>>,
     missed: Series<ScheduleLabels, Counter>,
     rpo: Series<ScheduleLabels, Gauge>,
@@ -31,6 +32,12 @@ struct ScheduleLabels {
 
 impl Schedules {
     pub(super) fn register(self, registry: &mut Registry) {
+        add(
+            registry,
+            "hearth_backup_schedule_created_timestamp_seconds",
+            "When a schedule was made: its first backup may be as late as its others",
+            self.created.family,
+        );
         add(
             registry,
             "hearth_backup_schedule_last_success_timestamp_seconds",
@@ -54,12 +61,16 @@ impl Schedules {
     /// Makes all series anew.
     pub(super) fn show(&self, schedules: &[Arc<BackupSchedule>], now: Timestamp) {
         let (mut success, mut missed, mut rpo) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut created = HashMap::new();
         for schedule in schedules {
             let labels = ScheduleLabels {
                 repository: schedule.spec.repository.clone(),
                 object_namespace: schedule.namespace().unwrap_or_default(),
                 schedule: schedule.name_any(),
             };
+            if let Some(made) = schedule.creation_timestamp() {
+                created.insert(labels.clone(), made.0);
+            }
             let status = schedule.status.as_ref();
             if let Some(at) = time(status.and_then(|status| status.last_good.as_deref())) {
                 success.insert(labels.clone(), at);
@@ -71,6 +82,7 @@ impl Schedules {
             let slots = status.and_then(|status| status.missed).unwrap_or(0);
             missed.insert(labels, u64::try_from(slots).unwrap_or(0));
         }
+        self.created.replace(created, set_seconds);
         self.success.replace(success, set_seconds);
         self.rpo.replace(rpo, set);
         // The status counts, so that a restart loses nothing.

@@ -178,7 +178,7 @@ fn schedule(spec: &Value, status: &Value) -> Arc<BackupSchedule> {
     for (key, value) in spec.as_object().unwrap() {
         whole[key] = value.clone();
     }
-    let meta = json!({"name": "nightly", "namespace": "media", "uid": "s1"});
+    let meta = json!({"name": "nightly", "namespace": "media", "uid": "s1", "creationTimestamp": at(40)});
     object(json!({"metadata": meta, "spec": whole, "status": status}))
 }
 
@@ -192,6 +192,7 @@ fn a_schedule_shows_its_last_good_slot_its_promise_and_missed_slots_and_goes_whe
     }
     let series = shown.series("hearth_backup_schedule_");
     let expected = [
+        format!("hearth_backup_schedule_created_timestamp_seconds{{{labels}}} 40.0"),
         format!("hearth_backup_schedule_last_success_timestamp_seconds{{{labels}}} 100.0"),
         format!("hearth_backup_schedule_missed_slots_total{{{labels}}} 8"),
         format!("hearth_backup_schedule_rpo_seconds{{{labels}}} 172800"),
@@ -201,7 +202,10 @@ fn a_schedule_shows_its_last_good_slot_its_promise_and_missed_slots_and_goes_whe
     shown.1.schedules.show(&[suspended], Timestamp::UNIX_EPOCH);
     assert_eq!(
         shown.series("hearth_backup_schedule_"),
-        [format!("hearth_backup_schedule_missed_slots_total{{{labels}}} 0")]
+        [
+            format!("hearth_backup_schedule_created_timestamp_seconds{{{labels}}} 40.0"),
+            format!("hearth_backup_schedule_missed_slots_total{{{labels}}} 0")
+        ]
     );
     shown.1.clear();
     assert!(shown.series("hearth_backup_schedule_").is_empty());
