@@ -318,6 +318,8 @@ async fn a_snapshot_that_a_killed_mover_left_is_not_found_by_a_restore() {
                 run: None,
                 snapshot: None,
                 before: None,
+                foreign: false,
+                path: None,
                 not_good: Vec::new(),
                 after: None,
             })

@@ -191,8 +191,8 @@ async fn damage(env: &BackupEnv) -> Result<()> {
     );
     let check =
         get(&env.client, &home.repository).await?["status"]["maintenance"][&home.name]["damage"]["check"].clone();
-    let consent = json!({"metadata": {"annotations": {"backup.hearth.home.arpa/repair": check}}});
-    patch(&env.client, &home.repository, &consent).await?;
+    let agreed = json!({"metadata": {"annotations": {"backup.hearth.home.arpa/repair": check}}});
+    patch(&env.client, &home.repository, &agreed).await?;
     home.repository_condition("Healthy", "True", "Checked", NEXT_MINUTE)
         .await?;
     let third = home.done(&home.backup("third", json!({})), "Completed").await?;
