@@ -30,6 +30,8 @@ pub(super) const CLUSTER: &str = "e2e";
 pub(super) const PASSPHRASE: &str = "correct horse battery staple";
 /// The class of claims; its volumes are made by the cases.
 pub(super) const CLASS: &str = "hearth-e2e";
+/// The access mode of claims, unless a case says otherwise.
+const MODE: &str = "ReadWriteOnce";
 /// A change in the cluster or in the bucket is seen within this.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 /// What needs a mover, a retry or a restart.
@@ -208,6 +210,11 @@ impl Home {
 
     /// A volume that a claim of this name will be bound to; the folder with its files.
     pub(super) async fn volume(&self, claim: &str) -> Result<PathBuf> {
+        self.volume_as(claim, MODE).await
+    }
+
+    /// The same with this access mode.
+    async fn volume_as(&self, claim: &str, mode: &str) -> Result<PathBuf> {
         let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
         let number = std::fs::read_dir(&self.volumes)?.count();
         let name = format!("{}-{claim}-{number}", self.name);
@@ -216,7 +223,7 @@ impl Home {
         let volume = json!({
             "metadata": {"name": name, "labels": {(LABEL): "e2e"}},
             "spec": {
-                "capacity": {"storage": "64Mi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": CLASS,
+                "capacity": {"storage": "64Mi"}, "accessModes": [mode], "storageClassName": CLASS,
                 "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": folder},
                 "claimRef": {"namespace": self.name, "name": claim},
             },
@@ -232,15 +239,22 @@ impl Home {
         json!({
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": self.name, "name": name},
             "spec": {
-                "storageClassName": CLASS, "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}},
+                "storageClassName": CLASS, "accessModes": [MODE], "resources": {"requests": {"storage": "64Mi"}},
             },
         })
     }
 
     /// A claim that is bound to a new volume; the folder with its files.
     pub(super) async fn bound(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.volume(name).await?;
-        apply(&self.client, &self.claim(name)).await?;
+        self.bound_as(name, MODE).await
+    }
+
+    /// The same with this access mode.
+    pub(super) async fn bound_as(&self, name: &str, mode: &str) -> Result<PathBuf> {
+        let folder = self.volume_as(name, mode).await?;
+        let mut claim = self.claim(name);
+        claim["spec"]["accessModes"] = json!([mode]);
+        apply(&self.client, &claim).await?;
         until(&format!("claim {name} is bound"), SOON, || async {
             let claim = get(&self.client, &self.claim(name)).await?;
             Ok((claim["status"]["phase"] == "Bound").then_some(()))
@@ -312,18 +326,27 @@ impl Home {
 
     /// What plain restic says of this namespace's repository: its output.
     pub(super) async fn restic(&self, env: &BackupEnv, arguments: &[&str]) -> Result<String> {
-        let program = std::env::var_os("HEARTH_RESTIC").context("HEARTH_RESTIC is not set")?;
         let passphrase = hearth_backup_scheduler::passphrase::Passphrase::from_secret(PASSPHRASE.as_bytes())?;
+        let path = format!("hearth/volumes/{}", self.name);
+        self.restic_at(env, &path, passphrase.password(&self.name).expose(), arguments)
+            .await
+    }
+
+    /// What plain restic says of a repository at a path of the bucket: its output.
+    pub(super) async fn restic_at(
+        &self,
+        env: &BackupEnv,
+        path: &str,
+        password: &str,
+        arguments: &[&str],
+    ) -> Result<String> {
+        let program = std::env::var_os("HEARTH_RESTIC").context("HEARTH_RESTIC is not set")?;
         let (url, key) = (self.gate.url(), env.s3.root());
         let output = tokio::process::Command::new(program)
-            .args([
-                "--no-cache",
-                "-r",
-                &format!("s3:{url}/{}/hearth/volumes/{}", self.name, self.name),
-            ])
+            .args(["--no-cache", "-r", &format!("s3:{url}/{}/{path}", self.name)])
             .args(arguments)
             .env_clear()
-            .env("RESTIC_PASSWORD", passphrase.password(&self.name).expose())
+            .env("RESTIC_PASSWORD", password)
             .env("AWS_ACCESS_KEY_ID", &key.id)
             .env("AWS_SECRET_ACCESS_KEY", &key.secret)
             .output()

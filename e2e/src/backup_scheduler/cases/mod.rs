@@ -1,5 +1,6 @@
 //! backup-scheduler on a real cluster, installed by its chart under its own RBAC, with a real S3 server and the real restic.
 mod maintenance;
+mod others;
 mod refused;
 mod robust;
 mod schedules;
@@ -19,6 +20,7 @@ pub(super) fn all() -> Vec<Case<BackupEnv>> {
         maintenance::cases(),
         schedules::cases(),
         tls::cases(),
+        others::cases(),
         story::cases(),
     ]
     .into_iter()
