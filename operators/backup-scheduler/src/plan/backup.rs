@@ -297,8 +297,11 @@ fn begin(
     }
     let spec = &observed.run.spec;
     let wanted = spec.mover.as_ref().and_then(|mover| mover.security_context.as_ref());
-    let placement = placement::for_backup(claim, observed.pods, wanted);
+    let mut placement = placement::for_backup(claim, observed.pods, wanted);
     let node = placement.node.clone().or_else(|| observed.bound_to.node(claim));
+    if node.is_some() {
+        placement.stays_on_its_node();
+    }
     if let Some(node) = node.as_ref().filter(|node| observed.nodes.get(*node) != Some(&true)) {
         item.state = State::Deferred;
         item.reason = Some(NODE_OFF.to_owned());

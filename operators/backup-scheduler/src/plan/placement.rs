@@ -12,6 +12,9 @@ use super::claims::{is_shared, users, volume_of};
 /// The user of a mover that nobody gives another: that of the image.
 const NOBODY: i64 = 65532;
 
+/// The taint of volatile nodes, by node-class.
+const VOLATILE_TAINT: &str = "nodes.hearth.home.arpa/volatile";
+
 /// Where a mover runs, and as whom.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Placement {
@@ -133,6 +136,15 @@ pub fn for_restore(restricted_namespace: bool, devices: bool, wanted: Option<&Se
 }
 
 impl Placement {
+    /// The volume is on one node: the mover may be there, even if node-class keeps other pods away, since the node is volatile.
+    pub fn stays_on_its_node(&mut self) {
+        self.tolerations.push(Toleration {
+            key: Some(VOLATILE_TAINT.to_owned()),
+            operator: Some("Exists".to_owned()),
+            ..Toleration::default()
+        });
+    }
+
     /// A person's security context replaces ours.
     fn wants(&mut self, wanted: &SecurityContext) {
         self.pod.run_as_non_root = None;

@@ -219,6 +219,20 @@ fn a_volume_on_a_node_that_is_off_is_deferred_and_others_go_on() {
 }
 
 #[test]
+fn a_mover_tolerates_that_a_node_is_volatile_only_if_the_volume_is_there() {
+    let mut world = World::new(&["a"]);
+    let tolerated = |world: &World| {
+        let tolerations = world.plan().start.unwrap().placement.tolerations;
+        tolerations
+            .iter()
+            .any(|one| one.key.as_deref() == Some("nodes.hearth.home.arpa/volatile"))
+    };
+    assert!(!tolerated(&world));
+    world.pinned = true;
+    assert!(tolerated(&world));
+}
+
+#[test]
 fn the_newest_good_snapshot_of_the_same_repository_is_the_parent() {
     let mut world = World::new(&["a"]);
     let past = |name: &str, state: &str, time: &str, id: &str| {
