@@ -234,7 +234,7 @@ async fn a_private_authority_must_be_named() {
     };
     let found = failure(&without).await;
     assert_eq!(found.reason, Reason::UnknownIssuer);
-    assert!(found.message.contains("set `ca`"), "{found}");
+    assert!(found.message.contains("set `s3.ca`"), "{found}");
     let other = VersityGw::start(options).await.unwrap();
     let with_another = Settings {
         ca: other.ca().map(<[u8]>::to_vec),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::backup_scheduler::env::{BackupEnv, Home, LATER};
 use crate::backup_scheduler::files;
 use crate::case::Case;
-use crate::objects::{apply, get, patch};
+use crate::objects::{apply, get, object_condition, patch};
 use crate::wait::until;
 
 /// A schedule of every minute, and what is done then.
@@ -50,6 +50,15 @@ async fn runs(env: &BackupEnv, home: &Home, count: usize) -> Result<()> {
     .await
 }
 
+/// Makes the schedule. A token that is there from the start starts nothing.
+async fn scheduled(env: &BackupEnv, home: &Home) -> Result<()> {
+    let schedule = schedule(home);
+    apply(&env.client, &schedule).await?;
+    object_condition(&env.client, &schedule, "Ready", "True", "Scheduled", LATER)
+        .await
+        .map(drop)
+}
+
 fn schedule(home: &Home) -> Value {
     json!({
         "apiVersion": "backup.hearth.home.arpa/v1alpha1", "kind": "BackupSchedule",
@@ -71,7 +80,7 @@ async fn snapshots(env: &BackupEnv, home: &Home) -> Result<Vec<String>> {
 async fn retention(env: &BackupEnv) -> Result<()> {
     let home = env.ready_home("retention").await?;
     let folder = home.bound("data").await?;
-    apply(&env.client, &schedule(&home)).await?;
+    scheduled(env, &home).await?;
     for count in 1..=4 {
         let content: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(300_000).collect();
         fs::write(folder.join("file"), content)?;
@@ -129,7 +138,7 @@ async fn retention(env: &BackupEnv) -> Result<()> {
 async fn disagree(env: &BackupEnv) -> Result<()> {
     let home = env.ready_home("disagree").await?;
     let folder = home.bound("data").await?;
-    apply(&env.client, &schedule(&home)).await?;
+    scheduled(env, &home).await?;
     for count in 1..=2 {
         fs::write(folder.join("file"), count.to_string())?;
         runs(env, &home, count).await?;

@@ -47,7 +47,7 @@ fn state(job: &Job, pods: &[Pod]) -> JobState {
         .iter()
         .find(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True");
     let Some(end) = end else {
-        return JobState::Active(pod.and_then(waiting));
+        return JobState::Active(pod.map_or_else(|| unmade(job), waiting));
     };
     let at = end
         .last_transition_time
@@ -79,6 +79,20 @@ fn missing(reason: Option<&str>, message: Option<&str>, terminated: Option<&Cont
         (_, Some(message)) => format!("its pod is gone ({message})"),
         _ => "its pod is gone".to_owned(),
     }
+}
+
+/// What is known of a Job that has begun and has no pod: the API server may refuse its pods.
+fn unmade(job: &Job) -> Option<String> {
+    let status = job.status.as_ref()?;
+    let begun = status.start_time.is_some() && status.active.unwrap_or(0) == 0;
+    begun.then(|| {
+        format!(
+            "Job {} has no pod yet; if it stays so, its events say why: `kubectl -n {} describe job {}`",
+            job.name_any(),
+            job.namespace().unwrap_or_default(),
+            job.name_any()
+        )
+    })
 }
 
 /// What a pod that does not run yet waits for.
@@ -180,6 +194,16 @@ mod tests {
             JobState::Active(None)
         );
         assert_eq!(one(job(json!([])), &[]), JobState::Active(None));
+    }
+
+    #[test]
+    fn a_job_whose_pods_are_refused_says_where_to_look() {
+        let mut begun = job(json!([]));
+        let status = begun.status.get_or_insert_default();
+        status.start_time = serde_json::from_value(json!("1970-01-01T00:00:00Z")).unwrap();
+        assert!(matches!(one(begun.clone(), &[]), JobState::Active(Some(text)) if text.contains("describe job j")));
+        begun.status.get_or_insert_default().active = Some(1);
+        assert_eq!(one(begun, &[]), JobState::Active(None));
     }
 
     #[test]

@@ -119,7 +119,9 @@ pub fn for_restore(restricted_namespace: bool, devices: bool, wanted: Option<&Se
         type_: "RuntimeDefault".to_owned(),
         localhost_profile: None,
     });
-    if !restricted_namespace {
+    if restricted_namespace {
+        placement.pod.run_as_non_root = Some(true);
+    } else {
         // FSETID: without it the kernel takes the setgid bit from folders whose group is not the mover's.
         let mut add: Vec<String> = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"].map(str::to_owned).into();
         add.extend(devices.then(|| "MKNOD".to_owned()));
@@ -281,10 +283,11 @@ mod tests {
     fn a_restore_is_root_with_four_capabilities_unless_the_namespace_is_restricted() {
         let add = |placement: Placement| placement.container.capabilities.unwrap().add;
         let root = for_restore(false, false, None);
-        assert_eq!(root.container.run_as_user, Some(0));
+        assert_eq!((root.container.run_as_user, root.pod.run_as_non_root), (Some(0), None));
         assert_eq!(add(root).unwrap(), ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]);
         assert_eq!(add(for_restore(false, true, None)).unwrap().len(), 5);
         let plain = for_restore(true, true, None);
+        assert_eq!(plain.pod.run_as_non_root, Some(true));
         assert_eq!((plain.container.run_as_user, add(plain)), (Some(NOBODY), None));
     }
 

@@ -217,10 +217,10 @@ fn tls_text(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
             Bad::UnknownIssuer => {
-                "its certificate is from an unknown issuer; set `ca` to the certificate of the issuer"
+                "its certificate is from an unknown issuer; set `s3.ca` to the certificate of the issuer"
             }
             Bad::BadSignature => {
-                "its certificate is not signed by what `ca` names; set `ca` to the certificate of the issuer"
+                "its certificate is not signed by what `s3.ca` names; set `s3.ca` to the certificate of the issuer"
             }
             Bad::Expired | Bad::ExpiredContext { .. } => {
                 "its certificate has expired; renew it there, and check the clocks"
@@ -230,7 +230,9 @@ fn tls_text(error: &rustls::Error) -> &'static str {
                 "its certificate is for another name; set `endpoint` to a name that is in the certificate"
             }
             Bad::Revoked => "its certificate is revoked",
-            _ => "its certificate is not accepted; it must be a certificate for a server, and `ca` must be its issuer",
+            _ => {
+                "its certificate is not accepted; it must be a certificate for a server, and `s3.ca` must be its issuer"
+            }
         },
         rustls::Error::InvalidMessage(_) => "it does not speak TLS on this port; is `endpoint` http://?",
         rustls::Error::AlertReceived(_) => "it refuses the handshake; does it require a client certificate?",
