@@ -53,6 +53,10 @@ pub fn pause(facts: &Facts<'_>, item: &mut Item) -> Option<Pause> {
         begin(facts, item, job);
     }
     let next = Pause::Start(item.attempts + 1);
+    if last.is_some_and(|job| job.attempt >= item.attempts && has_saved(job)) {
+        (item.first_upload, item.yielded) = (None, None);
+        return None;
+    }
     if item.yielded.is_some() {
         let ended = last.is_none_or(|job| !matches!(job.state, JobState::Active(_)));
         let over = yields::is_over(item, ended, facts.pods, facts.question.now);
@@ -65,6 +69,24 @@ pub fn pause(facts: &Facts<'_>, item: &mut Item) -> Option<Pause> {
         Err(Some(after)) => Pause::Wait(after),
         Err(None) => Pause::Ended,
     })
+}
+
+/// Whether an item pauses, or is to pause for consent: the report of its mover is no end.
+pub fn is_held(item: &Item, jobs: &[MoverJob]) -> bool {
+    let last = jobs.iter().filter(|job| job.claim == item.claim);
+    let last = last
+        .max_by_key(|job| job.attempt)
+        .filter(|job| job.attempt >= item.attempts);
+    let asks =
+        |job: &MoverJob| matches!(&job.state, JobState::Ended(_, Ok(report)) if report.reason == Reason::NeedsConsent);
+    // A newer attempt is at work, and the pause is over.
+    let resumed = last.is_some_and(|job| job.attempt > item.attempts || has_saved(job));
+    !item.state.is_final() && (item.is_paused() && !resumed || last.is_some_and(asks))
+}
+
+/// Whether a mover has made a snapshot that counts: it was done before it was ended.
+fn has_saved(job: &MoverJob) -> bool {
+    matches!(&job.state, JobState::Ended(_, Ok(report)) if report.snapshot.is_some())
 }
 
 /// Ends a pause: this attempt begins. Attempts before it do not count as failures, and it has all the time of a first one.

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::{outcome, sizes};
 use crate::crd::backup_run::{BackupRunStatus, State};
 use crate::crd::{BackupRun, CANCEL};
-use crate::plan::doubt;
+use crate::plan::consent::NEEDS_CONSENT;
 use crate::plan::items::{self, JobState, MoverJob, Next};
+use crate::plan::{doubt, pause};
 use kube::ResourceExt;
 
 /// Why an item of a cancelled run is not good.
@@ -40,6 +41,9 @@ pub fn is_cancelled(run: &BackupRun) -> bool {
 pub fn record(ending: &Ending<'_>) -> BackupRunStatus {
     let mut status = ending.run.status.clone().unwrap_or_default();
     for item in &mut status.volumes {
+        if pause::is_held(item, ending.jobs) {
+            continue;
+        }
         let had_ended = item.state.is_final();
         let mut next = item.clone();
         let ended_now = items::advance(&mut next, ending.jobs, ending.now) == Next::Done && !had_ended;
@@ -91,6 +95,11 @@ pub fn cancel(ending: &Ending<'_>) -> Cancelled {
         if item.state == State::Deferred {
             let message = "its node was off until the run was cancelled; the next run tries again";
             items::fail(item, State::Skipped, NODE_OFF, message.to_owned(), now);
+        } else if item.first_upload.is_some() {
+            let message = item.message.clone().unwrap_or_default();
+            let message =
+                format!("{message}; the run was cancelled before somebody agreed, and the next run asks again");
+            items::fail(item, State::Failed, NEEDS_CONSENT, message, now);
         } else {
             broken_off = true;
             items::fail(item, State::Failed, CANCELLED, "the run was cancelled".to_owned(), now);

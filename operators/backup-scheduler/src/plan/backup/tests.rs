@@ -524,3 +524,17 @@ fn a_snapshot_of_others_is_the_parent_until_there_is_one_of_ours_and_nothing_is_
     (world.layout, world.others) = (Layout::PerNamespace, false);
     assert_eq!(world.plan().start.unwrap().work.without_parent, WithoutParent::Nothing);
 }
+
+#[test]
+fn a_mover_that_was_done_before_it_was_ended_counts() {
+    let mut world = World::new(&["data"]);
+    world.step();
+    (world.jobs, world.holders) = at_work(1);
+    world.pods = vec![kept_out()];
+    world.step();
+    world.jobs[0].state = JobState::Ended(NOW, Ok(Box::new(good("s1"))));
+    let plan = world.step();
+    let item = &plan.status.volumes[0];
+    assert_eq!((item.state, item.snapshot.as_deref()), (State::Completed, Some("s1")));
+    assert!(!item.is_paused());
+}

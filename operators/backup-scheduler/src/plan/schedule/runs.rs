@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use super::timing::{Due, Note};
 use super::{names, seconds};
 use crate::MANAGER;
-use crate::crd::backup_run::{BackupRunSpec, ScheduleRef, State};
+use crate::crd::backup_run::{BackupRunSpec, Item, ScheduleRef, State};
 use crate::crd::backup_schedule::{ConcurrencyPolicy, LastRun};
 use crate::crd::{BackupRun, BackupSchedule, BackupScheduleStatus, CANCEL, SCHEDULE_UID};
 use crate::plan::job::hex;
@@ -82,7 +82,7 @@ pub fn decide(schedule: &BackupSchedule, due: &Due, namespaces: &[String], runs:
             }
             _ => {}
         }
-        // They wait for a node or a repository. The new run waits in their place, with a slot that is nearer to the data.
+        // They wait for a node, for a repository, or for consent. The new run waits in their place, with a slot that is nearer to the data.
         decision.cancel.extend(idle.into_iter().filter(uncancelled).cloned());
         decision.create.push(run(schedule, due, namespace, &name));
     }
@@ -94,7 +94,8 @@ fn is_at_work(run: &BackupRun) -> bool {
     let begun = run.status.as_ref().filter(|status| status.start_time.is_some());
     let open = begun.map(|status| status.volumes.iter().filter(|item| !item.state.is_final()));
     // One without an open volume is about to end.
-    open.is_some_and(|mut open| open.any(|item| item.state != State::Deferred))
+    let waits = |item: &Item| item.state == State::Deferred || item.first_upload.is_some();
+    open.is_some_and(|mut open| open.any(|item| !waits(item)))
 }
 
 fn run(schedule: &BackupSchedule, due: &Due, namespace: &str, name: &str) -> BackupRun {

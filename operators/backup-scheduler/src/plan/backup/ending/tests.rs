@@ -128,3 +128,31 @@ fn only_true_cancels() {
     run.annotations_mut().insert(CANCEL.to_owned(), "false".to_owned());
     assert!(!is_cancelled(&run));
 }
+
+fn asks() -> JobState {
+    let report = Report {
+        upload_bytes: Some(9),
+        ..Report::failed(crate::task::Reason::NeedsConsent, "large")
+    };
+    JobState::Ended(Timestamp::UNIX_EPOCH, Ok(Box::new(report)))
+}
+
+#[test]
+fn a_volume_that_needs_consent_goes_on_asking_while_no_mover_may_start() {
+    let waiting = json!({"claim": "a", "state": "Pending", "attempts": 1, "firstUpload": 9, "reason": "NeedsConsent"});
+    for volume in [waiting, json!({"claim": "a", "state": "Running", "attempts": 1})] {
+        let run = run(json!([volume]));
+        let before = run.status.clone().unwrap();
+        assert_eq!(record(&ending(&run, &[job("a", asks())])).volumes, before.volumes);
+    }
+}
+
+#[test]
+fn a_volume_that_needed_consent_when_its_run_was_cancelled_says_so() {
+    let volume = json!({"claim": "a", "state": "Pending", "attempts": 1, "firstUpload": 9, "message": "agree by x"});
+    let run = run(json!([volume]));
+    let ended = cancel(&ending(&run, &[job("a", asks())]));
+    assert_eq!(states(&ended.status), [(State::Failed, Some("NeedsConsent"))]);
+    let message = ended.status.volumes[0].message.clone().unwrap();
+    assert!(message.starts_with("agree by x"), "{message}");
+}

@@ -160,7 +160,7 @@ fn case_21_runs_longer_than_the_interval_are_remarked() {
 }
 
 #[test]
-fn case_30_a_run_that_only_waits_for_a_node_gives_way_to_the_next_slot() {
+fn case_30_a_run_that_only_waits_for_a_node_or_for_consent_gives_way_to_the_next_slot() {
     let mut world = World::seen("2026-01-01T10:00:00Z", json!({}));
     let first = due(&mut world, "2026-01-02T03:00:00Z");
     let runs = made(&decided(&world, &first, &[]), deferred());
@@ -171,6 +171,12 @@ fn case_30_a_run_that_only_waits_for_a_node_gives_way_to_the_next_slot() {
     let decision = decided(&world, &second, &runs);
     assert_eq!((decision.create.len(), decision.cancel.len()), (1, 1));
     assert!(decision.wait_for.is_empty() && decision.overlap.is_empty());
+    // One that waits for consent to a first upload, too: the new run asks the same, and backs up the other volumes.
+    let consent = json!({"startTime": "2026-01-02T03:00:01Z", "volumes": [
+        {"claim": "a", "state": "Completed"}, {"claim": "b", "state": "Pending", "firstUpload": 9},
+    ]});
+    let asking = made(&decided(&world, &first, &[]), consent);
+    assert_eq!(decided(&world, &second, &asking).create.len(), 1);
     // One that has not begun, too: its repository was not ready.
     let idle = made(&decided(&world, &first, &[]), json!(null));
     assert_eq!(decided(&world, &second, &idle).create.len(), 1);
