@@ -9,7 +9,7 @@ use std::thread;
 pub(super) enum Answer {
     /// The server answers.
     Pass,
-    /// An answer of S3 with this status, code and message.
+    /// An answer of S3 with this status, code and message; without a body, if there is no code.
     Refuse(u16, &'static str, &'static str),
     /// The connection ends.
     Close,
@@ -97,14 +97,18 @@ impl Shared {
             match answer {
                 Answer::Close => return Ok(()),
                 Answer::Refuse(status, code, message) => {
-                    let body = format!(
-                        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-                    );
+                    // Some servers send no body.
+                    let body = if code.is_empty() {
+                        String::new()
+                    } else {
+                        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
+                    };
+                    let reason = if status == 507 { "Insufficient Storage" } else { "Refused" };
                     let length = body.len();
                     let body = if method == "HEAD" { "" } else { &body };
                     write!(
                         client,
-                        "HTTP/1.1 {status} Refused\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\n\r\n{body}"
+                        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\n\r\n{body}"
                     )?;
                 }
                 Answer::Pass => {

@@ -141,7 +141,7 @@ async fn a_restic_that_is_killed_alone_is_a_failure_that_may_be_retried() {
 #[tokio::test]
 async fn a_prune_that_was_killed_at_any_time_is_done_again() {
     let lab = Lab::new().await;
-    for (number, delay) in [50, 100, 150, 200, 300, 450, 600, 900].into_iter().enumerate() {
+    for (number, delay) in [100, 200, 350, 550, 900].into_iter().enumerate() {
         for file in 0..20 {
             let seed = u64::try_from(number * 100 + file).unwrap();
             lab.write(&format!("f{file}"), &random(seed, 400_000));
@@ -171,5 +171,5 @@ async fn a_prune_that_was_killed_at_any_time_is_done_again() {
     }
     // Nothing that is not needed stays.
     let bytes: u64 = lab.packs().iter().map(|pack| fs::metadata(pack).unwrap().len()).sum();
-    assert!(bytes < 8 * 11 * 400_000, "{bytes}");
+    assert!(bytes < 5 * 11 * 400_000, "{bytes}");
 }
