@@ -103,7 +103,11 @@ impl Shared {
                     } else {
                         format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
                     };
-                    let reason = if status == 507 { "Insufficient Storage" } else { "Refused" };
+                    let reason = if status == 507 {
+                        "Insufficient Storage"
+                    } else {
+                        "Refused"
+                    };
                     let length = body.len();
                     let body = if method == "HEAD" { "" } else { &body };
                     write!(
@@ -131,7 +135,7 @@ impl Shared {
 /// The head and the body of the next request.
 fn request(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut bytes = Vec::new();
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             break end + 4;

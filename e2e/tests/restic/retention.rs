@@ -45,7 +45,7 @@ async fn snapshots_that_are_not_kept_are_removed_once() {
         (Verdict::Completed, 2),
         "{report:?}"
     );
-    assert_eq!(lab.snapshots(), [c.clone()]);
+    assert_eq!(lab.snapshots(), std::slice::from_ref(&c));
     // A mover that was killed before its report is started again.
     let report = lab.run(work).await;
     assert_eq!(

@@ -69,8 +69,8 @@ pub struct Repository {
 pub enum Work {
     /// Opens the repository; initializes it if it is not there.
     Initialize {
-        /// Whether it may be initialized. If not, a missing one is `RepositoryMissing`. Whoever sets this has seen that there is
-        /// nothing under the location: restic looks for `config` only, and creates a bucket that is not there.
+        /// Whether it may be initialized. If not, a missing one is `RepositoryMissing`. The mover does it only
+        /// where nothing else is, in a bucket that is there, and one mover at a time.
         create: bool,
     },
     /// Backs up a volume.

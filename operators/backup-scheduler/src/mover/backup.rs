@@ -203,7 +203,9 @@ impl Flow<'_, '_> {
             }
         };
         // A snapshot without some files may count if that is allowed.
-        let hold = (!self.task.allow_partial).then(|| not_good::hold(&self.mover.engine.settings, &self.task.run_uid));
+        let writes = matches!(call, Call::Backup(backup) if !backup.dry_run);
+        let hold = (writes && !self.task.allow_partial)
+            .then(|| not_good::hold(&self.mover.engine.settings, &self.task.run_uid));
         Ok(self.mover.engine.run_with(call, hold.as_deref(), &mut on_line).await?)
     }
 
