@@ -6,11 +6,12 @@ use hearth_reconciler::namespaces::{reflect_namespaces, watch_namespaces};
 use hearth_reconciler::run::{OnTakeover, run as run_controller};
 use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::start::start;
-use hearth_reconciler::trigger::trigger;
+use hearth_reconciler::trigger::{Triggered, trigger};
 use hearth_reconciler::watch::{reflect, watch};
 use k8s_openapi::api::batch::v1::Job;
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, reflector, watcher};
 use kube::{Api, ResourceExt};
 use parking_lot::Mutex;
@@ -89,23 +90,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         reconcile::repository::reconcile,
     );
 
-    let updates = watch_namespaces::<BackupSchedule>(&process, &config, |_| ());
-    let observer = Arc::clone(&ctx);
-    let touched = reflect_namespaces(updates, process.args.namespaces(), schedule_writer).inspect_ok(move |schedule| {
-        // A person may have agreed to remove snapshots.
-        observer
-            .repository_trigger
-            .reconcile(ObjectRef::new(&schedule.spec.repository));
-    });
-    let schedules = Controller::for_stream(touched, schedules).reconcile_on(schedule_triggered);
-    let schedules = run_controller(
-        schedules,
-        &process,
-        "backupschedule",
-        OnTakeover::ReconcileAll,
-        Arc::clone(&ctx),
-        reconcile::backup_schedule::reconcile,
-    );
+    let schedules = run_schedules(&ctx, &config, (schedules, schedule_writer), schedule_triggered);
 
     let updates = watch_namespaces::<BackupRun>(&process, &config, |_| ());
     let observer = Arc::clone(&ctx);
@@ -139,11 +124,37 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Reconciles schedules, and tells their repositories of them.
+fn run_schedules(
+    ctx: &Arc<Context>,
+    config: &watcher::Config,
+    (store, writer): (Store<BackupSchedule>, Writer<BackupSchedule>),
+    triggered: Triggered<BackupSchedule>,
+) -> impl Future<Output = ()> {
+    let process = &ctx.process;
+    let updates = watch_namespaces::<BackupSchedule>(process, config, |_| ());
+    let observer = Arc::clone(ctx);
+    let touched = reflect_namespaces(updates, process.args.namespaces(), writer).inspect_ok(move |schedule| {
+        // A person may have agreed to remove snapshots.
+        observer
+            .repository_trigger
+            .reconcile(ObjectRef::new(&schedule.spec.repository));
+    });
+    run_controller(
+        Controller::for_stream(touched, store).reconcile_on(triggered),
+        process,
+        "backupschedule",
+        OnTakeover::ReconcileAll,
+        Arc::clone(ctx),
+        reconcile::backup_schedule::reconcile,
+    )
+}
+
 /// Keeps the cache of movers, and tells their runs; tells runs that wait for a node when it is back.
 fn watch_movers_and_nodes(
     tasks: &mut JoinSet<()>,
     ctx: &Arc<Context>,
-    writer: reflector::store::Writer<PartialObjectMeta<Job>>,
+    writer: Writer<PartialObjectMeta<Job>>,
     config: &watcher::Config,
 ) {
     let process = &ctx.process;
