@@ -31,7 +31,7 @@ pub(super) fn cases() -> Vec<Case<BackupEnv>> {
     ]
 }
 
-/// Makes a run of the schedule now, and waits until so many have ended well.
+/// Makes a run of the schedule now, the first, the second and so on, and waits until it has ended well.
 async fn runs(env: &BackupEnv, home: &Home, count: usize) -> Result<()> {
     let annotations = json!({"backup.hearth.home.arpa/run-now": count.to_string()});
     patch(
@@ -40,12 +40,13 @@ async fn runs(env: &BackupEnv, home: &Home, count: usize) -> Result<()> {
         &json!({"metadata": {"annotations": annotations}}),
     )
     .await?;
-    until(&format!("{count} runs are good"), LATER, || async {
+    until(&format!("run {count} is good"), LATER, || async {
+        let status = get(&env.client, &schedule(home)).await?["status"].clone();
+        let begun = status["lastManualToken"] == count.to_string();
+        // Runs whose snapshots are gone are deleted.
         let runs = home.runs(env).await?;
-        let good = runs
-            .iter()
-            .filter(|run| run["status"]["good"] == 1 && run["status"]["completionTime"].is_string());
-        Ok((good.count() >= count).then_some(()))
+        let is_good = |run: &Value| run["status"]["good"] == 1 && run["status"]["completionTime"].is_string();
+        Ok((begun && !runs.is_empty() && runs.iter().all(is_good)).then_some(()))
     })
     .await
 }
@@ -90,12 +91,12 @@ async fn retention(env: &BackupEnv) -> Result<()> {
         Ok((snapshots(env, &home).await?.len() == 2).then_some(()))
     })
     .await?;
+    // The oldest is no record of anything any more; of the three that stay, one knows that its snapshot is gone.
     until("the runs know it", LATER, || async {
         let runs = home.runs(env).await?;
-        let forgotten = runs
-            .iter()
-            .filter(|run| run["status"]["volumes"][0]["forgotten"] == true);
-        Ok((forgotten.count() == 2).then_some(()))
+        let is_forgotten = |run: &&Value| run["status"]["volumes"][0]["forgotten"] == true;
+        let forgotten = runs.iter().filter(is_forgotten).count();
+        Ok((runs.len() == 3 && forgotten == 1).then_some(()))
     })
     .await?;
     let before = size(&home, env)?;
