@@ -28,7 +28,7 @@ pub const RECONCILE_AT: &str = "backup.hearth.home.arpa/reconcile-at";
 pub const KEY_ESCROWED: &str = "backup.hearth.home.arpa/key-escrowed";
 /// On a repository: the name of a check that found damage, set by a person who agrees to the repair.
 pub const REPAIR: &str = "backup.hearth.home.arpa/repair";
-/// On a schedule: how many snapshots may be removed at once, set by a person who agrees to it.
+/// On a schedule: how many snapshots may be removed at once, and which, set by a person who agrees to it.
 pub const FORGET: &str = "backup.hearth.home.arpa/forget";
 /// On a schedule: any new value makes one run now.
 pub const RUN_NOW: &str = "backup.hearth.home.arpa/run-now";

@@ -39,8 +39,8 @@ pub struct Schedule {
     pub keep: Keep,
     /// Where its days begin.
     pub zone: TimeZone,
-    /// How many snapshots may be forgotten at once.
-    pub consent: Option<usize>,
+    /// What a person has agreed to forget at once.
+    pub consent: Option<String>,
 }
 
 /// What was observed.
@@ -181,7 +181,9 @@ fn task(observed: &Observed<'_>, work: &MaintenanceWork) -> Work {
                     .unwrap_or_default(),
             })
         }
-        WorkKind::Prune => Work::Prune(task::Prune { only_delete: false }),
+        WorkKind::Prune => Work::Prune(task::Prune {
+            only_delete: due::full_since(observed, &work.namespace).is_some(),
+        }),
         WorkKind::Repair => Work::RepairPacks(task::RepairPacks {
             packs: record
                 .and_then(|record| record.damage.as_ref())

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
+use super::job::hex;
 use crate::crd::Keep;
 
 #[cfg(test)]
@@ -52,8 +53,8 @@ pub struct Observed<'a> {
     pub snapshots: &'a [Snapshot],
     /// The claims of the newest run, if all of it is good; none: nothing is forgotten.
     pub newest: Option<&'a BTreeSet<String>>,
-    /// The number that a person has agreed to.
-    pub consent: Option<usize>,
+    /// The [`token`] that a person has agreed to.
+    pub consent: Option<&'a str>,
 }
 
 /// What is to be done.
@@ -61,8 +62,8 @@ pub struct Observed<'a> {
 pub enum Decision {
     /// Everything stays.
     Nothing,
-    /// So many are to be forgotten, which is too much without consent.
-    NeedsConsent(usize),
+    /// So many are to be forgotten, which is too much without consent; the [`token`] to agree to it.
+    NeedsConsent(usize, String),
     /// These are to be forgotten.
     Forget(Vec<Snapshot>),
 }
@@ -99,11 +100,19 @@ pub fn decide(observed: &Observed<'_>) -> Decision {
     }
     let count = forget.len();
     let too_many = count > AT_ONCE || count > HALF && count * 2 > observed.snapshots.len();
+    let token = token(&forget);
     match count {
         0 => Decision::Nothing,
-        _ if too_many && observed.consent != Some(count) => Decision::NeedsConsent(count),
+        _ if too_many && observed.consent != Some(token.as_str()) => Decision::NeedsConsent(count, token),
         _ => Decision::Forget(forget),
     }
+}
+
+/// What a person agrees to: how many snapshots, and just these. What was agreed to once is no consent to others.
+fn token(forget: &[Snapshot]) -> String {
+    let mut ids: Vec<&str> = forget.iter().map(|snapshot| snapshot.id.as_str()).collect();
+    ids.sort_unstable();
+    format!("{}-{}", ids.len(), hex(ids.concat().as_bytes(), 3))
 }
 
 /// A rule of a calendar: what it counts, and how many are left of it.

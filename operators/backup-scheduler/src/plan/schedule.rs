@@ -107,7 +107,7 @@ pub fn retention(schedule: &BackupSchedule) -> Option<maintenance::Schedule> {
         name: format!("{}/{}", schedule.namespace().unwrap_or_default(), schedule.name_any()),
         keep: schedule.spec.keep.clone(),
         zone,
-        consent: schedule.annotations().get(FORGET).and_then(|count| count.parse().ok()),
+        consent: schedule.annotations().get(FORGET).cloned(),
     })
 }
 

@@ -12,9 +12,10 @@ use crate::crd::{BackupRun, KEEP, REPAIR, SCHEDULE_UID};
 use crate::plan::backup::{Damage, slot_of};
 use crate::plan::job::hex;
 use crate::plan::retention::{self, Decision, Snapshot};
+use crate::task::Reason;
 
 /// So many snapshots are forgotten by one Job, so that their ids fit the status.
-const PER_JOB: usize = 50;
+const PER_JOB: usize = 200;
 /// The key of problems of the retention that need no Job.
 pub(super) const CONSENT: &str = "Consent";
 
@@ -87,8 +88,23 @@ fn of_namespace(
     if !may_delete(observed) {
         return None;
     }
-    let prune = is_due(observed.prune_slot, &record.pruned);
+    // A bucket that is full is pruned once for each run that found it so.
+    let prune = is_due(observed.prune_slot.max(full_since(observed, namespace)), &record.pruned);
     forget.or_else(|| prune.map(|slot| work(WorkKind::Prune, namespace, &slot.to_string())))
+}
+
+/// The end of the newest run, if the bucket was full for it.
+pub(super) fn full_since(observed: &Observed<'_>, namespace: &str) -> Option<Timestamp> {
+    let status = runs(observed, namespace)
+        .max_by_key(|run| slot_of(run))?
+        .status
+        .as_ref()?;
+    let is_full = |item: &Item| item.reason.as_deref() == Some(Reason::QuotaExceeded.as_str());
+    status
+        .volumes
+        .iter()
+        .any(is_full)
+        .then(|| time(status.completion_time.as_deref()))?
 }
 
 /// Whether snapshots may be deleted at all.
@@ -136,12 +152,12 @@ fn retain(observed: &Observed<'_>, namespace: &str, record: &mut Maintenance) ->
             zone: &schedule.zone,
             snapshots: &snapshots,
             newest: Some(&claims),
-            consent: schedule.consent,
+            consent: schedule.consent.as_deref(),
         });
         match decision {
             Decision::Nothing => {}
-            Decision::NeedsConsent(count) => {
-                let message = consent(schedule, count, snapshots.len());
+            Decision::NeedsConsent(count, token) => {
+                let message = consent(schedule, count, snapshots.len(), &token);
                 record.problems.insert(CONSENT.to_owned(), message);
             }
             // After a failure the next run is waited for.
@@ -161,10 +177,10 @@ fn retain(observed: &Observed<'_>, namespace: &str, record: &mut Maintenance) ->
     Some(work)
 }
 
-fn consent(schedule: &Schedule, count: usize, of: usize) -> String {
+fn consent(schedule: &Schedule, count: usize, of: usize, token: &str) -> String {
     format!(
         "the retention of BackupSchedule {} would remove {count} of {of} snapshots at once; keep more, or agree: `kubectl annotate \
-         --overwrite backupschedule {} {}={count}`",
+         --overwrite backupschedule {} {}={token}`",
         schedule.name,
         schedule
             .name

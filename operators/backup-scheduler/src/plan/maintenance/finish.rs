@@ -26,9 +26,15 @@ pub(super) fn finish(observed: &Observed<'_>, plan: &mut Plan, work: &Maintenanc
         record.succeeded = Some(observed.now.to_string());
         record.problems.remove(kind);
     } else {
-        let message = work.progress.message.clone().unwrap_or_default();
-        record.problems.insert(kind.to_owned(), message);
-        let heals = report.is_none_or(|report| report.retry);
+        let (reason, message) = (work.progress.reason.as_deref(), work.progress.message.as_deref());
+        let text = format!(
+            "{}: {}",
+            reason.unwrap_or("Unknown"),
+            message.unwrap_or("no more is known")
+        );
+        record.problems.insert(kind.to_owned(), text);
+        // A repair has no next slot that it could wait for.
+        let heals = report.is_none_or(|report| report.retry) || work.kind == WorkKind::Repair;
         if heals {
             let at = observed.now.checked_add(RETRY_AFTER).unwrap_or(observed.now);
             record.retry_at = Some(at.to_string());

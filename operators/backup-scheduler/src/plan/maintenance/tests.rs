@@ -87,7 +87,7 @@ impl World {
         self.repository.status = Some(plan.status.clone());
         for run in &mut self.runs {
             for item in &mut Arc::make_mut(run).status.as_mut().unwrap().volumes {
-                item.forgotten |= plan.forgotten.contains(item.snapshot.as_ref().unwrap());
+                item.forgotten |= item.snapshot.as_ref().is_some_and(|id| plan.forgotten.contains(id));
             }
         }
         plan
@@ -240,9 +240,10 @@ fn many_snapshots_wait_for_consent_and_say_how_it_is_given() {
     assert_eq!(world.step().status.work, None);
     let health = health("b2", &world.repository.status.as_ref().unwrap().maintenance);
     assert_eq!(health.maintained.1, "NeedsConsent");
-    let command = format!("kubectl annotate --overwrite backupschedule -n home nightly {FORGET}=19");
-    assert!(health.maintained.2.contains(&command), "{}", health.maintained.2);
-    world.schedules[0].consent = Some(19);
+    let command = format!("kubectl annotate --overwrite backupschedule -n home nightly {FORGET}=19-");
+    let (_, token) = health.maintained.2.split_once(&command).expect(&health.maintained.2);
+    let token = token.split_once('`').unwrap().0;
+    world.schedules[0].consent = Some(format!("19-{token}"));
     assert_eq!(world.step().status.work.unwrap().snapshots.len(), 19);
     assert_eq!(world.record().problems, BTreeMap::new());
 }
@@ -459,4 +460,38 @@ fn the_verdict_of_the_item_is_that_of_the_report() {
         (Some(7), Some("2026-11-30T01:00:00Z"))
     );
     assert_eq!(State::default(), State::Pending);
+}
+
+#[test]
+fn a_bucket_that_is_full_is_pruned_at_once_without_repacking_and_once_for_each_run() {
+    let mut world = World::with_runs(&[28, 29]);
+    let full = json!([{"claim": "data", "state": "Failed", "reason": "QuotaExceeded"}]);
+    world.runs.push(run_with(30, &full));
+    let full = Report::failed(Reason::QuotaExceeded, "no room for a lock");
+    let (work, _) = world.work(full);
+    assert_eq!(work, Work::Prune(task::Prune { only_delete: true }));
+    assert_eq!(world.step().status.work, None);
+    assert!(world.record().problems["Prune"].starts_with("QuotaExceeded: "));
+    // In order again: the next prune is the usual one.
+    world.runs.pop();
+    world.prune_slot = Some(at("2026-11-30T03:30:00Z"));
+    let (work, _) = world.work(Report::completed(None));
+    assert_eq!(work, Work::Prune(task::Prune { only_delete: false }));
+    assert_eq!(world.record().problems, BTreeMap::new());
+}
+
+#[test]
+fn a_repair_that_fails_is_not_tried_again_at_once() {
+    let mut world = World::with_runs(&[29, 30]);
+    world.check_slot = Some(at("2026-11-30T01:00:00Z"));
+    world.work(Report::failed(Reason::DataDamaged, "pack abc"));
+    let check = world.record().damage.unwrap().check;
+    let annotations = world.repository.metadata.annotations.get_or_insert_default();
+    annotations.insert(REPAIR.to_owned(), check);
+    world.work(Report::failed(Reason::AccessDenied, "the key may not delete"));
+    assert_eq!(world.step().status.work, None);
+    assert!(world.record().damage.is_some());
+    world.now = at("2026-11-30T05:01:00Z");
+    world.jobs.clear();
+    assert_eq!(world.step().status.work.map(|work| work.kind), Some(WorkKind::Repair));
 }

@@ -32,7 +32,7 @@ fn keep(rule: impl FnOnce(&mut Keep)) -> Keep {
     keep
 }
 
-fn decided(keep: &Keep, zone: &str, snapshots: &[Snapshot], consent: Option<usize>) -> Decision {
+fn decided(keep: &Keep, zone: &str, snapshots: &[Snapshot], consent: Option<&str>) -> Decision {
     decide(&Observed {
         keep,
         zone: &TimeZone::get(zone).unwrap(),
@@ -45,7 +45,7 @@ fn decided(keep: &Keep, zone: &str, snapshots: &[Snapshot], consent: Option<usiz
 /// The days of those that stay, the newest first, with consent to anything.
 fn stays(keep: &Keep, zone: &str, snapshots: &[Snapshot]) -> Vec<String> {
     let gone = match decided(keep, zone, snapshots, None) {
-        Decision::NeedsConsent(count) => decided(keep, zone, snapshots, Some(count)),
+        Decision::NeedsConsent(_, token) => decided(keep, zone, snapshots, Some(&token)),
         other => other,
     };
     let gone: BTreeSet<String> = match gone {
@@ -119,7 +119,7 @@ fn nothing_is_forgotten_after_a_run_that_was_not_good() {
         zone: &TimeZone::UTC,
         snapshots: &daily(3),
         newest: None,
-        consent: Some(2),
+        consent: Some("2-000000"),
     });
     assert_eq!(decision, Decision::Nothing);
 }
@@ -161,16 +161,40 @@ fn a_pinned_snapshot_stays() {
 }
 
 #[test]
-fn many_at_once_need_the_consent_to_just_that_number() {
+fn many_at_once_need_the_consent_to_just_these() {
     let rules = keep(|keep| keep.daily = Some(30));
     let many = daily(41);
-    assert_eq!(decided(&rules, "UTC", &many, None), Decision::NeedsConsent(11));
-    assert_eq!(decided(&rules, "UTC", &many, Some(10)), Decision::NeedsConsent(11));
-    assert!(matches!(decided(&rules, "UTC", &many, Some(11)), Decision::Forget(gone) if gone.len() == 11));
+    let Decision::NeedsConsent(11, token) = decided(&rules, "UTC", &many, None) else {
+        panic!("no consent was needed")
+    };
+    assert!(token.starts_with("11-"), "{token}");
+    for other in ["11", "11-", "10-000000"] {
+        assert_eq!(
+            decided(&rules, "UTC", &many, Some(other)),
+            Decision::NeedsConsent(11, token.clone())
+        );
+    }
+    assert!(matches!(decided(&rules, "UTC", &many, Some(&token)), Decision::Forget(gone) if gone.len() == 11));
+    // The same number of others.
+    let others: Vec<Snapshot> = many
+        .iter()
+        .cloned()
+        .map(|mut snapshot| {
+            snapshot.id.push('x');
+            snapshot
+        })
+        .collect();
+    assert!(matches!(
+        decided(&rules, "UTC", &others, Some(&token)),
+        Decision::NeedsConsent(11, _)
+    ));
     assert!(matches!(decided(&rules, "UTC", &daily(40), None), Decision::Forget(gone) if gone.len() == 10));
     // More than half of few.
     let rules = keep(|keep| keep.daily = Some(3));
-    assert_eq!(decided(&rules, "UTC", &daily(7), None), Decision::NeedsConsent(4));
+    assert!(matches!(
+        decided(&rules, "UTC", &daily(7), None),
+        Decision::NeedsConsent(4, _)
+    ));
     assert!(matches!(decided(&rules, "UTC", &daily(6), None), Decision::Forget(gone) if gone.len() == 3));
 }
 
@@ -191,7 +215,7 @@ fn what_is_kept_once_is_not_forgotten_at_the_same_time() {
 #[test]
 fn a_duration_that_cannot_be_read_keeps_everything() {
     let rules = keep(|keep| keep.within = Some("a while".to_owned()));
-    assert_eq!(decided(&rules, "UTC", &daily(40), Some(39)), Decision::Nothing);
+    assert_eq!(decided(&rules, "UTC", &daily(40), Some("39")), Decision::Nothing);
 }
 
 #[test]

@@ -265,11 +265,11 @@ fn the_last_good_slot_is_one_whose_runs_are_all_good() {
 #[test]
 fn what_the_retention_needs_comes_from_the_spec() {
     let mut world = World::seen("2026-01-01T10:00:00Z", json!({"timeZone": "Europe/Berlin"}));
-    world.schedule.metadata.annotations = Some([(FORGET.to_owned(), "12".to_owned())].into());
+    world.schedule.metadata.annotations = Some([(FORGET.to_owned(), "12-abc".to_owned())].into());
     let found = retention(&world.schedule).unwrap();
     assert_eq!(
-        (found.uid.as_str(), found.name.as_str(), found.consent),
-        ("s1", "home/nightly", Some(12))
+        (found.uid.as_str(), found.name.as_str(), found.consent.as_deref()),
+        ("s1", "home/nightly", Some("12-abc"))
     );
     assert_eq!(found.zone.iana_name(), Some("Europe/Berlin"));
     world.schedule.spec.time_zone = Some("Mars/Base".to_owned());
