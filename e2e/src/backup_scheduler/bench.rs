@@ -1,11 +1,11 @@
-//! What backup-scheduler needs while nothing happens, without objects and with many runs that have ended.
+//! What backup-scheduler needs while nothing happens, without objects and with many schedules, each with a run.
 use anyhow::Result;
 use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde::Serialize;
 use serde_json::json;
 
-use hearth_backup_scheduler::crd::BackupRun;
+use hearth_backup_scheduler::crd::{BackupRun, BackupSchedule};
 
 use super::env::{BackupEnv, CLUSTER, NAME, remove};
 use crate::bench::budget::{self, Line};
@@ -48,6 +48,7 @@ impl Bench {
             namespace(client, NAMESPACE).await?;
         }
         let runs: Api<BackupRun> = Api::namespaced(client.clone(), NAMESPACE);
+        let schedules: Api<BackupSchedule> = Api::namespaced(client.clone(), NAMESPACE);
         for number in 0..objects {
             // They have no repository: each is looked at and told so.
             let run = json!({
@@ -56,8 +57,16 @@ impl Bench {
             });
             runs.create(&PostParams::default(), &serde_json::from_value(run)?)
                 .await?;
+            let schedule = json!({
+                "apiVersion": "backup.hearth.home.arpa/v1alpha1", "kind": "BackupSchedule",
+                "metadata": {"name": format!("schedule-{number}")},
+                "spec": {"repository": "none", "cron": "0 0 1 1 *", "keep": {"daily": 7}},
+            });
+            schedules
+                .create(&PostParams::default(), &serde_json::from_value(schedule)?)
+                .await?;
         }
-        steps.done("the runs are there");
+        steps.done("the schedules and the runs are there");
         replicas::set(&self.env.operator, 1).await?;
         self.env.operator.ready(1, super::env::LATER).await?;
         crate::wait::until("every run has a status", super::env::LATER, || async {
@@ -66,14 +75,24 @@ impl Bench {
                 .items
                 .iter()
                 .filter(|run| run.status.as_ref().is_some_and(|status| status.observed_generation > 0));
-            Ok((told.count() == objects as usize).then_some(()))
+            let made = schedules.list(&ListParams::default()).await?;
+            let read = made.items.iter().filter(|schedule| {
+                schedule
+                    .status
+                    .as_ref()
+                    .is_some_and(|status| status.observed_generation > 0)
+            });
+            let wanted = objects as usize;
+            Ok((told.count() == wanted && read.count() == wanted).then_some(()))
         })
         .await?;
-        steps.done("every run has a status");
+        steps.done("every schedule and every run has a status");
         let pod = self.env.operator.pod().await?;
         let process = pod_process::of_pod(&pod, NAME)?;
-        let ours =
-            |line: &str| line.contains("resource=\"backupruns\"") || line.contains("resource=\"backuprepositories\"");
+        let ours = |line: &str| {
+            let mut kinds = ["backupruns", "backuprepositories", "backupschedules"].iter();
+            kinds.any(|kind| line.contains(&format!("resource=\"{kind}\"")))
+        };
         let idle = idle::minute(&self.env.operator, &process, async || {
             writes::counted(client, ours).await
         })

@@ -2,6 +2,7 @@
 pub mod backup;
 pub mod claims;
 pub mod consent;
+pub mod coverage;
 pub mod doubt;
 pub mod items;
 pub mod job;

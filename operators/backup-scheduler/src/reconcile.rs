@@ -2,6 +2,7 @@
 pub mod backup_run;
 pub mod backup_schedule;
 mod bucket;
+mod coverage;
 mod limiter;
 mod maintenance;
 mod movers;
@@ -98,19 +99,22 @@ impl Context {
         }
     }
 
-    /// Asks for a reconcile of the schedule of a run that has ended, and of its repository, which may remove snapshots now.
-    pub fn call_schedule_of(&self, run: &BackupRun) {
+    /// Asks for a reconcile of the repository of a run that has ended, which may remove snapshots now, and of its schedule.
+    pub fn call_others_of(&self, run: &BackupRun) {
         let ended = run
             .status
             .as_ref()
             .is_some_and(|status| status.completion_time.is_some());
-        let Some(schedule) = run.spec.schedule.as_ref().filter(|_| ended) else {
+        if !ended {
+            return;
+        }
+        self.repository_trigger.reconcile(ObjectRef::new(&run.spec.repository));
+        let Some(schedule) = run.spec.schedule.as_ref() else {
             return;
         };
         let own = run.namespace().unwrap_or_default();
         let (namespace, name) = schedule.name.split_once('/').unwrap_or((&own, &schedule.name));
         self.schedule_trigger.reconcile(ObjectRef::new(name).within(namespace));
-        self.repository_trigger.reconcile(ObjectRef::new(&run.spec.repository));
     }
 
     /// What the retention needs to know of the schedules.

@@ -95,7 +95,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let updates = watch_namespaces::<BackupRun>(&process, &config, |_| ());
     let observer = Arc::clone(&ctx);
     let touched = reflect_namespaces(updates, process.args.namespaces(), backup_writer).inspect_ok(move |run| {
-        observer.call_schedule_of(run);
+        observer.call_others_of(run);
     });
     let backups = Controller::for_stream(touched, backups).reconcile_on(backup_triggered);
     let backups = run_controller(

@@ -42,7 +42,7 @@ async fn runs(env: &BackupEnv, home: &Home, count: usize) -> Result<()> {
     .await?;
     until(&format!("run {count} is good"), LATER, || async {
         let status = get(&env.client, &schedule(home)).await?["status"].clone();
-        let begun = status["lastManualToken"] == count.to_string();
+        let begun = status["lastManualToken"].as_str() == Some(count.to_string().as_str());
         // Runs whose snapshots are gone are deleted.
         let runs = home.runs(env).await?;
         let is_good = |run: &Value| run["status"]["good"] == 1 && run["status"]["completionTime"].is_string();

@@ -2,10 +2,11 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::backup_scheduler::env::BackupEnv;
+use crate::backup_scheduler::env::{BackupEnv, SOON};
 use crate::backup_scheduler::files;
 use crate::case::Case;
 use crate::objects::{apply, delete, get};
+use crate::wait::until;
 
 pub(super) fn cases() -> Vec<Case<BackupEnv>> {
     vec![
@@ -22,13 +23,22 @@ async fn lost(env: &BackupEnv) -> Result<()> {
     let folder = home.bound("data").await?;
     files::write(&folder)?;
     let before = files::read(&folder)?;
+    home.bound("neighbour").await?;
     let backup = home.backup(
         "first",
-        json!({"mover": {"securityContext": {"runAsUser": 999, "runAsGroup": 998}}}),
+        json!({"mover": {"securityContext": {"runAsUser": 999, "runAsGroup": 998}}, "volumes": {"claims": ["data"]}}),
     );
     let run = home.done(&backup, "Completed").await?;
     let item = &run["status"]["volumes"][0];
     ensure!(item["claim"] == "data" && item["files"] == 4, "{item}");
+    // Other cases have claims, too: this one is protected now, and its neighbour is not.
+    until("the repository counts it", SOON, || async {
+        let coverage = get(&env.client, &home.repository).await?["status"]["coverage"].clone();
+        let names = coverage["names"].to_string();
+        let counted = coverage["protected"].as_i64() >= Some(1) && names.contains("lost/neighbour");
+        Ok((counted && !names.contains("lost/data")).then_some(()))
+    })
+    .await?;
     // The claim and its files are gone; the new volume's root is another user's.
     home.lose("data").await?;
     let folder = home.volume("data").await?;

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"KeyEscrowed\")].status"
     ),
+    printcolumn(name = "Unprotected", type_ = "integer", json_path = ".status.coverage.unprotected"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -246,6 +247,9 @@ pub struct BackupRepositoryStatus {
     /// again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub namespaces: BTreeMap<String, String>,
+    /// How many claims of the cluster have a good backup, in any repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
     /// The last checks, prunes and removals of snapshots, by namespace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub maintenance: BTreeMap<String, Maintenance>,
@@ -270,6 +274,21 @@ pub struct Capabilities {
     /// Parts of objects can be read.
     #[serde(default)]
     pub range: bool,
+}
+
+/// Each claim of the cluster that the operator sees is protected, excluded or unprotected.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Coverage {
+    /// Claims with a good backup that is not older than its schedule promises; 48 hours without a schedule.
+    pub protected: i64,
+    /// Claims that their annotation leaves out.
+    pub excluded: i64,
+    /// All others.
+    pub unprotected: i64,
+    /// The first unprotected claims, `NAMESPACE/NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
 }
 
 /// What is known of the repository of one namespace.

@@ -24,6 +24,14 @@ pub(super) struct RepositoryMetrics {
     checked: Series<Place, Gauge<f64, AtomicU64>>,
     pruned: Series<Place, Gauge<f64, AtomicU64>>,
     size: Series<Place, Gauge>,
+    claims: Series<Covered, Gauge>,
+}
+
+/// Claims of the cluster, as a repository's status counts them.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Covered {
+    repository: String,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -66,6 +74,12 @@ impl RepositoryMetrics {
             "The size of a namespace's repository, at its last prune or check",
             all.size.family,
         );
+        add(
+            registry,
+            "hearth_backup_claims",
+            "Claims of the cluster, by whether they have a good backup that is not too old in any repository",
+            all.claims.family,
+        );
     }
 
     /// Makes all series anew.
@@ -98,6 +112,21 @@ impl RepositoryMetrics {
         self.checked.replace(checked, set_seconds);
         self.pruned.replace(pruned, set_seconds);
         self.size.replace(sizes, set);
+        let mut claims = HashMap::new();
+        for repository in repositories {
+            let Some(coverage) = repository.status.as_ref().and_then(|status| status.coverage.as_ref()) else {
+                continue;
+            };
+            for (state, count) in [
+                ("protected", coverage.protected),
+                ("excluded", coverage.excluded),
+                ("unprotected", coverage.unprotected),
+            ] {
+                let repository = repository.name_any();
+                claims.insert(Covered { repository, state }, count);
+            }
+        }
+        self.claims.replace(claims, set);
     }
 
     pub(super) fn clear(&self) {

@@ -222,3 +222,60 @@ fn a_backup_that_waited_for_a_node_in_vain_is_not_shown_as_a_failure() {
     shown.backups(&[backup("one", Some(210), &json!([skipped]))]);
     assert_eq!(shown.series("hearth_backup_claim_not_good").len(), 1);
 }
+
+#[test]
+fn checks_prunes_sizes_and_coverage_are_shown_as_the_status_of_a_repository_has_them() {
+    let shown = Shown::new();
+    let status = json!({
+        "namespaces": {"media": at(100), "photos": at(100)},
+        "maintenance": {"media": {"checked": at(300), "pruned": at(200), "bytes": 7}},
+        "coverage": {"protected": 3, "excluded": 1, "unprotected": 2},
+    });
+    let one = |spec: Value| {
+        let mut whole = (*repository(&json!([]))).clone();
+        let mut spec_whole = serde_json::to_value(&whole.spec).unwrap();
+        for (key, value) in spec.as_object().unwrap() {
+            spec_whole[key] = value.clone();
+        }
+        whole.spec = serde_json::from_value(spec_whole).unwrap();
+        whole.status = serde_json::from_value(status.clone()).unwrap();
+        Arc::new(whole)
+    };
+    shown.1.show(&[one(json!({}))], &[], &[], Timestamp::UNIX_EPOCH);
+    let place = |namespace: &str| format!("repository=\"b2\",object_namespace=\"{namespace}\"");
+    let mut expected = vec![
+        format!(
+            "hearth_backup_repository_checked_timestamp_seconds{{{}}} 300.0",
+            place("media")
+        ),
+        // Not checked yet: since it was made.
+        format!(
+            "hearth_backup_repository_checked_timestamp_seconds{{{}}} 100.0",
+            place("photos")
+        ),
+        format!(
+            "hearth_backup_repository_pruned_timestamp_seconds{{{}}} 200.0",
+            place("media")
+        ),
+        format!(
+            "hearth_backup_repository_pruned_timestamp_seconds{{{}}} 100.0",
+            place("photos")
+        ),
+        format!("hearth_backup_repository_size_bytes{{{}}} 7", place("media")),
+    ];
+    expected.sort();
+    let mut series = shown.series("hearth_backup_repository_");
+    series.sort();
+    assert_eq!(series, expected);
+    let claims = |state: &str, count| format!("hearth_backup_claims{{repository=\"b2\",state=\"{state}\"}} {count}");
+    let mut series = shown.series("hearth_backup_claims");
+    series.sort();
+    assert_eq!(
+        series,
+        [claims("excluded", 1), claims("protected", 3), claims("unprotected", 2)]
+    );
+    // Where nothing is checked or pruned, nothing can be too old.
+    let none = json!({"check": {"suspend": true}, "appendOnly": true});
+    shown.1.show(&[one(none)], &[], &[], Timestamp::UNIX_EPOCH);
+    assert_eq!(shown.series("hearth_backup_repository_").len(), 1);
+}

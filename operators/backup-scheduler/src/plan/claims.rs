@@ -1,4 +1,6 @@
 //! Which claims of a namespace a run backs up.
+use std::collections::BTreeMap;
+
 use hearth_reconciler::labels;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
@@ -23,9 +25,22 @@ fn is_chosen(claim: &PersistentVolumeClaim, volumes: &Volumes) -> bool {
     named && labelled && is_wanted(claim, volumes.mode)
 }
 
-/// What the annotation says. Ours wins over K8up's; a value that is neither `true` nor `false` leaves nothing out.
+/// Whether the annotation leaves a claim out.
+pub fn is_excluded(annotations: &BTreeMap<String, String>) -> bool {
+    said(annotations) == Some("false")
+}
+
+/// What the annotation says. Ours wins over K8up's.
+fn said(annotations: &BTreeMap<String, String>) -> Option<&str> {
+    annotations
+        .get(BACKUP)
+        .or(annotations.get(K8UP_BACKUP))
+        .map(String::as_str)
+}
+
+/// Whether a claim is to be backed up. A value that is neither `true` nor `false` leaves nothing out.
 fn is_wanted(claim: &PersistentVolumeClaim, mode: Mode) -> bool {
-    let annotation = claim.annotations().get(BACKUP).or(claim.annotations().get(K8UP_BACKUP));
+    let annotation = said(claim.annotations());
     match mode {
         Mode::All => true,
         Mode::OptIn => annotation.is_some_and(|value| value == "true"),

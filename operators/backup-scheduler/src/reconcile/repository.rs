@@ -15,7 +15,7 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
 use super::settings::{Obstacle, PENDING_RECHECK, adopted_password, certificates, credentials, passphrase, referred};
-use super::{Context, maintenance};
+use super::{Context, coverage, maintenance};
 use crate::MANAGER;
 use crate::crd::{BackupRepository, BackupRepositoryStatus, KEY_ESCROWED, RECONCILE_AT, RestoreRun};
 use crate::passphrase::Passphrase;
@@ -61,6 +61,12 @@ pub async fn reconcile(repository: Arc<BackupRepository>, ctx: Arc<Context>) -> 
             Err(Obstacle::Failed(error)) => return Err(error),
         }
     };
+    // One that is only read protects nothing.
+    if repository.spec.adopt.is_none()
+        && let Some(coverage) = coverage::look(&ctx).await?
+    {
+        status.coverage = Some(coverage);
+    }
     let was_ready = is_ready(&repository);
     let next = match &outcome {
         // What others have made is not ours to keep in order.
