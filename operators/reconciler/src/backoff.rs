@@ -59,10 +59,7 @@ impl Failures {
         let mut map = self.0.lock();
         let record = map.entry(key).or_default();
         if record.uid != uid {
-            *record = Failing {
-                uid: uid.to_owned(),
-                ..Failing::default()
-            };
+            (record.uid, record.failures, record.reason) = (uid.to_owned(), 0, "");
         }
         record.failures += 1;
         record.same = if record.reason == reason { record.same + 1 } else { 1 };

@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Publishes events. Clones share the queue.
 #[derive(Clone)]
 pub struct Events {
-    /// Held by the event that is being sent: one at a time, in order.
+    /// Held by the event that is being sent: one at a time, in order; one that is sent again comes later.
     client: Arc<tokio::sync::Mutex<Client>>,
     /// One for each event that waits or is being sent.
     slots: Arc<Semaphore>,
@@ -58,12 +58,12 @@ impl Events {
     /// is cut. It is sent by a task of its own, so this needs a Tokio runtime.
     pub fn publish(&self, reference: &ObjectReference, type_: EventType, reason: &str, action: &str, note: &str) {
         let note = truncate(note, NOTE_LIMIT);
-        if !self.is_news(reference.uid.as_deref().unwrap_or_default(), reason, &note) {
-            return;
-        }
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return tracing::debug!(reason, "event dropped: too many are waiting");
         };
+        if !self.is_news(reference.uid.as_deref().unwrap_or_default(), reason, &note) {
+            return;
+        }
         let event = Event {
             type_,
             reason: reason.to_owned(),
@@ -73,14 +73,16 @@ impl Events {
         };
         let (client, reporter, reference) = (Arc::clone(&self.client), self.reporter.clone(), reference.clone());
         tokio::spawn(async move {
-            let client = client.lock().await;
-            // One that is kept would count events of the same reason instead, and show the first one's note for all.
-            let recorder = Recorder::new(client.clone(), reporter);
             for _ in 0..ATTEMPTS {
+                let client = client.lock().await;
+                // One that is kept would count events of the same reason instead, and show the first one's note for all.
+                let recorder = Recorder::new(client.clone(), reporter.clone());
                 match tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await {
                     Ok(Ok(())) => break,
                     failed => tracing::debug!(?failed, "event not sent"),
                 }
+                // Others need not wait for this one.
+                drop(client);
                 tokio::time::sleep(PAUSE).await;
             }
             drop(slot);
@@ -188,6 +190,62 @@ mod tests {
         let events = Events::new(client, "op", "op-0");
         events.publish(&about("u1", Some("home")), EventType::Normal, "Synced", "Sync", "n");
         events.flush(Duration::from_secs(5)).await;
+        server.finish();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_in_a_namespace_that_ends_hold_up_no_other() {
+        const GONE: &str = "/apis/events.k8s.io/v1/namespaces/gone/events";
+        let mut script = Script::new();
+        for attempt in 0..ATTEMPTS {
+            for _ in 0..20 {
+                script = script.refuse("POST", GONE, 403, "Forbidden");
+            }
+            if attempt == 0 {
+                script = script.expect_body("POST", HOME, |_| (), 201, json!({}));
+            }
+        }
+        let (client, server) = script.start();
+        let events = Events::new(client, "op", "op-0");
+        let begun = tokio::time::Instant::now();
+        for n in 0..20 {
+            events.publish(
+                &about(&format!("u{n}"), Some("gone")),
+                EventType::Normal,
+                "Synced",
+                "Sync",
+                "n",
+            );
+        }
+        events.publish(&about("u", Some("home")), EventType::Normal, "Synced", "Sync", "n");
+        events.flush(Duration::from_mins(5)).await;
+        server.finish();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_fails_leaves_the_next_one_its_turn() {
+        let script = Script::new().refuse("POST", HOME, 500, "InternalError");
+        let named = |name: &'static str| move |body: &Value| assert_eq!(body["reason"], name);
+        let script = script.expect_body("POST", DEFAULT, named("Second"), 201, json!({}));
+        let (client, server) = script.expect_body("POST", HOME, named("First"), 201, json!({})).start();
+        let events = Events::new(client, "op", "op-0");
+        events.publish(&about("u1", Some("home")), EventType::Normal, "First", "Sync", "n");
+        events.publish(&about("u2", None), EventType::Normal, "Second", "Sync", "n");
+        events.flush(Duration::from_secs(5)).await;
+        server.finish();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_was_dropped_is_sent_when_it_is_said_again() {
+        let (client, server) = Script::new().expect_body("POST", HOME, |_| (), 201, json!({})).start();
+        let events = Events::new(client, "op", "op-0");
+        let say = || events.publish(&about("u1", Some("home")), EventType::Normal, "Synced", "Sync", "n");
+        let all = events.slots.acquire_many(QUEUE).await;
+        say();
+        drop(all);
+        say();
+        events.flush(Duration::from_secs(1)).await;
         server.finish();
     }
 

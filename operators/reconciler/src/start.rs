@@ -52,12 +52,8 @@ pub struct Process {
 /// a log level that is not understood, a broken configuration or certificate of the client, and an address that is taken.
 pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process> {
     log(args.log_format, &args.log_level)?;
-    tracing::info!(
-        operator,
-        version = env!("CARGO_PKG_VERSION"),
-        namespace = args.namespace,
-        "starting"
-    );
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(operator, version, namespace = args.namespace, "starting");
     let shutdown = end_on_signals()?;
     let (metrics, health) = (Metrics::new(operator), Health::default());
     let listener = admin_server::bind(args.listen).await;
@@ -66,7 +62,7 @@ pub async fn start(operator: &'static str, args: Args) -> anyhow::Result<Process
 
     let config = Config::infer().await;
     let mut config = config.context("no way to the Kubernetes API is configured")?;
-    let agent = format!("hearth-{operator}/{}", env!("CARGO_PKG_VERSION"));
+    let agent = format!("hearth-{operator}/{version}");
     config.headers.push((USER_AGENT, agent.try_into()?));
     let layer = client_metrics::watched(metrics.clone(), &config.cluster_url, health.gate("the API server"));
     let client = ClientBuilder::try_from(config.clone()).context("the Kubernetes client cannot be built")?;

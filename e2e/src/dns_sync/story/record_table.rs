@@ -14,7 +14,7 @@ use super::expected::{ZoneContent, host, manifests};
 use crate::demo_install::NAMESPACE;
 
 /// Far longer than anything here takes; machines may be busy.
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// The rows of the table.
 pub(crate) struct RecordTable {
