@@ -24,6 +24,29 @@ HEARTH_IMAGE_ARCHITECTURES: {{ join "," . | quote }}
 HEARTH_MOVER_PRIORITY_CLASS: {{ . | quote }}
 {{- end }}
 HEARTH_MOVERS_CONCURRENCY: {{ .Values.movers.concurrency | quote }}
+{{- if .Values.exporter.enabled }}
+HEARTH_EXPORTER_ACCOUNT: {{ printf "%s-exporter" (include "hearth.fullname" .) | quote }}
+{{- end }}
+{{- if .Values.restorer.enabled }}
+HEARTH_RESTORER_ACCOUNT: {{ printf "%s-restorer" (include "hearth.fullname" .) | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* A backup of API objects reads all kinds, also those that are installed later. */}}
+{{- define "backup-scheduler.exporterRules" -}}
+- apiGroups: ["*"]
+  resources: ["*"]
+  verbs: [get, list]
+{{- end }}
+
+{{- /* A restore writes all kinds. A role may only be made by who has its rights, or may give any. */}}
+{{- define "backup-scheduler.restorerRules" -}}
+- apiGroups: ["*"]
+  resources: ["*"]
+  verbs: [get, list, create, patch, update]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterroles, roles]
+  verbs: [bind, escalate]
 {{- end }}
 
 {{- /* Cluster-scoped objects: repositories; the node of a volume, and whether it is ready; storage classes for claims; the namespaces

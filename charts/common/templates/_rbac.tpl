@@ -9,8 +9,8 @@ automountServiceAccountToken: false
 {{- end }}
 {{- end }}
 
-{{- /* A role with its binding to the operator's service account. A role without rules is left out.
-root, rules (a list); optional: name, namespace (absent: cluster-wide). */}}
+{{- /* A role with its binding to the operator's service account, or to another of its namespace. A role without rules is left out.
+root, rules (a list); optional: name, namespace (absent: cluster-wide), account. */}}
 {{- define "hearth.role" -}}
 {{- if .rules }}
 {{- $root := .root }}
@@ -34,7 +34,7 @@ roleRef:
   name: {{ $name | quote }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "hearth.serviceAccountName" $root | quote }}
+    name: {{ default (include "hearth.serviceAccountName" $root) .account | quote }}
     namespace: {{ include "hearth.namespace" $root | quote }}
 {{- end }}
 {{- end }}

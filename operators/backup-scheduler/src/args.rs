@@ -39,6 +39,12 @@ pub struct Args {
     /// So many movers of runs are at work in the cluster at the same time
     #[arg(long, env = "HEARTH_MOVERS_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pub movers_concurrency: u16,
+    /// The `ServiceAccount` in the operator's namespace that may read all API objects; none: they are not backed up
+    #[arg(long, env = "HEARTH_EXPORTER_ACCOUNT")]
+    pub exporter_account: Option<String>,
+    /// The `ServiceAccount` in the operator's namespace that may write all API objects; none: they are not restored
+    #[arg(long, env = "HEARTH_RESTORER_ACCOUNT")]
+    pub restorer_account: Option<String>,
 }
 
 /// Settings of the pods of movers.

@@ -22,9 +22,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 use self::repository::RepositoryMetrics;
-use crate::crd::backup_run::{Item, State};
+use crate::crd::backup_run::{BackupRunStatus, Item, State};
 use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RestoreRun};
 use crate::plan::backup::NODE_OFF;
+use crate::plan::backup::objects::EXPORTER_OFF;
 use schedules::Schedules;
 
 mod repository;
@@ -237,7 +238,7 @@ impl Metrics {
         for run in backups {
             // One whose node was off is no failure: its age is what counts.
             let ended = |item: &&Item| item.state.is_final() && item.reason.as_deref() != Some(NODE_OFF);
-            for item in run.items.iter().filter(ended) {
+            for item in run.items.iter().copied().filter(ended) {
                 let labels = ClaimLabels {
                     repository: run.repository.to_owned(),
                     object_namespace: run.namespace.clone(),
@@ -321,19 +322,25 @@ struct Run<'a> {
     uid: String,
     namespace: String,
     repository: &'a str,
-    items: &'a [Item],
+    items: Vec<&'a Item>,
     ended: Option<Timestamp>,
 }
 
 impl<'a> From<&'a BackupRun> for Run<'a> {
     fn from(run: &'a BackupRun) -> Self {
         let status = run.status.as_ref();
+        // What the installation has turned off is no failure.
+        let wanted = |item: &&Item| item.reason.as_deref() != Some(EXPORTER_OFF);
         Self {
             kind: BACKUP,
             uid: run.uid().unwrap_or_default(),
             namespace: run.namespace().unwrap_or_default(),
             repository: &run.spec.repository,
-            items: status.map_or(&[], |status| &status.volumes),
+            items: status
+                .into_iter()
+                .flat_map(BackupRunStatus::items)
+                .filter(wanted)
+                .collect(),
             ended: status.and_then(|status| time(status.completion_time.as_deref())),
         }
     }
@@ -347,7 +354,7 @@ impl<'a> From<&'a RestoreRun> for Run<'a> {
             uid: run.uid().unwrap_or_default(),
             namespace: run.namespace().unwrap_or_default(),
             repository: &run.spec.from.repository,
-            items: status.map_or(&[], |status| &status.volumes),
+            items: status.into_iter().flat_map(|status| &status.volumes).collect(),
             ended: status.and_then(|status| time(status.completion_time.as_deref())),
         }
     }
@@ -361,9 +368,9 @@ impl Run<'_> {
         // As the reason of Ready: what a restore has written in part is there, what a backup has saved in part is not good.
         let counts = |item: &Item| is_good(item) || self.kind == RESTORE && item.state == State::Partial;
         let [completed, incomplete, failed] = RESULTS;
-        Some(match self.items.iter().any(counts) {
+        Some(match self.items.iter().copied().any(counts) {
             false => failed,
-            true if self.items.iter().all(is_good) => completed,
+            true if self.items.iter().copied().all(is_good) => completed,
             true => incomplete,
         })
     }

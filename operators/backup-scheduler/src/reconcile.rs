@@ -38,6 +38,8 @@ pub struct Context {
     pub cluster: String,
     /// What all pods of movers have.
     pub pods: PodSettings,
+    /// The service accounts of movers that read and write API objects.
+    pub accounts: Accounts,
     /// So many movers are at work in the cluster at the same time.
     pub concurrency: usize,
     /// What is counted before the watch tells of it.
@@ -68,6 +70,15 @@ pub struct Context {
     pub restore_trigger: Trigger<RestoreRun>,
 }
 
+/// The service accounts of movers that read and write API objects; none: the installation has turned it off.
+#[derive(Debug, Clone, Default)]
+pub struct Accounts {
+    /// May read all.
+    pub exporter: Option<String>,
+    /// May write all.
+    pub restorer: Option<String>,
+}
+
 impl Context {
     /// Whether a run may have movers. One that is not seen yet is no harm: it asks for a reconcile when it is.
     pub fn has_movers(&self, run_uid: &str) -> bool {
@@ -87,6 +98,8 @@ impl Context {
         }
         for owner in job.owner_references() {
             match owner.kind.as_str() {
+                // It works on API objects for a run in another namespace.
+                "BackupRepository" if job.labels().get(RUN) != Some(&owner.uid) => self.call_run(job.labels().get(RUN)),
                 "BackupRepository" => self.repository_trigger.reconcile(ObjectRef::new(&owner.name)),
                 "BackupRun" => self
                     .backup_trigger
@@ -96,6 +109,16 @@ impl Context {
                     .reconcile(ObjectRef::new(&owner.name).within(&namespace)),
                 _ => {}
             }
+        }
+    }
+
+    /// Asks for a reconcile of the run with a UID.
+    fn call_run(&self, uid: Option<&String>) {
+        if let Some(run) = self.backups.find(|run| run.metadata.uid.as_ref() == uid) {
+            self.backup_trigger.reconcile(ObjectRef::from_obj(&*run));
+        }
+        if let Some(run) = self.restores.find(|run| run.metadata.uid.as_ref() == uid) {
+            self.restore_trigger.reconcile(ObjectRef::from_obj(&*run));
         }
     }
 

@@ -22,7 +22,7 @@ use crate::args::Args;
 use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RUN, RestoreRun};
 use crate::metrics::{self, Metrics};
 use crate::node_watch;
-use crate::reconcile::{self, Context};
+use crate::reconcile::{self, Accounts, Context};
 
 /// Objects per page of a list: keeps the peak of the first list small.
 const PAGE: u32 = 250;
@@ -44,6 +44,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         process: process.clone(),
         cluster: args.cluster_name,
         pods: args.movers.into(),
+        accounts: Accounts {
+            exporter: args.exporter_account.filter(|name| !name.is_empty()),
+            restorer: args.restorer_account.filter(|name| !name.is_empty()),
+        },
         concurrency: usize::from(args.movers_concurrency),
         limiter: Mutex::default(),
         repositories: repositories.clone(),

@@ -1,5 +1,6 @@
 //! backup-scheduler on a real cluster, installed by its chart under its own RBAC, with a real S3 server and the real restic.
 mod maintenance;
+mod objects;
 mod others;
 mod refused;
 mod robust;
@@ -18,6 +19,7 @@ pub(super) fn all() -> Vec<Case<BackupEnv>> {
         refused::cases(),
         robust::cases(),
         maintenance::cases(),
+        objects::cases(),
         schedules::cases(),
         tls::cases(),
         others::cases(),

@@ -33,7 +33,7 @@ async fn private(env: &BackupEnv) -> Result<()> {
     server.create_bucket(NAME).await?;
     // As the guide says.
     let writer = server
-        .create_user_for_movers(NAME, "writer", "hearth/volumes/*/locks/*")
+        .create_user_for_movers(NAME, "writer", "hearth/*/locks/*")
         .await?;
     let mut home = env.home(NAME).await?;
     let root = server.root();

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
     namespaced,
     category = "hearth",
     status = "BackupRunStatus",
-    doc = "One backup of the volumes of this namespace. It runs once. The annotation `backup.hearth.home.arpa/cancel: \"true\"` cancels it.",
+    doc = "One backup of the volumes and API objects of this namespace. It runs once. The annotation `backup.hearth.home.arpa/cancel: \"true\"` cancels it.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -44,8 +44,11 @@ pub struct BackupRunSpec {
     /// Which volumes, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Volumes>,
-    /// A volume with files that cannot be read counts as `Partial`, and its snapshot is kept. Default: it fails, and the snapshot
-    /// is removed.
+    /// Which API objects. Default: all of the namespace. A run in the operator's namespace also has those of no namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Objects>,
+    /// A volume with files that cannot be read counts as `Partial`, and its snapshot is kept; so do objects of which a kind cannot be
+    /// listed. Default: it fails, and the snapshot is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_partial: bool,
     /// How movers run.
@@ -98,6 +101,39 @@ pub struct Volumes {
     pub exclude: Vec<String>,
 }
 
+impl Volumes {
+    /// Whether it says which claims are wanted. One that finds none of them has not done what it was made for.
+    pub fn names_claims(&self) -> bool {
+        self.selector.is_some() || !self.claims.is_empty()
+    }
+}
+
+/// Which API objects.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Objects {
+    /// Whether there is a backup of objects. Default: true.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Kinds to leave out, by names such as `deployments.apps`, or globs such as `*.example.com`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 253)))]
+    pub exclude: Vec<String>,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            exclude: Vec::new(),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// How claims are chosen.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -147,6 +183,21 @@ pub struct BackupRunStatus {
     /// The volumes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Item>,
+    /// The API objects: `.objects` are those of the namespace, `.cluster` those of no namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<Item>,
+}
+
+impl BackupRunStatus {
+    /// All of it: volumes and API objects.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.volumes.iter().chain(&self.objects)
+    }
+
+    /// The same, to change it.
+    pub fn items_mut(&mut self) -> impl Iterator<Item = &mut Item> {
+        self.volumes.iter_mut().chain(&mut self.objects)
+    }
 }
 
 /// Where one volume of a run is.
@@ -182,7 +233,7 @@ impl State {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
-    /// The claim.
+    /// The claim; of API objects, `.objects` or `.cluster`.
     pub claim: String,
     /// Where it is.
     pub state: State,

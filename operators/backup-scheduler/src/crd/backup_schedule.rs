@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Keep;
-use super::backup_run::{Mover, Volumes};
+use super::backup_run::{Mover, Objects, Volumes};
 
 /// When which claims are backed up.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -76,8 +76,11 @@ pub struct BackupScheduleSpec {
     /// Which volumes, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Volumes>,
-    /// A volume with files that cannot be read counts as `Partial`, and its snapshot is kept. Default: it fails, and the snapshot
-    /// is removed.
+    /// Which API objects. Default: all of each namespace. A run in the operator's namespace also has those of no namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Objects>,
+    /// A volume with files that cannot be read counts as `Partial`, and its snapshot is kept; so do objects of which a kind cannot be
+    /// listed. Default: it fails, and the snapshot is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_partial: bool,
     /// How movers run.

@@ -139,6 +139,8 @@ pub(super) async fn find(client: &Client, scope: &Scope, exclude: &[String]) -> 
         };
         match client.list_api_group_resources(&version.group_version).await {
             Ok(list) => take(&group.name, &version.version, list.resources),
+            // All kinds of it are left out.
+            Err(_) if matches(exclude, &format!("*.{}", group.name)) => {}
             Err(error) => {
                 failed.insert(group.name.clone(), words(&error));
             }
@@ -159,7 +161,11 @@ fn is_excluded(kind: &Kind, exclude: &[String]) -> bool {
     let name = kind.name();
     EXCLUDED.contains(&name.as_str())
         || TWICE.contains(&(kind.plural.as_str(), kind.group.as_str()))
-        || exclude.iter().any(|pattern| labels::glob(pattern, &name))
+        || matches(exclude, &name)
+}
+
+fn matches(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| labels::glob(pattern, name))
 }
 
 /// What an answer of the API server says.

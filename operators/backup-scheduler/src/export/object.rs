@@ -2,6 +2,7 @@
 use serde_json::Value;
 
 use super::Kind;
+use crate::crd::RUN;
 
 /// Fields of `metadata` that only this cluster and this moment know.
 const DROPPED: [&str; 4] = ["managedFields", "resourceVersion", "selfLink", "generation"];
@@ -58,6 +59,10 @@ pub(super) fn read(kind: &Kind, mut object: Value) -> Read {
     };
     if meta.contains_key("deletionTimestamp") {
         return Read::Terminating;
+    }
+    // Jobs, pods and Secrets of movers.
+    if meta.get("labels").is_some_and(|labels| labels.get(RUN).is_some()) {
+        return Read::LeftOut;
     }
     for field in DROPPED {
         meta.remove(field);

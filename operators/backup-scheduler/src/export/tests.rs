@@ -62,11 +62,16 @@ const REPLICAS: &str = "/apis/apps/v1/namespaces/home/replicasets?limit=25";
 
 async fn run(script: Script) -> (Summary, TempDir) {
     let folder = tempfile::tempdir().unwrap();
+    let summary = run_without(script, &[], &folder).await;
+    (summary, folder)
+}
+
+async fn run_without(script: Script, exclude: &[String], folder: &TempDir) -> Summary {
     let (client, server) = script.start();
     let scope = Scope::Namespace("home".to_owned());
-    let summary = export(&client, &scope, &[], folder.path()).await.unwrap();
+    let summary = export(&client, &scope, exclude, folder.path()).await.unwrap();
     server.finish();
-    (summary, folder)
+    summary
 }
 
 fn with_group(script: Script) -> Script {
@@ -177,6 +182,31 @@ async fn a_kind_or_a_group_that_cannot_be_read_is_named_and_the_others_are_writt
     assert_eq!(failed, ["configmaps", "deployments.apps", "replicasets.apps", "x.io"]);
     assert!(summary.failed["replicasets.apps"].contains("webhook"));
     assert!(folder.path().join("pods/p.json").exists());
+}
+
+#[tokio::test]
+async fn a_group_that_does_not_answer_can_be_left_out_as_a_whole() {
+    let script = server()
+        .refuse("GET", "/apis/x.io/v1", 503, "ServiceUnavailable")
+        .expect("GET", MAPS, 200, page(&[], ""))
+        .expect("GET", PODS, 200, page(&[], ""));
+    let exclude = ["*.x.io".to_owned(), "*.apps".to_owned()];
+    let folder = tempfile::tempdir().unwrap();
+    let summary = run_without(with_namespace(script), &exclude, &folder).await;
+    assert!(summary.failed.is_empty(), "{:?}", summary.failed);
+}
+
+#[tokio::test]
+async fn what_movers_need_for_their_work_is_left_out() {
+    let mover = object("mover", json!({"metadata": {"labels": {(crate::crd::RUN): "u1"}}}));
+    let script = with_group(server())
+        .expect("GET", MAPS, 200, page(&[mover.clone(), object("m", json!({}))], ""))
+        .expect("GET", PODS, 200, page(&[mover], ""))
+        .expect("GET", DEPLOYMENTS, 200, page(&[], ""))
+        .expect("GET", REPLICAS, 200, page(&[], ""));
+    let (summary, folder) = run(with_namespace(script)).await;
+    assert_eq!(summary.objects.get("configmaps"), Some(&1));
+    assert!(!folder.path().join("pods/mover.json").exists());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
-//! A BackupRun: the next step of each of its volumes.
+//! A BackupRun: the next step of each of its volumes, and of its API objects.
 mod ending;
+pub mod objects;
+mod outcome;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +11,19 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 
-use super::consent::{NEEDS_CONSENT, Question};
+use super::consent::Question;
 use super::items::{self, MoverJob, Next};
 use super::limits::{Demand, Limits, PER_REPOSITORY};
 use super::pause::{self, Facts, Pause};
 use super::placement::{self, Nodes, Placement};
 use super::yields::{self, Holder};
-use super::{claims, doubt};
+use super::{claims, doubt, place};
 use crate::crd::backup_run::{BackupRunStatus, Item, State};
 use crate::crd::repository::Layout;
 use crate::crd::{BackupRepository, BackupRun};
 use crate::task::{Backup, Volume, WithoutParent};
+
+use outcome::outcome;
 
 pub use ending::{Cancelled, Ending, NODE_OFF, cancel, is_cancelled, record};
 
@@ -45,7 +49,7 @@ pub struct Observed<'a> {
     pub nodes: &'a Nodes,
     /// For claims that no pod uses: the node that their volume is bound to.
     pub bound_to: &'a dyn BoundTo,
-    /// Its movers.
+    /// Its movers, also those in the operator's namespace.
     pub jobs: &'a [MoverJob],
     /// Its movers that hold volumes now.
     pub holders: &'a [Holder],
@@ -53,6 +57,10 @@ pub struct Observed<'a> {
     pub history: &'a [Arc<BackupRun>],
     /// The host of snapshots.
     pub host: &'a str,
+    /// The host of snapshots of API objects.
+    pub objects_host: &'a str,
+    /// What is known of backups of API objects.
+    pub exports: objects::Exports,
     /// Snapshots of others in the repository may be parents.
     pub adopt: bool,
     /// Whether the namespace's repository was there once.
@@ -61,6 +69,8 @@ pub struct Observed<'a> {
     pub others: bool,
     /// What is known of damage in the namespace's repository.
     pub damage: &'a Damage,
+    /// The same for the repository of API objects.
+    pub objects_damage: &'a Damage,
     /// The largest first upload, in bytes.
     pub first_upload: u64,
     /// How many movers may be at work.
@@ -125,8 +135,10 @@ pub struct Start {
 pub struct Plan {
     /// The status after it, without conditions.
     pub status: BackupRunStatus,
-    /// The mover to start, at most one at a time.
+    /// The mover of a volume to start, at most one at a time.
     pub start: Option<Start>,
+    /// The mover of API objects to start, at most one at a time.
+    pub export: Option<objects::Start>,
     /// Movers that there is no room for.
     pub held: Vec<Demand>,
     /// What the conditions say.
@@ -141,6 +153,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         let volumes = observed.run.spec.volumes.clone().unwrap_or_default();
         let chosen = claims::chosen(observed.claims, &volumes);
         status.volumes = chosen.iter().map(|claim| item(claim)).collect();
+        status.objects = objects::items(observed);
         status.start_time = Some(now.to_string());
     }
     let (mut start, mut wait, mut busy, mut held) = (None, None, false, Vec::new());
@@ -183,49 +196,22 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         status.volumes[position] = item;
     }
     if start.is_some() {
-        // A run has one mover at a time.
+        // A run has one mover of volumes at a time.
         held.clear();
     }
-    let outcome = outcome(&mut status, wait);
+    let exports = objects::step(observed, &mut status.objects);
+    wait = soonest(wait, exports.wait);
+    held.extend(exports.held);
+    let outcome = outcome(observed.run, &mut status, wait);
     if !matches!(outcome, Outcome::Waiting(..)) && status.completion_time.is_none() {
         status.completion_time = Some(now.to_string());
     }
     Plan {
         status,
         start,
+        export: exports.start,
         held,
         outcome,
-    }
-}
-
-/// Counts the volumes, and says how far they are.
-fn outcome(status: &mut BackupRunStatus, wait: Option<Duration>) -> Outcome {
-    let (good, ended) = items::count(&status.volumes);
-    let total = status.volumes.len();
-    status.good = i64::try_from(good).ok();
-    status.total = i64::try_from(total).ok();
-    if !ended {
-        let message = format!("{good} of {total} volumes are backed up");
-        let waiting = status
-            .volumes
-            .iter()
-            .find(|item| !item.state.is_final() && item.message.is_some());
-        let detail = waiting.map_or_else(String::new, |item| {
-            format!("; {}: {}", item.claim, item.message.as_deref().unwrap_or_default())
-        });
-        let mut open = status.volumes.iter().filter(|item| !item.state.is_final());
-        let consent = open.all(|item| item.reason.as_deref() == Some(NEEDS_CONSENT));
-        let reason = if consent { NEEDS_CONSENT } else { "Running" };
-        Outcome::Waiting(reason, message + &detail, wait)
-    } else if total == 0 {
-        let message = "no claim of this namespace is selected: compare spec.volumes and the claims' annotations";
-        Outcome::Stalled("NothingSelected", message.to_owned())
-    } else if good == total {
-        Outcome::Ready("Completed", format!("all {total} volumes are backed up"))
-    } else {
-        let reason = if good == 0 { "Failed" } else { "Incomplete" };
-        let bad = items::complaints(&status.volumes);
-        Outcome::Stalled(reason, format!("{good} of {total} volumes are backed up; {bad}"))
     }
 }
 
@@ -323,11 +309,7 @@ fn begin(
         item.reason = Some("WaitsForRoom".to_owned());
         item.message = Some(why);
         held.push(demand);
-        return Err(Some(if observed.limits.unsettled {
-            UNSETTLED_RECHECK
-        } else {
-            ROOM_RECHECK
-        }));
+        return Err(Some(room_recheck(observed)));
     }
     (item.reason, item.message) = (None, None);
     let work = Backup {
@@ -371,7 +353,16 @@ fn begin(
     })
 }
 
-fn demand(observed: &Observed<'_>, claim: &str, node: Option<String>, former: Option<&Item>) -> Demand {
+/// When to look again for room.
+pub(super) fn room_recheck(observed: &Observed<'_>) -> Duration {
+    if observed.limits.unsettled {
+        UNSETTLED_RECHECK
+    } else {
+        ROOM_RECHECK
+    }
+}
+
+pub(super) fn demand(observed: &Observed<'_>, claim: &str, node: Option<String>, former: Option<&Item>) -> Demand {
     let own = observed.per_repository.and_then(|limit| usize::try_from(limit).ok());
     let created = observed.run.metadata.creation_timestamp.as_ref();
     Demand {
@@ -399,19 +390,24 @@ pub fn slot_of(run: &BackupRun) -> Timestamp {
     created.map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
-/// The backups of a claim in this repository, of other runs.
+/// The backups of a claim, or of API objects, in this repository, of other runs.
 fn others<'a>(run: &'a BackupRun, history: &'a [Arc<BackupRun>], claim: &'a str) -> impl Iterator<Item = &'a Item> {
     let same = history
         .iter()
         .filter(|other| other.uid() != run.uid() && other.spec.repository == run.spec.repository);
-    let items = same.flat_map(|run| run.status.iter().flat_map(|status| &status.volumes));
+    let items = same.flat_map(|run| run.status.iter().flat_map(BackupRunStatus::items));
     items.filter(move |item| item.claim == claim)
 }
 
 /// The newest good backup of a claim in this repository.
-fn former<'a>(observed: &'a Observed<'_>, claim: &'a str) -> Option<&'a Item> {
+pub(super) fn former<'a>(observed: &'a Observed<'_>, claim: &'a str) -> Option<&'a Item> {
+    let damage = if place::is_objects(claim) {
+        observed.objects_damage
+    } else {
+        observed.damage
+    };
     let good = others(observed.run, observed.history, claim).filter(|item| {
-        let snapshot = item.snapshot.as_deref().filter(|id| !observed.damage.has(id));
+        let snapshot = item.snapshot.as_deref().filter(|id| !damage.has(id));
         item.state == State::Completed && snapshot.is_some() && !item.forgotten
     });
     good.max_by(|one, other| one.start_time.cmp(&other.start_time))

@@ -28,7 +28,11 @@ const FILES: u64 = 50_000;
 const DEADLINE_SECONDS: i64 = 48 * 3600;
 /// restic needs a moment to remove its lock.
 const GRACE_SECONDS: i64 = 60;
-/// The claim that a Job works on, or the name of its work on a repository; an annotation, since a label is too short for some names.
+/// The size of the folder of a mover without a volume. It has the API objects of a namespace.
+const FOLDER_SIZE: &str = "2Gi";
+/// A Job that nobody removes, since its run is gone or not watched, is removed after so long: 1 day.
+const TTL_SECONDS: i32 = 24 * 3600;
+/// The claim that a Job works on, or the name of its work; an annotation, since a label is too short for some names.
 pub const CLAIM: &str = "backup.hearth.home.arpa/claim";
 /// The node that the volume of a Job binds it to; an annotation, so that movers can be counted.
 pub const NODE: &str = "backup.hearth.home.arpa/node";
@@ -40,10 +44,14 @@ pub const ATTEMPT: &str = "backup.hearth.home.arpa/attempt";
 /// The run that a Job belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Owner {
-    /// Its reference. The Job goes with it.
+    /// What the Job goes with: the run; what is cluster-scoped, where the Job is in another namespace.
     pub reference: OwnerReference,
-    /// Its namespace, which is the Job's.
+    /// The namespace of the Job.
     pub namespace: String,
+    /// The UID of the run, which is a label of the Job.
+    pub run: String,
+    /// The kind of the run, which is one too.
+    pub kind: String,
 }
 
 /// What a mover is made of.
@@ -53,9 +61,11 @@ pub struct MoverSpec {
     pub owner: Owner,
     /// The claim, which is mounted; none for work on the repository alone.
     pub claim: Option<String>,
-    /// The name of work on the repository as a whole.
+    /// The name of work that is not on a claim.
     pub work: Option<String>,
-    /// Where the volume is mounted.
+    /// The ServiceAccount, whose token it gets; none: the namespace's default, without a token.
+    pub account: Option<String>,
+    /// Where the volume is mounted. Without a claim it is an empty folder; none if this is empty.
     pub mount_path: String,
     /// Whether the volume is only read.
     pub read_only: bool,
@@ -114,6 +124,7 @@ pub fn job(spec: &MoverSpec, settings: &PodSettings) -> Job {
             // What is to be tried again, and when, is decided here and not by the Job's controller.
             backoff_limit: Some(0),
             template,
+            ttl_seconds_after_finished: (spec.owner.run != spec.owner.reference.uid).then_some(TTL_SECONDS),
             ..JobSpec::default()
         }),
         status: None,
@@ -130,12 +141,12 @@ fn metadata(spec: &MoverSpec) -> ObjectMeta {
     let reference = &spec.owner.reference;
     let labels = [
         ("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned()),
-        (RUN.to_owned(), reference.uid.clone()),
-        (RUN_KIND.to_owned(), reference.kind.clone()),
+        (RUN.to_owned(), spec.owner.run.clone()),
+        (RUN_KIND.to_owned(), spec.owner.kind.clone()),
     ];
     let subject = subject(spec).map(String::as_str);
     ObjectMeta {
-        name: Some(name(&reference.uid, subject, spec.attempt)),
+        name: Some(name(&spec.owner.run, subject, spec.attempt)),
         namespace: Some(spec.owner.namespace.clone()),
         labels: Some(labels.into()),
         owner_references: Some(vec![reference.clone()]),
@@ -197,6 +208,9 @@ fn pod(spec: &MoverSpec, settings: &PodSettings, secret: &str) -> PodSpec {
             ..Volume::default()
         });
         mounts.push(mount("data", &spec.mount_path, spec.read_only));
+    } else if !spec.mount_path.is_empty() {
+        volumes.push(empty_dir("data", FOLDER_SIZE));
+        mounts.push(mount("data", &spec.mount_path, false));
     }
     let quantity = |name: &str, value: String| (name.to_owned(), Quantity(value));
     let container = Container {
@@ -222,7 +236,8 @@ fn pod(spec: &MoverSpec, settings: &PodSettings, secret: &str) -> PodSpec {
     let hostname = |node: &String| BTreeMap::from([("kubernetes.io/hostname".to_owned(), node.clone())]);
     PodSpec {
         affinity: Some(settings.affinity()),
-        automount_service_account_token: Some(false),
+        automount_service_account_token: Some(spec.account.is_some()),
+        service_account_name: spec.account.clone(),
         enable_service_links: Some(false),
         containers: vec![container],
         image_pull_secrets: settings.pull_secrets(),
@@ -284,10 +299,13 @@ mod tests {
                     block_owner_deletion: None,
                 },
                 namespace: "home".to_owned(),
+                run: "u1".to_owned(),
+                kind: "BackupRun".to_owned(),
             },
             claim: claim.map(str::to_owned),
             work: None,
-            mount_path: "/data/a".to_owned(),
+            account: None,
+            mount_path: claim.map_or(String::new(), |_| "/data/a".to_owned()),
             read_only: true,
             attempt: 2,
             placement: Placement::default(),
@@ -323,6 +341,35 @@ mod tests {
         assert_eq!(pod.image_pull_secrets.unwrap()[0].name, "private");
         assert_eq!(pod.priority_class_name, settings.priority_class);
         assert_eq!(pod.affinity, Some(settings.affinity()));
+    }
+
+    #[test]
+    fn a_mover_of_api_objects_has_a_folder_and_its_own_account_and_is_found_by_its_run() {
+        let mut spec = spec(None);
+        spec.work = Some(".objects".to_owned());
+        spec.account = Some("hearth-exporter".to_owned());
+        spec.mount_path = "/objects".to_owned();
+        spec.owner.reference.kind = "BackupRepository".to_owned();
+        spec.owner.reference.uid = "r1".to_owned();
+        let job = job(&spec, &PodSettings::default());
+        let labels = job.metadata.labels.as_ref().unwrap();
+        assert_eq!((labels[RUN].as_str(), labels[RUN_KIND].as_str()), ("u1", "BackupRun"));
+        assert_eq!(job.metadata.owner_references.as_ref().unwrap()[0].uid, "r1");
+        let body = job.spec.unwrap();
+        assert_eq!(body.ttl_seconds_after_finished, Some(TTL_SECONDS));
+        let pod = body.template.spec.unwrap();
+        assert_eq!(pod.service_account_name.as_deref(), Some("hearth-exporter"));
+        assert_eq!(pod.automount_service_account_token, Some(true));
+        let folder = pod
+            .volumes
+            .unwrap()
+            .into_iter()
+            .find(|volume| volume.name == "data")
+            .unwrap();
+        assert!(folder.empty_dir.is_some());
+        let mounts = pod.containers[0].volume_mounts.as_ref().unwrap();
+        let mount = mounts.iter().find(|mount| mount.name == "data").unwrap();
+        assert_eq!((mount.mount_path.as_str(), mount.read_only), ("/objects", None));
     }
 
     #[test]

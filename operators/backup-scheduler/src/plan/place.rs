@@ -5,6 +5,33 @@ use crate::crd::repository::Layout;
 /// The part of a bucket, if the spec names none.
 const PREFIX: &str = "hearth";
 
+/// Stands for the repository of all API objects where a namespace is named otherwise, and for the API objects of a namespace where a
+/// claim is named otherwise. Neither can have this name.
+pub const OBJECTS: &str = ".objects";
+/// The same for the API objects of no namespace.
+pub const CLUSTER_OBJECTS: &str = ".cluster";
+/// Where API objects are in a snapshot, by namespace.
+pub const OBJECTS_FOLDER: &str = "/objects";
+
+/// Whose repository it is, in words.
+pub fn whose(namespace: &str) -> String {
+    if namespace == OBJECTS {
+        "API objects".to_owned()
+    } else {
+        format!("namespace {namespace}")
+    }
+}
+
+/// The path in a snapshot of the API objects of a namespace; of no namespace, if it is [`CLUSTER_OBJECTS`].
+pub fn objects_path(namespace: &str) -> String {
+    format!("{OBJECTS_FOLDER}/{namespace}")
+}
+
+/// Whether what a Job works on are API objects.
+pub fn is_objects(claim: &str) -> bool {
+    claim == OBJECTS || claim == CLUSTER_OBJECTS
+}
+
 /// The part of the bucket that has our mark, without a slash at its ends; empty: the whole bucket.
 pub fn prefix(spec: &BackupRepositorySpec) -> &str {
     spec.s3.prefix.as_deref().unwrap_or(PREFIX)
@@ -15,6 +42,7 @@ pub fn path(spec: &BackupRepositorySpec, namespace: &str) -> String {
     match (&spec.adopt, spec.layout) {
         (Some(adopt), _) => adopt.path.clone().unwrap_or_default(),
         (None, Layout::Single) => prefix(spec).to_owned(),
+        (None, Layout::PerNamespace) if namespace == OBJECTS => format!("{}/objects", prefix(spec)),
         (None, Layout::PerNamespace) => format!("{}/volumes/{namespace}", prefix(spec)),
     }
 }

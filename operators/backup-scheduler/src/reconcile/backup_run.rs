@@ -16,8 +16,11 @@ use kube::{Api, ResourceExt};
 use super::settings::{Obstacle, PENDING_RECHECK, open, repository, writable};
 use super::{Context, movers};
 use crate::MANAGER;
+use crate::crd::backup_run::Item;
 use crate::crd::{BackupRepository, BackupRun, BackupRunStatus, RECONCILE_AT};
+use crate::plan::backup::objects::{self, Exports};
 use crate::plan::backup::{BoundTo, Cancelled, Damage, Ending, Observed, Plan, cancel, is_cancelled, plan, record};
+use crate::plan::items::MoverJob;
 use crate::plan::job::{self, MEMORY, MoverSpec};
 use crate::plan::limits::{ActiveMover, Limits};
 use crate::plan::{items, place, placement};
@@ -46,7 +49,7 @@ pub async fn reconcile(run: Arc<BackupRun>, ctx: Arc<Context>) -> Result<Action,
         )
         .await;
     }
-    match pass(&run, &ctx).await {
+    match Box::pin(pass(&run, &ctx)).await {
         Ok(action) => Ok(action),
         Err(Obstacle::Pending) => Ok(Action::requeue(PENDING_RECHECK)),
         Err(Obstacle::Failed(error)) => Err(error),
@@ -59,9 +62,14 @@ async fn end(run: &BackupRun, ctx: &Context, recorded: &BackupRunStatus) -> Resu
     let (namespace, uid) = (run.namespace().unwrap_or_default(), run.uid().unwrap_or_default());
     ctx.limiter.lock().waits(run, Vec::new());
     let seen = movers::look(ctx, &namespace, &uid).await?;
-    let Cancelled { status, stop, outcome } = cancel(&ending(run, ctx, &namespace, &seen));
-    movers::stop(ctx, &namespace, &stop).await?;
-    movers::remove(ctx, &namespace, &items::superseded(&recorded.volumes, &seen.jobs)).await?;
+    let exports = exports(ctx, recorded, &uid).await?;
+    let ending = ending(run, ctx, &namespace, [&seen.jobs[..], &exports].concat());
+    let Cancelled { status, stop, outcome } = cancel(&ending);
+    let is_export = |name: &String| exports.iter().any(|job| job.name == *name);
+    let (elsewhere, here): (Vec<String>, Vec<String>) = stop.iter().cloned().partition(is_export);
+    movers::stop(ctx, &namespace, &here).await?;
+    movers::stop(ctx, &ctx.process.args.namespace, &elsewhere).await?;
+    remove(ctx, &namespace, recorded, &seen.jobs, &exports).await?;
     report(run, ctx, status, &outcome).await?;
     // Jobs that have ended are removed in a pass after the one that records it.
     Ok(Action::requeue(if stop.is_empty() {
@@ -83,18 +91,24 @@ async fn held_up(
         return report(run, ctx, old, outcome).await;
     }
     let seen = movers::look(ctx, &namespace, &uid).await?;
-    let status = record(&ending(run, ctx, &namespace, &seen));
-    movers::remove(ctx, &namespace, &items::superseded(&old.volumes, &seen.jobs)).await?;
+    let exports = exports(ctx, &old, &uid).await?;
+    let status = record(&ending(run, ctx, &namespace, [&seen.jobs[..], &exports].concat()));
+    remove(ctx, &namespace, &old, &seen.jobs, &exports).await?;
     report(run, ctx, status, outcome).await
 }
 
-fn ending<'a>(run: &'a BackupRun, ctx: &Context, namespace: &str, seen: &'a movers::Seen) -> Ending<'a> {
+fn ending<'a>(run: &'a BackupRun, ctx: &Context, namespace: &str, jobs: Vec<MoverJob>) -> Ending<'a> {
     let repository = ctx.repositories.get(&ObjectRef::new(&run.spec.repository));
+    let damaged = |of: &str| {
+        let repository = repository.as_ref();
+        repository.is_some_and(|repository| Damage::of(repository, of).unrepaired)
+    };
     Ending {
         run,
-        jobs: &seen.jobs,
+        jobs,
         history: history(ctx, namespace),
-        damaged: repository.is_some_and(|repository| Damage::of(&repository, namespace).unrepaired),
+        damaged: damaged(namespace),
+        objects_damaged: damaged(place::OBJECTS),
         now: Timestamp::now(),
     }
 }
@@ -115,8 +129,30 @@ async fn finished(run: &BackupRun, ctx: &Context, status: &BackupRunStatus) -> R
         return Ok(Action::await_change());
     }
     let seen = movers::look(ctx, &namespace, &uid).await?;
-    movers::remove(ctx, &namespace, &items::superseded(&status.volumes, &seen.jobs)).await?;
+    let exports = exports(ctx, status, &uid).await?;
+    remove(ctx, &namespace, status, &seen.jobs, &exports).await?;
     Ok(Action::await_change())
+}
+
+/// The movers of a run that work on API objects. Before a run has begun, it has none.
+async fn exports(ctx: &Context, recorded: &BackupRunStatus, uid: &str) -> Result<Vec<MoverJob>, RequestError> {
+    if recorded.objects.is_empty() {
+        return Ok(Vec::new());
+    }
+    movers::look_elsewhere(ctx, uid).await
+}
+
+/// Removes the movers whose end is recorded.
+async fn remove(
+    ctx: &Context,
+    namespace: &str,
+    recorded: &BackupRunStatus,
+    movers: &[MoverJob],
+    exports: &[MoverJob],
+) -> Result<(), RequestError> {
+    movers::remove(ctx, namespace, &items::superseded(&recorded.volumes, movers)).await?;
+    let own = &ctx.process.args.namespace;
+    movers::remove(ctx, own, &items::superseded(&recorded.objects, exports)).await
 }
 
 async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
@@ -132,71 +168,73 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
     let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
     let nodes = placement::nodes(&nodes.map_err(RequestError::when("listing nodes"))?.items);
     let volumes = volumes(ctx, &claims).await?;
-    let known = repository
-        .status
-        .as_ref()
-        .is_some_and(|status| status.namespaces.contains_key(&namespace));
+    let is_known = |of: &str| {
+        let status = repository.status.as_ref();
+        status.is_some_and(|status| status.namespaces.contains_key(of))
+    };
+    let known = is_known(&namespace);
     let repository_limits = repository.spec.limits.as_ref();
     let first_upload = repository_limits
         .and_then(|limits| limits.first_upload)
         .and_then(|limit| u64::try_from(limit).ok());
     let history = history(ctx, &namespace);
     let damage = Damage::of(&repository, &namespace);
+    // Looked at even if the status names none: a pass may have been stopped after it began.
+    let exports = movers::look_elsewhere(ctx, &uid).await?;
     let observed = Observed {
         run,
         claims: &claims,
         pods: &seen.pods,
         nodes: &nodes,
         bound_to: &volumes,
-        jobs: &seen.jobs,
+        jobs: &[&seen.jobs[..], &exports].concat(),
         holders: &seen.holders,
         history: &history,
         host: &place::host(&repository.spec, &ctx.cluster, &namespace),
+        objects_host: &place::host(&repository.spec, &ctx.cluster, place::OBJECTS),
+        exports: Exports {
+            enabled: ctx.accounts.exporter.is_some(),
+            cluster: namespace == ctx.process.args.namespace && ctx.process.args.namespaces().is_empty(),
+            known: is_known(place::OBJECTS),
+        },
         adopt: place::has_foreign(&repository.spec),
         known,
         others: seen.others,
         damage: &damage,
+        objects_damage: &Damage::of(&repository, place::OBJECTS),
         first_upload: first_upload.unwrap_or(FIRST_UPLOAD),
         limits: Limits::default(),
         per_repository: repository_limits.and_then(|limits| limits.concurrency),
         now: Timestamp::now(),
     };
-    let Some((
-        Plan {
-            status, start, outcome, ..
-        },
-        begun,
-    )) = ctx.plan_in_room(observed, &repository)
-    else {
+    let Some((plan, begun)) = ctx.plan_in_room(observed, &repository) else {
         return Ok(Action::requeue(PENDING_RECHECK));
     };
-    if !known && status.volumes.iter().any(|item| item.snapshot.is_some()) {
-        super::repository::record_namespace(ctx, &repository, &namespace).await?;
+    let (status, outcome) = (plan.status, plan.outcome);
+    let has_snapshot = |items: &[Item]| items.iter().any(|item| item.snapshot.is_some());
+    let new = [
+        (!known && has_snapshot(&status.volumes)).then_some(namespace.as_str()),
+        (!is_known(place::OBJECTS) && has_snapshot(&status.objects)).then_some(place::OBJECTS),
+    ];
+    let new: Vec<&str> = new.into_iter().flatten().collect();
+    if !new.is_empty() {
+        super::repository::record_namespaces(ctx, &repository, &new).await?;
     }
-    if let (Some(start), Some((job, mover))) = (start, begun) {
-        let spec = MoverSpec {
-            owner: movers::owner(run),
-            claim: Some(start.claim.clone()),
-            work: None,
-            mount_path: start.work.path.clone(),
-            read_only: true,
-            attempt: start.attempt,
-            placement: start.placement,
-            memory: MEMORY,
-        };
-        let started = match open(ctx, &repository, &namespace, true) {
-            Ok(opened) => movers::start_counted(ctx, &spec, opened, Work::Backup(start.work), &mover)
+    for Begun { job, mover, start } in begun {
+        let in_namespace = start.spec.owner.namespace.clone();
+        let started = match open(ctx, &repository, &start.repository, true) {
+            Ok(opened) => movers::start_counted(ctx, &start.spec, opened, start.work, &mover)
                 .await
                 .map_err(Obstacle::from),
             Err(obstacle) => Err(obstacle),
         };
         if let Err(obstacle) = started {
-            ctx.limiter.lock().told(&namespace, &job);
+            ctx.limiter.lock().told(&in_namespace, &job);
             return Err(obstacle);
         }
     }
     // What is recorded before this pass may be removed: its report is in the status.
-    movers::remove(ctx, &namespace, &items::superseded(&recorded.volumes, &seen.jobs)).await?;
+    remove(ctx, &namespace, &recorded, &seen.jobs, &exports).await?;
     let ended = status.completion_time.is_some();
     let action = report(run, ctx, status, &outcome).await?;
     // Its Jobs are removed in a pass after the one that records the end.
@@ -207,30 +245,92 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
     })
 }
 
-/// The name of a Job, and how it counts.
-type Begun = (String, ActiveMover);
+/// A mover that has room.
+struct Begun {
+    /// The name of its Job.
+    job: String,
+    /// How it counts.
+    mover: ActiveMover,
+    /// The rest.
+    start: Start,
+}
+
+/// A mover to start.
+struct Start {
+    spec: MoverSpec,
+    work: Work,
+    /// Whose repository it works in.
+    repository: String,
+    /// The node that its volume binds it to.
+    node: Option<String>,
+}
 
 impl Context {
-    /// Plans a run and takes the room for its mover. No other run is planned meanwhile, so that two never take the same room. None
+    /// Plans a run and takes the room for its movers. No other run is planned meanwhile, so that two never take the same room. None
     /// before it is known how many movers there are.
-    fn plan_in_room(&self, mut observed: Observed<'_>, repository: &BackupRepository) -> Option<(Plan, Option<Begun>)> {
+    fn plan_in_room(&self, mut observed: Observed<'_>, repository: &BackupRepository) -> Option<(Plan, Vec<Begun>)> {
         let (mut limiter, run) = (self.limiter.lock(), observed.run);
         observed.limits = limiter.limits(self, run)?;
         let mut plan = plan(&observed);
         limiter.waits(run, std::mem::take(&mut plan.held));
-        let begun = plan.start.as_ref().map(|start| {
+        let volume = plan.start.take().map(|start| of_volume(run, start));
+        let export = plan.export.take();
+        let export = export.and_then(|start| of_objects(self, run, repository, start));
+        let starts = [volume, export].into_iter().flatten();
+        let begun = starts.map(|start| {
             let mover = ActiveMover {
                 run: run.uid().unwrap_or_default(),
                 node: start.node.clone(),
                 repository: Some(repository.name_any()),
             };
-            (job::name(&mover.run, Some(&start.claim), start.attempt), mover)
+            let claim = start.spec.claim.as_ref().or(start.spec.work.as_ref());
+            let job = job::name(&mover.run, claim.map(String::as_str), start.spec.attempt);
+            limiter.begins(&start.spec.owner.namespace, &job, mover.clone());
+            Begun { job, mover, start }
         });
-        if let Some((job, mover)) = &begun {
-            limiter.begins(&run.namespace().unwrap_or_default(), job, mover.clone());
-        }
+        let begun = begun.collect();
         Some((plan, begun))
     }
+}
+
+fn of_volume(run: &BackupRun, start: crate::plan::backup::Start) -> Start {
+    Start {
+        spec: MoverSpec {
+            owner: movers::owner(run),
+            claim: Some(start.claim),
+            work: None,
+            account: None,
+            mount_path: start.work.path.clone(),
+            read_only: true,
+            attempt: start.attempt,
+            placement: start.placement,
+            memory: MEMORY,
+        },
+        work: Work::Backup(start.work),
+        repository: run.namespace().unwrap_or_default(),
+        node: start.node,
+    }
+}
+
+/// A mover of API objects, in the operator's namespace: a namespace's own movers have no token, and none of its Secrets opens the
+/// repository of all objects.
+fn of_objects(ctx: &Context, run: &BackupRun, repository: &BackupRepository, start: objects::Start) -> Option<Start> {
+    Some(Start {
+        spec: MoverSpec {
+            owner: movers::owner_elsewhere(ctx, run, repository),
+            claim: None,
+            work: Some(start.claim),
+            account: Some(ctx.accounts.exporter.clone()?),
+            mount_path: place::OBJECTS_FOLDER.to_owned(),
+            read_only: false,
+            attempt: start.attempt,
+            placement: placement::for_restore(true, false, None),
+            memory: MEMORY,
+        },
+        work: Work::Export(start.work),
+        repository: place::OBJECTS.to_owned(),
+        node: None,
+    })
 }
 
 async fn report(

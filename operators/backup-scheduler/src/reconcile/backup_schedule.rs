@@ -171,6 +171,7 @@ async fn observe(
             watched: &args.namespaces(),
             namespaces: &namespaces,
             claims: &claims,
+            objects: ctx.accounts.exporter.is_some(),
             repository,
         },
     ))

@@ -8,9 +8,10 @@ use futures::FutureExt;
 use hearth_reconciler::error::RequestError;
 use hearth_reconciler::status::patch_status;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::api::batch::v1::Job;
 use kube::api::{DeleteParams, Preconditions};
-use kube::{Api, Resource, ResourceExt};
+use kube::core::PartialObjectMeta;
+use kube::{Api, ResourceExt};
 
 use super::settings::{Obstacle, open};
 use super::{Context, movers};
@@ -18,8 +19,8 @@ use crate::MANAGER;
 use crate::crd::{BackupRepository, BackupRun, RUN};
 use crate::plan::job::{self, MEMORY, MoverSpec};
 use crate::plan::maintenance::{self, Observed, Plan, Start};
-use crate::plan::placement;
 use crate::plan::slots::Slots;
+use crate::plan::{place, placement};
 
 /// Before a Job is looked at again.
 const POLL: Duration = Duration::from_secs(20);
@@ -102,15 +103,12 @@ pub(super) async fn act(ctx: &Context, repository: &BackupRepository, next: Next
 async fn begin(ctx: &Context, repository: &BackupRepository, namespace: &str, start: Start) -> Result<(), Obstacle> {
     let spec = MoverSpec {
         owner: job::Owner {
-            reference: OwnerReference {
-                controller: Some(true),
-                block_owner_deletion: None,
-                ..repository.controller_owner_ref(&()).unwrap_or_default()
-            },
             namespace: namespace.to_owned(),
+            ..movers::owner(repository)
         },
         claim: None,
         work: Some(start.name),
+        account: None,
         mount_path: String::new(),
         read_only: false,
         attempt: start.attempt,
@@ -130,20 +128,24 @@ fn in_use(ctx: &Context) -> BTreeSet<String> {
     items.filter_map(|item| item.snapshot.clone()).collect()
 }
 
-/// Namespaces in which movers of runs are.
+/// Namespaces whose repositories movers of runs use.
 fn busy(ctx: &Context, repository_uid: &str) -> BTreeSet<String> {
     let jobs = ctx.jobs.state();
     let others = jobs
         .iter()
         .filter(|job| job.labels().get(RUN).is_some_and(|uid| uid != repository_uid));
-    others.filter_map(|job| job.namespace()).collect()
+    let repository_of = |job: &Arc<PartialObjectMeta<Job>>| match job.annotations().get(job::CLAIM) {
+        Some(claim) if place::is_objects(claim) => Some(place::OBJECTS.to_owned()),
+        _ => job.namespace(),
+    };
+    others.filter_map(repository_of).collect()
 }
 
 /// Tells runs which of their snapshots are gone. Stopped in between, the next pass tells the same again.
 async fn tell(ctx: &Context, runs: &[Arc<BackupRun>], forgotten: &[String]) -> Result<(), RequestError> {
     for run in runs {
         let mut status = run.status.clone().unwrap_or_default();
-        for item in &mut status.volumes {
+        for item in status.items_mut() {
             item.forgotten |= item.snapshot.as_ref().is_some_and(|id| forgotten.contains(id));
         }
         let api: Api<BackupRun> = Api::namespaced(ctx.process.client.clone(), &run.namespace().unwrap_or_default());

@@ -10,11 +10,12 @@ use serde_json::json;
 use super::Context;
 use super::settings::Opened;
 use crate::MANAGER;
-use crate::crd::RUN;
+use crate::crd::{BackupRepository, RUN};
 use crate::plan::items::MoverJob;
 use crate::plan::job::{self, MoverSpec};
 use crate::plan::job_state;
 use crate::plan::limits::ActiveMover;
+use crate::plan::place;
 use crate::plan::yields::{self, Holder};
 use crate::task::{Task, Work};
 
@@ -23,7 +24,7 @@ use crate::task::{Task, Work};
 pub(super) struct Seen {
     /// The pods.
     pub(super) pods: Vec<Pod>,
-    /// The movers of this run.
+    /// The movers of this run, but for those that work on API objects.
     pub(super) jobs: Vec<MoverJob>,
     /// Those that hold volumes now.
     pub(super) holders: Vec<Holder>,
@@ -50,13 +51,32 @@ pub(super) async fn look(ctx: &Context, namespace: &str, run_uid: &str) -> Resul
     let is_own = |job: &Job| job.labels().get(RUN).is_some_and(|uid| uid == run_uid);
     let (own, foreign): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_own);
     let others = job_state::read(&foreign, &pods);
-    let active = |job: &MoverJob| matches!(job.state, crate::plan::items::JobState::Active(_));
+    let is_active = |job: &MoverJob| matches!(job.state, crate::plan::items::JobState::Active(_));
+    let active = |job: &MoverJob| is_active(job) && !place::is_objects(&job.claim);
+    let mut jobs = job_state::read(&own, &pods);
+    jobs.retain(|job| !place::is_objects(&job.claim));
     Ok(Seen {
-        jobs: job_state::read(&own, &pods),
+        jobs,
         holders: yields::holders(&own, &pods),
         others: others.iter().any(active),
         pods: pods.into_iter().filter(|pod| !pod.labels().contains_key(RUN)).collect(),
     })
+}
+
+/// Looks at the movers of a run in the operator's namespace, which work on API objects.
+pub(super) async fn look_elsewhere(ctx: &Context, run_uid: &str) -> Result<Vec<MoverJob>, RequestError> {
+    let (client, namespace) = (&ctx.process.client, &ctx.process.args.namespace);
+    let of_run = ListParams::default().labels(&format!("{RUN}={run_uid}"));
+    let jobs = Api::<Job>::namespaced(client.clone(), namespace).list(&of_run).await;
+    let jobs = jobs.map_err(RequestError::when("listing the movers' Jobs"))?.items;
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&of_run).await;
+    let pods = pods.map_err(RequestError::when("listing the movers' pods"))?.items;
+    let mut jobs = job_state::read(&jobs, &pods);
+    jobs.retain(|job| place::is_objects(&job.claim));
+    Ok(jobs)
 }
 
 /// Starts a mover: its Secret, its Job, then the Secret goes to the Job. Stopped between any two of them, the next pass finds
@@ -159,5 +179,24 @@ pub(super) fn owner<K: Resource<DynamicType = ()>>(run: &K) -> job::Owner {
             ..run.controller_owner_ref(&()).unwrap_or_default()
         },
         namespace: run.namespace().unwrap_or_default(),
+        run: run.uid().unwrap_or_default(),
+        kind: K::kind(&()).into_owned(),
+    }
+}
+
+/// The owner of a run's movers in the operator's namespace: an object may not belong to one in another namespace.
+pub(super) fn owner_elsewhere<K: Resource<DynamicType = ()>>(
+    ctx: &Context,
+    run: &K,
+    repository: &BackupRepository,
+) -> job::Owner {
+    job::Owner {
+        reference: OwnerReference {
+            controller: Some(false),
+            block_owner_deletion: None,
+            ..repository.controller_owner_ref(&()).unwrap_or_default()
+        },
+        namespace: ctx.process.args.namespace.clone(),
+        ..owner(run)
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::settings::{Obstacle, PENDING_RECHECK, adopted_password, certificates, credentials, passphrase, referred};
@@ -256,15 +256,16 @@ async fn write(
     written.map_err(RequestError::when("writing the status"))
 }
 
-/// Records that the repository of a namespace is there. It is never created again.
-pub(super) async fn record_namespace(
+/// Records that repositories are there: those of namespaces, and that of API objects. They are never created again.
+pub(super) async fn record_namespaces(
     ctx: &Context,
     repository: &BackupRepository,
-    namespace: &str,
+    new: &[&str],
 ) -> Result<(), RequestError> {
-    let mut namespaces = repository.status.clone().unwrap_or_default().namespaces;
-    namespaces.entry(namespace.to_owned()).or_insert_with(now);
-    record(ctx, repository, NAMESPACES, "namespaces", &namespaces).await
+    let known = repository.status.clone().unwrap_or_default().namespaces;
+    let new = new.iter().filter(|namespace| !known.contains_key(**namespace));
+    let new = new.map(|namespace| ((*namespace).to_owned(), Some(now()))).collect();
+    record(ctx, repository, NAMESPACES, "namespaces", &new).await
 }
 
 /// Records that a restore has run. The same spec does not run again.
@@ -274,45 +275,45 @@ pub(super) async fn record_restore(
     run: &RestoreRun,
     hash: &str,
 ) -> Result<(), RequestError> {
-    let mut restores = repository.status.clone().unwrap_or_default().restores;
+    let restores = repository.status.clone().unwrap_or_default().restores;
     if restores.contains_key(hash) {
         return Ok(());
     }
-    while restores.len() >= REMEMBERED {
-        // The time is at the begin of the text.
-        let oldest = restores
-            .iter()
-            .min_by(|one, other| one.1.cmp(other.1))
-            .map(|(hash, _)| hash.clone());
-        restores.remove(&oldest.unwrap_or_default());
-    }
+    // The time is at the begin of the text.
+    let mut oldest: Vec<(String, String)> = restores.into_iter().map(|(hash, text)| (text, hash)).collect();
+    oldest.sort_unstable();
+    let surplus = (oldest.len() + 1).saturating_sub(REMEMBERED);
+    let mut changes: Changes = oldest.into_iter().take(surplus).map(|(_, hash)| (hash, None)).collect();
     let text = format!(
         "{} RestoreRun {}/{}",
         now(),
         run.namespace().unwrap_or_default(),
         run.name_any()
     );
-    restores.insert(hash.to_owned(), text);
-    record(ctx, repository, RESTORES, "restores", &restores).await
+    changes.insert(hash.to_owned(), Some(text));
+    record(ctx, repository, RESTORES, "restores", &changes).await
 }
 
+/// What is recorded, and, without a value, what is removed.
+type Changes = BTreeMap<String, Option<String>>;
+
+/// Records in a map of the status. Only the changes are sent: another run may record something at the same time.
 async fn record(
     ctx: &Context,
     repository: &BackupRepository,
     manager: &str,
     field: &str,
-    value: &BTreeMap<String, String>,
+    changes: &Changes,
 ) -> Result<(), RequestError> {
     let api: Api<BackupRepository> = Api::all(ctx.process.client.clone());
-    let body = json!({
-        "apiVersion": BackupRepository::api_version(&()), "kind": BackupRepository::kind(&()),
-        // The UID: a newer object of the same name is never written to.
-        "metadata": {"name": repository.name_any(), "uid": repository.uid()},
-        "status": {field: value},
-    });
-    let params = PatchParams::apply(manager).force();
+    // The UID: a newer object of the same name is never written to.
+    let body = json!({"metadata": {"uid": repository.uid()}, "status": {field: changes}});
+    let params = PatchParams {
+        field_manager: Some(manager.to_owned()),
+        ..PatchParams::default()
+    };
     let written = api
-        .patch_status(&repository.name_any(), &params, &Patch::Apply(&body))
+        .patch_status(&repository.name_any(), &params, &Patch::Merge(&body))
         .await;
     written
         .map(drop)

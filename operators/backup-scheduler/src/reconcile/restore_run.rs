@@ -151,6 +151,7 @@ async fn begin_step(
         owner: movers::owner(run),
         claim: None,
         work: None,
+        account: None,
         mount_path: String::new(),
         read_only: false,
         attempt: 1,

@@ -9,6 +9,7 @@ use crate::crd::backup_run::{BackupRunStatus, State};
 use crate::crd::{BackupRun, CANCEL};
 use crate::plan::consent::NEEDS_CONSENT;
 use crate::plan::items::{self, JobState, MoverJob, Next};
+use crate::plan::place;
 use crate::plan::{doubt, pause};
 use kube::ResourceExt;
 
@@ -22,12 +23,14 @@ pub const NODE_OFF: &str = "NodeOff";
 pub struct Ending<'a> {
     /// The run.
     pub run: &'a BackupRun,
-    /// Its movers.
-    pub jobs: &'a [MoverJob],
+    /// Its movers, also those in the operator's namespace.
+    pub jobs: Vec<MoverJob>,
     /// The runs of this namespace.
     pub history: Vec<Arc<BackupRun>>,
     /// Data in the repository is damaged, and nobody has agreed to a repair.
     pub damaged: bool,
+    /// The same for the repository of API objects.
+    pub objects_damaged: bool,
     /// The present time.
     pub now: Timestamp,
 }
@@ -40,21 +43,22 @@ pub fn is_cancelled(run: &BackupRun) -> bool {
 /// Records what the movers of a run report, and starts none.
 pub fn record(ending: &Ending<'_>) -> BackupRunStatus {
     let mut status = ending.run.status.clone().unwrap_or_default();
-    for item in &mut status.volumes {
-        if pause::is_held(item, ending.jobs) {
+    for item in status.items_mut() {
+        if pause::is_held(item, &ending.jobs) {
             continue;
         }
         let had_ended = item.state.is_final();
         let mut next = item.clone();
-        let ended_now = items::advance(&mut next, ending.jobs, ending.now) == Next::Done && !had_ended;
+        let ended_now = items::advance(&mut next, &ending.jobs, ending.now) == Next::Done && !had_ended;
         // Without a Job there is nothing new.
         if ending.jobs.iter().any(|job| job.claim == item.claim) {
             if ended_now {
-                doubt::judge(
-                    &mut next,
-                    &sizes(ending.run, &ending.history, &item.claim),
-                    ending.damaged,
-                );
+                if place::is_objects(&item.claim) {
+                    doubt::judge(&mut next, &[], ending.objects_damaged);
+                } else {
+                    let former = sizes(ending.run, &ending.history, &item.claim);
+                    doubt::judge(&mut next, &former, ending.damaged);
+                }
             }
             *item = next;
         }
@@ -91,7 +95,7 @@ pub fn cancel(ending: &Ending<'_>) -> Cancelled {
         };
     }
     let mut broken_off = status.start_time.is_none();
-    for item in status.volumes.iter_mut().filter(|item| !item.state.is_final()) {
+    for item in status.items_mut().filter(|item| !item.state.is_final()) {
         if item.state == State::Deferred {
             let message = "its node was off until the run was cancelled; the next run tries again";
             items::fail(item, State::Skipped, NODE_OFF, message.to_owned(), now);
@@ -106,7 +110,7 @@ pub fn cancel(ending: &Ending<'_>) -> Cancelled {
         }
     }
     status.completion_time.get_or_insert_with(|| now.to_string());
-    let ended = outcome(&mut status, None);
+    let ended = outcome(ending.run, &mut status, None);
     let outcome = match ended {
         Outcome::Stalled(_, message) if broken_off => {
             let message = if status.start_time.is_some() {

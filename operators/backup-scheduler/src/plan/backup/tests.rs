@@ -26,9 +26,12 @@ impl BoundTo for Pinned {
     }
 }
 
-fn run(name: &str, spec: Value, status: Value) -> BackupRun {
+pub(super) fn run(name: &str, spec: Value, status: Value) -> BackupRun {
     let mut spec = spec;
     spec["repository"] = json!("b2");
+    if spec.get("objects").is_none() {
+        spec["objects"] = json!({"enabled": false});
+    }
     serde_json::from_value(json!({
         "apiVersion": "backup.hearth.home.arpa/v1alpha1", "kind": "BackupRun",
         "metadata": {"namespace": "home", "name": name, "uid": name, "creationTimestamp": "2026-01-02T03:00:00Z"},
@@ -46,25 +49,27 @@ fn claim(name: &str) -> PersistentVolumeClaim {
     .unwrap()
 }
 
-struct World {
-    run: BackupRun,
-    claims: Vec<PersistentVolumeClaim>,
-    pods: Vec<Pod>,
-    nodes: Nodes,
-    jobs: Vec<MoverJob>,
-    holders: Vec<Holder>,
-    history: Vec<Arc<BackupRun>>,
-    known: bool,
-    others: bool,
-    pinned: bool,
-    damage: Damage,
-    layout: Layout,
-    now: Timestamp,
-    limits: Limits,
+pub(super) struct World {
+    pub(super) run: BackupRun,
+    pub(super) claims: Vec<PersistentVolumeClaim>,
+    pub(super) pods: Vec<Pod>,
+    pub(super) nodes: Nodes,
+    pub(super) jobs: Vec<MoverJob>,
+    pub(super) holders: Vec<Holder>,
+    pub(super) history: Vec<Arc<BackupRun>>,
+    pub(super) known: bool,
+    pub(super) others: bool,
+    pub(super) pinned: bool,
+    pub(super) damage: Damage,
+    pub(super) objects_damage: Damage,
+    pub(super) exports: objects::Exports,
+    pub(super) layout: Layout,
+    pub(super) now: Timestamp,
+    pub(super) limits: Limits,
 }
 
 impl World {
-    fn new(claims: &[&str]) -> Self {
+    pub(super) fn new(claims: &[&str]) -> Self {
         Self {
             run: run("one", json!({}), json!(null)),
             claims: claims.iter().map(|name| claim(name)).collect(),
@@ -77,6 +82,8 @@ impl World {
             others: false,
             pinned: false,
             damage: Damage::default(),
+            objects_damage: Damage::default(),
+            exports: objects::Exports::default(),
             layout: Layout::PerNamespace,
             now: NOW,
             limits: Limits {
@@ -86,7 +93,7 @@ impl World {
         }
     }
 
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         plan(&Observed {
             run: &self.run,
             claims: &self.claims,
@@ -97,10 +104,13 @@ impl World {
             holders: &self.holders,
             history: &self.history,
             host: "attic",
+            objects_host: "attic",
+            exports: self.exports,
             adopt: self.layout == Layout::Single,
             known: self.known,
             others: self.others,
             damage: &self.damage,
+            objects_damage: &self.objects_damage,
             first_upload: 7,
             limits: self.limits.clone(),
             per_repository: None,
@@ -109,13 +119,13 @@ impl World {
     }
 
     /// Plans, and keeps the status as the reconciler does.
-    fn step(&mut self) -> Plan {
+    pub(super) fn step(&mut self) -> Plan {
         let plan = self.plan();
         self.run.status = Some(plan.status.clone());
         plan
     }
 
-    fn ends(&mut self, claim: &str, report: Report) {
+    pub(super) fn ends(&mut self, claim: &str, report: Report) {
         self.jobs.push(MoverJob {
             name: format!("job-{claim}"),
             claim: claim.to_owned(),
@@ -125,7 +135,7 @@ impl World {
     }
 }
 
-fn good(id: &str) -> Report {
+pub(super) fn good(id: &str) -> Report {
     Report::completed(Some(SnapshotReport {
         id: id.to_owned(),
         files: 2,

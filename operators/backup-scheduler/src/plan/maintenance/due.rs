@@ -11,6 +11,7 @@ use crate::crd::repository::{Layout, Maintenance, MaintenanceWork, WorkKind};
 use crate::crd::{BackupRun, KEEP, REPAIR, SCHEDULE_UID};
 use crate::plan::backup::{Damage, slot_of};
 use crate::plan::job::hex;
+use crate::plan::place;
 use crate::plan::retention::{self, Decision, Snapshot};
 use crate::task::Reason;
 
@@ -95,16 +96,10 @@ fn of_namespace(
 
 /// The end of the newest run, if the bucket was full for it.
 pub(super) fn full_since(observed: &Observed<'_>, namespace: &str) -> Option<Timestamp> {
-    let status = runs(observed, namespace)
-        .max_by_key(|run| slot_of(run))?
-        .status
-        .as_ref()?;
+    let newest = runs(observed, namespace).max_by_key(|run| slot_of(run))?;
     let is_full = |item: &Item| item.reason.as_deref() == Some(Reason::QuotaExceeded.as_str());
-    status
-        .volumes
-        .iter()
-        .any(is_full)
-        .then(|| time(status.completion_time.as_deref()))?
+    let end = || time(newest.status.as_ref()?.completion_time.as_deref());
+    items_of(newest, namespace).iter().any(is_full).then(end)?
 }
 
 /// Whether snapshots may be deleted at all.
@@ -141,11 +136,10 @@ fn retain(observed: &Observed<'_>, namespace: &str, record: &mut Maintenance) ->
     record.problems.remove(CONSENT);
     let forgot = time(record.forgot.as_deref());
     let (mut ids, mut newest_end) = (Vec::new(), None);
-    for schedule in observed.schedules {
-        let runs: Vec<&BackupRun> = runs(observed, namespace)
-            .filter(|run| run.labels().get(SCHEDULE_UID) == Some(&schedule.uid))
-            .collect();
-        let Some((claims, end)) = newest(&runs) else { continue };
+    for (schedule, runs) in groups(observed, namespace) {
+        let Some((claims, end)) = newest(&runs, namespace) else {
+            continue;
+        };
         let snapshots = snapshots(observed, namespace, &runs);
         let decision = retention::decide(&retention::Observed {
             keep: &schedule.keep,
@@ -191,21 +185,50 @@ fn consent(schedule: &Schedule, count: usize, of: usize, token: &str) -> String 
 }
 
 /// The claims of the newest run and its end, if all of it is good. A claim that was skipped is not among them.
-fn newest(runs: &[&BackupRun]) -> Option<(BTreeSet<String>, Timestamp)> {
+fn newest(runs: &[&BackupRun], namespace: &str) -> Option<(BTreeSet<String>, Timestamp)> {
     let newest = runs.iter().max_by_key(|run| slot_of(run))?;
     let status = newest.status.as_ref()?;
     let end = time(status.completion_time.as_deref())?;
     let bad = |item: &Item| !matches!(item.state, State::Completed | State::Skipped);
-    if status.volumes.iter().any(bad) {
+    let items = items_of(newest, namespace);
+    if items.iter().any(bad) {
         return None;
     }
-    let good = status.volumes.iter().filter(|item| item.state == State::Completed);
+    let good = items.iter().filter(|item| item.state == State::Completed);
     Some((good.map(|item| item.claim.clone()).collect(), end))
 }
 
+/// The runs with snapshots in the repository of a namespace: of API objects, all.
 fn runs<'a>(observed: &'a Observed<'_>, namespace: &'a str) -> impl Iterator<Item = &'a BackupRun> {
     let runs = observed.runs.iter().map(|run| &**run);
-    runs.filter(move |run| run.namespace().as_deref() == Some(namespace))
+    runs.filter(move |run| namespace == place::OBJECTS || run.namespace().as_deref() == Some(namespace))
+}
+
+/// What a run has put into the repository of a namespace.
+fn items_of<'a>(run: &'a BackupRun, namespace: &str) -> &'a [Item] {
+    let status = run.status.as_ref();
+    status.map_or(&[], |status| {
+        if namespace == place::OBJECTS {
+            &status.objects
+        } else {
+            &status.volumes
+        }
+    })
+}
+
+/// The runs of each schedule that belong together: those of one namespace.
+fn groups<'a>(observed: &'a Observed<'_>, namespace: &'a str) -> Vec<(&'a Schedule, Vec<&'a BackupRun>)> {
+    let mut groups = Vec::new();
+    for schedule in observed.schedules {
+        let mut runs_of: BTreeMap<Option<String>, Vec<&BackupRun>> = BTreeMap::new();
+        for run in runs(observed, namespace) {
+            if run.labels().get(SCHEDULE_UID) == Some(&schedule.uid) {
+                runs_of.entry(run.namespace()).or_default().push(run);
+            }
+        }
+        groups.extend(runs_of.into_values().map(|runs| (schedule, runs)));
+    }
+    groups
 }
 
 /// The snapshots that runs of a namespace have recorded and that are not forgotten.
@@ -213,17 +236,19 @@ pub(super) fn present<'a>(
     observed: &'a Observed<'_>,
     namespace: &'a str,
 ) -> impl Iterator<Item = (&'a BackupRun, &'a Item)> {
-    runs(observed, namespace).flat_map(|run| items(run).map(move |item| (run, item)))
+    runs(observed, namespace).flat_map(move |run| kept(run, namespace).map(move |item| (run, item)))
 }
 
-fn items(run: &BackupRun) -> impl Iterator<Item = &Item> {
-    let items = run.status.iter().flat_map(|status| &status.volumes);
+fn kept<'a>(run: &'a BackupRun, namespace: &str) -> impl Iterator<Item = &'a Item> {
+    let items = items_of(run, namespace).iter();
     items.filter(|item| item.snapshot.is_some() && !item.forgotten)
 }
 
 fn snapshots(observed: &Observed<'_>, namespace: &str, runs: &[&BackupRun]) -> Vec<Snapshot> {
     let damage = Damage::of(observed.repository, namespace);
-    let all = runs.iter().flat_map(|run| items(run).map(move |item| (*run, item)));
+    let all = runs
+        .iter()
+        .flat_map(|run| kept(run, namespace).map(move |item| (*run, item)));
     all.map(|(run, item)| {
         let id = item.snapshot.clone().unwrap_or_default();
         Snapshot {

@@ -6,6 +6,7 @@ use super::{Observed, Plan, RETRY_AFTER};
 use crate::crd::repository::{Damage, Maintenance, MaintenanceWork, WorkKind};
 use crate::plan::items::{JobState, MoverJob};
 use crate::plan::job::hex;
+use crate::plan::place;
 use crate::task::{Reason, Report, Verdict};
 
 /// So many damaged packs and snapshots are named.
@@ -125,11 +126,12 @@ pub fn health(repository: &str, maintenance: &BTreeMap<String, Maintenance>) -> 
         .filter_map(|(namespace, record)| Some((namespace, record, record.damage.as_ref()?)))
         .map(|(namespace, record, damage)| {
             format!(
-                "check {} found damage in the repository of namespace {namespace}: packs {}; snapshots {} need them. Nothing is \
+                "check {} found damage in the repository of {}: packs {}; snapshots {} need them. Nothing is \
                  forgotten or pruned, and new backups do not count. Copy the bucket if you can, then agree to take the packs out \
                  of the index, so that the next backup stores their content anew: `kubectl annotate --overwrite backuprepository \
                  {repository} {}={}`",
                 damage.check,
+                place::whose(namespace),
                 short(&damage.packs),
                 short(&record.damaged_snapshots),
                 crate::crd::REPAIR,
@@ -150,7 +152,8 @@ pub fn health(repository: &str, maintenance: &BTreeMap<String, Maintenance>) -> 
     let problems: Vec<(&String, String)> = maintenance
         .iter()
         .flat_map(|(namespace, record)| {
-            let words = move |(kind, text): (&'_ String, &'_ String)| format!("namespace {namespace}: {kind}: {text}");
+            let words =
+                move |(kind, text): (&'_ String, &'_ String)| format!("{}: {kind}: {text}", place::whose(namespace));
             record.problems.iter().map(move |one| (one.0, words(one)))
         })
         .collect();

@@ -39,7 +39,7 @@ fn is_empty(run: &BackupRun) -> bool {
     let pinned = run.annotations().get(KEEP).is_some_and(|value| value == "true");
     let gone =
         |item: &crate::crd::backup_run::Item| (item.snapshot.is_none() || item.forgotten) && item.not_good.is_empty();
-    ended && !pinned && status.volumes.iter().all(gone)
+    ended && !pinned && status.items().all(gone)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+mod objects;
 mod single;
 
 use serde_json::{Value, json};
@@ -86,7 +87,7 @@ impl World {
         let plan = self.plan();
         self.repository.status = Some(plan.status.clone());
         for run in &mut self.runs {
-            for item in &mut Arc::make_mut(run).status.as_mut().unwrap().volumes {
+            for item in Arc::make_mut(run).status.as_mut().unwrap().items_mut() {
                 item.forgotten |= item.snapshot.as_ref().is_some_and(|id| plan.forgotten.contains(id));
             }
         }

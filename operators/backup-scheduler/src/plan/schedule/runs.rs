@@ -92,8 +92,8 @@ pub fn decide(schedule: &BackupSchedule, due: &Due, namespaces: &[String], runs:
 /// Whether movers of a run are at work, or are to start as soon as there is room.
 fn is_at_work(run: &BackupRun) -> bool {
     let begun = run.status.as_ref().filter(|status| status.start_time.is_some());
-    let open = begun.map(|status| status.volumes.iter().filter(|item| !item.state.is_final()));
-    // One without an open volume is about to end.
+    let open = begun.map(|status| status.items().filter(|item| !item.state.is_final()));
+    // One without an open item is about to end.
     let waits = |item: &Item| item.state == State::Deferred || item.first_upload.is_some();
     open.is_some_and(|mut open| open.any(|item| !waits(item)))
 }
@@ -122,6 +122,7 @@ fn run(schedule: &BackupSchedule, due: &Due, namespace: &str, name: &str) -> Bac
         spec: BackupRunSpec {
             repository: spec.repository.clone(),
             volumes: spec.volumes.clone(),
+            objects: spec.objects.clone(),
             allow_partial: spec.allow_partial,
             mover: spec.mover.clone(),
             suspend: false,

@@ -42,6 +42,8 @@ pub struct TargetFacts<'a> {
     pub namespaces: &'a [NamespaceFacts],
     /// The claims of all watched namespaces.
     pub claims: &'a [PersistentVolumeClaim],
+    /// Whether API objects are backed up, if the schedule does not say otherwise.
+    pub objects: bool,
     /// The repository.
     pub repository: &'a BackupRepository,
 }
@@ -80,6 +82,8 @@ pub fn targets(schedule: &BackupSchedule, facts: &TargetFacts<'_>) -> Result<Tar
     let volumes = schedule.spec.volumes.clone().unwrap_or_default();
     let chosen = claims::chosen(facts.claims, &volumes);
     let with_claims: BTreeSet<String> = chosen.iter().filter_map(|claim| claim.namespace()).collect();
+    let objects = schedule.spec.objects.clone().unwrap_or_default().enabled;
+    let objects_suffice = facts.objects && objects && !volumes.names_claims();
     let (mut targets, mut selected, mut empty) = (Targets::default(), 0, 0);
     let (mut denied, mut terminating, mut unwatched) = (Vec::new(), Vec::new(), Vec::new());
     for namespace in facts.namespaces.iter().filter(|namespace| fits(selector, namespace)) {
@@ -89,7 +93,7 @@ pub fn targets(schedule: &BackupSchedule, facts: &TargetFacts<'_>) -> Result<Tar
             unwatched.push(name);
         } else if namespace.terminating {
             terminating.push(name);
-        } else if !with_claims.contains(&name) {
+        } else if !objects_suffice && !with_claims.contains(&name) {
             empty += 1;
         } else if !may_use(facts.repository, &name, facts.own) {
             denied.push(name);

@@ -32,12 +32,13 @@ fn completed() -> JobState {
     JobState::Ended(Timestamp::UNIX_EPOCH, Ok(Box::new(report)))
 }
 
-fn ending<'a>(run: &'a BackupRun, jobs: &'a [MoverJob]) -> Ending<'a> {
+fn ending<'a>(run: &'a BackupRun, jobs: &[MoverJob]) -> Ending<'a> {
     Ending {
         run,
-        jobs,
+        jobs: jobs.to_vec(),
         history: Vec::new(),
         damaged: false,
+        objects_damaged: false,
         now: Timestamp::UNIX_EPOCH,
     }
 }
@@ -155,4 +156,26 @@ fn a_volume_that_needed_consent_when_its_run_was_cancelled_says_so() {
     assert_eq!(states(&ended.status), [(State::Failed, Some("NeedsConsent"))]);
     let message = ended.status.volumes[0].message.clone().unwrap();
     assert!(message.starts_with("agree by x"), "{message}");
+}
+
+#[test]
+fn an_export_of_a_run_that_is_held_up_is_recorded_and_a_cancelled_one_is_stopped() {
+    let running = json!({"claim": ".objects", "state": "Running", "attempts": 1});
+    let status = json!({"startTime": "1970-01-01T00:00:00Z", "objects": [running]});
+    let run: BackupRun = serde_json::from_value(json!({
+        "apiVersion": "backup.hearth.home.arpa/v1alpha1", "kind": "BackupRun",
+        "metadata": {"namespace": "home", "name": "one", "uid": "one"}, "spec": {"repository": "b2"}, "status": status,
+    }))
+    .unwrap();
+    let ended = record(&ending(&run, &[job(".objects", completed())]));
+    assert_eq!(ended.objects[0].state, State::Completed);
+    let cancelled = cancel(&ending(&run, &[job(".objects", JobState::Active(None))]));
+    assert_eq!(cancelled.stop, ["job-.objects"]);
+    let cancelled = cancel(&ending(&run, &[]));
+    assert_eq!(cancelled.status.objects[0].reason.as_deref(), Some(CANCELLED));
+    assert!(
+        matches!(cancelled.outcome, Outcome::Stalled(..)),
+        "{:?}",
+        cancelled.outcome
+    );
 }

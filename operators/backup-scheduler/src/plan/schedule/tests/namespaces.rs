@@ -27,7 +27,11 @@ fn namespace(name: &str) -> NamespaceFacts {
 }
 
 fn chosen(namespaces: Value, allowed: Value, watched: &[&str]) -> Result<Targets, Problem> {
-    let world = World::new("2026-01-01T10:00:00Z", json!({"namespaces": namespaces}));
+    chosen_by(json!({"namespaces": namespaces}), allowed, watched, false)
+}
+
+fn chosen_by(spec: Value, allowed: Value, watched: &[&str], objects: bool) -> Result<Targets, Problem> {
+    let world = World::new("2026-01-01T10:00:00Z", spec);
     let all = ["attic", "home", "kube-system", "leaving", "media"];
     let claims = ["attic", "home", "leaving", "media"].map(claim);
     let watched: Vec<String> = watched.iter().map(|name| (*name).to_owned()).collect();
@@ -38,6 +42,7 @@ fn chosen(namespaces: Value, allowed: Value, watched: &[&str]) -> Result<Targets
             watched: &watched,
             namespaces: &all.map(namespace),
             claims: &claims,
+            objects,
             repository: &repository(allowed),
         },
     )
@@ -54,6 +59,19 @@ fn an_empty_selector_is_all_namespaces_with_claims_that_the_repository_allows() 
     );
     assert!(remarks.contains("being deleted: leaving"), "{remarks}");
     assert!(!remarks.contains("kube-system"), "{remarks}");
+}
+
+#[test]
+fn a_namespace_without_claims_is_chosen_for_its_objects_unless_claims_are_named() {
+    let chosen = |more: Value, objects| {
+        let mut spec = json!({"namespaces": {"names": ["kube-system", "media"]}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        chosen_by(spec, json!(["*"]), &[], objects).unwrap().chosen
+    };
+    assert_eq!(chosen(json!({}), true), ["kube-system", "media"]);
+    assert_eq!(chosen(json!({}), false), ["media"]);
+    assert_eq!(chosen(json!({"objects": {"enabled": false}}), true), ["media"]);
+    assert_eq!(chosen(json!({"volumes": {"claims": ["data"]}}), true), ["media"]);
 }
 
 #[test]
@@ -109,6 +127,7 @@ fn without_a_selector_it_is_the_schedules_own_namespace() {
             watched: &[],
             namespaces: &[],
             claims: &[],
+            objects: true,
             repository: &repository,
         };
         targets(&world.schedule, &facts)
