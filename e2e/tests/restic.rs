@@ -38,6 +38,8 @@ mod gate;
 mod initializations;
 #[path = "restic/interruptions.rs"]
 mod interruptions;
+#[path = "restic/keep.rs"]
+mod keep;
 #[path = "restic/repositories.rs"]
 mod repositories;
 #[path = "restic/restores.rs"]
