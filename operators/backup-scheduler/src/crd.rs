@@ -46,7 +46,7 @@ pub const RUN: &str = "backup.hearth.home.arpa/run";
 pub const SCHEDULE_UID: &str = "backup.hearth.home.arpa/schedule-uid";
 /// On a BackupRun: `"true"` keeps its snapshots, whatever the retention says.
 pub const KEEP: &str = "backup.hearth.home.arpa/keep";
-/// On a claim that a restore has made: the name of the RestoreRun.
+/// On what a restore has made: the name of the RestoreRun; on an API object its namespace, its name, and the hash of its spec.
 pub const RESTORED_BY: &str = "backup.hearth.home.arpa/restored-by";
 /// On a mover's Job: the kind of the run.
 pub const RUN_KIND: &str = "backup.hearth.home.arpa/run-kind";

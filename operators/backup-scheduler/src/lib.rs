@@ -6,6 +6,7 @@ pub mod export;
 pub mod metrics;
 pub mod mover;
 pub mod node_watch;
+pub mod objects;
 pub mod passphrase;
 pub mod plan;
 pub mod reconcile;

@@ -2,10 +2,12 @@
 //!
 //! A mover is a Job that runs `backup-scheduler move`. Its task is the file [`TASK`] of a Secret that is mounted at [`FOLDER`],
 //! beside the repository's password and credentials. Its answer is the termination message of its container.
+mod objects;
 mod report;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::objects::{Existing, Gitops, ObjectResult, ObjectsReport, RestoreObjects, Selection};
 pub use self::report::{Problem, Reason, Report, SnapshotReport, Verdict};
 
 /// Where the Secret of a run is mounted.
