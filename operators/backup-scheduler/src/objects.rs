@@ -1,7 +1,9 @@
 //! The restore of API objects from the files of an export.
 //!
 //! [`plan`] says what is restored, in which order, and what is not, and why: from the files and the options alone. [`prepare`] makes
-//! of a file what is written. [`compare`] says what is to be done, given what is there. All of it is pure.
+//! of a file what is written. [`compare`] says what is to be done, given what is there. These are pure. [`apply`] does it.
+pub mod apply;
+mod calls;
 pub mod compare;
 pub mod managed;
 pub mod mapping;
@@ -9,6 +11,7 @@ pub mod order;
 pub mod owners;
 pub mod plan;
 pub mod prepare;
+mod served;
 pub mod strip;
 
 use serde_json::{Map, Value};
