@@ -29,6 +29,7 @@ pub mod not_good;
 pub mod prune;
 pub mod repair;
 pub mod restore;
+pub mod restore_objects;
 pub mod storage;
 pub mod volume;
 
@@ -158,6 +159,7 @@ pub async fn execute(places: &Places, stop: &CancellationToken, progress: impl F
         }
         Work::Find(find) => find::find(&mover, find).await,
         Work::Restore(restore) => restore::restore(&mut mover, restore).await,
+        Work::RestoreObjects(restore) => restore_objects::restore(&mut mover, restore).await,
         Work::Forget(forget) => forget::forget(&mover, forget).await,
         Work::Check(check) => check::check(&mover, check).await,
         Work::Prune(prune) => prune::prune(&mover, prune).await,

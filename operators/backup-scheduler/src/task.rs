@@ -34,7 +34,7 @@ pub const CACHE: &str = "/cache";
 pub const TEMPORARY: &str = "/tmp";
 
 /// What a mover is to do.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
     /// The repository.
@@ -66,7 +66,7 @@ pub struct Repository {
 }
 
 /// The work of a mover.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Work {
     /// Opens the repository; initializes it if it is not there.
@@ -81,6 +81,8 @@ pub enum Work {
     Export(Export),
     /// Restores a snapshot into a volume.
     Restore(Restore),
+    /// Restores API objects.
+    RestoreObjects(Box<RestoreObjects>),
     /// Finds the snapshots that a restore is to use.
     Find(Find),
     /// Removes the snapshots that the retention does not keep.

@@ -51,6 +51,12 @@ pub async fn export(mover: &mut Mover<'_>, task: &Export) -> Report {
 
 /// Exports into a folder that is empty: what an earlier attempt has left would be backed up too.
 async fn fill(client: &Client, scope: &Scope, exclude: &[String], folder: &Path) -> std::io::Result<Summary> {
+    clear(folder)?;
+    export::export(client, scope, exclude, folder).await
+}
+
+/// Makes a folder, or empties the one that is there.
+pub(super) fn clear(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -60,7 +66,7 @@ async fn fill(client: &Client, scope: &Scope, exclude: &[String], folder: &Path)
             fs::remove_file(path)?;
         }
     }
-    export::export(client, scope, exclude, folder).await
+    Ok(())
 }
 
 fn incomplete(summary: &Summary, report: Report) -> Report {

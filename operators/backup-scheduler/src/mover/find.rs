@@ -14,20 +14,23 @@ const FOLDER: &str = "/data/";
 
 /// Finds them.
 pub async fn find(mover: &Mover<'_>, task: &Find) -> Report {
-    let before = match task.before.as_deref().map(str::parse::<Timestamp>).transpose() {
-        Ok(before) => before,
-        Err(failed) => {
-            let message = format!("spec.from.before is no time like 2026-11-30T03:00:00Z: {failed}");
-            return Report::failed(Reason::SnapshotMissing, message);
-        }
-    };
-    match good(mover, task).await {
-        Ok(snapshots) => Report {
-            found: choose(&snapshots, task, before),
+    match newest(mover, task).await {
+        Ok(found) => Report {
+            found,
             ..Report::completed(None)
         },
         Err(failure) => failure.report(),
     }
+}
+
+/// The newest good snapshot of each claim.
+pub(super) async fn newest(mover: &Mover<'_>, task: &Find) -> Result<Vec<Found>, Failure> {
+    let before = task.before.as_deref().map(str::parse::<Timestamp>).transpose();
+    let before = before.map_err(|failed| {
+        let message = format!("spec.from.before is no time like 2026-11-30T03:00:00Z: {failed}");
+        Failure::new(Reason::SnapshotMissing, &message)
+    })?;
+    Ok(choose(&good(mover, task).await?, task, before))
 }
 
 /// The snapshots that no mark says do not count. One that is asked for by its id counts anyway.

@@ -1,10 +1,14 @@
 //! How the work of a mover ended, and why.
 use serde::{Deserialize, Serialize};
 
-use super::{Found, LONGEST_REPORT};
+use super::{Found, LONGEST_REPORT, ObjectsReport};
 
 /// A message is cut to about this size in bytes before ids are left out.
 const SHORT_MESSAGE: usize = 300;
+/// So many API objects are named before hints are left out.
+const FIRST_OBJECTS: usize = 10;
+/// So many hints stay before the last objects are left out.
+const FIRST_HINTS: usize = 4;
 
 /// How the work of a mover ended.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,14 @@ pub enum Reason {
     DataDamaged,
     /// What was written differs from the snapshot: owners, modes, kinds, sizes.
     Differs,
+    /// API objects could not be restored.
+    NotRestored,
+    /// The backup has no API object that is selected.
+    NothingSelected,
+    /// API objects are there that differ from the backup, and nothing was to be written then.
+    Exists,
+    /// Claims ask for a storage class that is not there.
+    StorageClassMissing,
     /// The first upload is larger than the limit.
     NeedsConsent,
     /// Snapshots that the records name are not in the repository.
@@ -93,6 +105,10 @@ impl Reason {
             Self::SnapshotMissing => "SnapshotMissing",
             Self::DataDamaged => "DataDamaged",
             Self::Differs => "Differs",
+            Self::NotRestored => "NotRestored",
+            Self::NothingSelected => "NothingSelected",
+            Self::Exists => "Exists",
+            Self::StorageClassMissing => "StorageClassMissing",
             Self::NeedsConsent => "NeedsConsent",
             Self::RecordsDisagree => "RecordsDisagree",
             Self::Cancelled => "Cancelled",
@@ -183,6 +199,9 @@ pub struct Report {
     /// The short ids (8 digits) of snapshots that need them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damaged_snapshots: Vec<String>,
+    /// What came of a restore of API objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectsReport>,
     /// Whether the same may succeed a little later without a change: an outage, a lock.
     #[serde(default)]
     pub retry: bool,
@@ -213,6 +232,7 @@ impl Report {
             repository_bytes: None,
             damaged_packs: Vec::new(),
             damaged_snapshots: Vec::new(),
+            objects: None,
             retry: false,
         }
     }
@@ -251,6 +271,9 @@ impl Report {
             if report.problems.pop().is_some() || report.not_good.pop().is_some() {
                 continue;
             }
+            if report.objects.as_mut().is_some_and(shorten) {
+                continue;
+            }
             if report.message.len() > SHORT_MESSAGE {
                 report.message = report
                     .message
@@ -267,9 +290,46 @@ impl Report {
     }
 }
 
+/// Leaves out a name, or a hint; whether there was one. The first ones are the most important.
+fn shorten(objects: &mut ObjectsReport) -> bool {
+    if objects.objects.len() > FIRST_OBJECTS || objects.hints.len() <= FIRST_HINTS {
+        return objects.objects.pop().is_some() || objects.hints.pop().is_some();
+    }
+    objects.hints.pop().is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::ObjectResult;
+
+    #[test]
+    fn a_report_of_many_objects_fits_and_names_the_first_of_them_and_what_a_person_should_know() {
+        let result = |number: usize| ObjectResult {
+            object: format!("home/deployments.apps/web-{number}"),
+            result: "Failed".to_owned(),
+            message: Some("m".repeat(300)),
+        };
+        let objects = ObjectsReport {
+            created: 5000,
+            objects: (0..200).map(result).collect(),
+            hints: (0..9).map(|number| format!("{number}{}", "h".repeat(200))).collect(),
+            ..ObjectsReport::default()
+        };
+        let report = Report {
+            objects: Some(objects),
+            ..Report::failed(Reason::NotRestored, "")
+        };
+        let text = report.encode();
+        assert!(text.len() <= LONGEST_REPORT, "{}", text.len());
+        let read = serde_json::from_str::<Report>(&text).unwrap().objects.unwrap();
+        assert_eq!((read.created, read.hints.len()), (5000, FIRST_HINTS));
+        assert!(
+            read.objects.len() >= 5 && read.objects[0].object.ends_with("web-0"),
+            "{}",
+            read.objects.len()
+        );
+    }
 
     #[test]
     fn a_report_fits_the_termination_message() {
