@@ -1,12 +1,16 @@
 //! `RestoreRun`: one restore into the claims of a namespace.
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backup_run::{Item, Mover};
+use crate::task::{Existing, Gitops, ObjectsReport};
+
+/// So many API objects are named in the status.
+const NAMED: usize = 20;
 
 /// One restore.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -20,7 +24,7 @@ use super::backup_run::{Item, Mover};
     namespaced,
     category = "hearth",
     status = "RestoreRunStatus",
-    doc = "One restore of volumes of this namespace from its own backups. The same spec runs once, also if it is deleted and applied again; a new value of `again` runs it once more.",
+    doc = "One restore of volumes and API objects of this namespace from its own backups. The same spec runs once, also if it is deleted and applied again; a new value of `again` runs it once more.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -49,6 +53,21 @@ pub struct RestoreRunSpec {
     /// How volumes are written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<RestoreVolumes>,
+    /// Which API objects, after the volumes. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<RestoredObjects>,
+    /// What happens to API objects that are there and differ from the backup. Default: `Skip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<Existing>,
+    /// What happens to API objects that Flux, Helm or Argo CD make. Default: `Skip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gitops: Option<Gitops>,
+    /// New names of namespaces, by the names in the backup. Only in the operator's namespace, and only for API objects.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespace_mapping: BTreeMap<String, String>,
+    /// Write nothing, and show in the status what would be done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// How movers run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mover: Option<Mover>,
@@ -96,6 +115,37 @@ pub struct Select {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 253)))]
     pub claims: Vec<String>,
+}
+
+/// Which API objects.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredObjects {
+    /// Restore no volumes. Needed where the backup has none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only: bool,
+    /// Of these namespaces. Default: of this one. Only in the operator's namespace, and with `only`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
+    pub namespaces: Vec<String>,
+    /// Also objects of no namespace. Only in the operator's namespace, and with `only`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cluster: bool,
+    /// Only these kinds, by names such as `deployments.apps`, or globs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 253)))]
+    pub kinds: Vec<String>,
+    /// Kinds to leave out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 253)))]
+    pub exclude_kinds: Vec<String>,
+    /// Only objects with these names, or globs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 253)))]
+    pub names: Vec<String>,
+    /// Only objects with these labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
 }
 
 /// How volumes are written.
@@ -157,4 +207,74 @@ pub struct RestoreRunStatus {
     /// The volumes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Item>,
+    /// The mover of API objects, as of a volume.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<Item>,
+    /// What came of the API objects; of a dry run, what would come of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_objects: Option<ObjectCounts>,
+}
+
+/// What came of API objects.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectCounts {
+    /// How many were created.
+    #[serde(default)]
+    pub created: i64,
+    /// How many were there and got fields of the backup.
+    #[serde(default)]
+    pub updated: i64,
+    /// How many were there and equal the backup.
+    #[serde(default)]
+    pub unchanged: i64,
+    /// How many could not be restored.
+    #[serde(default)]
+    pub failed: i64,
+    /// How many were skipped, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped: BTreeMap<String, i64>,
+    /// The first 20 objects that failed or were skipped; of a dry run, also those that would be written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<ObjectOutcome>,
+    /// What you should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
+}
+
+/// What came of one API object.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectOutcome {
+    /// The object, as `NAMESPACE/deployments.apps/NAME`.
+    pub object: String,
+    /// `Create`, `Update` or `Failed`, or why it is skipped.
+    pub result: String,
+    /// More about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl std::convert::From<&ObjectsReport> for ObjectCounts {
+    fn from(report: &ObjectsReport) -> Self {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let objects = report.objects.iter().take(NAMED).map(|result| ObjectOutcome {
+            object: result.object.clone(),
+            result: result.result.clone(),
+            message: result.message.clone(),
+        });
+        Self {
+            created: number(report.created),
+            updated: number(report.updated),
+            unchanged: number(report.unchanged),
+            failed: number(report.failed),
+            skipped: report
+                .skipped
+                .iter()
+                .map(|(reason, count)| (reason.clone(), number(*count)))
+                .collect(),
+            objects: objects.collect(),
+            hints: report.hints.clone(),
+        }
+    }
 }

@@ -10,12 +10,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::claims;
-use super::items::{self, JobState, MoverJob, Next};
+use super::items::{self, MoverJob, Next};
 use super::job::hex;
-use crate::crd::backup_run::{ClaimSpec, Item, State};
+use crate::crd::backup_run::{Item, State};
 use crate::crd::restore_run::{ExistingVolume, RestoreRunStatus};
 use crate::crd::{RESTORED_BY, RestoreRun};
-use crate::task::{Find, Report, Restore, Verdict};
+use crate::task::{Find, Restore, RestoreObjects};
+use search::{Step, find};
+
+mod objects;
+mod search;
 
 /// Before it is looked again whether a claim is free.
 const RECHECK: Duration = Duration::from_secs(10);
@@ -33,8 +37,10 @@ pub struct Observed<'a> {
     pub pods: &'a [Pod],
     /// The names of the storage classes.
     pub classes: &'a [String],
-    /// Its movers.
+    /// Its movers, also those of API objects.
     pub jobs: &'a [MoverJob],
+    /// What is known about restores of API objects.
+    pub objects: Objects<'a>,
     /// Snapshots that do not count, as far as the runs of this namespace know.
     pub not_good: &'a [String],
     /// Which run has done the same spec, and when.
@@ -47,6 +53,19 @@ pub struct Observed<'a> {
     pub now: Timestamp,
 }
 
+/// What is known about restores of API objects.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Objects<'a> {
+    /// Whether the installation has an account that may write API objects.
+    pub enabled: bool,
+    /// Whether the run is in the operator's namespace, and may restore other namespaces.
+    pub everywhere: bool,
+    /// The host of snapshots of API objects.
+    pub host: &'a str,
+    /// Snapshots of API objects that do not count.
+    pub not_good: &'a [String],
+}
+
 /// What is to be begun.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Start {
@@ -56,6 +75,8 @@ pub enum Start {
     Claim(Box<PersistentVolumeClaim>),
     /// A mover that fills a claim: its attempt, its work, and the files of the snapshot.
     Restore(i64, String, Restore, u64),
+    /// A mover that restores API objects: its attempt, and its work.
+    Objects(i64, Box<RestoreObjects>),
 }
 
 /// What is to be done.
@@ -85,10 +106,8 @@ pub fn spec_hash(run: &RestoreRun) -> String {
 pub fn plan(observed: &Observed<'_>) -> Plan {
     let mut status = observed.run.status.clone().unwrap_or_default();
     let hash = spec_hash(observed.run);
-    if observed.run.spec.from.path.is_some() && !observed.foreign {
-        let message =
-            "spec.from.path is for snapshots that others have made, and this repository has only ours: leave it out";
-        return ended(status, Outcome::Stalled("InvalidSpec", message.to_owned()), false);
+    if let Some((reason, message)) = objects::obstacle(observed) {
+        return ended(status, Outcome::Stalled(reason, message), false);
     }
     if status.spec_hash.as_ref() != Some(&hash) {
         // A spec that was changed is another run.
@@ -106,7 +125,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         status.spec_hash = Some(hash);
         status.start_time = Some(observed.now.to_string());
     }
-    if !status.found {
+    if !status.found && !objects::only(observed.run) {
         match find(observed, &mut status) {
             Step::Found => {}
             Step::Start(start) => return running(status, Some(start), "looking for snapshots".to_owned(), None),
@@ -117,7 +136,10 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
             }
         }
     }
-    volumes(observed, status)
+    match volumes(observed, &mut status) {
+        Some((start, message, wait)) => running(status, start, message, wait),
+        None => objects::step(observed, status),
+    }
 }
 
 fn running(status: RestoreRunStatus, start: Option<Start>, message: String, after: Option<Duration>) -> Plan {
@@ -138,103 +160,11 @@ fn ended(status: RestoreRunStatus, outcome: Outcome, remember: bool) -> Plan {
     }
 }
 
-/// How far the search for snapshots is.
-enum Step {
-    Found,
-    Start(Start),
-    Wait(String, Option<Duration>),
-    Failed(&'static str, String),
-}
-
-fn find(observed: &Observed<'_>, status: &mut RestoreRunStatus) -> Step {
-    // Attempts of the search are pages too, so its Jobs stay until all pages are in the status.
-    let last = observed
-        .jobs
-        .iter()
-        .filter(|job| job.claim == NO_CLAIM)
-        .max_by_key(|job| job.attempt);
-    if let Some(MoverJob {
-        state: JobState::Ended(_, Ok(report)),
-        attempt,
-        ..
-    }) = last
-        && report.verdict == Verdict::Completed
-    {
-        let new = report
-            .found
-            .iter()
-            .filter(|found| status.volumes.iter().all(|item| item.claim < found.claim));
-        let new: Vec<Item> = new
-            .map(|found| Item {
-                claim: found.claim.clone(),
-                path: found.path.clone(),
-                snapshot: Some(found.snapshot.clone()),
-                files: i64::try_from(found.files).ok(),
-                bytes: i64::try_from(found.bytes).ok(),
-                claim_spec: Some(ClaimSpec {
-                    size: found.volume.size.clone(),
-                    storage_class: found.volume.storage_class.clone(),
-                    access_modes: found.volume.access_modes.clone(),
-                }),
-                ..Item::default()
-            })
-            .collect();
-        status.volumes.extend(new);
-        if report.more {
-            return Step::Start(Start::Find(attempt + 1, search(observed, status)));
-        }
-        if status.volumes.is_empty() {
-            let message = "the repository of this namespace has no good snapshot that fits spec.from and spec.select";
-            return Step::Failed("NothingFound", message.to_owned());
-        }
-        status.found = true;
-        return Step::Found;
-    }
-    let mut item = Item {
-        start_time: status.start_time.clone(),
-        ..Item::default()
-    };
-    match items::advance(&mut item, observed.jobs, observed.now) {
-        Next::Start(attempt) => Step::Start(Start::Find(attempt, search(observed, status))),
-        Next::Wait(after) => Step::Wait(
-            item.message.unwrap_or_else(|| "looking for snapshots".to_owned()),
-            after,
-        ),
-        Next::Done => {
-            let reason = last.and_then(|job| match &job.state {
-                JobState::Ended(_, Ok(report)) => Some(reason(report)),
-                _ => None,
-            });
-            Step::Failed(reason.unwrap_or("Failed"), item.message.unwrap_or_default())
-        }
-    }
-}
-
-/// The reason of a report as a condition has it.
-fn reason(report: &Report) -> &'static str {
-    report.reason.as_str()
-}
-
-fn search(observed: &Observed<'_>, status: &RestoreRunStatus) -> Find {
-    let (spec, namespace) = (&observed.run.spec, observed.run.namespace().unwrap_or_default());
-    Find {
-        host: observed.host.to_owned(),
-        claims: spec
-            .select
-            .as_ref()
-            .map(|select| select.claims.clone())
-            .unwrap_or_default(),
-        run: spec.from.run.as_ref().map(|run| format!("{namespace}/{run}")),
-        snapshot: spec.from.snapshot.clone(),
-        before: spec.from.before.clone(),
-        foreign: observed.foreign,
-        path: spec.from.path.clone(),
-        not_good: observed.not_good.to_vec(),
-        after: status.volumes.last().map(|item| item.claim.clone()),
-    }
-}
-
-fn volumes(observed: &Observed<'_>, mut status: RestoreRunStatus) -> Plan {
+/// Follows the volumes. None when all have ended; else what is to be begun, what is said of them, and when to look again.
+fn volumes(
+    observed: &Observed<'_>,
+    status: &mut RestoreRunStatus,
+) -> Option<(Option<Start>, String, Option<Duration>)> {
     let (mut start, mut wait, mut busy) = (None, None, false);
     for position in 0..status.volumes.len() {
         let mut item = status.volumes[position].clone();
@@ -244,6 +174,7 @@ fn volumes(observed: &Observed<'_>, mut status: RestoreRunStatus) -> Plan {
                 busy = true;
                 wait = [wait, after].into_iter().flatten().min();
             }
+            Next::Start(_) if observed.run.spec.dry_run => foresee(observed, &mut item),
             Next::Start(_) if busy || start.is_some() => {}
             Next::Start(attempt) => match begin(observed, &mut item, attempt) {
                 Ok(step) => start = Some(step),
@@ -255,37 +186,31 @@ fn volumes(observed: &Observed<'_>, mut status: RestoreRunStatus) -> Plan {
     let (good, all_ended) = items::count(&status.volumes);
     let total = status.volumes.len();
     (status.good, status.total) = (i64::try_from(good).ok(), i64::try_from(total).ok());
-    if !all_ended {
-        let waiting = status
-            .volumes
-            .iter()
-            .find(|item| !item.state.is_final() && item.message.is_some());
-        let detail = waiting.map_or_else(String::new, |item| {
-            format!("; {}: {}", item.claim, item.message.as_deref().unwrap_or_default())
-        });
-        return running(
-            status,
-            start,
-            format!("{good} of {total} volumes are restored{detail}"),
-            wait,
-        );
+    if all_ended || observed.run.spec.dry_run {
+        return None;
     }
-    status.completion_time.get_or_insert_with(|| observed.now.to_string());
-    let wrote = status
+    let waiting = status
         .volumes
         .iter()
-        .any(|item| matches!(item.state, State::Completed | State::Partial));
-    let outcome = if good == total {
-        Outcome::Ready("Completed", format!("all {total} volumes are restored"))
-    } else {
-        let reason = if wrote { "Partial" } else { "Failed" };
-        let bad = items::complaints(&status.volumes);
-        Outcome::Stalled(
-            reason,
-            format!("{good} of {total} volumes are restored completely; {bad}"),
-        )
+        .find(|item| !item.state.is_final() && item.message.is_some());
+    let detail = waiting.map_or_else(String::new, |item| {
+        format!("; {}: {}", item.claim, item.message.as_deref().unwrap_or_default())
+    });
+    Some((start, format!("{good} of {total} volumes are restored{detail}"), wait))
+}
+
+/// Says what would be begun.
+fn foresee(observed: &Observed<'_>, item: &mut Item) {
+    let mut next = item.clone();
+    let message = match begin(observed, &mut next, 1) {
+        Ok(Start::Claim(_)) => "the claim would be created and filled",
+        Ok(_) => "the claim would be filled, if it is empty or volumes.existing is Overwrite",
+        Err(_) => {
+            *item = next;
+            return;
+        }
     };
-    ended(status, outcome, wrote)
+    item.message = Some(message.to_owned());
 }
 
 /// The next step of an item; else the item is told why there is none, and when to look again.

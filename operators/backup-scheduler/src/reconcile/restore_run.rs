@@ -19,7 +19,7 @@ use crate::crd::{BackupRepository, RECONCILE_AT, RestoreRun, RestoreRunStatus};
 use crate::plan::backup::Damage;
 use crate::plan::job::{MEMORY, MoverSpec, restore_memory};
 use crate::plan::limits::ActiveMover;
-use crate::plan::restore::{Observed, Plan, Start, plan, spec_hash};
+use crate::plan::restore::{Objects, Observed, Plan, Start, plan, spec_hash};
 use crate::plan::{items, place, placement};
 use crate::task::Work;
 
@@ -95,6 +95,7 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
         pods: &seen.pods,
         classes: &classes,
         jobs: &seen.jobs,
+        objects: Objects::default(),
         not_good: &not_good(ctx, &repository, &namespace),
         done: done.as_deref(),
         host: &place::host(&repository.spec, &ctx.cluster, &namespace),
@@ -182,6 +183,10 @@ async fn begin_step(
         Start::Find(attempt, find) => {
             spec.attempt = attempt;
             Work::Find(find)
+        }
+        Start::Objects(attempt, restore) => {
+            spec.attempt = attempt;
+            Work::RestoreObjects(restore)
         }
         Start::Restore(attempt, claim, restore, files) => {
             let api: Api<Namespace> = Api::all(ctx.process.client.clone());

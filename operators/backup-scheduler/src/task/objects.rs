@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happens to an object that is there and differs from the backup. One that is equal is left as it is.
+/// API objects that are there and differ: `Skip` (the default) leaves and lists them, `Update` sets fields, `Fail` writes nothing.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Existing {
     /// It is left as it is, and listed.
@@ -17,7 +17,7 @@ pub enum Existing {
     Fail,
 }
 
-/// What happens to objects that Flux, Helm or Argo CD make.
+/// API objects that Flux, Helm or Argo CD make: `Skip` (the default) leaves and lists them, `Include` restores them.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Gitops {
     /// They are left to them, and listed.

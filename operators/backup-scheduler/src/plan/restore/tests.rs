@@ -1,7 +1,10 @@
+mod objects;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::task::{Found, Reason, SnapshotReport, Volume};
+use crate::plan::items::JobState;
+use crate::task::{Found, Reason, Report, SnapshotReport, Verdict, Volume};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -17,7 +20,7 @@ fn run(spec: Value) -> RestoreRun {
     .unwrap()
 }
 
-fn claim(name: &str) -> PersistentVolumeClaim {
+pub(super) fn claim(name: &str) -> PersistentVolumeClaim {
     serde_json::from_value(json!({"metadata": {"name": name}, "spec": {}, "status": {"phase": "Bound"}})).unwrap()
 }
 
@@ -45,18 +48,20 @@ fn found(claim: &str) -> Found {
     }
 }
 
-struct World {
-    run: RestoreRun,
-    claims: Vec<PersistentVolumeClaim>,
+pub(super) struct World {
+    pub(super) run: RestoreRun,
+    pub(super) claims: Vec<PersistentVolumeClaim>,
     pods: Vec<Pod>,
     classes: Vec<String>,
-    jobs: Vec<MoverJob>,
+    pub(super) jobs: Vec<MoverJob>,
     done: Option<String>,
     foreign: bool,
+    pub(super) restorer: bool,
+    pub(super) everywhere: bool,
 }
 
 impl World {
-    fn new(spec: Value) -> Self {
+    pub(super) fn new(spec: Value) -> Self {
         Self {
             run: run(spec),
             claims: Vec::new(),
@@ -65,17 +70,25 @@ impl World {
             jobs: Vec::new(),
             done: None,
             foreign: false,
+            restorer: true,
+            everywhere: false,
         }
     }
 
     /// Plans, and keeps the status as the reconciler does.
-    fn step(&mut self) -> Plan {
+    pub(super) fn step(&mut self) -> Plan {
         let plan = plan(&Observed {
             run: &self.run,
             claims: &self.claims,
             pods: &self.pods,
             classes: &self.classes,
             jobs: &self.jobs,
+            objects: Objects {
+                enabled: self.restorer,
+                everywhere: self.everywhere,
+                host: "attic",
+                not_good: &["bad".to_owned()],
+            },
             not_good: &[],
             done: self.done.as_deref(),
             host: "attic",
@@ -86,7 +99,7 @@ impl World {
         plan
     }
 
-    fn ended(&mut self, claim: &str, attempt: i64, report: Report) {
+    pub(super) fn ended(&mut self, claim: &str, attempt: i64, report: Report) {
         self.jobs.push(MoverJob {
             name: format!("job-{claim}-{attempt}"),
             claim: claim.to_owned(),
@@ -95,7 +108,7 @@ impl World {
         });
     }
 
-    fn finds(&mut self, attempt: i64, claims: &[&str], more: bool) {
+    pub(super) fn finds(&mut self, attempt: i64, claims: &[&str], more: bool) {
         let mut report = Report::completed(None);
         report.found = claims.iter().map(|claim| found(claim)).collect();
         report.more = more;
@@ -103,7 +116,7 @@ impl World {
     }
 }
 
-fn restored() -> Report {
+pub(super) fn restored() -> Report {
     Report::completed(Some(SnapshotReport::default()))
 }
 
