@@ -354,7 +354,10 @@ impl<'a> From<&'a RestoreRun> for Run<'a> {
             uid: run.uid().unwrap_or_default(),
             namespace: run.namespace().unwrap_or_default(),
             repository: &run.spec.from.repository,
-            items: status.into_iter().flat_map(|status| &status.volumes).collect(),
+            items: status
+                .into_iter()
+                .flat_map(|status| status.volumes.iter().chain(&status.objects))
+                .collect(),
             ended: status.and_then(|status| time(status.completion_time.as_deref())),
         }
     }

@@ -17,6 +17,7 @@ use super::{Context, movers};
 use crate::MANAGER;
 use crate::crd::{BackupRepository, RECONCILE_AT, RestoreRun, RestoreRunStatus};
 use crate::plan::backup::Damage;
+use crate::plan::items::MoverJob;
 use crate::plan::job::{MEMORY, MoverSpec, restore_memory};
 use crate::plan::limits::ActiveMover;
 use crate::plan::restore::{Objects, Observed, Plan, Start, plan, spec_hash};
@@ -60,15 +61,26 @@ async fn finished(run: &RestoreRun, ctx: &Context) -> Result<Action, RequestErro
         return Ok(Action::await_change());
     }
     let seen = movers::look(ctx, &namespace, &uid).await?;
-    let all: Vec<String> = seen.jobs.iter().map(|job| job.name.clone()).collect();
-    movers::remove(ctx, &namespace, &all).await?;
+    let elsewhere = elsewhere(run, ctx).await?;
+    let names = |jobs: &[MoverJob]| jobs.iter().map(|job| job.name.clone()).collect::<Vec<_>>();
+    movers::remove(ctx, &namespace, &names(&seen.jobs)).await?;
+    movers::remove(ctx, &ctx.process.args.namespace, &names(&elsewhere)).await?;
     Ok(Action::await_change())
+}
+
+/// The movers of a run that restore API objects, in the operator's namespace.
+async fn elsewhere(run: &RestoreRun, ctx: &Context) -> Result<Vec<MoverJob>, RequestError> {
+    match run.spec.objects {
+        Some(_) => movers::look_elsewhere(ctx, &run.uid().unwrap_or_default()).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obstacle> {
     let (namespace, uid) = (run.namespace().unwrap_or_default(), run.uid().unwrap_or_default());
     let repository = repository(ctx, &run.spec.from.repository, &namespace).await?;
     let seen = movers::look(ctx, &namespace, &uid).await?;
+    let elsewhere = elsewhere(run, ctx).await?;
     let client = &ctx.process.client;
     let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
     let claims = api.list(&ListParams::default()).await;
@@ -94,8 +106,13 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
         claims: &claims,
         pods: &seen.pods,
         classes: &classes,
-        jobs: &seen.jobs,
-        objects: Objects::default(),
+        jobs: &[&seen.jobs[..], &elsewhere].concat(),
+        objects: Objects {
+            enabled: ctx.accounts.restorer.is_some(),
+            everywhere: namespace == ctx.process.args.namespace && ctx.process.args.namespaces().is_empty(),
+            host: &place::host(&repository.spec, &ctx.cluster, place::OBJECTS),
+            not_good: &not_good(ctx, &repository, place::OBJECTS),
+        },
         not_good: &not_good(ctx, &repository, &namespace),
         done: done.as_deref(),
         host: &place::host(&repository.spec, &ctx.cluster, &namespace),
@@ -113,6 +130,8 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
     if recorded.found {
         movers::remove(ctx, &namespace, &items::superseded(&recorded.volumes, &seen.jobs)).await?;
     }
+    let own = &ctx.process.args.namespace;
+    movers::remove(ctx, own, &items::superseded(&recorded.objects, &elsewhere)).await?;
     let action = report(run, ctx, status, &outcome).await?;
     Ok(if ended || soon {
         Action::requeue(Duration::from_secs(1))
@@ -121,13 +140,17 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
     })
 }
 
-/// Snapshots of the namespace that do not count: those that could not be removed, and those that need lost data.
+/// Snapshots of a namespace, or of all API objects, that do not count: those that could not be removed, and those that need lost data.
 fn not_good(ctx: &Context, repository: &BackupRepository, namespace: &str) -> Vec<String> {
     let damage = Damage::of(repository, namespace);
     let runs = ctx.backups.state();
-    let here = runs.iter().filter(|run| run.namespace().as_deref() == Some(namespace));
-    let volumes = here.flat_map(|run| run.status.iter().flat_map(|status| &status.volumes));
-    let ids = volumes.flat_map(|item| {
+    let of_objects = namespace == place::OBJECTS;
+    let here = runs
+        .iter()
+        .filter(|run| of_objects || run.namespace().as_deref() == Some(namespace));
+    let statuses = here.filter_map(|run| run.status.as_ref());
+    let items = statuses.flat_map(|status| if of_objects { &status.objects } else { &status.volumes });
+    let ids = items.flat_map(|item| {
         let damaged = item.snapshot.iter().filter(|id| damage.has(id));
         item.not_good.iter().chain(damaged).cloned()
     });
@@ -159,6 +182,8 @@ async fn begin_step(
         placement: placement::for_restore(true, false, None),
         memory: MEMORY,
     };
+    // Whose repository it works in.
+    let mut of = namespace.as_str();
     let work = match start {
         Start::Claim(claim) => {
             let made = claims.create(&PostParams::default(), &claim).await;
@@ -185,7 +210,12 @@ async fn begin_step(
             Work::Find(find)
         }
         Start::Objects(attempt, restore) => {
-            spec.attempt = attempt;
+            // In the operator's namespace: it has a token that may write all objects, and the password of the repository of all objects.
+            // The security context of the run is not for it.
+            spec.owner = movers::owner_elsewhere(ctx, run, repository);
+            (spec.work, spec.account) = (Some(place::OBJECTS.to_owned()), ctx.accounts.restorer.clone());
+            restore.folder.clone_into(&mut spec.mount_path);
+            (spec.attempt, of) = (attempt, place::OBJECTS);
             Work::RestoreObjects(restore)
         }
         Start::Restore(attempt, claim, restore, files) => {
@@ -201,7 +231,7 @@ async fn begin_step(
             Work::Restore(restore)
         }
     };
-    let opened = open(ctx, repository, &namespace, false)?;
+    let opened = open(ctx, repository, of, false)?;
     // It counts, and is not held up.
     let mover = ActiveMover {
         run: run.uid().unwrap_or_default(),
