@@ -13,6 +13,7 @@ pub mod plan;
 pub mod prepare;
 mod served;
 pub mod strip;
+mod workload;
 
 use serde_json::{Map, Value};
 

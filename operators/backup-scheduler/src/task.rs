@@ -7,7 +7,7 @@ mod report;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::objects::{Existing, Gitops, ObjectResult, ObjectsReport, RestoreObjects, Selection};
+pub use self::objects::{AbsentClaims, Existing, Gitops, ObjectResult, ObjectsReport, RestoreObjects, Selection};
 pub use self::report::{Problem, Reason, Report, SnapshotReport, Verdict};
 
 /// Where the Secret of a run is mounted.

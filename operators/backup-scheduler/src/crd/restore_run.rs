@@ -124,6 +124,9 @@ pub struct RestoredObjects {
     /// Restore no volumes. Needed where the backup has none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only: bool,
+    /// With `only`: create claims that are absent, with nothing in them, and the workloads that use them. Default: both are left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty_claims: bool,
     /// Of these namespaces. Default: of this one. Only in the operator's namespace, and with `only`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]

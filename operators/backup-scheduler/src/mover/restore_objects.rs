@@ -15,9 +15,7 @@ use crate::objects::apply::{Stop, apply};
 use crate::objects::plan::{Plan, Planner};
 use crate::task::{Find, Found, ObjectsReport, Problem, Reason, Report, RestoreObjects, SnapshotReport, Verdict};
 
-/// What the paths of snapshots of objects begin with; the namespace follows.
-const ROOT: &str = "/objects/";
-/// The last part of the path for objects of no namespace. No namespace has such a name.
+/// The last part of the path in snapshots for objects of no namespace. No namespace has such a name.
 const CLUSTER: &str = ".cluster";
 /// The format of exports that this version reads.
 const FORMAT: u64 = 1;
@@ -30,7 +28,12 @@ pub async fn restore(mover: &mut Mover<'_>, task: &RestoreObjects) -> Report {
         Ok(client) => client,
         Err(failed) => return Report::failed(Reason::Internal, format!("no client for the API server: {failed}")),
     };
-    run(mover, task, &client).await.unwrap_or_else(Failure::report)
+    restore_with(mover, task, &client).await
+}
+
+/// The same with a client for the API server.
+pub async fn restore_with(mover: &mut Mover<'_>, task: &RestoreObjects, client: &Client) -> Report {
+    run(mover, task, client).await.unwrap_or_else(Failure::report)
 }
 
 async fn run(mover: &mut Mover<'_>, task: &RestoreObjects, client: &Client) -> Result<Report, Failure> {
@@ -118,7 +121,7 @@ async fn get(
     got: &mut Got,
 ) -> Result<(), Failure> {
     let name = source.unwrap_or(CLUSTER);
-    let path = format!("{ROOT}{name}");
+    let path = format!("{}/{name}", task.root);
     let Some(found) = find(mover, task, &path).await? else {
         got.problem(path, "there is no good backup of it that fits `from`");
         return Ok(());
@@ -299,7 +302,8 @@ fn judge(task: &RestoreObjects, result: Result<ObjectsReport, Stop>, got: Got) -
     }
     if held > 0 {
         parts.push(format!(
-            "{held} workloads are not made, since data of their claims is not complete"
+            "{held} claims and workloads are not made, since the data of the claims is not there or not complete; restore the volumes, or \
+             set `objects.emptyClaims`"
         ));
     }
     if !got.problems.is_empty() {

@@ -1,5 +1,5 @@
 //! Makes what a plan says. Each call can be the last: a later attempt finds what is there, and knows its own by the mark.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ use super::owners::{OwnerName, linked};
 use super::plan::{Plan, Step, Why};
 use super::prepare::{Prepared, prepare};
 use super::served::Served;
+use super::workload::uses_any;
 use super::{object_at, strip};
 use crate::crd::RESTORED_BY;
 use crate::export::Kind;
-use crate::task::{Existing, ObjectsReport, RestoreObjects};
+use crate::task::{AbsentClaims, Existing, ObjectsReport, RestoreObjects};
 
 mod answers;
 mod links;
@@ -89,6 +90,7 @@ pub async fn apply(
         blocked: BTreeMap::new(),
         unowned: Vec::new(),
         node_ports: Vec::new(),
+        no_claims: BTreeSet::new(),
         silence: 0,
     };
     run.check_classes().await?;
@@ -119,6 +121,8 @@ struct Run<'a> {
     unowned: Vec<(String, Option<String>, Vec<Value>)>,
     /// Services whose node ports were taken.
     node_ports: Vec<String>,
+    /// Claims that are not there, by namespace.
+    no_claims: BTreeSet<(Option<String>, String)>,
     silence: u32,
 }
 
@@ -137,6 +141,7 @@ impl Run<'_> {
         for step in &self.plan.steps {
             let done = match self.look(step).await {
                 Ok(seen) => match action(&seen.wanted.object, seen.live.as_ref(), self.task.existing) {
+                    Action::Create if self.lacks_data(step, &seen) => Done::Skipped(Why::VolumeNotRestored, None),
                     Action::Create | Action::Created => Done::Created,
                     Action::Unchanged => Done::Unchanged,
                     Action::Exists if step.only_if_absent => Done::Skipped(Why::Exists, None),
@@ -283,6 +288,7 @@ impl Run<'_> {
             };
             let next = action(&seen.wanted.object, seen.live.as_ref(), self.task.existing);
             return match next {
+                Action::Create if self.lacks_data(step, &seen) => Done::Skipped(Why::VolumeNotRestored, None),
                 Action::Create => match self.create(step, seen).await {
                     // Somebody was faster, or an answer was lost.
                     Err(Refusal::Exists) if raced < CONFLICTS => {
@@ -317,6 +323,22 @@ impl Run<'_> {
                 Action::Update => self.update(step, seen).await,
             };
         }
+    }
+
+    /// Whether it is a claim that would be empty, or a workload that would use such a one.
+    fn lacks_data(&mut self, step: &Step, seen: &Seen) -> bool {
+        if self.task.absent_claims == AbsentClaims::CreateEmpty {
+            return false;
+        }
+        if step.phase == Phase::Claims {
+            self.no_claims.insert((step.namespace.clone(), step.name.clone()));
+            return true;
+        }
+        let here = self
+            .no_claims
+            .iter()
+            .filter(|(namespace, _)| *namespace == step.namespace);
+        uses_any(&seen.wanted.object, here.map(|(_, name)| name.as_str()))
     }
 
     async fn create(&mut self, step: &Step, mut seen: Seen) -> Result<(), Refusal> {

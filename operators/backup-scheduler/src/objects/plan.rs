@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::managed::{Manager, manager};
 use super::mapping::{mapped, mentions};
 use super::order::{Phase, RBAC, phase};
+use super::workload::{is_finished, uses_any};
 use super::{group_of, list_at, prepare, text_at};
 use crate::crd::RUN;
-use crate::task::{Gitops, RestoreObjects, Selection};
+use crate::task::{AbsentClaims, Gitops, RestoreObjects, Selection};
 
 /// The group of our kinds.
 const OURS: &str = "backup.hearth.home.arpa";
@@ -83,7 +84,7 @@ pub struct Step {
     pub name: String,
     /// When it is made.
     pub phase: Phase,
-    /// It is only made where it is absent: a namespace that is another's.
+    /// It is only made where it is absent, and only if something is made in it: a namespace that is another's, or was not asked for.
     pub only_if_absent: bool,
     /// The storage class that a claim asks for.
     pub class: Option<String>,
@@ -185,7 +186,8 @@ impl<'a> Planner<'a> {
         let phase = phase(version, kind);
         let class = match phase {
             Phase::Claims => {
-                self.empty_claims.push(name.clone());
+                let is_made = self.task.absent_claims == AbsentClaims::CreateEmpty;
+                self.empty_claims.extend(is_made.then(|| name.clone()));
                 let class = text_at(&object, "/spec/storageClassName");
                 let class = mapped(&self.task.storage_class_mapping, class);
                 Some(class.to_owned()).filter(|class| !class.is_empty())
@@ -213,7 +215,7 @@ impl<'a> Planner<'a> {
             name,
             phase,
             only_if_absent: is_namespace
-                && (managed.is_some() && self.task.gitops == Gitops::Skip || is_filtered(self.task)),
+                && (managed.is_some() && self.task.gitops == Gitops::Skip || !is_asked_for(&self.task.selection)),
             class,
         });
     }
@@ -321,8 +323,13 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text != "." && text != ".." && !text.contains(odd)
 }
 
-fn is_filtered(task: &RestoreObjects) -> bool {
-    task.selection != Selection::default()
+/// Whether namespaces themselves are to be restored.
+fn is_asked_for(selection: &Selection) -> bool {
+    let is_named = selection
+        .kinds
+        .iter()
+        .any(|pattern| labels::glob(pattern, "namespaces"));
+    is_named || *selection == Selection::default()
 }
 
 fn is_selected(selection: &Selection, object: &Value, plural: &str, name: &str) -> bool {
@@ -361,41 +368,6 @@ fn is_made_by_cluster(object: &Value) -> bool {
         (RBAC, _) => at("/metadata/labels/kubernetes.io~1bootstrapping") == "rbac-defaults",
         _ => false,
     }
-}
-
-fn is_finished(object: &Value) -> bool {
-    match (group_of(text_at(object, "/apiVersion")), text_at(object, "/kind")) {
-        ("", "Pod") => ["Succeeded", "Failed"].contains(&text_at(object, "/status/phase")),
-        ("batch", "Job") => list_at(object, "/status/conditions").any(|condition| {
-            condition["status"] == "True" && ["Complete", "Failed"].contains(&text_at(condition, "/type"))
-        }),
-        _ => false,
-    }
-}
-
-/// Whether a workload uses one of these claims.
-fn uses_any<'a>(object: &Value, claims: impl Iterator<Item = &'a str>) -> bool {
-    let pods = ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
-    let named: BTreeSet<&str> = pods
-        .iter()
-        .flat_map(|pod| list_at(object, &format!("{pod}/volumes")))
-        .map(|volume| text_at(volume, "/persistentVolumeClaim/claimName"))
-        .filter(|name| !name.is_empty())
-        .collect();
-    // A StatefulSet makes `<template>-<its name>-<number>`.
-    let name = text_at(object, "/metadata/name");
-    let made: Vec<String> = list_at(object, "/spec/volumeClaimTemplates")
-        .map(|template| format!("{}-{name}-", text_at(template, "/metadata/name")))
-        .collect();
-    let is_made = |claim: &str| {
-        made.iter().any(|prefix| {
-            claim
-                .strip_prefix(prefix.as_str())
-                .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-        })
-    };
-    let mut claims = claims;
-    claims.any(|claim| named.contains(claim) || is_made(claim))
 }
 
 #[cfg(test)]

@@ -27,6 +27,16 @@ pub enum Gitops {
     Include,
 }
 
+/// What happens to claims that are not there, and have not been restored.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum AbsentClaims {
+    /// They are left out, and so are the workloads that use them.
+    #[default]
+    Skip,
+    /// They are made, with nothing in them.
+    CreateEmpty,
+}
+
 /// Which objects of a backup. An empty list selects all.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
@@ -66,6 +76,8 @@ pub struct RestoreObjects {
     /// Snapshots that do not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_good: Vec<String>,
+    /// Where they are in snapshots: `/objects`, with a folder for each namespace, and `.cluster`.
+    pub root: String,
     /// A folder for the files, which is empty or has what an earlier attempt has left. All that is in it is removed.
     pub folder: String,
     /// Which objects.
@@ -89,6 +101,9 @@ pub struct RestoreObjects {
     /// Those of them whose data is not complete: workloads that use them are not made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incomplete_claims: Vec<String>,
+    /// What happens to claims that are neither there nor in `claims`.
+    #[serde(default)]
+    pub absent_claims: AbsentClaims,
     /// The run is one of a tenant: it may not write what limits the namespace, or who may do what in it, and nothing outside it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tenant: bool,

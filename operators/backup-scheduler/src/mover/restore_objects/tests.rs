@@ -153,7 +153,7 @@ fn a_tenant_never_gets_another_namespace_and_a_name_is_never_a_path() {
         json!({"namespaces": ["home"], "namespaceMapping": {"home": "other"}}),
     ];
     for more in wide {
-        let mut task = json!({"host": "attic", "folder": "/objects", "mark": "m"});
+        let mut task = json!({"host": "attic", "root": "/objects", "folder": "/objects", "mark": "m"});
         task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let task: RestoreObjects = serde_json::from_value(task).unwrap();
         assert_eq!(check(&task), Ok(()));

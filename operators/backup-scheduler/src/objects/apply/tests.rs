@@ -15,6 +15,7 @@ fn task() -> RestoreObjects {
     RestoreObjects {
         namespaces: vec!["home".to_owned()],
         mark: MARK.to_owned(),
+        absent_claims: AbsentClaims::CreateEmpty,
         ..RestoreObjects::default()
     }
 }
@@ -269,6 +270,39 @@ async fn a_storage_class_that_is_missing_is_told_before_anything_is_written() {
         json!({}),
     );
     assert_eq!(run(&mapped, &[claim], there).await.unwrap().created, 1);
+}
+
+/// Case 82.
+#[tokio::test(start_paused = true)]
+async fn without_volumes_a_claim_that_is_absent_is_not_made_and_neither_is_what_uses_it() {
+    let task = RestoreObjects {
+        absent_claims: AbsentClaims::Skip,
+        ..task()
+    };
+    let claim = |name: &str| json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": "home"}, "spec": {"storageClassName": "fast"}});
+    let pod = |name: &str, claim: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "home"},
+        "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": claim}}]}})
+    };
+    let (claims, pods) = (
+        "/api/v1/namespaces/home/persistentvolumeclaims",
+        "/api/v1/namespaces/home/pods",
+    );
+    let script =
+        absent(with_core(), &format!("{claims}/gone")).expect("GET", format!("{claims}/there"), 200, claim("there"));
+    let script =
+        absent(absent(script, &format!("{pods}/a")), &format!("{pods}/b")).expect("POST", pods, 201, json!({}));
+    let objects = [claim("gone"), claim("there"), pod("a", "gone"), pod("b", "there")];
+    let report = run(&task, &objects, script).await.unwrap();
+    assert_eq!(
+        (report.created, report.unchanged, report.skipped["VolumeNotRestored"]),
+        (1, 1, 2)
+    );
+    let expected = [
+        ("home/persistentvolumeclaims/gone", "VolumeNotRestored"),
+        ("home/pods/a", "VolumeNotRestored"),
+    ];
+    assert_eq!(results(&report), expected);
 }
 
 fn thing() -> Value {

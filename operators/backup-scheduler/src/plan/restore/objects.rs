@@ -11,7 +11,7 @@ use crate::crd::backup_run::{Item, State};
 use crate::crd::restore_run::{ObjectCounts, RestoreRunStatus, RestoredObjects};
 use crate::plan::items::{self, JobState, Next};
 use crate::plan::place;
-use crate::task::{RestoreObjects, Selection};
+use crate::task::{AbsentClaims, RestoreObjects, Selection};
 
 /// Before a Job is looked at again: its end is not told where the operator's namespace is not among those that it watches.
 const POLL: Duration = Duration::from_secs(10);
@@ -57,6 +57,11 @@ pub(super) fn obstacle(observed: &Observed<'_>) -> Option<(&'static str, String)
         return invalid(
             "objects.namespaces, objects.cluster and namespaceMapping are for API objects alone: set objects.only, and restore volumes by \
              RestoreRuns in their namespaces",
+        );
+    }
+    if wide && spec.from.run.is_some() {
+        return invalid(
+            "spec.from.run is a run of one namespace: with objects.namespaces, objects.cluster or namespaceMapping use spec.from.before",
         );
     }
     let (names, mapping) = (namespaces(observed.run, objects), &spec.namespace_mapping);
@@ -163,6 +168,7 @@ fn work(observed: &Observed<'_>, status: &RestoreRunStatus, objects: &RestoredOb
         run: spec.from.run.as_ref().map(|name| format!("{namespace}/{name}")),
         before: spec.from.before.clone(),
         not_good: observed.objects.not_good.to_vec(),
+        root: place::OBJECTS_FOLDER.to_owned(),
         folder: place::OBJECTS_FOLDER.to_owned(),
         selection: Selection {
             kinds: objects.kinds.clone(),
@@ -176,6 +182,12 @@ fn work(observed: &Observed<'_>, status: &RestoreRunStatus, objects: &RestoredOb
         storage_class_mapping: spec.storage_class_mapping.clone(),
         claims: status.volumes.iter().map(claim).collect(),
         incomplete_claims: status.volumes.iter().filter(incomplete).map(claim).collect(),
+        // With volumes, a claim that is absent by now has no backup.
+        absent_claims: if objects.only && !objects.empty_claims {
+            AbsentClaims::Skip
+        } else {
+            AbsentClaims::CreateEmpty
+        },
         tenant: !observed.objects.everywhere,
         mark: format!("{namespace}/{}/{hash}", run.name_any()),
         dry_run: spec.dry_run,

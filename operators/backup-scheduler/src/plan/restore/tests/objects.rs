@@ -4,7 +4,7 @@ use super::{World, claim, restored};
 use crate::crd::backup_run::State;
 use crate::plan::place::OBJECTS;
 use crate::plan::restore::{Outcome, Plan, Start};
-use crate::task::{Existing, ObjectResult, ObjectsReport, Reason, Report, RestoreObjects, Verdict};
+use crate::task::{AbsentClaims, Existing, ObjectResult, ObjectsReport, Reason, Report, RestoreObjects, Verdict};
 
 fn objects(plan: Plan) -> RestoreObjects {
     let Some(Start::Objects(_, work)) = plan.start else {
@@ -69,6 +69,7 @@ fn objects_are_restored_after_the_volumes_and_told_which_claims_are_made() {
         (work.claims.as_slice(), work.incomplete_claims.len()),
         (&["home/a".to_owned()][..], 0)
     );
+    assert_eq!(work.absent_claims, AbsentClaims::CreateEmpty);
     assert!(work.tenant && work.existing == Existing::Update && work.not_good == ["bad"]);
     assert!(
         work.mark.starts_with("home/back/") && work.mark.len() < 40,
@@ -145,7 +146,8 @@ fn objects_alone_are_restored_only_on_request_since_workloads_would_begin_with_e
     };
     assert!(message.ends_with("set spec.objects.only"), "{message}");
     let mut world = World::new(json!({"objects": {"only": true}}));
-    assert!(objects(world.step()).claims.is_empty());
+    let work = objects(world.step());
+    assert!(work.claims.is_empty() && work.absent_claims == AbsentClaims::Skip);
     world.ended(OBJECTS, 1, report(2, false));
     let plan = world.step();
     assert!(
@@ -219,6 +221,10 @@ fn what_a_spec_cannot_mean_is_refused_with_what_to_change() {
         (
             json!({"objects": {"only": true}, "namespaceMapping": {"home": "../b"}}),
             "no name of a namespace",
+        ),
+        (
+            json!({"objects": {"only": true, "cluster": true}, "from": {"repository": "b2", "run": "one"}}),
+            "spec.from.before",
         ),
     ] {
         let mut world = World::new(more);
