@@ -1,4 +1,4 @@
-//! What a DNS provider must do for a zone, in our own types. Every call is one request (a page, a batch).
+//! What a DNS provider must do for a zone, in our own types.
 pub mod route53;
 
 use std::future::Future;
@@ -11,8 +11,8 @@ use crate::records::{NameSets, RecordChange, RecordSets};
 pub trait Provider: Send + Sync + 'static {
     /// Lists the whole zone: all of it, or an error.
     fn list(&self) -> impl Future<Output = Result<RecordSets, ProviderError>> + Send;
-    /// Reads what is at one name.
-    fn read(&self, name: &Name) -> impl Future<Output = Result<NameSets, ProviderError>> + Send;
+    /// Reads what is at these names: all of them, in their order, or an error.
+    fn read(&self, names: &[Name]) -> impl Future<Output = Result<Vec<(Name, NameSets)>, ProviderError>> + Send;
     /// Carries out all changes or none.
     fn change(&self, changes: &[RecordChange]) -> impl Future<Output = Result<(), ProviderError>> + Send;
 }
@@ -26,9 +26,9 @@ pub enum ProviderError {
     /// The zone's previous change is not finished (PriorRequestNotComplete).
     #[error("the provider is still busy with the previous change")]
     Busy,
-    /// The batch was refused as a whole; the provider's messages name the records.
-    #[error("the provider refused the change: {}", .0.join("; "))]
-    Refused(Vec<String>),
+    /// The batch was refused as a whole.
+    #[error("the provider refused the change: {0}")]
+    Refused(Refusal),
     /// The credentials do not permit the call, or are no credentials.
     #[error("the provider denies {operation}: {code}")]
     Denied {
@@ -46,6 +46,21 @@ pub enum ProviderError {
     /// We are no longer the leader; nothing was sent or its answer was not waited for.
     #[error("leadership ended")]
     NotLeading,
+}
+
+/// Why a change was refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The provider's messages, for the user.
+    pub messages: Vec<String>,
+    /// The names that the provider blames, as far as it does; the names of targets and of the zone may be among them.
+    pub blamed: Vec<Name>,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.messages.join("; "))
+    }
 }
 
 impl ProviderError {

@@ -229,16 +229,16 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
             schedule.list_due = true;
             return;
         }
-        while let Some(name) = schedule.unconfirmed.first().cloned() {
-            let result = self.provider.read(&name).await;
-            match result {
-                Ok(sets) => {
+        let names: Vec<Name> = schedule.unconfirmed.iter().cloned().collect();
+        match self.provider.read(&names).await {
+            Ok(found) => {
+                for (name, sets) in found {
                     self.shared.state().read(&name, sets);
-                    schedule.unconfirmed.remove(&name);
-                    self.succeeded(schedule);
                 }
-                Err(error) => return self.failed(error, schedule),
+                schedule.unconfirmed.clear();
+                self.succeeded(schedule);
             }
+            Err(error) => self.failed(error, schedule),
         }
     }
 

@@ -9,7 +9,8 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
-use crate::provider::ProviderError;
+use crate::name::{Name, decode_route53};
+use crate::provider::{ProviderError, Refusal};
 
 /// Sorts an SDK error. Texts of answers are not passed on, but for the messages about records in a refused batch.
 pub(super) fn classify<E>(error: &SdkError<E>, operation: &'static str) -> ProviderError
@@ -49,7 +50,7 @@ where
         _ if is_throttle_code(code) => ProviderError::Throttled(retry_after),
         "PriorRequestNotComplete" => ProviderError::Busy,
         "NoSuchHostedZone" => ProviderError::NoSuchZone,
-        "InvalidInput" => ProviderError::Refused(vec![service.err().message().unwrap_or("invalid input").to_owned()]),
+        "InvalidInput" => refused(vec![service.err().message().unwrap_or("invalid input").to_owned()]),
         _ => match status {
             Some(429) => ProviderError::Throttled(retry_after),
             Some(401 | 403) => ProviderError::Denied {
@@ -61,7 +62,7 @@ where
                 code: code.to_owned(),
             },
             Some(404) => ProviderError::NoSuchZone,
-            Some(400) => ProviderError::Refused(vec![format!(
+            Some(400) => refused(vec![format!(
                 "{}: {}",
                 code_or(code, "BadRequest"),
                 service.err().message().unwrap_or_default()
@@ -130,6 +131,26 @@ pub(super) fn refusal(error: &SdkError<ChangeResourceRecordSetsError>) -> Option
     )
 }
 
+/// The refusal that these messages mean.
+pub(crate) fn refused(messages: Vec<String>) -> ProviderError {
+    let blamed = blamed(&messages);
+    ProviderError::Refused(Refusal { messages, blamed })
+}
+
+/// The names in the messages. Route 53 quotes names as `name='foo.example.org.'` or bare, with octal escapes.
+fn blamed(messages: &[String]) -> Vec<Name> {
+    let is_separator = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '[' | ']' | ',' | '(' | ')' | '=');
+    let words = messages.iter().flat_map(|message| message.split(is_separator));
+    let mut names: Vec<Name> = words
+        .map(|word| word.trim_end_matches([':', ';']).trim_end_matches('.'))
+        .filter(|word| word.contains('.'))
+        .filter_map(|word| decode_route53(word).ok())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// The five entities of XML.
 fn unescape(text: &str) -> String {
     let plain = text.replace("&lt;", "<").replace("&gt;", ">");
@@ -177,4 +198,24 @@ fn is_credential_code(code: &str) -> bool {
             | "SignatureDoesNotMatch"
             | "UnrecognizedClientException"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_messages_name_the_culprit() {
+        let blames = |message: &str, name: &str| {
+            let names = blamed(&[message.to_owned()]);
+            names.iter().any(|blamed| blamed.as_str() == name)
+        };
+        let exists =
+            "Tried to create resource record set [name='\\052.b.example.org.', type='A'] but it already exists";
+        assert!(blames(exists, "*.b.example.org"));
+        let outside = "RRSet with DNS name a.example.org. is not permitted in zone example.net.";
+        assert!(blames(outside, "a.example.org") && !blames(outside, "b.example.org"));
+        let invalid = "Invalid Resource Record: FATAL problem: ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address) encountered with 'x'";
+        assert_eq!(blamed(&[invalid.to_owned()]), []);
+    }
 }

@@ -3,6 +3,7 @@ pub mod account;
 mod errors;
 mod translate;
 
+pub(crate) use errors::refused;
 use errors::{classify, refusal};
 
 use std::sync::Arc;
@@ -214,23 +215,9 @@ impl HostedZone {
         }
         Ok((page.resource_record_sets, next))
     }
-}
 
-impl Provider for HostedZone {
-    async fn list(&self) -> Result<RecordSets, ProviderError> {
-        let mut records = RecordSets::default();
-        let mut at = Some(Cursor::default());
-        while let Some(cursor) = at {
-            let (sets, next) = self.page(cursor, PAGE).await?;
-            for set in &sets {
-                translate::insert(&mut records, set);
-            }
-            at = next;
-        }
-        Ok(records)
-    }
-
-    async fn read(&self, name: &Name) -> Result<NameSets, ProviderError> {
+    /// What is at one name.
+    async fn read_name(&self, name: &Name) -> Result<NameSets, ProviderError> {
         let mut records = RecordSets::default();
         let mut at = Some(Cursor {
             name: Some(name.as_str().to_owned()),
@@ -252,11 +239,35 @@ impl Provider for HostedZone {
         }
         Ok(records.at(name).clone())
     }
+}
+
+impl Provider for HostedZone {
+    async fn list(&self) -> Result<RecordSets, ProviderError> {
+        let mut records = RecordSets::default();
+        let mut at = Some(Cursor::default());
+        while let Some(cursor) = at {
+            let (sets, next) = self.page(cursor, PAGE).await?;
+            for set in &sets {
+                translate::insert(&mut records, set);
+            }
+            at = next;
+        }
+        Ok(records)
+    }
+
+    /// One call for each name: a page begins at a name.
+    async fn read(&self, names: &[Name]) -> Result<Vec<(Name, NameSets)>, ProviderError> {
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            found.push((name.clone(), self.read_name(name).await?));
+        }
+        Ok(found)
+    }
 
     async fn change(&self, changes: &[RecordChange]) -> Result<(), ProviderError> {
         let changes: Result<Vec<_>, _> = changes.iter().map(translate::change).collect();
         let batch = changes.and_then(|changes| ChangeBatch::builder().set_changes(Some(changes)).build());
-        let batch = batch.map_err(|error| ProviderError::Refused(vec![error.to_string()]))?;
+        let batch = batch.map_err(|error| refused(vec![error.to_string()]))?;
         let call = self.metrics.call("change");
         self.account.limiter.acquire().await;
         let sent = self
@@ -271,7 +282,7 @@ impl Provider for HostedZone {
             && let Some(messages) = refusal(error)
         {
             call.failed();
-            return Err(ProviderError::Refused(messages));
+            return Err(refused(messages));
         }
         self.account
             .finish(sent, "route53:ChangeResourceRecordSets", call)

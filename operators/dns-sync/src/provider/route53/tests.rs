@@ -173,16 +173,16 @@ async fn reading_a_name_ends_where_the_name_ends() {
         "<NextRecordName>d.example.org.</NextRecordName><NextRecordType>A</NextRecordType>",
     );
     let (zone, _) = hosted_zone([all]);
-    assert_eq!(zone.read(&name("b")).await.unwrap().sets.len(), 2);
+    assert_eq!(zone.read_name(&name("b")).await.unwrap().sets.len(), 2);
     // The name goes on upon the next page.
     let (zone, wire) = hosted_zone([
         page(&[("b.example.org", "A", "192.0.2.1")], NEXT),
         page(&[("b.example.org", "TXT", "x")], ""),
     ]);
-    assert_eq!(zone.read(&name("b")).await.unwrap().sets.len(), 2);
+    assert_eq!(zone.read_name(&name("b")).await.unwrap().sets.len(), 2);
     assert_eq!(wire.asked.lock().len(), 2);
     let (zone, _) = hosted_zone([page(&[("c.example.org", "A", "192.0.2.9")], "")]);
-    assert!(zone.read(&name("b")).await.unwrap().is_empty());
+    assert!(zone.read_name(&name("b")).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -250,7 +250,7 @@ async fn a_refused_batch_tells_its_messages_in_either_form() {
         "<InvalidChangeBatch {namespace}><Messages><Message>first [name=&apos;a&apos;]</Message><Message>second</Message></Messages></InvalidChangeBatch>"
     );
     let (zone, _) = hosted_zone([(400, &[], listed)]);
-    let refused = |messages: &[&str]| ProviderError::Refused(messages.iter().map(|text| (*text).to_owned()).collect());
+    let refused = |messages: &[&str]| refused(messages.iter().map(|text| (*text).to_owned()).collect());
     assert_eq!(
         zone.change(&change).await.unwrap_err(),
         refused(&["first [name='a']", "second"])

@@ -1,6 +1,10 @@
 //! Sending batches, and what is done when one is refused. One bad record never delays the others.
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Group, MAX_READS, Mono, Notifier, Provider, ProviderError, Schedule, Worker};
-use crate::records::{Action, RecordChange, SetKey};
+use crate::name::Name;
+use crate::provider::Refusal;
+use crate::records::{Action, NameSets, RecordChange, SetKey};
 use crate::zone::batch::{blamed, cut};
 
 impl<P: Provider, A: Notifier> Worker<P, A> {
@@ -60,7 +64,7 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
                     self.succeeded(schedule);
                     Ok(())
                 }
-                Err(ProviderError::Refused(messages)) => self.cut_refused(groups, &messages, &mut open, schedule).await,
+                Err(ProviderError::Refused(refusal)) => self.cut_refused(groups, &refusal, &mut open, schedule).await,
                 Err(error) => {
                     if error.outcome_unknown() {
                         schedule.unconfirmed.extend(Self::names_of(&groups));
@@ -81,23 +85,23 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         Ok(())
     }
 
-    /// Takes the culprits out of a refused batch, or halves it where no message says who they are. What the messages
-    /// name is only suspected: they name targets of aliases and the zone itself too.
+    /// Takes the culprits out of a refused batch, or halves it where the provider blames nobody. What it blames is only
+    /// suspected: targets of aliases and the zone itself may be among it.
     async fn cut_refused(
         &mut self,
         mut groups: Vec<Group>,
-        messages: &[String],
+        refusal: &Refusal,
         open: &mut Vec<Vec<Group>>,
         schedule: &mut Schedule,
     ) -> Result<(), ProviderError> {
         if let [group] = groups.as_slice() {
             // One that was read or listed just now is at fault without another read.
-            if self.shared.state().is_suspected(&group.name) || !self.reread(group).await? {
-                self.refuse(group, &messages.join("; "));
+            if self.shared.state().is_suspected(&group.name) || self.reread(&groups).await?.is_empty() {
+                self.refuse(group, &refusal.to_string());
             }
             return Ok(());
         }
-        let culprits = blamed(&groups, messages);
+        let culprits = blamed(&groups, &refusal.blamed);
         if culprits.is_empty() {
             let second = groups.split_off(groups.len() / 2);
             open.extend([second, groups]);
@@ -114,41 +118,40 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
             schedule.list_due = true;
             return Ok(());
         }
-        let mut guilty = guilty.into_iter();
-        while let Some(group) = guilty.next() {
-            match self.reread(&group).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.shared.state().suspect(std::slice::from_ref(&group));
-                    open.insert(0, vec![group]);
-                }
-                Err(error) => {
-                    self.shared.state().postponed(guilty.as_slice());
-                    return Err(error);
-                }
+        let changed = self.reread(&guilty).await?;
+        for group in guilty {
+            if !changed.contains(&group.name) {
+                self.shared.state().suspect(std::slice::from_ref(&group));
+                open.insert(0, vec![group]);
             }
         }
         Ok(())
     }
 
-    /// Reads the names of a refused change. True: the zone is not what we thought, and the name is planned anew.
-    async fn reread(&mut self, group: &Group) -> Result<bool, ProviderError> {
-        let mut found = Vec::new();
-        for name in Self::names_of(std::slice::from_ref(group)) {
-            match self.provider.read(&name).await {
-                Ok(sets) => found.push((name, sets)),
-                Err(error) => {
-                    self.shared.state().postponed(std::slice::from_ref(group));
-                    return Err(error);
-                }
+    /// Reads the names of refused changes. The groups at whose names the zone is not what we thought: they are planned anew.
+    async fn reread(&mut self, groups: &[Group]) -> Result<BTreeSet<Name>, ProviderError> {
+        let names: Vec<Name> = Self::names_of(groups).into_iter().collect();
+        let found: BTreeMap<Name, NameSets> = match self.provider.read(&names).await {
+            Ok(found) => found.into_iter().collect(),
+            Err(error) => {
+                self.shared.state().postponed(groups);
+                return Err(error);
+            }
+        };
+        let mut changed = BTreeSet::new();
+        for group in groups {
+            let names = Self::names_of(std::slice::from_ref(group)).into_iter();
+            let of_group: Vec<(Name, NameSets)> = names
+                .filter_map(|name| found.get_key_value(&name))
+                .map(|(name, sets)| (name.clone(), sets.clone()))
+                .collect();
+            if self.shared.state().reread(&of_group) {
+                tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last list; the name is planned anew");
+                self.shared.state().postponed(std::slice::from_ref(group));
+                changed.insert(group.name.clone());
             }
         }
-        let differs = self.shared.state().reread(&found);
-        if differs {
-            tracing::info!(zone = &*self.zone(), name = %group.name, "the zone changed since the last list; the name is planned anew");
-            self.shared.state().postponed(std::slice::from_ref(group));
-        }
-        Ok(differs)
+        Ok(changed)
     }
 
     fn refuse(&self, group: &Group, message: &str) {

@@ -14,6 +14,7 @@ use super::*;
 use crate::crd::DNSRecord;
 use crate::metrics::Metrics;
 use crate::object_cache::Scope;
+use crate::provider::route53::refused;
 use crate::records::{NameSets, RecordChange, RecordSets};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
@@ -107,13 +108,16 @@ impl Provider for FakeProvider {
         }
     }
 
-    async fn read(&self, name: &Name) -> Result<NameSets, ProviderError> {
-        let lost = self.call(format!("read {name}")).await?;
-        if lost {
-            Err(unreachable())
-        } else {
-            Ok(self.lock().zone.at(name).clone())
+    /// One call for each name, like Route 53.
+    async fn read(&self, names: &[Name]) -> Result<Vec<(Name, NameSets)>, ProviderError> {
+        let mut found = Vec::new();
+        for name in names {
+            if self.call(format!("read {name}")).await? {
+                return Err(unreachable());
+            }
+            found.push((name.clone(), self.lock().zone.at(name).clone()));
         }
+        Ok(found)
     }
 
     async fn change(&self, changes: &[RecordChange]) -> Result<(), ProviderError> {
@@ -133,9 +137,9 @@ impl Provider for FakeProvider {
                     format!("FATAL problem: DomainLabelEmpty encountered with '{name}.'")
                 }
             };
-            return Err(ProviderError::Refused(bad.iter().map(told).collect()));
+            return Err(refused(bad.iter().map(told).collect()));
         }
-        fake_zone::change(&mut account.zone, changes).map_err(ProviderError::Refused)?;
+        fake_zone::change(&mut account.zone, changes).map_err(refused)?;
         if lost { Err(unreachable()) } else { Ok(()) }
     }
 }

@@ -55,8 +55,8 @@ async fn a_fault_of_any_kind_at_any_call_does_not_change_the_result() {
         Fault::Fails(ProviderError::Throttled(None)),
         Fault::Fails(ProviderError::Busy),
         Fault::Fails(ProviderError::NoSuchZone),
-        Fault::Fails(ProviderError::Refused(vec!["something is wrong".to_owned()])),
-        Fault::Fails(ProviderError::Refused(vec!["wrong: 'r1.example.org.'".to_owned()])),
+        Fault::Fails(refused(vec!["something is wrong".to_owned()])),
+        Fault::Fails(refused(vec!["wrong: 'r1.example.org.'".to_owned()])),
     ];
     for fault in faults {
         for n in 0..calls {
@@ -105,7 +105,7 @@ async fn random_faults_and_events_end_with_the_desired_records() {
             let fault = match random.u8(..6) {
                 0 => Some(Fault::AnswerLost),
                 1 => Some(Fault::Fails(unreachable())),
-                2 => Some(Fault::Fails(ProviderError::Refused(vec!["no".to_owned()]))),
+                2 => Some(Fault::Fails(refused(vec!["no".to_owned()]))),
                 _ => None,
             };
             harness.fake.lock().faults.push_back(fault);

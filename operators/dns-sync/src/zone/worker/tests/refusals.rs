@@ -66,7 +66,7 @@ async fn a_name_that_a_message_only_mentions_is_not_refused() {
     let harness = Harness::begin(SYNC, &[alias], fake).await;
     assert_eq!(harness.records().len(), 2);
     harness.fake.lock().bad = vec!["r5.example.org".to_owned()];
-    harness.fake.lock().faults = [Some(Fault::Fails(ProviderError::Refused(vec![
+    harness.fake.lock().faults = [Some(Fault::Fails(refused(vec![
         "RRSet with DNS name r5.example.org. is not permitted in zone example.org.".to_owned(),
     ])))]
     .into();
