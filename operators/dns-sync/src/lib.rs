@@ -5,6 +5,7 @@
 //! TXT records ([`ownership`]) say which record sets are ours, so that nothing else is ever changed.
 pub mod args;
 pub mod crd;
+pub mod dialect;
 pub mod filter;
 pub mod load_balancers;
 pub mod metrics;

@@ -260,14 +260,3 @@ pub struct RecordChange {
     /// The new set, or exactly the old one.
     pub set: RecordSet,
 }
-
-impl RecordChange {
-    /// How many `ResourceRecord` elements and value characters the change counts for
-    /// (limits of ChangeResourceRecordSets: 1,000 and 32,000; an alias counts as one element).
-    pub fn weight(&self) -> (usize, usize) {
-        match &self.set.content {
-            Content::Values { values, .. } => (values.len(), values.iter().map(|value| value.chars().count()).sum()),
-            Content::Alias { .. } => (1, 0),
-        }
-    }
-}

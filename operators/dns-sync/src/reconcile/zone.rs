@@ -17,6 +17,7 @@ use super::notify::ObjectNotifier;
 use super::{Context, Identity, MANAGER, WorkerHandle};
 use crate::crd::zone::DNSZoneStatus;
 use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
+use crate::dialect::Dialect;
 use crate::provider::ProviderError;
 use crate::provider::route53::account::SecretData;
 use crate::source::scope::Nested;
@@ -319,7 +320,7 @@ fn unreachable_zone(error: ProviderError) -> Obstacle {
 /// The zone's configuration with what depends on its hosted zone, on its annotations and on other DNSZones.
 fn configure(config: &Config, zone: &DNSZone, context: &Context, zone_id: &str) -> Config {
     let mut config = config.clone();
-    zone_id.clone_into(&mut config.zone_id);
+    config.dialect = Dialect::of(&zone.spec, zone_id).unwrap_or(config.dialect);
     let takers = context.zones.state();
     config.sole_for_records = takers
         .iter()

@@ -1,14 +1,9 @@
-//! Cuts the changes of many names into batches that Route 53 takes, and finds the culprits of a refused one.
+//! Cuts the changes of many names into batches that the provider takes, and finds the culprits of a refused one.
 use std::collections::HashSet;
 
+use crate::dialect::{Dialect, Size};
 use crate::name::Name;
 use crate::records::RecordChange;
-
-/// `ResourceRecord` elements in one ChangeResourceRecordSets request
-/// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html>).
-pub const MAX_RECORDS: usize = 1000;
-/// Characters of all `Value` elements in one request (same page).
-pub const MAX_CHARACTERS: usize = 32_000;
 
 /// All changes at one name and at its owner records: sent together or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,39 +14,29 @@ pub struct Group {
     pub changes: Vec<RecordChange>,
 }
 
-/// Cuts groups into batches within the limits, in order. A group over the limits by itself comes back as the second
-/// part: it can never be sent.
-pub fn cut(groups: Vec<Group>) -> (Vec<Vec<Group>>, Vec<Group>) {
+/// Cuts groups into batches within the provider's limit, in order. A group over the limit by itself comes back as the
+/// second part: it can never be sent.
+pub fn cut(groups: Vec<Group>, dialect: &Dialect) -> (Vec<Vec<Group>>, Vec<Group>) {
+    let limit = dialect.limit();
     let (mut batches, mut oversized) = (Vec::new(), Vec::new());
-    let (mut batch, mut records, mut characters) = (Vec::new(), 0, 0);
+    let (mut batch, mut size) = (Vec::new(), Size::default());
     for group in groups {
-        let (more_records, more_characters) = weight(&group);
-        if more_records > MAX_RECORDS || more_characters > MAX_CHARACTERS {
+        let more = dialect.size(&group.changes);
+        if !more.fits(limit) {
             oversized.push(group);
             continue;
         }
-        if records + more_records > MAX_RECORDS || characters + more_characters > MAX_CHARACTERS {
+        if !(size + more).fits(limit) {
             batches.push(std::mem::take(&mut batch));
-            (records, characters) = (0, 0);
+            size = Size::default();
         }
-        records += more_records;
-        characters += more_characters;
+        size = size + more;
         batch.push(group);
     }
     if !batch.is_empty() {
         batches.push(batch);
     }
     (batches, oversized)
-}
-
-fn weight(group: &Group) -> (usize, usize) {
-    group
-        .changes
-        .iter()
-        .map(RecordChange::weight)
-        .fold((0, 0), |(records, characters), (one, more)| {
-            (records + one, characters + more)
-        })
 }
 
 /// The groups that a refusal blames, by position; owner records count for their group.
@@ -71,6 +56,7 @@ mod tests {
     use super::*;
     use crate::record_data::RecordType;
     use crate::records::{Action, Content, RecordSet, Routing, SetKey};
+    use crate::zone::fake_zone::dialect;
 
     fn group(name: &str, values: &[&str]) -> Group {
         let name = Name::parse(name).unwrap();
@@ -93,7 +79,7 @@ mod tests {
         let groups = (0..2001)
             .map(|n| group(&format!("n{n}.example.org"), &["192.0.2.1"]))
             .collect();
-        let (batches, oversized) = cut(groups);
+        let (batches, oversized) = cut(groups, &dialect());
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [1000, 1000, 1]);
         assert!(oversized.is_empty());
     }
@@ -102,16 +88,20 @@ mod tests {
     fn a_batch_ends_at_thirty_two_thousand_characters() {
         let long = "x".repeat(1000);
         let groups = (0..64).map(|n| group(&format!("n{n}.example.org"), &[&long])).collect();
-        assert_eq!(cut(groups).0.iter().map(Vec::len).collect::<Vec<_>>(), [32, 32]);
+        assert_eq!(
+            cut(groups, &dialect()).0.iter().map(Vec::len).collect::<Vec<_>>(),
+            [32, 32]
+        );
     }
 
     #[test]
     fn a_name_over_the_limit_does_not_delay_others() {
         let long = "x".repeat(32_001);
-        let (batches, oversized) = cut(vec![
+        let groups = vec![
             group("big.example.org", &[&long]),
             group("ok.example.org", &["192.0.2.1"]),
-        ]);
+        ];
+        let (batches, oversized) = cut(groups, &dialect());
         assert_eq!(oversized[0].name.as_str(), "big.example.org");
         assert_eq!(batches[0][0].name.as_str(), "ok.example.org");
     }

@@ -6,6 +6,7 @@ use super::guard::Limits;
 use super::owner::Marks;
 use super::plan::types::{Absence, NO_SETS, Rules};
 use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources};
+use crate::dialect::Dialect;
 use crate::filter::NameFilter;
 use crate::name::Name;
 use crate::ownership::txt::Affix;
@@ -24,8 +25,8 @@ pub struct Config {
     pub zone: Arc<str>,
     /// The apex.
     pub domain: Name,
-    /// The hosted zone's id; empty until it is known.
-    pub zone_id: String,
+    /// What is special about the zone's provider.
+    pub dialect: Dialect,
     /// The spec that the rest was made of.
     pub spec: DNSZoneSpec,
     /// Our owner id in owner records.
@@ -72,6 +73,10 @@ fn templates(sources: &Sources) -> impl Iterator<Item = (&'static str, &str)> {
 impl Config {
     /// Parses what the schema cannot check.
     pub fn new(zone: &str, spec: &DNSZoneSpec, cluster_name: &str, reach: &Arc<Reach>) -> Result<Self, Invalid> {
+        let dialect = Dialect::of(spec, "").ok_or_else(|| {
+            let message = "exactly one provider must be set: route53";
+            ("NoProvider", message.to_owned())
+        })?;
         let domain = Name::parse(&spec.domain).map_err(|error| ("InvalidDomain", format!("spec.domain: {error}")))?;
         for (source, template) in templates(&spec.sources) {
             Template::parse(template).map_err(|error| {
@@ -115,7 +120,7 @@ impl Config {
         Ok(Self {
             zone: zone.into(),
             domain,
-            zone_id: String::new(),
+            dialect,
             owner_id: spec.owner_id.clone().unwrap_or_else(|| cluster_name.to_owned()),
             affix: Affix::new(spec.registry.as_ref()),
             filter,
@@ -151,7 +156,7 @@ impl Config {
     /// Whether everything that decides about records is the same.
     pub fn same(&self, other: &Self) -> bool {
         self.spec == other.spec
-            && self.zone_id == other.zone_id
+            && self.dialect == other.dialect
             && self.owner_id == other.owner_id
             && self.sole_for_records == other.sole_for_records
             && self.nested == other.nested
@@ -187,7 +192,7 @@ impl Config {
                 .registry
                 .as_ref()
                 .map_or(RegistryKind::TXT, |registry| registry.kind),
-            zone_id: &self.zone_id,
+            dialect: &self.dialect,
             ttl: self.spec.ttl.and_then(|ttl| u32::try_from(ttl).ok()),
             record_types: &self.record_types,
             filter: &self.filter,

@@ -1,6 +1,7 @@
 //! For tests: a hosted zone as strict as Route 53, and records in short text form.
 use super::owner::heritage;
 use super::plan::types::excludes;
+use crate::dialect::{Dialect, route53};
 use crate::name::Name;
 use crate::ownership::txt::render;
 use crate::record_data::RecordType;
@@ -8,6 +9,12 @@ use crate::records::{Action, Content, RecordChange, RecordSet, RecordSets, Routi
 
 /// The zone of the tests' own aliases.
 pub(crate) const ZONE_ID: &str = "Z1";
+
+pub(crate) fn dialect() -> Dialect {
+    Dialect::Route53(route53::Route53 {
+        zone_id: ZONE_ID.into(),
+    })
+}
 
 /// `foo` is `foo.example.org`, `@` the apex.
 pub(crate) fn name(relative: &str) -> Name {
@@ -129,9 +136,8 @@ pub(crate) fn change(records: &mut RecordSets, changes: &[RecordChange]) -> Resu
     for created in changes.iter().filter(|change| change.action == Action::Create) {
         messages.extend(broken_rules(&next, &created.key, &created.set));
     }
-    let sizes = changes.iter().map(RecordChange::weight);
-    let (values, characters) = sizes.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    if values > super::batch::MAX_RECORDS || characters > super::batch::MAX_CHARACTERS {
+    let dialect = dialect();
+    if !dialect.size(changes).fits(dialect.limit()) {
         messages.push("Number of records or characters in a batch exceeded".to_owned());
     }
     if messages.is_empty() {

@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 
 use super::types::{ALIAS_TARGET_NOT_FOUND, Claim, RecordVerdict, Rules};
+use crate::dialect::Dialect;
 use crate::load_balancers::{forbids_target_health, load_balancer_zone};
 use crate::name::Name;
 use crate::record_data::RecordType;
@@ -102,6 +103,8 @@ pub(super) fn expand(
     records: &RecordSets,
     rules: &Rules,
 ) -> Result<Vec<Desired>, RecordVerdict> {
+    let Dialect::Route53(route53) = rules.dialect;
+    let zone_id = &*route53.zone_id;
     let desired = |record_type: RecordType, answer: Answer| Desired {
         key: SetKey {
             name: endpoint.name.clone(),
@@ -133,7 +136,7 @@ pub(super) fn expand(
         .map(|value| value.trim_end_matches('.'))
         .unwrap_or_default();
     // The hosted zone that a user names counts before what is known here; a target in the zone itself is looked up.
-    let named = endpoint.alias_zone.as_deref().filter(|zone| *zone != rules.zone_id);
+    let named = endpoint.alias_zone.as_deref().filter(|zone| *zone != zone_id);
     let known_zone = || named.or_else(|| load_balancer_zone(target));
     match &endpoint.alias {
         AliasMode::Auto { evaluate_target_health } if endpoint.record_type == RecordType::Cname => {
@@ -177,7 +180,7 @@ pub(super) fn expand(
             }
             let all = found.into_iter();
             return Ok(all
-                .map(|family| desired(family, alias(rules.zone_id, target, *evaluate_target_health)))
+                .map(|family| desired(family, alias(zone_id, target, *evaluate_target_health)))
                 .collect());
         }
         _ => {}

@@ -2,11 +2,12 @@
 use super::types::*;
 use super::*;
 use crate::crd::zone::RegistryKind;
+use crate::dialect::Dialect;
 use crate::filter::NameFilter;
 use crate::ownership::txt::Affix;
 use crate::records::{Action, RecordSet, Routing};
 use crate::source::endpoints::{AliasMode, Endpoint};
-use crate::zone::fake_zone::{self, ZONE_ID, mark_at, marked, name, records, set};
+use crate::zone::fake_zone::{self, mark_at, marked, name, records, set};
 use crate::zone::owner::Marks;
 
 mod aliases;
@@ -31,6 +32,7 @@ pub(crate) struct Zone {
     pub(crate) ttl: Option<u32>,
     pub(crate) absence: Absence,
     pub(crate) apex: Name,
+    pub(crate) dialect: Dialect,
 }
 
 pub(crate) fn zone(policy: Policy) -> Zone {
@@ -43,6 +45,7 @@ pub(crate) fn zone(policy: Policy) -> Zone {
         ttl: None,
         absence: Absence::Proven,
         apex: name("@"),
+        dialect: fake_zone::dialect(),
     }
 }
 
@@ -66,7 +69,7 @@ impl Zone {
             },
             policy: self.policy,
             registry: self.registry,
-            zone_id: ZONE_ID,
+            dialect: &self.dialect,
             ttl: self.ttl,
             record_types: &self.types,
             filter: &self.filter,

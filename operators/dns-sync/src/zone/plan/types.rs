@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 
 use crate::crd::zone::{Policy, RegistryKind};
+use crate::dialect::Dialect;
 use crate::filter::NameFilter;
 use crate::record_data::RecordType;
 use crate::records::{Action, RecordChange, RecordSet, RecordSets, Routing, SetKey};
@@ -18,8 +19,8 @@ pub struct Rules<'a> {
     pub policy: Policy,
     /// Whether marks are kept at all.
     pub registry: RegistryKind,
-    /// The hosted zone's id, for aliases within it.
-    pub zone_id: &'a str,
+    /// What is special about the provider.
+    pub dialect: &'a Dialect,
     /// Seconds to live where a source names none.
     pub ttl: Option<u32>,
     /// The types that may be managed.

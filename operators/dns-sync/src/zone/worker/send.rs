@@ -26,17 +26,15 @@ impl<P: Provider, A: Notifier> Worker<P, A> {
         schedule.close_batch();
         // What waits has waited for its batch window already.
         schedule.batch_since = more.then_some(Mono::ZERO);
-        let (mut batches, oversized) = cut(healthy);
+        let dialect = self.shared.state().config.dialect.clone();
+        let (mut batches, oversized) = cut(healthy, &dialect);
         // The last one is seldom full: what it holds goes with the names that wait to be planned.
         if more && batches.len() > 1 {
             let last = batches.pop().unwrap_or_default();
             self.shared.state().postponed(&last);
         }
         for group in oversized {
-            self.refuse(
-                &group,
-                "the values at this name exceed what one change may hold (1,000 values, 32,000 characters)",
-            );
+            self.refuse(&group, &dialect.too_large());
         }
         // What was refused before goes alone, so that it is blamed alone.
         batches.extend(alone.into_iter().map(|group| vec![group]));

@@ -185,7 +185,7 @@ fn config(yaml: &str) -> Config {
         namespaces: Vec::new(),
     });
     Config {
-        zone_id: fake_zone::ZONE_ID.to_owned(),
+        dialect: fake_zone::dialect(),
         ..Config::new("home", &serde_saphyr::from_str(&spec).unwrap(), "home", &reach).unwrap()
     }
 }

@@ -23,7 +23,7 @@ fn with_ingresses(spec: &DNSZoneSpec) -> Config {
         namespaces: Vec::new(),
     });
     Config {
-        zone_id: fake_zone::ZONE_ID.to_owned(),
+        dialect: fake_zone::dialect(),
         ..Config::new("home", spec, "home", &reach).unwrap()
     }
 }
