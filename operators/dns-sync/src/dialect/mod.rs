@@ -5,7 +5,8 @@ use std::iter::Sum;
 use std::ops::Deref;
 
 use crate::crd::zone::DNSZoneSpec;
-use crate::records::RecordChange;
+use crate::record_data::RecordType;
+use crate::records::{RecordChange, RecordSet, Routing, SetKey};
 
 /// Which provider a zone is at, with what is special about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,27 @@ pub trait DialectRules {
 
     /// Why changes at one name that exceed the limit cannot be made, for the user.
     fn too_large(&self) -> String;
+
+    /// Whether sets of these two types, which are not the same, cannot stand at one name together.
+    fn types_exclude(&self, one: RecordType, other: RecordType) -> bool;
+
+    /// Whether a set of this type cannot stand beside sets of types that are not managed here (SOA, DS …).
+    fn stands_alone(&self, record_type: RecordType) -> bool;
+
+    /// Whether two sets cannot stand at one name together.
+    fn excludes(&self, (one, one_set): (&SetKey, &RecordSet), (other, other_set): (&SetKey, &RecordSet)) -> bool {
+        if one.record_type != other.record_type {
+            return self.types_exclude(one.record_type, other.record_type);
+        }
+        let is_simple = |set: &RecordSet| set.routing == Routing::Simple;
+        one != other && (is_simple(one_set) || is_simple(other_set))
+    }
+
+    /// Seconds to live of a set. `asked`: what its source or the zone says; `current`: what it has now.
+    fn ttl(&self, asked: Option<u32>, current: Option<u32>) -> u32;
+
+    /// The owner record with this value for a set.
+    fn mark(&self, value: Box<str>, of: &RecordSet) -> RecordSet;
 }
 
 /// How large changes are, as far as a provider limits it.

@@ -1,6 +1,5 @@
 //! For tests: a hosted zone as strict as Route 53, and records in short text form.
 use super::owner::heritage;
-use super::plan::types::excludes;
 use crate::dialect::{Dialect, route53};
 use crate::name::Name;
 use crate::ownership::txt::render;
@@ -59,7 +58,7 @@ pub(crate) fn mark_at(at: &str, owner: &str, resource: &str, like: &(SetKey, Rec
         record_type: RecordType::Txt,
         set_identifier: like.0.set_identifier.clone(),
     };
-    (key, super::owner::mark(render(owner, resource), &like.1.routing))
+    (key, dialect().mark(render(owner, resource), &like.1))
 }
 
 /// A set and its owner record in the default form.
@@ -164,7 +163,7 @@ fn broken_rules(records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<Stri
             record_type: *record_type,
             set_identifier: id.clone(),
         };
-        if excludes(key, set, &there, other) {
+        if dialect().excludes((key, set), (&there, other)) {
             messages.push(format!(
                 "RRSet of type {} with DNS name {}. is not permitted beside type {}",
                 key.record_type.as_str(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::name::Name;
 use crate::ownership::txt::{Affix, Form, Heritage, parse};
 use crate::record_data::RecordType;
-use crate::records::{Content, RecordSet, RecordSets, Routing, SetKey};
+use crate::records::{Content, RecordSet, RecordSets, SetKey};
 
 /// The owner of one record set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,21 +142,6 @@ pub fn heritage(set: &RecordSet) -> Option<Heritage> {
         Content::Alias { .. } => None,
     }
 }
-
-/// The owner record for a set, with the routing of the set that it belongs to: Route 53 demands it of sets that share a
-/// name, and external-dns writes it so.
-pub fn mark(value: Box<str>, routing: &Routing) -> RecordSet {
-    RecordSet {
-        content: Content::Values {
-            ttl: MARK_TTL,
-            values: Box::new([value]),
-        },
-        routing: routing.clone(),
-    }
-}
-
-/// Seconds to live of owner records: what external-dns' Route 53 provider gives a record without one.
-pub const MARK_TTL: u32 = 300;
 
 #[cfg(test)]
 mod tests;

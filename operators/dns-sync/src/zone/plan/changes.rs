@@ -1,14 +1,13 @@
 //! One desired set that won its name: the changes that publish it, or why it cannot be published.
 use super::desired::Desired;
 use super::types::{
-    Absence, OWNERSHIP_NAME_TAKEN, Present, RecordVerdict, Rules, another_writer, create, delete, excludes, is_address,
-    removal,
+    Absence, OWNERSHIP_NAME_TAKEN, Present, RecordVerdict, Rules, another_writer, create, delete, is_address, removal,
 };
 use crate::crd::zone::{Policy, RegistryKind};
 use crate::ownership::txt::render;
 use crate::record_data::RecordType;
 use crate::records::{RecordChange, RecordSet, RecordSets, Routing, SetKey};
-use crate::zone::owner::{Owner, heritage, heritage_at, mark};
+use crate::zone::owner::{Owner, heritage, heritage_at};
 
 /// What to do for it.
 pub(super) struct SetPlan {
@@ -24,11 +23,11 @@ pub(super) struct SetPlan {
 /// Decides on one desired set.
 pub(super) fn changes_for(desired: &Desired, present: &[Present], records: &RecordSets, rules: &Rules) -> SetPlan {
     let current = present.iter().find(|at| at.key == desired.key);
-    let wanted = desired.content(current.map(|at| &at.set), rules.ttl);
+    let wanted = desired.content(current.map(|at| &at.set), rules);
     // What stands in the way and is ours goes in the same batch: CNAME and address, simple and weighted.
     let displaced: Vec<&Present> = present
         .iter()
-        .filter(|at| at.is_ours() && excludes(&at.key, &at.set, &desired.key, &wanted))
+        .filter(|at| at.is_ours() && rules.dialect.excludes((&at.key, &at.set), (&desired.key, &wanted)))
         .collect();
     let leaving: Vec<RecordChange> = displaced.iter().flat_map(|at| removal(at, records, rules)).collect();
     let mut set_plan = SetPlan {
@@ -131,11 +130,12 @@ fn blocker(
     records: &RecordSets,
     rules: &Rules,
 ) -> Option<RecordVerdict> {
+    let excluded = |at: &Present| rules.dialect.excludes((&at.key, &at.set), (&desired.key, wanted));
     let stays = |at: &Present| at.is_mark && leaving.iter().all(|change| change.key != at.key);
     let is_text = desired.key.record_type == RecordType::Txt;
     let rival = present
         .iter()
-        .find(|at| is_text && stays(at) && (at.key == desired.key || excludes(&at.key, &at.set, &desired.key, wanted)));
+        .find(|at| is_text && stays(at) && (at.key == desired.key || excluded(at)));
     if let Some(mark) = rival {
         return Some(match heritage(&mark.set).and_then(|heritage| heritage.owner) {
             Some(owner) if *owner != *rules.marks.owner_id => RecordVerdict::Foreign(Some(owner)),
@@ -149,7 +149,7 @@ fn blocker(
     let is_new = current.is_none() && rules.registry == RegistryKind::TXT;
     let foreign = present.iter().filter(|at| !at.is_mark && !at.is_ours()).find(|at| {
         at.key == desired.key
-            || excludes(&at.key, &at.set, &desired.key, wanted)
+            || excluded(at)
             || is_new
                 && is_address(at.key.record_type)
                 && is_address(desired.key.record_type)
@@ -162,10 +162,9 @@ fn blocker(
         };
         return Some(RecordVerdict::Foreign(owner));
     }
-    // A CNAME stands alone (RFC 1034 section 3.6.2): neither beside owner records of another name nor beside other types.
-    let alone = desired.key.record_type == RecordType::Cname;
-    (alone && (records.at(&desired.key.name).other_types || present.iter().any(stays)))
-        .then_some(RecordVerdict::Foreign(None))
+    // Owner records of other names and sets of other types may be in the way, too.
+    let other_types = records.at(&desired.key.name).other_types && rules.dialect.stands_alone(desired.key.record_type);
+    (other_types || present.iter().any(|at| stays(at) && excluded(at))).then_some(RecordVerdict::Foreign(None))
 }
 
 /// A set of ours that would have to be changed but is more than we could write back.
@@ -202,7 +201,9 @@ fn mark_changes(
     if rules.marks.marks_another(records, &key.name, &desired.key) {
         return Err(taken(&key, "it would mark another record too"));
     }
-    let new = mark(render(rules.marks.owner_id, &desired.resource), &wanted.routing);
+    let new = rules
+        .dialect
+        .mark(render(rules.marks.owner_id, &desired.resource), wanted);
     let leaves = |key: &SetKey| changes.iter().any(|change| change.key == *key);
     let Some(old) = records.get(&key).filter(|_| !leaves(&key)) else {
         // Nothing may stay at the owner record's own name that excludes it, or the whole batch would be refused for ever.
@@ -212,7 +213,7 @@ fn mark_changes(
                 record_type: *record_type,
                 set_identifier: id.clone(),
             };
-            !leaves(&there) && excludes(&there, set, &key, &new)
+            !leaves(&there) && rules.dialect.excludes((&there, set), (&key, &new))
         });
         if clash {
             return Err(taken(&key, "another record of that name excludes it"));
@@ -228,7 +229,7 @@ fn mark_changes(
     // The routing of the mark follows its set; its text only when it names another object.
     let same_resource = present.resource.as_deref() == Some(&desired.resource);
     let same = if current.is_some() {
-        same_resource && old.routing == wanted.routing
+        same_resource && old.routing == new.routing
     } else {
         old.same(RecordType::Txt, &new)
     };

@@ -34,19 +34,20 @@ pub(super) enum Answer {
     },
 }
 
-/// TTL in seconds of a new record for which none is given: external-dns' default for Route 53.
-const DEFAULT_TTL: u32 = 300;
-
 impl Desired {
-    /// The set to write. Without a requested TTL the present one is kept, as external-dns does.
-    pub(super) fn content(&self, current: Option<&RecordSet>, zone_ttl: Option<u32>) -> RecordSet {
+    /// The set to write instead of `current`.
+    pub(super) fn content(&self, current: Option<&RecordSet>, rules: &Rules) -> RecordSet {
         let current_ttl = match current.map(|set| &set.content) {
             Some(Content::Values { ttl, .. }) => Some(*ttl),
             _ => None,
         };
+        self.with_ttl(rules.dialect.ttl(self.ttl.or(rules.ttl), current_ttl))
+    }
+
+    fn with_ttl(&self, ttl: u32) -> RecordSet {
         let content = match &self.answer {
             Answer::Values(values) => Content::Values {
-                ttl: self.ttl.or(zone_ttl).or(current_ttl).unwrap_or(DEFAULT_TTL),
+                ttl,
                 values: values.clone().into_boxed_slice(),
             },
             Answer::Alias {
@@ -65,11 +66,6 @@ impl Desired {
         }
     }
 
-    /// The set with any time to live.
-    pub(super) fn sample(&self) -> RecordSet {
-        self.content(None, None)
-    }
-
     pub(super) fn routing(&self) -> Routing {
         self.weight.map_or(Routing::Simple, Routing::Weighted)
     }
@@ -81,12 +77,11 @@ impl Desired {
         {
             return false;
         }
-        let mut sample = self.sample();
-        if let (Content::Values { ttl, .. }, Content::Values { ttl: present, .. }) = (&mut sample.content, &set.content)
-        {
-            *ttl = *present;
-        }
-        set.same(self.key.record_type, &sample)
+        let ttl = match &set.content {
+            Content::Values { ttl, .. } => *ttl,
+            Content::Alias { .. } => 0,
+        };
+        set.same(self.key.record_type, &self.with_ttl(ttl))
     }
 
     /// Whether both want the same, whatever the time to live.

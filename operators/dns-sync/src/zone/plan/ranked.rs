@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::desired::{Answer, Desired};
+use crate::dialect::Dialect;
 use crate::record_data::RecordType;
 use crate::records::{Routing, SetKey};
 use crate::source::SourceKind;
@@ -22,8 +23,6 @@ pub(super) struct RankedClaim {
 pub(super) struct Taken {
     pub(super) all: Vec<RankedClaim>,
     by_key: HashMap<SetKey, usize>,
-    cname: Option<usize>,
-    other_than_cname: Option<usize>,
     /// By type: the first set, and the first without routing policy.
     by_type: HashMap<RecordType, (usize, Option<usize>)>,
 }
@@ -32,12 +31,6 @@ impl Taken {
     pub(super) fn add(&mut self, claim: RankedClaim) {
         let at = self.all.len();
         let key = &claim.desired.key;
-        let kind = if key.record_type == RecordType::Cname {
-            &mut self.cname
-        } else {
-            &mut self.other_than_cname
-        };
-        kind.get_or_insert(at);
         let (_, simple) = self.by_type.entry(key.record_type).or_insert((at, None));
         if claim.desired.routing() == Routing::Simple {
             simple.get_or_insert(at);
@@ -46,23 +39,20 @@ impl Taken {
         self.all.push(claim);
     }
 
-    /// The best that has the same set, or that excludes it; see [`excludes`](super::types::excludes).
-    pub(super) fn rival(&mut self, desired: &Desired) -> Option<&mut RankedClaim> {
+    /// The best that has the same set, or that excludes it; see [`DialectRules::excludes`](crate::dialect::DialectRules::excludes).
+    pub(super) fn rival(&mut self, desired: &Desired, dialect: &Dialect) -> Option<&mut RankedClaim> {
         let record_type = desired.key.record_type;
-        let excluded = if record_type == RecordType::Cname {
-            self.other_than_cname
-        } else {
-            self.cname
-        };
-        let mixed = self.by_type.get(&record_type).and_then(|(first, simple)| {
-            if desired.routing() == Routing::Simple {
+        let excluding = self.by_type.iter().filter_map(|(taken, (first, simple))| {
+            if *taken != record_type {
+                dialect.types_exclude(*taken, record_type).then_some(*first)
+            } else if desired.routing() == Routing::Simple {
                 Some(*first)
             } else {
                 *simple
             }
         });
         let same = self.by_key.get(&desired.key).copied();
-        let at = [excluded, mixed, same].into_iter().flatten().min()?;
+        let at = excluding.chain(same).min()?;
         self.all.get_mut(at)
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn resolve(
     });
     let mut taken = Taken::default();
     for candidate in candidates {
-        match taken.rival(&candidate.desired) {
+        match taken.rival(&candidate.desired, rules.dialect) {
             None => taken.add(candidate),
             Some(rival) => yield_to(rival, candidate, present, rules, &mut out),
         }

@@ -148,17 +148,6 @@ impl Present {
     }
 }
 
-/// Whether two different sets cannot stand at one name together.
-pub fn excludes(left: &SetKey, left_set: &RecordSet, right: &SetKey, right_set: &RecordSet) -> bool {
-    if left == right {
-        return false;
-    }
-    let one_is_cname = (left.record_type == RecordType::Cname) != (right.record_type == RecordType::Cname);
-    let routing_mixed = left.record_type == right.record_type
-        && (matches!(left_set.routing, Routing::Simple) || matches!(right_set.routing, Routing::Simple));
-    one_is_cname || routing_mixed
-}
-
 /// Whether the set may be changed or deleted.
 pub(super) fn is_managed(at: &Present, rules: &Rules) -> bool {
     rules.record_types.contains(&at.key.record_type) && at.set.routing != Routing::Unmanaged

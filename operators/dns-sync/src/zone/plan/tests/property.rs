@@ -51,7 +51,7 @@ fn any_image(random: &mut fastrand::Rng, affix: &Affix, apex: &Name) -> RecordSe
                 set_identifier: key.set_identifier.clone(),
             };
             let value = crate::ownership::txt::render(owner, pick(random, &OBJECTS));
-            changes.push(create(&txt, &crate::zone::owner::mark(value, &set.routing)));
+            changes.push(create(&txt, &fake_zone::dialect().mark(value, &set)));
         }
         if unmanaged.is_empty() {
             let _ = fake_zone::change(&mut records, &changes);
