@@ -6,8 +6,8 @@
 pub mod args;
 pub mod crd;
 pub mod dialect;
+pub mod endpoint;
 pub mod filter;
-pub mod load_balancers;
 pub mod metrics;
 pub mod name;
 pub mod object_cache;

@@ -12,8 +12,6 @@ use crate::name::{Name, decode_route53, push_octal, unescape};
 
 /// Octets of one character string (RFC 1035 §3.3.14).
 const MAX_STRING: usize = 255;
-/// Characters of one TXT value, quotes and escapes included, as the page above says.
-const MAX_TXT: usize = 4_000;
 
 /// The record types that can be managed.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -320,14 +318,7 @@ fn txt_value(text: &str) -> Result<Box<str>, String> {
     } else {
         vec![text.as_bytes().to_vec()]
     };
-    let value = quote(&strings);
-    if value.len() > MAX_TXT {
-        return Err(format!(
-            "the text has {} characters with its quotes; Route 53 takes at most {MAX_TXT}",
-            value.len()
-        ));
-    }
-    Ok(value)
+    Ok(quote(&strings))
 }
 
 /// The strings of a text without outer quotes (`one" "two`), or in the parentheses of a zone file with a comment behind

@@ -1,12 +1,15 @@
 //! What a provider knows, in contrast to what it does: limits, rules and texts. Pure, so that planning can ask it.
 pub mod route53;
 
+use std::collections::BTreeSet;
 use std::iter::Sum;
 use std::ops::Deref;
 
 use crate::crd::zone::DNSZoneSpec;
+use crate::endpoint::{AliasMode, Endpoint};
+use crate::name::Name;
 use crate::record_data::RecordType;
-use crate::records::{RecordChange, RecordSet, Routing, SetKey};
+use crate::records::{RecordChange, RecordSet, RecordSets, Routing, SetKey};
 
 /// Which provider a zone is at, with what is special about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,25 @@ impl Deref for Dialect {
 
 /// What is special about a provider. [`Dialect`] says which one it is.
 pub trait DialectRules {
+    /// The provider's name, for the user.
+    fn name(&self) -> &'static str;
+
+    /// The record sets that an endpoint becomes, by type.
+    fn sets(&self, endpoint: &Endpoint, around: &Around<'_>) -> Result<Vec<(RecordType, Answer)>, Unpublishable>;
+
+    /// Whether a host name as target becomes an alias, and so sets of types A and AAAA. `alias_zone`: the hosted zone of
+    /// the target, where a user names it.
+    fn becomes_alias(&self, target: &str, mode: AliasMode, alias_zone: Option<&str>) -> bool;
+
+    /// Why `apex`, the zone itself, cannot be a CNAME, and what to do; `None`: it can.
+    fn forbids_cname_at_apex(&self, apex: &Name) -> Option<String>;
+
+    /// Checks a value that [`RecordType::value`] has written against the provider's own limits. The error is for the user.
+    fn check(&self, record_type: RecordType, value: &str) -> Result<(), String>;
+
+    /// What a person can do about refused access, and what may be its cause.
+    fn denied(&self, operation: &str, code: &str) -> String;
+
     /// How much these changes, which are sent together, take of a call.
     fn size(&self, changes: &[RecordChange]) -> Size;
 
@@ -67,6 +89,47 @@ pub trait DialectRules {
     /// The owner record with this value for a set.
     fn mark(&self, value: Box<str>, of: &RecordSet) -> RecordSet;
 }
+
+/// What decides besides an endpoint which sets it becomes.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The zone's apex.
+    pub apex: &'a Name,
+    /// The types that may be managed.
+    pub record_types: &'a [RecordType],
+    /// What is at the provider.
+    pub records: &'a RecordSets,
+    /// The types that all objects together want at the endpoint's name.
+    pub here: &'a BTreeSet<RecordType>,
+}
+
+/// What a set shall answer, whatever its time to live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// These values.
+    Values(Vec<Box<str>>),
+    /// The answer of another record; see [`Content::Alias`](crate::records::Content::Alias).
+    Alias {
+        /// The hosted zone of the target.
+        zone_id: Box<str>,
+        /// The target's name, without final dot.
+        target: Box<str>,
+        /// Whether it follows its target's health.
+        evaluate_target_health: bool,
+    },
+}
+
+/// Why an endpoint cannot be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpublishable {
+    /// The reason of conditions and events.
+    pub reason: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// The target of an alias is not in the zone yet: a change at another name may fix it.
+pub const TARGET_NOT_FOUND: &str = "AliasTargetNotFound";
 
 /// How large changes are, as far as a provider limits it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

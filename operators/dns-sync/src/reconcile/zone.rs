@@ -199,7 +199,7 @@ async fn start(
         )
         .await;
     let found = found
-        .map_err(unreachable_zone)?
+        .map_err(|error| unreachable_zone(&config.dialect, error))?
         .map_err(|message| Obstacle::Stalled("HostedZoneNotFound", format!("{message}; {RECHECKED}")))?;
     check_exclusive(zone, context, &found.zone_id)?;
     let config = configure(config, zone, context, &found.zone_id);
@@ -301,10 +301,12 @@ fn credentials(context: &Context, zone: &DNSZone, secret: &str) -> Result<Secret
     }
 }
 
-fn unreachable_zone(error: ProviderError) -> Obstacle {
+fn unreachable_zone(dialect: &Dialect, error: ProviderError) -> Obstacle {
     let reason = error.reason();
     match error {
-        ProviderError::Denied { operation, code } => Obstacle::Waiting(reason, denied_message(operation, &code)),
+        ProviderError::Denied { operation, code } => {
+            Obstacle::Waiting(reason, denied_message(dialect, operation, &code))
+        }
         ProviderError::NoSuchZone => Obstacle::Stalled(
             reason,
             format!(

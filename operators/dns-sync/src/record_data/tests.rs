@@ -169,8 +169,6 @@ fn long_texts_are_split() {
     let value = RecordType::Txt.value(&"\u{fc}".repeat(127)).unwrap();
     assert_eq!(txt_strings(&value).unwrap().len(), 1);
     assert!(RecordType::Txt.value(&"x".repeat(3_900)).is_ok());
-    let message = RecordType::Txt.value(&"x".repeat(4_000)).unwrap_err();
-    assert!(message.contains("at most 4000"), "{message}");
 }
 
 #[test]

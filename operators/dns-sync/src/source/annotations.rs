@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use hearth_reconciler::duration;
 
-use super::endpoints::{AliasMode, Defect};
+use super::endpoints::Defect;
+use crate::endpoint::AliasMode;
 use crate::name::Name;
 
 /// The prefix since external-dns 0.22; wins when both are there.

@@ -2,12 +2,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    endpoints::{AliasMode, Defect, Endpoint, Held, Wanted},
+    endpoints::{Defect, Held, Wanted},
     object::SourceObject,
     scope::ZoneView,
     template::Template,
 };
-use crate::{load_balancers::load_balancer_zone, name::Name, record_data::RecordType};
+use crate::{
+    endpoint::{AliasMode, Endpoint},
+    name::Name,
+    record_data::RecordType,
+};
 
 /// The names that an object claims, each with its targets.
 pub(super) type TargetsByName<'a> = BTreeMap<Name, BTreeSet<&'a str>>;
@@ -135,17 +139,8 @@ fn manages(
     let types = zone.record_types;
     types.contains(&record_type)
         || record_type == RecordType::Cname
-            && becomes_alias(value, mode, alias_zone)
+            && zone.dialect.becomes_alias(value, mode, alias_zone)
             && (types.contains(&RecordType::A) || types.contains(&RecordType::Aaaa))
-}
-
-/// Whether a host name target is published as an alias.
-pub(super) fn becomes_alias(target: &str, mode: AliasMode, alias_zone: Option<&str>) -> bool {
-    match mode {
-        AliasMode::Yes { .. } => true,
-        AliasMode::Auto { .. } => alias_zone.is_some() || load_balancer_zone(target).is_some(),
-        AliasMode::No => false,
-    }
 }
 
 /// Why a host name cannot be published under this name; None: it can.
@@ -175,16 +170,7 @@ pub(super) fn host_defect(
             format!("{name} would point at itself"),
         ));
     }
-    if name == zone.domain && !becomes_alias(first, mode, alias_zone) {
-        return Some(Defect::of(
-            name,
-            "CNAMEAtApex",
-            format!(
-                "{name} is the zone itself, where DNS allows no CNAME; ask for an alias (annotation alias: \"true\", or \
-                 route53.alias in a DNSRecord), name the hosted zone of an AWS target that is not known here (annotation \
-                 aws-target-hosted-zone, or route53.targetHostedZone), or give an address as target"
-            ),
-        ));
-    }
-    None
+    let at_apex = name == zone.domain && !zone.dialect.becomes_alias(first, mode, alias_zone);
+    let why = at_apex.then(|| zone.dialect.forbids_cname_at_apex(name)).flatten()?;
+    Some(Defect::of(name, "CNAMEAtApex", why))
 }

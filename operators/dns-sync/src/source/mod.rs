@@ -17,7 +17,8 @@ pub mod scope;
 pub mod service;
 pub mod template;
 
-pub use endpoints::{AliasMode, Defect, Endpoint, Held, Wanted};
+pub use crate::endpoint::{AliasMode, Endpoint};
+pub use endpoints::{Defect, Held, Wanted};
 pub use facts::{Facts, KindFacts, wanted};
 pub use ingress::SlimIngress;
 pub use object::SourceObject;

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use super::{
     annotations::hosted_zone,
     assemble::host_defect,
-    endpoints::{AliasMode, Defect, Endpoint, Held, Wanted},
+    endpoints::{Defect, Held, Wanted},
     object::SourceObject,
     scope::ZoneView,
 };
 use crate::{
     crd::DNSRecord,
+    endpoint::{AliasMode, Endpoint},
     name::{Name, NameError},
     ownership::txt,
     record_data::RecordType,
@@ -134,6 +135,17 @@ impl RecordFacts {
         }
         wanted.defects = object.defects.to_vec();
         wanted.defects.extend(self.defect(&name, zone));
+        // For an alias the values are host names.
+        if self.alias == AliasMode::No {
+            let mut faults = self
+                .values
+                .iter()
+                .map(|value| zone.dialect.check(self.record_type, value));
+            let fault = faults.find_map(Result::err);
+            wanted
+                .defects
+                .extend(fault.map(|why| Defect::new("InvalidTarget", why)));
+        }
         let clear = wanted.defects.iter().all(|defect| defect.reason == "InvalidTTL");
         if clear && !self.suspended && !self.values.is_empty() {
             wanted.endpoints.push(Endpoint {
@@ -193,8 +205,9 @@ impl RecordFacts {
                 name,
                 "ZoneNameServers",
                 format!(
-                    "the name servers of {name} are the zone's own; they are Route 53's to set. To delegate the zone, \
-                     set spec.zone to the DNSZone above it"
+                    "the name servers of {name} are the zone's own; they are {}'s to set. To delegate the zone, \
+                     set spec.zone to the DNSZone above it",
+                    zone.dialect.name()
                 ),
             ));
         }

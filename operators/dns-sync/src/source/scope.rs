@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::SourceKind;
 use crate::crd::zone::{DNSZoneSpec, Sources, Visibility};
+use crate::dialect::Dialect;
 use crate::filter::NameFilter;
 use crate::name::Name;
 use crate::record_data::RecordType;
@@ -15,6 +16,8 @@ pub struct ZoneView<'a> {
     pub zone: &'a str,
     /// The zone's apex.
     pub domain: &'a Name,
+    /// What is special about its provider.
+    pub dialect: &'a Dialect,
     /// Which objects may publish.
     pub sources: &'a Sources,
     /// Which names are managed.

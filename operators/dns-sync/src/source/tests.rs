@@ -44,6 +44,7 @@ impl Zone {
                 nested: &self.nested,
                 zone: "home",
                 domain: &self.domain,
+                dialect: &crate::zone::fake_zone::dialect(),
                 sources: &self.sources,
                 filter: &self.filter,
                 record_types: &self.types,

@@ -169,6 +169,7 @@ impl Config {
         ZoneView {
             zone: &self.zone,
             domain: &self.domain,
+            dialect: &self.dialect,
             sources: &self.spec.sources,
             filter: &self.filter,
             record_types: &self.record_types,

@@ -180,7 +180,7 @@ fn broken_rules(records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<Stri
     }
     if let Content::Values { values, .. } = &set.content {
         for value in values {
-            if key.record_type.value(value).is_err() {
+            if key.record_type.value(value).is_err() || dialect().check(key.record_type, value).is_err() {
                 messages.push("Invalid Resource Record: FATAL problem: encountered with a value".to_owned());
             }
         }

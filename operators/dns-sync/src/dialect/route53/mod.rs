@@ -1,5 +1,13 @@
 //! What is special about Route 53.
-use super::{DialectRules, Size};
+mod aliases;
+mod load_balancers;
+
+use aliases::sets;
+use load_balancers::load_balancer_zone;
+
+use super::{Answer, Around, DialectRules, Size, Unpublishable};
+use crate::endpoint::{AliasMode, Endpoint};
+use crate::name::Name;
 use crate::record_data::RecordType;
 use crate::records::{Content, RecordChange, RecordSet};
 
@@ -13,6 +21,10 @@ const LIMIT: Size = Size {
 /// Seconds to live of a new record for which none is given, and of owner records: external-dns' default for Route 53.
 const DEFAULT_TTL: u32 = 300;
 
+/// Characters of one TXT value, quotes and escapes included
+/// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html>).
+const MAX_TXT: usize = 4_000;
+
 /// Route 53's rules in one hosted zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route53 {
@@ -21,6 +33,47 @@ pub struct Route53 {
 }
 
 impl DialectRules for Route53 {
+    fn name(&self) -> &'static str {
+        "Route 53"
+    }
+
+    fn sets(&self, endpoint: &Endpoint, around: &Around<'_>) -> Result<Vec<(RecordType, Answer)>, Unpublishable> {
+        sets(&self.zone_id, endpoint, around)
+    }
+
+    fn becomes_alias(&self, target: &str, mode: AliasMode, alias_zone: Option<&str>) -> bool {
+        match mode {
+            AliasMode::Yes { .. } => true,
+            AliasMode::Auto { .. } => alias_zone.is_some() || load_balancer_zone(target).is_some(),
+            AliasMode::No => false,
+        }
+    }
+
+    fn forbids_cname_at_apex(&self, apex: &Name) -> Option<String> {
+        Some(format!(
+            "{apex} is the zone itself, where DNS allows no CNAME; ask for an alias (annotation alias: \"true\", or \
+             route53.alias in a DNSRecord), name the hosted zone of an AWS target that is not known here (annotation \
+             aws-target-hosted-zone, or route53.targetHostedZone), or give an address as target"
+        ))
+    }
+
+    fn check(&self, record_type: RecordType, value: &str) -> Result<(), String> {
+        if record_type == RecordType::Txt && value.len() > MAX_TXT {
+            return Err(format!(
+                "the text has {} characters with its quotes; Route 53 takes at most {MAX_TXT}",
+                value.len()
+            ));
+        }
+        Ok(())
+    }
+
+    fn denied(&self, operation: &str, code: &str) -> String {
+        format!(
+            "Route 53 denies {operation} ({code}); check the credentials and their IAM policy (a hosted zone that was \
+             created again has another id)"
+        )
+    }
+
     fn size(&self, changes: &[RecordChange]) -> Size {
         changes.iter().map(size).sum()
     }

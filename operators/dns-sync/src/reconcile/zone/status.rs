@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use super::super::Context;
 use crate::crd::zone::{DNSZoneStatus, Parked, Policy, Published, RecordCounts};
 use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
+use crate::dialect::Dialect;
 use crate::metrics::CONDITIONS;
 use crate::provider::ProviderError;
 use crate::source::SourceKind;
@@ -104,7 +105,8 @@ impl StatusWriter {
         self.in_sync(zone.spec.policy);
         self.reachable(&provider_status);
         self.sources(zone, context);
-        self.working(zone.spec.policy, &provider_status);
+        let dialect = handle.shared.state().config.dialect.clone();
+        self.working(zone.spec.policy, &dialect, &provider_status);
     }
 
     /// What a worker has counted, and what the next one must know of it. Nothing before its first list.
@@ -309,9 +311,9 @@ impl StatusWriter {
     }
 
     /// One bad record or an outage does not make the zone unready; denied access does: nothing can be published then.
-    fn working(&mut self, policy: Policy, provider_status: &ProviderStatus) {
+    fn working(&mut self, policy: Policy, dialect: &Dialect, provider_status: &ProviderStatus) {
         match &provider_status.error {
-            Some(ProviderError::Denied { operation, code }) => self.conditions().stalled("AccessDenied", &denied_message(operation, code)),
+            Some(ProviderError::Denied { operation, code }) => self.conditions().stalled("AccessDenied", &denied_message(dialect, operation, code)),
             Some(ProviderError::NoSuchZone) => self.conditions().stalled(
                 "HostedZoneNotFound",
                 "the hosted zone does not exist any more; nothing is deleted from the cluster's side. It is looked up again",
@@ -325,9 +327,10 @@ impl StatusWriter {
 }
 
 /// What to do about refused access.
-pub(super) fn denied_message(operation: &str, code: &str) -> String {
+pub(super) fn denied_message(dialect: &Dialect, operation: &str, code: &str) -> String {
     format!(
-        "Route 53 denies {operation} ({code}); check the credentials and their IAM policy (a hosted zone that was created again has another id). It is retried every few minutes, and at once when the Secret or the annotation {RECONCILE_AT} changes"
+        "{}. It is retried every few minutes, and at once when the Secret or the annotation {RECONCILE_AT} changes",
+        dialect.denied(operation, code)
     )
 }
 

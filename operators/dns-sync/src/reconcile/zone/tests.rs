@@ -17,6 +17,7 @@ use crate::provider::route53::account::Accounts;
 use crate::reconcile::Configs;
 use crate::records::RecordSets;
 use crate::source::scope::Reach;
+use crate::zone::fake_zone::dialect;
 
 fn zone(name: &str, more: &str) -> DNSZone {
     let yaml = format!("{{domain: example.org, policy: Sync, route53: {{}}{more}}}");
@@ -245,7 +246,7 @@ async fn a_hosted_zone_that_is_denied_is_looked_up_again_on_request_and_after_a_
 
 #[test]
 fn a_missing_hosted_zone_is_told_with_every_way_out() {
-    let Obstacle::Stalled(reason, message) = unreachable_zone(ProviderError::NoSuchZone) else {
+    let Obstacle::Stalled(reason, message) = unreachable_zone(&dialect(), ProviderError::NoSuchZone) else {
         panic!("it is no outage");
     };
     assert_eq!(reason, "HostedZoneNotFound");

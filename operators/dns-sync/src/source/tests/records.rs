@@ -151,6 +151,19 @@ fn invalid_records() {
 }
 
 #[test]
+fn a_text_that_the_provider_does_not_take_is_not_sent() {
+    let text = |length| record(&format!("{{name: x, type: TXT, targets: [{}]}}", "x".repeat(length)));
+    assert_eq!(zone(EVERYTHING).ask(&text(3_900)).endpoints.len(), 1);
+    let wanted = zone(EVERYTHING).ask(&text(4_000));
+    assert_eq!((wanted.endpoints.len(), wanted.held.len()), (0, 1));
+    let [defect] = wanted.defects.as_slice() else {
+        panic!("{wanted:?}")
+    };
+    assert_eq!(defect.reason, "InvalidTarget");
+    assert!(defect.message.contains("Route 53 takes at most 4000"), "{defect:?}");
+}
+
+#[test]
 fn an_invalid_ttl_leaves_the_record() {
     let facts = record("{name: x, type: A, targets: [192.0.2.1], ttl: 99999999999}");
     assert_wanted(&zone(EVERYTHING), &facts, &["x.example.org A 192.0.2.1", "InvalidTTL"]);

@@ -2,7 +2,8 @@
 //! proportion to the number of claims.
 use std::collections::{HashMap, HashSet};
 
-use super::desired::{Answer, Desired};
+use super::desired::Desired;
+use crate::dialect::Answer;
 use crate::dialect::Dialect;
 use crate::record_data::RecordType;
 use crate::records::{Routing, SetKey};

@@ -1,9 +1,10 @@
 //! Which object gets a name that several want: the present holder, then the oldest, then the first by name.
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::desired::{Answer, Desired, expand};
+use super::desired::{Desired, expand};
 use super::ranked::{RankedClaim, Taken, least, merge_services};
 use super::types::{Claim, Present, RecordVerdict, Rules, another_writer};
+use crate::dialect::Answer;
 use crate::name::Name;
 use crate::record_data::RecordType;
 use crate::records::{Content, RecordSets, Routing, SetKey};

@@ -2,11 +2,11 @@
 use super::types::*;
 use super::*;
 use crate::crd::zone::RegistryKind;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, TARGET_NOT_FOUND};
+use crate::endpoint::{AliasMode, Endpoint};
 use crate::filter::NameFilter;
 use crate::ownership::txt::Affix;
 use crate::records::{Action, RecordSet, Routing};
-use crate::source::endpoints::{AliasMode, Endpoint};
 use crate::zone::fake_zone::{self, mark_at, marked, name, records, set};
 use crate::zone::owner::Marks;
 

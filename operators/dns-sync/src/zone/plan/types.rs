@@ -3,11 +3,12 @@ use std::collections::BTreeSet;
 
 use crate::crd::zone::{Policy, RegistryKind};
 use crate::dialect::Dialect;
+use crate::dialect::TARGET_NOT_FOUND;
+use crate::endpoint::Endpoint;
 use crate::filter::NameFilter;
 use crate::record_data::RecordType;
 use crate::records::{Action, RecordChange, RecordSet, RecordSets, Routing, SetKey};
 use crate::source::ObjectKey;
-use crate::source::endpoints::Endpoint;
 use crate::zone::owner::{Marks, Owner};
 
 /// The zone's rules.
@@ -66,8 +67,6 @@ pub enum RecordVerdict {
     Failed(&'static str, String),
 }
 
-/// The target of an alias is not in the zone yet.
-pub const ALIAS_TARGET_NOT_FOUND: &str = "AliasTargetNotFound";
 /// Another cluster or program writes the same name with the same owner.
 pub const ANOTHER_WRITER: &str = "AnotherWriter";
 /// Something else stands where the owner record would have to be.
@@ -76,7 +75,7 @@ pub const OWNERSHIP_NAME_TAKEN: &str = "OwnershipNameTaken";
 impl RecordVerdict {
     /// Whether a change at another name of the zone may fix it.
     pub fn waits_for_another_name(&self) -> bool {
-        matches!(self, Self::Failed(ALIAS_TARGET_NOT_FOUND | OWNERSHIP_NAME_TAKEN, _))
+        matches!(self, Self::Failed(TARGET_NOT_FOUND | OWNERSHIP_NAME_TAKEN, _))
     }
 }
 

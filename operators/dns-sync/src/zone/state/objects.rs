@@ -1,10 +1,11 @@
 //! What is known of each object in one zone: what it wants, and what became of it.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::endpoint::Endpoint;
 use crate::name::Name;
 use crate::records::SetKey;
 use crate::source::ObjectKey;
-use crate::source::endpoints::{Defect, Endpoint, Wanted};
+use crate::source::endpoints::{Defect, Wanted};
 use crate::source::facts::{Facts, wanted};
 use crate::source::scope::ZoneView;
 use crate::zone::plan::types::{Claim, RecordVerdict};

@@ -74,7 +74,7 @@ fn an_alias_within_the_zone_follows_the_types_of_its_target() {
         ]
     );
     let none = zone(Policy::Sync).lines("foo", &desired, &RecordSets::default());
-    assert_eq!(none, [format!("ingress/web/front CNAME {ALIAS_TARGET_NOT_FOUND}")]);
+    assert_eq!(none, [format!("ingress/web/front CNAME {TARGET_NOT_FOUND}")]);
     let abroad = claims(["ingress/web/front foo CNAME bar.example.net yes"]);
     let lines = zone(Policy::Sync).lines("foo", &abroad, &here);
     assert_eq!(lines, ["ingress/web/front CNAME InvalidTarget"]);

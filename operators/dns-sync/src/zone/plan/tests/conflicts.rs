@@ -142,7 +142,7 @@ fn a_holder_whose_record_cannot_be_published_keeps_the_old_one() {
     assert_eq!(
         zone(Policy::Sync).lines("foo", &desired, &here),
         [
-            format!("dnsrecord/a/x A {ALIAS_TARGET_NOT_FOUND}"),
+            format!("dnsrecord/a/x A {TARGET_NOT_FOUND}"),
             "ingress/b/y CNAME loses to dnsrecord/a/x".to_owned()
         ]
     );

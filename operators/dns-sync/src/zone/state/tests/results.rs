@@ -1,6 +1,6 @@
 //! What is reported of names and objects: refusals, waiting, changes.
 use super::*;
-use crate::zone::plan::types::ALIAS_TARGET_NOT_FOUND;
+use crate::dialect::TARGET_NOT_FOUND;
 
 fn refuse(zone: &mut TestZone) -> Vec<Group> {
     let work = zone.state.prepare(zone.now, zone.at(), &ALL);
@@ -132,7 +132,7 @@ fn an_alias_is_written_as_soon_as_its_target_exists() {
     zone.settle();
     assert!(matches!(
         zone.state.results_of(&alias.object.key).0,
-        [(_, RecordVerdict::Failed(ALIAS_TARGET_NOT_FOUND, _))]
+        [(_, RecordVerdict::Failed(TARGET_NOT_FOUND, _))]
     ));
     zone.put(&address("target", "192.0.2.1"));
     zone.settle();

@@ -90,13 +90,13 @@ const VPC_ENDPOINTS: [(&str, &str); 29] = [
 /// Whether an alias into this zone cannot follow its target's health: "You can't set `EvaluateTargetHealth` to `true` when
 /// the alias target is a `CloudFront` distribution"
 /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html>).
-pub fn forbids_target_health(zone_id: &str) -> bool {
+pub(super) fn forbids_target_health(zone_id: &str) -> bool {
     zone_id == CLOUDFRONT
 }
 
 /// The hosted zone id of a load balancer, `CloudFront` distribution, Global Accelerator or VPC endpoint, by its DNS name (any case, with
 /// or without `dualstack.` and final dot). None: not one of those, or of a region that is not known here.
-pub fn load_balancer_zone(target: &str) -> Option<&'static str> {
+pub(super) fn load_balancer_zone(target: &str) -> Option<&'static str> {
     let target = target.trim().trim_end_matches('.').to_ascii_lowercase();
     if target.ends_with(".cloudfront.net") {
         return Some(CLOUDFRONT);
