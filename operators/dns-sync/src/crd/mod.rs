@@ -3,7 +3,9 @@
     unreachable_pub,
     reason = "KubeSchema works on private copies of the structs, for which the lint fires"
 )]
+pub mod provider;
 pub mod record;
+pub mod route53;
 pub mod zone;
 
 pub use record::{DNSRecord, DNSRecordSpec, DNSRecordStatus};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::iter::Sum;
 use std::ops::Deref;
 
-use crate::crd::zone::DNSZoneSpec;
+use crate::crd::zone::ProviderSpec;
 use crate::endpoint::{AliasMode, Endpoint};
 use crate::name::Name;
 use crate::record_data::RecordType;
@@ -19,11 +19,11 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Of the provider that a spec names. `zone_id`: empty until it is known.
-    pub fn of(spec: &DNSZoneSpec, zone_id: &str) -> Option<Self> {
-        let zone_id = zone_id.into();
-        let route53 = spec.route53.as_ref();
-        route53.map(|_| Self::Route53(route53::Route53 { zone_id }))
+    /// Of this provider, as far as the spec says it: more is known when the zone has been found.
+    pub fn of(spec: &ProviderSpec) -> Self {
+        match spec {
+            ProviderSpec::Route53(_) => Self::Route53(route53::Route53::default()),
+        }
     }
 }
 

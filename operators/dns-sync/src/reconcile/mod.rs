@@ -77,7 +77,7 @@ pub(crate) struct WorkerHandle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) uid: String,
-    pub(crate) route53: crate::crd::zone::Route53,
+    pub(crate) provider: crate::crd::zone::ProviderSpec,
     /// resourceVersion of the credentials Secret.
     pub(crate) secret: Option<String>,
 }

@@ -15,10 +15,11 @@ use tokio::time::Instant;
 
 use super::notify::ObjectNotifier;
 use super::{Context, Identity, MANAGER, WorkerHandle};
-use crate::crd::zone::DNSZoneStatus;
+use crate::crd::zone::{DNSZoneStatus, ProviderSpec};
 use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
 use crate::dialect::Dialect;
 use crate::provider::ProviderError;
+use crate::provider::route53::Found;
 use crate::provider::route53::account::SecretData;
 use crate::source::scope::Nested;
 use crate::zone::config::Config;
@@ -132,17 +133,13 @@ fn stop(zone: &DNSZone, context: &Context, writer: &mut StatusWriter) -> bool {
 /// Makes sure that the zone has a worker with the present spec and credentials.
 async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) -> Result<(), Obstacle> {
     let name = zone.name_any();
-    let Some(route53) = &zone.spec.route53 else {
-        return Err(Obstacle::Stalled(
-            "NoProvider",
-            "exactly one provider must be set: route53".to_owned(),
-        ));
-    };
     // The spec is checked before the provider is asked.
     let stalled = |(reason, message)| Obstacle::Stalled(reason, message);
     let config = context.configs.get(zone).map_err(stalled)?;
+    let provider = zone.spec.provider();
+    let provider = provider.map_err(|message| stalled(("NoProvider", message.to_owned())))?;
 
-    let secret = match &route53.credentials_secret_ref {
+    let secret = match provider.place().credentials {
         None => {
             context.secrets.retain(&ObjectRef::from_obj(zone), &[]);
             None
@@ -151,7 +148,7 @@ async fn work(zone: &DNSZone, context: &Arc<Context>, status: &DNSZoneStatus) ->
     };
     let identity = Identity {
         uid: zone.uid().unwrap_or_default(),
-        route53: route53.clone(),
+        provider,
         secret: secret.as_ref().map(|(version, _)| version.clone()),
     };
     let Some(term) = context.process.leadership.term() else {
@@ -182,7 +179,7 @@ async fn start(
     term: &Term,
 ) -> Result<(), Obstacle> {
     let name = zone.name_any();
-    let route53 = &identity.route53;
+    let ProviderSpec::Route53(route53) = &identity.provider;
     let metrics = context.metrics.zone(&name);
     let data = secret.map(|(_, data)| SecretData(data));
     let account = context
@@ -199,10 +196,10 @@ async fn start(
         )
         .await;
     let found = found
-        .map_err(|error| unreachable_zone(&config.dialect, error))?
+        .map_err(|error| unreachable_zone(identity.provider.place().field, &config.dialect, error))?
         .map_err(|message| Obstacle::Stalled("HostedZoneNotFound", format!("{message}; {RECHECKED}")))?;
     check_exclusive(zone, context, &found.zone_id)?;
-    let config = configure(config, zone, context, &found.zone_id);
+    let config = configure(config, zone, context, &found);
     let mut state = ZoneState::new(config.clone(), Guard::resume(&status.recent_deletes));
     // What waits for objects waits again without help.
     state.deletes.park_all = status.parked.is_some() && !only_awaited(status);
@@ -301,7 +298,7 @@ fn credentials(context: &Context, zone: &DNSZone, secret: &str) -> Result<Secret
     }
 }
 
-fn unreachable_zone(dialect: &Dialect, error: ProviderError) -> Obstacle {
+fn unreachable_zone(field: &str, dialect: &Dialect, error: ProviderError) -> Obstacle {
     let reason = error.reason();
     match error {
         ProviderError::Denied { operation, code } => {
@@ -311,7 +308,7 @@ fn unreachable_zone(dialect: &Dialect, error: ProviderError) -> Obstacle {
             reason,
             format!(
                 "the hosted zone does not exist in this account, and nothing is deleted from the cluster's side. Correct \
-                 spec.route53.zoneID, remove it so that the zone is found by its name, create the hosted zone, or use \
+                 spec.{field}.zoneID, remove it so that the zone is found by its name, create the hosted zone, or use \
                  the credentials of the account that has it; {RECHECKED}"
             ),
         ),
@@ -320,9 +317,9 @@ fn unreachable_zone(dialect: &Dialect, error: ProviderError) -> Obstacle {
 }
 
 /// The zone's configuration with what depends on its hosted zone, on its annotations and on other DNSZones.
-fn configure(config: &Config, zone: &DNSZone, context: &Context, zone_id: &str) -> Config {
+fn configure(config: &Config, zone: &DNSZone, context: &Context, found: &Found) -> Config {
     let mut config = config.clone();
-    config.dialect = Dialect::of(&zone.spec, zone_id).unwrap_or(config.dialect);
+    config.dialect = found.dialect.clone();
     let takers = context.zones.state();
     config.sole_for_records = takers
         .iter()
@@ -344,7 +341,7 @@ fn update_worker(zone: &DNSZone, context: &Context, config: &Config) {
     let Some(handle) = workers.get_mut(&*config.zone) else {
         return;
     };
-    let config = configure(config, zone, context, &handle.found.zone_id);
+    let config = configure(config, zone, context, &handle.found);
     let asked = zone.annotations().get(RECONCILE_AT).cloned();
     let look = asked.is_some() && asked != handle.asked;
     handle.asked = asked;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::SourceKind;
-use crate::crd::zone::{DNSZoneSpec, Sources, Visibility};
+use crate::crd::zone::{DNSZoneSpec, Sources};
 use crate::dialect::Dialect;
 use crate::filter::NameFilter;
 use crate::name::Name;
@@ -51,10 +51,7 @@ pub struct Nested {
 impl Nested {
     /// What `other` takes away from `zone`. Private zones share: their names are answered by different networks.
     pub fn of(zone: &DNSZoneSpec, name: &str, other: &DNSZoneSpec) -> Option<Self> {
-        let is_public = |spec: &DNSZoneSpec| {
-            let visibility = spec.route53.as_ref().map(|route53| route53.visibility);
-            visibility == Some(Visibility::Public)
-        };
+        let is_public = |spec: &DNSZoneSpec| spec.provider().is_ok_and(|provider| provider.place().is_public);
         let (upper, domain) = (Name::parse(&zone.domain).ok()?, Name::parse(&other.domain).ok()?);
         let below = domain != upper && domain.is_within(&upper);
         (below && is_public(zone) && is_public(other)).then(|| Self {

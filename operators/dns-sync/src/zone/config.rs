@@ -73,10 +73,7 @@ fn templates(sources: &Sources) -> impl Iterator<Item = (&'static str, &str)> {
 impl Config {
     /// Parses what the schema cannot check.
     pub fn new(zone: &str, spec: &DNSZoneSpec, cluster_name: &str, reach: &Arc<Reach>) -> Result<Self, Invalid> {
-        let dialect = Dialect::of(spec, "").ok_or_else(|| {
-            let message = "exactly one provider must be set: route53";
-            ("NoProvider", message.to_owned())
-        })?;
+        let provider = spec.provider().map_err(|message| ("NoProvider", message.to_owned()))?;
         let domain = Name::parse(&spec.domain).map_err(|error| ("InvalidDomain", format!("spec.domain: {error}")))?;
         for (source, template) in templates(&spec.sources) {
             Template::parse(template).map_err(|error| {
@@ -120,7 +117,7 @@ impl Config {
         Ok(Self {
             zone: zone.into(),
             domain,
-            dialect,
+            dialect: Dialect::of(&provider),
             owner_id: spec.owner_id.clone().unwrap_or_else(|| cluster_name.to_owned()),
             affix: Affix::new(spec.registry.as_ref()),
             filter,

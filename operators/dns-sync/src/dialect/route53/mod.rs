@@ -26,7 +26,7 @@ const DEFAULT_TTL: u32 = 300;
 const MAX_TXT: usize = 4_000;
 
 /// Route 53's rules in one hosted zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route53 {
     /// The hosted zone's id, for aliases within it; empty until it is known.
     pub zone_id: Box<str>,

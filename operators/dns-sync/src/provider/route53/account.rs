@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::Account;
-use crate::crd::zone::{AssumeRole, Route53};
+use crate::crd::route53::{AssumeRole, Route53};
 use hearth_reconciler::rate_limit::{Rate, RateLimiter};
 
 /// Data of a credentials Secret. Never printed.

@@ -13,7 +13,9 @@ use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::types::{ChangeBatch, ResourceRecordSet, RrType};
 
 use super::{Provider, ProviderError};
-use crate::crd::zone::Visibility;
+use crate::crd::route53::Visibility;
+use crate::dialect::Dialect;
+use crate::dialect::route53::Route53;
 use crate::metrics::{ProviderCall, ProviderMetrics};
 use crate::name::{Name, decode_route53};
 use crate::records::{NameSets, RecordChange, RecordSets};
@@ -41,6 +43,8 @@ pub struct Found {
     pub zone_id: String,
     /// For the delegation at the registrar; empty for private zones.
     pub name_servers: Vec<String>,
+    /// What is special about the zone.
+    pub dialect: Dialect,
 }
 
 /// Record sets per page: the most that the API gives.
@@ -89,7 +93,14 @@ impl Account {
             .delegation_set()
             .map(|set| set.name_servers().to_vec())
             .unwrap_or_default();
-        Ok(Ok(Found { zone_id, name_servers }))
+        let dialect = Dialect::Route53(Route53 {
+            zone_id: zone_id.as_str().into(),
+        });
+        Ok(Ok(Found {
+            zone_id,
+            name_servers,
+            dialect,
+        }))
     }
 
     async fn find_by_name(

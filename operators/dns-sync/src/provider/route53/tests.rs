@@ -16,7 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::crd::zone::AssumeRole;
+use crate::crd::route53::AssumeRole;
 use crate::metrics::Metrics;
 use crate::zone::fake_zone::{lines, name, set};
 use hearth_reconciler::rate_limit::Rate;

@@ -23,7 +23,7 @@ pub(super) fn doubt(zone: &DNSZone, context: &Context) -> Option<Doubt> {
     };
     match error? {
         ProviderError::NoSuchZone => Some(Doubt::LookUpNow),
-        ProviderError::Denied { .. } if handle.identity.route53.zone_id.is_none() => {
+        ProviderError::Denied { .. } if handle.identity.provider.place().zone_id.is_none() => {
             // The list that was requested may be what was denied.
             let asked = handle.asked.as_ref() != zone.annotations().get(RECONCILE_AT)
                 || listed < handle.instructions.borrow().list_request;
@@ -37,10 +37,11 @@ pub(super) fn doubt(zone: &DNSZone, context: &Context) -> Option<Doubt> {
 /// Two DNSZones on one hosted zone would undo each other's work.
 pub(super) fn check_exclusive(zone: &DNSZone, context: &Context, zone_id: &str) -> Result<(), Obstacle> {
     older_zone(zone, context, zone_id).map_or(Ok(()), |rival| {
+        let field = zone.spec.provider().map(|provider| provider.place().field).unwrap_or_default();
         Err(Obstacle::Stalled(
             "HostedZoneTaken",
             format!(
-                "hosted zone {zone_id} is managed by the older DNSZone {rival}; delete one of the two, or give each its own spec.route53.zoneID"
+                "hosted zone {zone_id} is managed by the older DNSZone {rival}; delete one of the two, or give each its own spec.{field}.zoneID"
             ),
         ))
     })
@@ -67,20 +68,17 @@ pub(super) fn first_older<'a>(
             one.name_any(),
         )
     };
-    let endpoint = |one: &DNSZone| one.spec.route53.as_ref().and_then(|route53| route53.endpoint.clone());
+    let identity = zone.spec.provider().ok()?.place().identity(zone_id);
     others
-        .filter(|other| other.uid() != zone.uid() && !other.spec.suspend && endpoint(other) == endpoint(zone))
+        .filter(|other| other.uid() != zone.uid() && !other.spec.suspend)
         .filter(|other| {
+            let Ok(provider) = other.spec.provider() else {
+                return false;
+            };
             let status = other.status.as_ref().and_then(|status| status.zone_id.as_deref());
-            let spec = other
-                .spec
-                .route53
-                .as_ref()
-                .and_then(|route53| route53.zone_id.as_deref());
-            found(&other.name_any())
-                .or(status)
-                .or(spec)
-                .is_some_and(|id| id.trim_start_matches("/hostedzone/") == zone_id)
+            let place = provider.place();
+            let zone_id = found(&other.name_any()).or(status).or(place.zone_id);
+            zone_id.is_some_and(|zone_id| place.identity(zone_id) == identity)
         })
         .filter(|other| age(other) < age(zone))
         .map(ResourceExt::name_any)

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::hosted_zone::first_older;
 use super::*;
+use crate::crd::zone::ProviderSpec;
 use crate::metrics::Metrics;
 use crate::object_cache::ObjectCache;
 use crate::provider::route53::Found;
@@ -42,6 +43,13 @@ fn the_older_of_two_zones_has_the_hosted_zone() {
     assert_eq!(older_zone(&all[0], &["a", "b"]), None);
     assert_eq!(older_zone(&all[1], &["b"]), None);
     assert_eq!(older_zone(&zone("d", ""), &["c"]), None, "a suspended zone has nothing");
+    let mut elsewhere = zone("e", "");
+    elsewhere.spec.route53 = Some(serde_saphyr::from_str("{endpoint: 'http://127.0.0.1:1'}").unwrap());
+    assert_eq!(
+        older_zone(&elsewhere, &["a"]),
+        None,
+        "the same id at another endpoint is another zone"
+    );
 }
 
 /// A zone whose worker ran when its Secret changed.
@@ -121,12 +129,13 @@ fn workers(zone: &DNSZone, context: &Context) -> tokio::task::AbortHandle {
         term: context.process.leadership.term().unwrap(),
         identity: Identity {
             uid: "home".to_owned(),
-            route53: zone.spec.route53.clone().unwrap(),
+            provider: zone.spec.provider().unwrap(),
             secret: Some("1".to_owned()),
         },
         found: Found {
             zone_id: "Z1".to_owned(),
             name_servers: Vec::new(),
+            dialect: dialect(),
         },
         since: tokio::time::Instant::now(),
         asked: None,
@@ -239,14 +248,15 @@ async fn a_hosted_zone_that_is_denied_is_looked_up_again_on_request_and_after_a_
     assert_eq!(doubt(&zone, &context), Some(Doubt::LookUpNow));
     // A spec that names the hosted zone leaves nothing to look up.
     if let Some(handle) = context.workers().get_mut("home") {
-        handle.identity.route53.zone_id = Some("Z1".to_owned());
+        let ProviderSpec::Route53(route53) = &mut handle.identity.provider;
+        route53.zone_id = Some("Z1".to_owned());
     }
     assert_eq!(doubt(&zone, &context), None);
 }
 
 #[test]
 fn a_missing_hosted_zone_is_told_with_every_way_out() {
-    let Obstacle::Stalled(reason, message) = unreachable_zone(&dialect(), ProviderError::NoSuchZone) else {
+    let Obstacle::Stalled(reason, message) = unreachable_zone("route53", &dialect(), ProviderError::NoSuchZone) else {
         panic!("it is no outage");
     };
     assert_eq!(reason, "HostedZoneNotFound");
