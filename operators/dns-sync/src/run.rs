@@ -21,7 +21,7 @@ use crate::args::Args;
 use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
 use crate::object_cache::{ObjectCache, Scope};
-use crate::provider::route53::account::Accounts;
+use crate::provider::Accounts;
 use crate::reconcile::{self, Configs, Context, MANAGER};
 use crate::source::SourceKind;
 use crate::source::facts::Facts;
@@ -34,7 +34,7 @@ const PAGE: u32 = 250;
 
 /// Runs the operator until it is told to end.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let accounts = Accounts::new(args.rate(), args.region());
+    let accounts = Accounts::new(&args.providers);
     let process = start(MANAGER, args.shared).await?;
     let metrics = process.metrics.register(Metrics::register);
     metrics.init_sources(&args.sources);

@@ -1,9 +1,13 @@
 //! What a DNS provider must do for a zone, in our own types.
 pub mod route53;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
+use crate::crd::zone::ProviderSpec;
+use crate::dialect::Dialect;
+use crate::metrics::ProviderMetrics;
 use crate::name::Name;
 use crate::records::{NameSets, RecordChange, RecordSets};
 
@@ -15,6 +19,111 @@ pub trait Provider: Send + Sync + 'static {
     fn read(&self, names: &[Name]) -> impl Future<Output = Result<Vec<(Name, NameSets)>, ProviderError>> + Send;
     /// Carries out all changes or none.
     fn change(&self, changes: &[RecordChange]) -> impl Future<Output = Result<(), ProviderError>> + Send;
+}
+
+/// Settings of the operator for all providers.
+#[derive(clap::Args, Debug, Clone, Default)]
+#[group(skip)]
+pub struct Settings {
+    /// For Route 53.
+    #[command(flatten)]
+    pub route53: route53::settings::Settings,
+}
+
+/// The clients of all providers, by credentials.
+#[derive(Debug)]
+pub struct Accounts {
+    route53: route53::account::Accounts,
+}
+
+/// A hosted zone at whichever provider.
+#[derive(Clone, Debug)]
+pub enum HostedZone {
+    /// At Amazon Route 53.
+    Route53(route53::HostedZone),
+}
+
+/// A hosted zone that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The provider's id of it.
+    pub zone_id: String,
+    /// For the delegation at the registrar; empty for private zones.
+    pub name_servers: Vec<String>,
+    /// What is special about the zone.
+    pub dialect: Dialect,
+}
+
+/// Why a hosted zone was not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotFound {
+    /// The Secret does not hold what is needed, for the user.
+    Credentials(String),
+    /// There is none, or it is not clear which one is meant, for the user.
+    Zone(String),
+    /// The provider could not be asked.
+    Provider(ProviderError),
+}
+
+/// Data of a credentials Secret. Never printed.
+pub struct SecretData<'a>(pub &'a BTreeMap<String, k8s_openapi::ByteString>);
+
+impl Accounts {
+    /// None yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            route53: route53::account::Accounts::new(settings.route53.rate(), settings.route53.region()),
+        }
+    }
+
+    /// Finds the hosted zone of a domain that a spec means.
+    pub async fn find(
+        &self,
+        domain: &Name,
+        spec: &ProviderSpec,
+        secret: Option<SecretData<'_>>,
+        metrics: ProviderMetrics,
+    ) -> Result<(Found, HostedZone), NotFound> {
+        match spec {
+            ProviderSpec::Route53(spec) => {
+                // The futures of an SDK are large, and this one is part of every reconcile.
+                let (found, zone) = Box::pin(self.route53.find(domain, spec, secret, metrics)).await?;
+                Ok((found, HostedZone::Route53(zone)))
+            }
+        }
+    }
+
+    /// Forgets clients that no zone uses any more, with their credentials.
+    pub fn retain_used(&self) {
+        let Self { route53 } = self;
+        route53.retain_used();
+    }
+}
+
+impl Provider for HostedZone {
+    async fn list(&self) -> Result<RecordSets, ProviderError> {
+        match self {
+            Self::Route53(zone) => zone.list().await,
+        }
+    }
+
+    async fn read(&self, names: &[Name]) -> Result<Vec<(Name, NameSets)>, ProviderError> {
+        match self {
+            Self::Route53(zone) => zone.read(names).await,
+        }
+    }
+
+    async fn change(&self, changes: &[RecordChange]) -> Result<(), ProviderError> {
+        match self {
+            Self::Route53(zone) => zone.change(changes).await,
+        }
+    }
+}
+
+impl From<ProviderError> for NotFound {
+    fn from(error: ProviderError) -> Self {
+        Self::Provider(error)
+    }
 }
 
 /// Why a provider call failed, as far as it matters for what to do next. Never holds a body or a credential.

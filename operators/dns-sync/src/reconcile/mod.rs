@@ -21,7 +21,7 @@ pub use configs::Configs;
 use crate::crd::{DNSRecord, DNSZone};
 use crate::metrics::Metrics;
 use crate::object_cache::ObjectCache;
-use crate::provider::route53::account::Accounts;
+use crate::provider::{Accounts, Found};
 use crate::source::scope::Reach;
 use crate::zone::worker::{Instructions, Shared};
 
@@ -38,7 +38,7 @@ pub struct Context {
     pub reach: Arc<Reach>,
     /// The objects.
     pub object_cache: Arc<ObjectCache>,
-    /// The provider's clients.
+    /// The providers' clients.
     pub accounts: Accounts,
     /// The operator's metrics.
     pub metrics: Metrics,
@@ -65,7 +65,7 @@ pub(crate) struct WorkerHandle {
     pub(crate) term: Term,
     /// What cannot be changed while it runs: another value needs another worker.
     pub(crate) identity: Identity,
-    pub(crate) found: crate::provider::route53::Found,
+    pub(crate) found: Found,
     /// When the hosted zone was looked up.
     pub(crate) since: tokio::time::Instant,
     /// The last value of the annotation that requests a list of the zone.

@@ -15,12 +15,10 @@ use tokio::time::Instant;
 
 use super::notify::ObjectNotifier;
 use super::{Context, Identity, MANAGER, WorkerHandle};
-use crate::crd::zone::{DNSZoneStatus, ProviderSpec};
+use crate::crd::zone::DNSZoneStatus;
 use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
 use crate::dialect::Dialect;
-use crate::provider::ProviderError;
-use crate::provider::route53::Found;
-use crate::provider::route53::account::SecretData;
+use crate::provider::{Found, NotFound, ProviderError, SecretData};
 use crate::source::scope::Nested;
 use crate::zone::config::Config;
 use crate::zone::fingerprints::Fingerprints;
@@ -179,25 +177,17 @@ async fn start(
     term: &Term,
 ) -> Result<(), Obstacle> {
     let name = zone.name_any();
-    let ProviderSpec::Route53(route53) = &identity.provider;
     let metrics = context.metrics.zone(&name);
     let data = secret.map(|(_, data)| SecretData(data));
-    let account = context
+    let found = context
         .accounts
-        .get(route53, data)
-        .await
-        .map_err(|invalid| Obstacle::Waiting("CredentialsInvalid", format!("{}; {UNTIL_THEN}", invalid.0)))?;
-    let found = account
-        .find(
-            &config.domain,
-            route53.zone_id.as_deref(),
-            route53.visibility,
-            &metrics.provider(),
-        )
+        .find(&config.domain, &identity.provider, data, metrics.provider())
         .await;
-    let found = found
-        .map_err(|error| unreachable_zone(identity.provider.place().field, &config.dialect, error))?
-        .map_err(|message| Obstacle::Stalled("HostedZoneNotFound", format!("{message}; {RECHECKED}")))?;
+    let (found, provider) = found.map_err(|why| match why {
+        NotFound::Credentials(message) => Obstacle::Waiting("CredentialsInvalid", format!("{message}; {UNTIL_THEN}")),
+        NotFound::Zone(message) => Obstacle::Stalled("HostedZoneNotFound", format!("{message}; {RECHECKED}")),
+        NotFound::Provider(error) => unreachable_zone(identity.provider.place().field, &config.dialect, error),
+    })?;
     check_exclusive(zone, context, &found.zone_id)?;
     let config = configure(config, zone, context, &found);
     let mut state = ZoneState::new(config.clone(), Guard::resume(&status.recent_deletes));
@@ -228,7 +218,7 @@ async fn start(
     };
     let worker = Worker {
         shared: Arc::clone(&shared),
-        provider: account.zone(&found.zone_id, metrics.provider()),
+        provider,
         object_cache: Arc::clone(&context.object_cache),
         notices: context.object_cache.listen(),
         instructions: receiver,

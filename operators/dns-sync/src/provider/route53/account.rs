@@ -1,5 +1,5 @@
 //! Clients by credential: made once, kept as long as a zone uses them, remade when the Secret changes.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +13,12 @@ use aws_smithy_http_client::{Builder, tls};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::Account;
+use super::{Account, HostedZone};
 use crate::crd::route53::{AssumeRole, Route53};
+use crate::metrics::ProviderMetrics;
+use crate::name::Name;
+use crate::provider::{Found, NotFound, SecretData};
 use hearth_reconciler::rate_limit::{Rate, RateLimiter};
-
-/// Data of a credentials Secret. Never printed.
-pub struct SecretData<'a>(pub &'a BTreeMap<String, k8s_openapi::ByteString>);
-
-/// Why there are no credentials, for the user.
-#[derive(Debug, PartialEq, Eq)]
-pub struct CredentialsInvalid(pub String);
 
 /// All accounts in use.
 #[derive(Debug)]
@@ -54,8 +50,23 @@ impl Accounts {
         }
     }
 
-    /// The account that a zone's spec and Secret mean.
-    pub async fn get(&self, spec: &Route53, secret: Option<SecretData<'_>>) -> Result<Account, CredentialsInvalid> {
+    /// Finds the hosted zone of a domain that a spec and its Secret mean.
+    pub async fn find(
+        &self,
+        domain: &Name,
+        spec: &Route53,
+        secret: Option<SecretData<'_>>,
+        metrics: ProviderMetrics,
+    ) -> Result<(Found, HostedZone), NotFound> {
+        let account = self.get(spec, secret).await.map_err(NotFound::Credentials)?;
+        let zone_id = spec.place().zone_id;
+        let found = account.find(domain, zone_id, spec.visibility, &metrics).await?;
+        let zone = account.zone(&found.zone_id, metrics);
+        Ok((found, zone))
+    }
+
+    /// The account that a zone's spec and Secret mean. The error is for the user.
+    async fn get(&self, spec: &Route53, secret: Option<SecretData<'_>>) -> Result<Account, String> {
         let credentials = secret.map(|secret| read(&secret)).transpose()?;
         let key = AccountKey {
             region: self.region_of(spec),
@@ -143,19 +154,19 @@ pub(super) async fn assuming(config: SdkConfig, role: &AssumeRole) -> SdkConfig 
     config.into_builder().credentials_provider(provider).build()
 }
 
-fn read(secret: &SecretData) -> Result<Credentials, CredentialsInvalid> {
+fn read(secret: &SecretData) -> Result<Credentials, String> {
     let field = |keys: [&str; 2]| {
         keys.iter().find_map(|key| secret.0.get(*key)).map(|bytes| {
             std::str::from_utf8(&bytes.0)
                 .map(|text| text.trim().to_owned())
-                .map_err(|_| CredentialsInvalid(format!("the Secret's key {} is no text", keys[0])))
+                .map_err(|_| format!("the Secret's key {} is no text", keys[0]))
         })
     };
     let needed = |keys: [&str; 2]| {
         field(keys)
             .transpose()?
             .filter(|text| !text.is_empty())
-            .ok_or_else(|| CredentialsInvalid(format!("the Secret has no key {} (or {})", keys[0], keys[1])))
+            .ok_or_else(|| format!("the Secret has no key {} (or {})", keys[0], keys[1]))
     };
     let id = needed(["access-key-id", "AWS_ACCESS_KEY_ID"])?;
     let key = needed(["secret-access-key", "AWS_SECRET_ACCESS_KEY"])?;
@@ -180,6 +191,8 @@ fn digest(credentials: &Credentials) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn secret(pairs: &[(&str, &str)]) -> BTreeMap<String, k8s_openapi::ByteString> {
@@ -221,9 +234,8 @@ mod tests {
     fn a_missing_key_is_named_and_no_value_is_shown() {
         let error = read(&SecretData(&secret(&[("access-key-id", "AKIAVALUE")]))).unwrap_err();
         assert!(
-            error.0.contains("secret-access-key") && !error.0.contains("AKIAVALUE"),
-            "{}",
-            error.0
+            error.contains("secret-access-key") && !error.contains("AKIAVALUE"),
+            "{error}"
         );
     }
 

@@ -1,6 +1,7 @@
 //! Amazon Route 53.
 pub mod account;
 mod errors;
+pub mod settings;
 mod translate;
 
 pub(crate) use errors::refused;
@@ -12,7 +13,7 @@ use aws_sdk_route53::Client;
 use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::types::{ChangeBatch, ResourceRecordSet, RrType};
 
-use super::{Provider, ProviderError};
+use super::{Found, NotFound, Provider, ProviderError};
 use crate::crd::route53::Visibility;
 use crate::dialect::Dialect;
 use crate::dialect::route53::Route53;
@@ -36,17 +37,6 @@ pub struct HostedZone {
     metrics: ProviderMetrics,
 }
 
-/// A hosted zone that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// `Z…`.
-    pub zone_id: String,
-    /// For the delegation at the registrar; empty for private zones.
-    pub name_servers: Vec<String>,
-    /// What is special about the zone.
-    pub dialect: Dialect,
-}
-
 /// Record sets per page: the most that the API gives.
 const PAGE: i32 = 300;
 
@@ -58,12 +48,12 @@ impl Account {
         zone_id: Option<&str>,
         visibility: Visibility,
         metrics: &ProviderMetrics,
-    ) -> Result<Result<Found, String>, ProviderError> {
+    ) -> Result<Found, NotFound> {
         let zone_id = match zone_id {
             Some(id) => id.trim_start_matches("/hostedzone/").to_owned(),
             None => match self.find_by_name(domain, visibility, metrics).await? {
                 Ok(id) => id,
-                Err(message) => return Ok(Err(message)),
+                Err(message) => return Err(NotFound::Zone(message)),
             },
         };
         let call = metrics.call("find");
@@ -75,7 +65,7 @@ impl Account {
             .map(|zone| zone.name().trim_end_matches('.').to_lowercase())
             .unwrap_or_default();
         if name != domain.as_str() {
-            return Ok(Err(format!(
+            return Err(NotFound::Zone(format!(
                 "hosted zone {zone_id} is {name}, not {domain}; correct spec.route53.zoneID, or remove it so that the zone is \
                  found by its name, or make a DNSZone with the other domain"
             )));
@@ -85,7 +75,7 @@ impl Account {
             .is_some_and(aws_sdk_route53::types::HostedZoneConfig::private_zone);
         if private != (visibility == Visibility::Private) {
             let is = if private { "private" } else { "public" };
-            return Ok(Err(format!(
+            return Err(NotFound::Zone(format!(
                 "hosted zone {zone_id} is {is}; set spec.route53.type to match"
             )));
         }
@@ -96,11 +86,11 @@ impl Account {
         let dialect = Dialect::Route53(Route53 {
             zone_id: zone_id.as_str().into(),
         });
-        Ok(Ok(Found {
+        Ok(Found {
             zone_id,
             name_servers,
             dialect,
-        }))
+        })
     }
 
     async fn find_by_name(

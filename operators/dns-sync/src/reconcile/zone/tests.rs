@@ -1,6 +1,5 @@
 //! The status of a DNSZone, and whether its worker runs.
 use futures::StreamExt;
-use hearth_reconciler::rate_limit::Rate;
 use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::testing::{process, script::Script};
 use hearth_reconciler::trigger::{Triggered, trigger};
@@ -13,8 +12,7 @@ use super::*;
 use crate::crd::zone::ProviderSpec;
 use crate::metrics::Metrics;
 use crate::object_cache::ObjectCache;
-use crate::provider::route53::Found;
-use crate::provider::route53::account::Accounts;
+use crate::provider::{Accounts, Settings};
 use crate::reconcile::Configs;
 use crate::records::RecordSets;
 use crate::source::scope::Reach;
@@ -89,13 +87,7 @@ fn context(secrets: &Value, status: Script) -> (Arc<Context>, Triggered<DNSZone>
         configs: Configs::new("home".to_owned(), Arc::default()),
         reach: Arc::new(Reach::default()),
         object_cache: Arc::new(ObjectCache::new([], metrics.clone())),
-        accounts: Accounts::new(
-            Rate {
-                per_second: 5.0,
-                burst: 10.0,
-            },
-            None,
-        ),
+        accounts: Accounts::new(&Settings::default()),
         metrics,
         zones: reflector::store::<DNSZone>().0,
         secrets: Secrets::new(secrets_client, zone_trigger.clone()),
