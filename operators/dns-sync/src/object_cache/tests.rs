@@ -77,7 +77,7 @@ impl Harness {
     }
 
     fn complete(&self) -> bool {
-        self.cache.complete().records
+        self.cache.complete().of(SourceKind::Record)
     }
 
     /// The notices since the last time: names of objects, `*` for sources.
@@ -184,7 +184,7 @@ async fn a_kind_is_complete_when_each_of_its_scopes_is() {
     harness.list(ONLY, &["a"]);
     assert!(!harness.complete());
     harness.list(SECOND, &["b"]);
-    assert!(harness.complete() && !harness.cache.complete().services);
+    assert!(harness.complete() && !harness.cache.complete().of(SourceKind::Service));
     assert!(harness.cache.settled(&[SourceKind::Record]) && !harness.cache.settled(&[SourceKind::Service]));
     // A list of one scope says nothing about the objects of the other.
     harness.list(SECOND, &[]);

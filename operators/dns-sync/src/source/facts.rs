@@ -1,9 +1,6 @@
 //! What is kept of an object: extracted once, when a watch delivers it, and small, since there is one for each object
 //! that might publish.
-use std::collections::BTreeMap;
-
 use hearth_reconciler::labels;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::{
     SourceKind,
@@ -12,7 +9,7 @@ use super::{
     ingress::{IngressFacts, SlimIngress},
     object::SourceObject,
     record::RecordFacts,
-    scope::ZoneView,
+    scope::{ZoneView, selection},
     service::{ServiceFacts, ServiceType, SlimService},
 };
 use crate::crd::{DNSRecord, zone::Sources};
@@ -97,32 +94,22 @@ pub fn wanted(facts: &Facts, zone: &ZoneView<'_>) -> Wanted {
 
 /// Whether sources select the object.
 pub fn selected(facts: &Facts, sources: &Sources) -> bool {
-    let none = BTreeMap::new();
-    let (namespaces, labels, annotations): (&[String], &Option<LabelSelector>, _) = match &facts.of_kind {
-        KindFacts::Service(_) => match &sources.services {
-            Some(source) => (&source.namespaces, &source.selector, &source.annotations),
-            None => return false,
-        },
-        KindFacts::Ingress(ingress) => match &sources.ingresses {
-            Some(source) if !of_class(&source.classes, ingress.class.as_deref()) => return false,
-            Some(source) => (&source.namespaces, &source.selector, &source.annotations),
-            None => return false,
-        },
-        KindFacts::Record(_) => match &sources.records {
-            Some(source) => (&source.namespaces, &source.selector, &none),
-            None => return false,
-        },
+    let object = &facts.object;
+    let Some(source) = selection(sources, object.key.kind()) else {
+        return false;
     };
-    (namespaces.is_empty()
-        || namespaces
-            .iter()
-            .any(|namespace| namespace == facts.object.key.namespace()))
-        && labels
-            .as_ref()
-            .is_none_or(|selector| labels::matches(selector, |key| labels::get(&facts.object.labels, key)))
-        && annotations
-            .iter()
-            .all(|(key, value)| labels::get(&facts.object.annotations, key) == Some(value.as_str()))
+    let class = match &facts.of_kind {
+        KindFacts::Ingress(ingress) => ingress.class.as_deref(),
+        KindFacts::Service(_) | KindFacts::Record(_) => None,
+    };
+    let namespaces = source.namespaces;
+    let has = |(key, value): (&String, &String)| labels::get(&object.annotations, key) == Some(value.as_str());
+    of_class(source.classes, class)
+        && (namespaces.is_empty() || namespaces.iter().any(|namespace| namespace == object.key.namespace()))
+        && source
+            .selector
+            .is_none_or(|selector| labels::matches(selector, |key| labels::get(&object.labels, key)))
+        && source.annotations.is_none_or(|annotations| annotations.iter().all(has))
 }
 
 /// Whether the zone takes names of the object at all: its sources select it, and it does not name another zone.

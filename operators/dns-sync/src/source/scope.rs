@@ -1,6 +1,9 @@
 //! The part of a zone that sources need: which names, record types and objects it takes, which names belong to nested zones,
 //! and which sources are watched and listed completely.
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::SourceKind;
 use crate::crd::zone::{DNSZoneSpec, Sources};
@@ -67,18 +70,61 @@ impl Nested {
     }
 }
 
+/// What a zone takes of one kind of objects.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// Only these namespaces; empty: all.
+    pub namespaces: &'a [String],
+    /// Only objects with these labels.
+    pub selector: Option<&'a LabelSelector>,
+    /// Only objects with these annotations.
+    pub annotations: Option<&'a BTreeMap<String, String>>,
+    /// Only objects of these classes; empty: all.
+    pub classes: &'a [String],
+    /// Names for objects without a hostname of their own.
+    pub template: Option<&'a str>,
+}
+
+/// What sources take of a kind; `None`: nothing, the kind is off. The only place that knows which field is for which kind.
+pub fn selection(sources: &Sources, kind: SourceKind) -> Option<Selection<'_>> {
+    Some(match kind {
+        SourceKind::Service => {
+            let source = sources.services.as_ref()?;
+            Selection {
+                namespaces: &source.namespaces,
+                selector: source.selector.as_ref(),
+                annotations: Some(&source.annotations),
+                classes: &[],
+                template: source.hostname_template.as_deref(),
+            }
+        }
+        SourceKind::Ingress => {
+            let source = sources.ingresses.as_ref()?;
+            Selection {
+                namespaces: &source.namespaces,
+                selector: source.selector.as_ref(),
+                annotations: Some(&source.annotations),
+                classes: &source.classes,
+                template: source.hostname_template.as_deref(),
+            }
+        }
+        SourceKind::Record => {
+            let source = sources.records.as_ref()?;
+            Selection {
+                namespaces: &source.namespaces,
+                selector: source.selector.as_ref(),
+                annotations: None,
+                classes: &[],
+                template: None,
+            }
+        }
+    })
+}
+
 /// The kinds of objects that are turned on.
-pub fn enabled_sources(sources: &Sources) -> impl Iterator<Item = SourceKind> + use<> {
-    let Sources {
-        services,
-        ingresses,
-        records,
-    } = sources;
-    let on = [services.is_some(), ingresses.is_some(), records.is_some()];
-    SourceKind::ALL
-        .into_iter()
-        .zip(on)
-        .filter_map(|(kind, on)| on.then_some(kind))
+pub fn enabled_sources(sources: &Sources) -> impl Iterator<Item = SourceKind> {
+    let all = SourceKind::ALL.into_iter();
+    all.filter(|kind| selection(sources, *kind).is_some())
 }
 
 /// What the installation watches at all: the chart's `sources` and `watchNamespaces`.
@@ -90,33 +136,37 @@ pub struct Reach {
     pub namespaces: Vec<String>,
 }
 
-/// Which sources have been listed completely since the process began.
+/// Which sources have been listed completely since the process began: a bit for each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Complete {
-    /// Services.
-    pub services: bool,
-    /// Ingresses.
-    pub ingresses: bool,
-    /// DNSRecords.
-    pub records: bool,
-}
+pub struct Complete(u8);
 
 impl Complete {
     /// Whether one kind is complete.
-    pub fn of(&self, kind: SourceKind) -> bool {
-        match kind {
-            SourceKind::Service => self.services,
-            SourceKind::Ingress => self.ingresses,
-            SourceKind::Record => self.records,
-        }
+    pub fn of(self, kind: SourceKind) -> bool {
+        self.0 & Self::bit(kind) != 0
     }
 
     /// Notes one kind.
     pub fn set(&mut self, kind: SourceKind, complete: bool) {
-        match kind {
-            SourceKind::Service => self.services = complete,
-            SourceKind::Ingress => self.ingresses = complete,
-            SourceKind::Record => self.records = complete,
+        if complete {
+            self.0 |= Self::bit(kind);
+        } else {
+            self.0 &= !Self::bit(kind);
         }
+    }
+
+    /// The same but for one kind.
+    #[cfg(test)]
+    pub(crate) fn without(mut self, kind: SourceKind) -> Self {
+        self.set(kind, false);
+        self
+    }
+
+    /// Every kind.
+    #[cfg(test)]
+    pub(crate) const ALL: Self = Self(u8::MAX);
+
+    const fn bit(kind: SourceKind) -> u8 {
+        1 << kind as u8
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::guard::Limits;
 use super::owner::Marks;
 use super::plan::types::{Absence, NO_SETS, Rules};
-use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind, Sources};
+use crate::crd::zone::{DNSZoneSpec, EmptyTargetPolicy, Policy, RegistryKind};
 use crate::dialect::Dialect;
 use crate::filter::NameFilter;
 use crate::name::Name;
 use crate::ownership::txt::Affix;
 use crate::record_data::RecordType;
-use crate::source::scope::{Complete, Nested, Reach, ZoneView, enabled_sources};
+use crate::source::scope::{Complete, Nested, Reach, ZoneView, enabled_sources, selection};
 use crate::source::template::Template;
 use crate::source::{ObjectKey, SourceKind};
 
@@ -55,33 +55,18 @@ pub struct Config {
     pub reach: Arc<Reach>,
 }
 
-/// The templates that give names to objects without one, with the source's name. Blank ones are none.
-fn templates(sources: &Sources) -> impl Iterator<Item = (&'static str, &str)> {
-    let services = sources
-        .services
-        .as_ref()
-        .and_then(|source| source.hostname_template.as_deref());
-    let ingresses = sources
-        .ingresses
-        .as_ref()
-        .and_then(|source| source.hostname_template.as_deref());
-    let all = [("services", services), ("ingresses", ingresses)];
-    all.into_iter()
-        .filter_map(|(source, template)| Some((source, template.filter(|text| !text.trim().is_empty())?)))
-}
-
 impl Config {
     /// Parses what the schema cannot check.
     pub fn new(zone: &str, spec: &DNSZoneSpec, cluster_name: &str, reach: &Arc<Reach>) -> Result<Self, Invalid> {
         let provider = spec.provider().map_err(|message| ("NoProvider", message.to_owned()))?;
         let domain = Name::parse(&spec.domain).map_err(|error| ("InvalidDomain", format!("spec.domain: {error}")))?;
-        for (source, template) in templates(&spec.sources) {
-            Template::parse(template).map_err(|error| {
-                (
-                    "InvalidTemplate",
-                    format!("spec.sources.{source}.hostnameTemplate: {error}"),
-                )
-            })?;
+        for kind in SourceKind::ALL {
+            let template = selection(&spec.sources, kind).and_then(|source| source.template);
+            // A blank one is none.
+            if let Some(template) = template.filter(|text| !text.trim().is_empty()) {
+                let field = format!("spec.sources.{}.hostnameTemplate", kind.source());
+                Template::parse(template).map_err(|error| ("InvalidTemplate", format!("{field}: {error}")))?;
+            }
         }
         let filter = NameFilter::new(&spec.include, &spec.exclude).map_err(|error| ("InvalidFilter", error))?;
         let duration =
@@ -205,12 +190,7 @@ impl Config {
 
     /// The namespaces that a source of this zone takes; empty: all.
     fn namespaces(&self, kind: SourceKind) -> Option<&[String]> {
-        let sources = &self.spec.sources;
-        match kind {
-            SourceKind::Service => sources.services.as_ref().map(|source| source.namespaces.as_slice()),
-            SourceKind::Ingress => sources.ingresses.as_ref().map(|source| source.namespaces.as_slice()),
-            SourceKind::Record => sources.records.as_ref().map(|source| source.namespaces.as_slice()),
-        }
+        selection(&self.spec.sources, kind).map(|source| source.namespaces)
     }
 
     /// Whether it is proven that nothing wants a record of this name any more whose owner record names `resource`.

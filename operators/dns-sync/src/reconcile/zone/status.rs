@@ -9,7 +9,7 @@ use crate::crd::{CONFIRM_DELETES, DNSZone, RECONCILE_AT};
 use crate::dialect::Dialect;
 use crate::metrics::CONDITIONS;
 use crate::provider::ProviderError;
-use crate::source::SourceKind;
+use crate::source::scope::enabled_sources;
 use crate::zone::state::{HoldReason, ZoneState};
 use crate::zone::worker::{ProviderStatus, Shared};
 
@@ -276,17 +276,9 @@ impl StatusWriter {
 
     /// Whether every source that the zone asks for is watched and listed.
     fn sources(&mut self, zone: &DNSZone, context: &Context) {
-        let spec = &zone.spec.sources;
-        let asked = [
-            (SourceKind::Service, spec.services.is_some()),
-            (SourceKind::Ingress, spec.ingresses.is_some()),
-            (SourceKind::Record, spec.records.is_some()),
-        ];
         let complete = context.object_cache.complete();
-        let missing: Vec<String> = asked
-            .into_iter()
-            .filter(|(_, on)| *on)
-            .filter_map(|(kind, _)| {
+        let missing: Vec<String> = enabled_sources(&zone.spec.sources)
+            .filter_map(|kind| {
                 let source = kind.source();
                 if !context.reach.sources.contains(&kind) {
                     return Some(format!(

@@ -13,11 +13,7 @@ fn config(yaml: &str) -> Result<Config, (&'static str, String)> {
     Config::new("home", &spec(yaml), "home", &reach)
 }
 
-const ALL: Complete = Complete {
-    services: true,
-    ingresses: true,
-    records: true,
-};
+const ALL: Complete = Complete::ALL;
 
 #[test]
 fn a_template_that_cannot_be_read_is_the_zones_fault() {

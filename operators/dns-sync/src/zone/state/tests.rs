@@ -19,11 +19,7 @@ mod settings;
 mod speed;
 mod two_clusters;
 
-pub(super) const ALL: Complete = Complete {
-    services: true,
-    ingresses: true,
-    records: true,
-};
+pub(super) const ALL: Complete = Complete::ALL;
 
 /// A spec as a user writes it, `domain`, `route53` and `sources` left out.
 pub(super) fn config(yaml: &str) -> Config {

@@ -124,7 +124,7 @@ fn what_was_parked_stays_parked_after_a_restart() {
     let again = restarted(&zone, &left, ALL);
     assert_eq!((again.records().len(), again.state.deletes.parked.len()), (30, 5));
     // Also where the source is listed only after the first plan, and the confirmation came meanwhile.
-    let mut late = restarted(&zone, &left, Complete { records: false, ..ALL });
+    let mut late = restarted(&zone, &left, ALL.without(SourceKind::Record));
     assert_eq!((late.records().len(), late.state.deletes.parked.len()), (30, 0));
     late.complete = ALL;
     late.state.reconsider_deletes();
@@ -150,7 +150,7 @@ fn parked_deletes_stay_parked_while_a_source_is_away() {
     let (mut zone, objects) = zone_of(20, "policy: Sync");
     objects[..15].iter().for_each(|facts| zone.drop(facts));
     zone.settle();
-    zone.complete = Complete { records: false, ..ALL };
+    zone.complete = ALL.without(SourceKind::Record);
     zone.state.reconsider_deletes();
     zone.settle();
     zone.now += Mono::from_hours(25);
@@ -212,7 +212,7 @@ fn a_source_that_is_not_listed_withholds_only_its_own() {
     let front = service("front", "front.example.org", Some("192.0.2.9"));
     zone.put(&front);
     zone.settle();
-    zone.complete = Complete { records: false, ..ALL };
+    zone.complete = ALL.without(SourceKind::Record);
     zone.drop(&objects[0]);
     zone.drop(&front);
     zone.settle();
@@ -328,7 +328,7 @@ fn a_restart_remembers_parked_deletes_of_names_that_are_planned_later() {
         state.set_object(&facts.object.key, Some(facts), zone.now, None);
     }
     let mut next = TestZone::with(state, zone.provider.clone());
-    next.complete = Complete { records: false, ..ALL };
+    next.complete = ALL.without(SourceKind::Record);
     next.settle();
     next.complete = ALL;
     next.state.reconsider_deletes();

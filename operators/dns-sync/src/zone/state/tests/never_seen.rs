@@ -90,7 +90,7 @@ fn what_cannot_be_listed_yet_is_awaited_as_soon_as_it_can() {
     let (zone, objects) = zone_of(5, "policy: Sync");
     let state = ZoneState::new(zone.state.config.clone(), Guard::default());
     let mut next = TestZone::with(state, zone.provider.clone());
-    next.complete.records = false;
+    next.complete.set(SourceKind::Record, false);
     next.settle();
     assert_eq!((next.state.deletes.parked.len(), next.state.totals().unlisted), (0, 5));
     // Listed, and still empty.

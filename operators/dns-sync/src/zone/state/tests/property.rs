@@ -36,7 +36,7 @@ fn step(zone: &mut TestZone, random: &mut fastrand::Rng) {
         }
         6 => zone.list(),
         7 => {
-            zone.complete.records = random.bool();
+            zone.complete.set(SourceKind::Record, random.bool());
             zone.state.reconsider_deletes();
         }
         8 => {
