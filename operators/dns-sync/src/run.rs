@@ -69,7 +69,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         match kind {
             SourceKind::Service => watches.spawn(source::<SlimService>(&context, *kind, Facts::of_service)),
             SourceKind::Ingress => watches.spawn(source::<SlimIngress>(&context, *kind, Facts::of_ingress)),
-            SourceKind::Record => continue,
+            SourceKind::Record | SourceKind::Node => continue,
         };
     }
     watches.spawn(sweep(Arc::clone(&context)));

@@ -116,6 +116,7 @@ pub(crate) fn reference(facts: &Facts) -> ObjectReference {
         SourceKind::Service => ("v1", "Service"),
         SourceKind::Ingress => ("networking.k8s.io/v1", "Ingress"),
         SourceKind::Record => ("dns.hearth.home.arpa/v1alpha1", "DNSRecord"),
+        SourceKind::Node => ("v1", "Node"),
     };
     ObjectReference {
         api_version: Some(api_version.to_owned()),

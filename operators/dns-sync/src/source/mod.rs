@@ -34,10 +34,12 @@ pub enum SourceKind {
     Ingress,
     /// Our `DNSRecord`.
     Record,
+    /// `v1` Node: no source here, but external-dns marks records with it.
+    Node,
 }
 
 impl SourceKind {
-    /// Every kind.
+    /// Every kind that can be a source.
     pub const ALL: [Self; 3] = [Self::Service, Self::Ingress, Self::Record];
 
     /// The object's kind as Kubernetes writes it.
@@ -46,6 +48,7 @@ impl SourceKind {
             Self::Service => "Service",
             Self::Ingress => "Ingress",
             Self::Record => "DNSRecord",
+            Self::Node => "Node",
         }
     }
 
@@ -55,6 +58,7 @@ impl SourceKind {
             Self::Service => "services",
             Self::Ingress => "ingresses",
             Self::Record => "records",
+            Self::Node => "nodes",
         }
     }
 
@@ -64,7 +68,19 @@ impl SourceKind {
             Self::Service => "service",
             Self::Ingress => "ingress",
             Self::Record => "dnsrecord",
+            Self::Node => "node",
         }
+    }
+
+    /// Whether objects of this kind are in a namespace.
+    pub const fn is_namespaced(self) -> bool {
+        !matches!(self, Self::Node)
+    }
+
+    /// The kind with this prefix.
+    fn of_prefix(prefix: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter().chain([Self::Node]);
+        all.find(|kind| kind.prefix() == prefix)
     }
 }
 
@@ -87,20 +103,23 @@ impl PartialOrd for ObjectKey {
 }
 
 impl ObjectKey {
-    /// The key of an object.
+    /// The key of an object. `namespace`: of no importance if the kind has none.
     pub fn new(kind: SourceKind, namespace: &str, name: &str) -> Self {
-        Self(format!("{}/{namespace}/{name}", kind.prefix()).into())
+        let prefix = kind.prefix();
+        if kind.is_namespaced() {
+            Self(format!("{prefix}/{namespace}/{name}").into())
+        } else {
+            Self(format!("{prefix}/{name}").into())
+        }
     }
 
-    /// The object that a `resource` label names, for example `service/web/front`; None: not one of our kinds.
+    /// The object that a `resource` label names, for example `service/web/front` or `node/n1`; None: not one of our kinds.
     pub fn from_resource(resource: &str) -> Option<Self> {
-        let mut parts = resource.split('/');
-        let prefix = parts.next()?;
-        let known = SourceKind::ALL.into_iter().any(|kind| kind.prefix() == prefix);
-        let named = parts.next().is_some_and(|namespace| !namespace.is_empty())
-            && parts.next().is_some_and(|name| !name.is_empty())
-            && parts.next().is_none();
-        (known && named).then(|| Self(resource.into()))
+        let (prefix, place) = resource.split_once('/')?;
+        let kind = SourceKind::of_prefix(prefix)?;
+        let parts = 1 + usize::from(kind.is_namespaced());
+        let named = place.split('/').count() == parts && place.split('/').all(|part| !part.is_empty());
+        named.then(|| Self(resource.into()))
     }
 
     /// The `resource` label of its owner records.
@@ -110,21 +129,17 @@ impl ObjectKey {
 
     /// Its kind.
     pub fn kind(&self) -> SourceKind {
-        match self.part(0) {
-            "service" => SourceKind::Service,
-            "ingress" => SourceKind::Ingress,
-            _ => SourceKind::Record,
-        }
+        SourceKind::of_prefix(self.part(0)).unwrap_or(SourceKind::Record)
     }
 
-    /// Its namespace.
+    /// Its namespace; empty if its kind has none.
     pub fn namespace(&self) -> &str {
-        self.part(1)
+        if self.kind().is_namespaced() { self.part(1) } else { "" }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        self.part(2)
+        self.0.rsplit('/').next().unwrap_or_default()
     }
 
     /// As a DNSRecord, which it must be.
@@ -137,10 +152,11 @@ impl ObjectKey {
     }
 }
 
-/// For people: `Service web/front`.
+/// For people: `Service web/front`, `Node n1`.
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.kind().as_str(), self.namespace(), self.name())
+        let (_, place) = self.0.split_once('/').unwrap_or_default();
+        write!(f, "{} {place}", self.kind().as_str())
     }
 }
 

@@ -118,6 +118,7 @@ pub fn selection(sources: &Sources, kind: SourceKind) -> Option<Selection<'_>> {
                 template: None,
             }
         }
+        SourceKind::Node => return None,
     })
 }
 

@@ -142,11 +142,20 @@ fn resources_name_objects() {
         assert_eq!((key.kind(), key.namespace(), key.name()), (kind, "web", "front"));
         assert_eq!(ObjectKey::from_resource(key.resource()), Some(key));
     }
+    // external-dns writes no namespace where there is none.
+    let node = ObjectKey::from_resource("node/n1").unwrap();
+    assert_eq!(
+        (node.kind(), node.namespace(), node.name()),
+        (SourceKind::Node, "", "n1")
+    );
+    assert_eq!(node.to_string(), "Node n1");
+    assert_eq!(node, ObjectKey::new(SourceKind::Node, "", "n1"));
     let order = |left: &str, right: &str| ObjectKey::from_resource(left).cmp(&ObjectKey::from_resource(right));
     assert!(order("ingress/z/z", "service/a/a").is_lt() && order("service/a/z", "service/a-b/a").is_lt());
     for other in [
         "crd/web/front",
-        "node/front",
+        "node/",
+        "node/web/front",
         "service/front",
         "service/web/front/x",
         "service//front",

@@ -71,6 +71,11 @@ fn what_was_published_before_the_nested_zone_waits_for_a_confirmation() {
     let absence =
         |config: &Config, name: &str, resource: &str| config.absence(&Name::parse(name).unwrap(), Some(resource), &ALL);
     assert_eq!(absence(&config, "a.lab.example.org", "service/b/a"), Absence::Proven);
+    assert_eq!(
+        absence(&config, "a.example.org", "node/n1"),
+        Absence::Unwatched,
+        "no source has nodes"
+    );
     config.nested = vec![lab()];
     assert_eq!(absence(&config, "a.lab.example.org", "service/b/a"), Absence::Unwatched);
     assert_eq!(absence(&config, "a.lab.example.org", "dnsrecord/b/a"), Absence::Proven);

@@ -7,7 +7,7 @@ use crate::crd::zone::RegistryKind;
 use crate::name::Name;
 use crate::record_data::RecordType;
 use crate::records::{NameSets, RecordSets, SetKey};
-use crate::source::ObjectKey;
+use crate::source::{ObjectKey, SourceKind};
 use crate::zone::config::Config;
 use crate::zone::fingerprints::{Fingerprints, MAX_RECORDS};
 use crate::zone::owner::{Owner, heritage};
@@ -110,7 +110,8 @@ fn unclaimed<'a>(
                 },
             };
             let object = resource.as_deref().and_then(ObjectKey::from_resource);
-            if resource.is_some() != object.is_some() {
+            let may_come = |object: &ObjectKey| SourceKind::ALL.contains(&object.kind());
+            if resource.is_some() && !object.as_ref().is_some_and(may_come) {
                 // Nobody here could ever claim it.
                 continue;
             }
