@@ -1,4 +1,6 @@
 //! What a provider knows, in contrast to what it does: limits, rules and texts. Pure, so that planning can ask it.
+#[cfg(test)]
+pub(crate) mod plain;
 pub mod route53;
 
 use std::collections::BTreeSet;
@@ -16,6 +18,9 @@ use crate::records::{RecordChange, RecordSet, RecordSets, Routing, SetKey};
 pub enum Dialect {
     /// Amazon Route 53.
     Route53(route53::Route53),
+    /// The tests' second provider.
+    #[cfg(test)]
+    Plain(plain::Plain),
 }
 
 impl Dialect {
@@ -34,6 +39,8 @@ impl Deref for Dialect {
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Route53(rules) => rules,
+            #[cfg(test)]
+            Self::Plain(rules) => rules,
         }
     }
 }

@@ -54,6 +54,7 @@ pub fn blamed(groups: &[Group], names: &[Name]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::plain::Plain;
     use crate::record_data::RecordType;
     use crate::records::{Action, Content, RecordSet, Routing, SetKey};
     use crate::zone::fake_zone::dialect;
@@ -104,6 +105,22 @@ mod tests {
         let (batches, oversized) = cut(groups, &dialect());
         assert_eq!(oversized[0].name.as_str(), "big.example.org");
         assert_eq!(batches[0][0].name.as_str(), "ok.example.org");
+    }
+
+    #[test]
+    fn each_provider_counts_in_its_own_way() {
+        // A new value is one operation of 20 there, whatever its length.
+        let changed = |n: usize| {
+            let mut group = group(&format!("n{n}.example.org"), &[&"x".repeat(20_000)]);
+            let mut old = group.changes[0].clone();
+            old.action = Action::Delete;
+            group.changes.insert(0, old);
+            group
+        };
+        let (batches, oversized) = cut((0..45).map(changed).collect(), &Dialect::Plain(Plain));
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [20, 20, 5]);
+        assert!(oversized.is_empty());
+        assert_eq!(cut(vec![changed(0)], &dialect()).1.len(), 1);
     }
 
     #[test]

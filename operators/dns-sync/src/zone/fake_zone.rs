@@ -1,5 +1,6 @@
 //! For tests: a hosted zone as strict as Route 53, and records in short text form.
 use super::owner::heritage;
+use crate::dialect::plain::Plain;
 use crate::dialect::{Dialect, route53};
 use crate::name::Name;
 use crate::ownership::txt::render;
@@ -13,6 +14,11 @@ pub(crate) fn dialect() -> Dialect {
     Dialect::Route53(route53::Route53 {
         zone_id: ZONE_ID.into(),
     })
+}
+
+/// Every dialect, for tests of what must hold with any provider.
+pub(crate) fn dialects() -> [Dialect; 2] {
+    [dialect(), Dialect::Plain(Plain)]
 }
 
 /// `foo` is `foo.example.org`, `@` the apex.
@@ -108,6 +114,15 @@ pub(crate) fn lines(records: &RecordSets) -> Vec<String> {
 
 /// Carries out a batch as Route 53 does: all or nothing, and with every rule. The error has its messages.
 pub(crate) fn change(records: &mut RecordSets, changes: &[RecordChange]) -> Result<(), Vec<String>> {
+    change_at(&dialect(), records, changes)
+}
+
+/// The same at another provider.
+pub(crate) fn change_at(
+    dialect: &Dialect,
+    records: &mut RecordSets,
+    changes: &[RecordChange],
+) -> Result<(), Vec<String>> {
     let mut next = records.clone();
     let mut messages = Vec::new();
     let quoted = |key: &SetKey| format!("[name='{}.', type='{}']", key.name, key.record_type.as_str());
@@ -133,9 +148,8 @@ pub(crate) fn change(records: &mut RecordSets, changes: &[RecordChange]) -> Resu
         }
     }
     for created in changes.iter().filter(|change| change.action == Action::Create) {
-        messages.extend(broken_rules(&next, &created.key, &created.set));
+        messages.extend(broken_rules(dialect, &next, &created.key, &created.set));
     }
-    let dialect = dialect();
     if !dialect.size(changes).fits(dialect.limit()) {
         messages.push("Number of records or characters in a batch exceeded".to_owned());
     }
@@ -154,7 +168,7 @@ pub(crate) fn change_quickly(records: &mut RecordSets, changes: &[RecordChange])
     }
 }
 
-fn broken_rules(records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<String> {
+fn broken_rules(dialect: &Dialect, records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<String> {
     let mut messages = Vec::new();
     let at = records.at(&key.name);
     for (record_type, id, other) in &at.sets {
@@ -163,7 +177,7 @@ fn broken_rules(records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<Stri
             record_type: *record_type,
             set_identifier: id.clone(),
         };
-        if dialect().excludes((key, set), (&there, other)) {
+        if dialect.excludes((key, set), (&there, other)) {
             messages.push(format!(
                 "RRSet of type {} with DNS name {}. is not permitted beside type {}",
                 key.record_type.as_str(),
@@ -172,7 +186,13 @@ fn broken_rules(records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<Stri
             ));
         }
     }
-    if key.record_type == RecordType::Cname && (at.other_types || key.name == name("@")) {
+    if *dialect == Dialect::Plain(Plain)
+        && (set.routing != Routing::Simple || matches!(set.content, Content::Alias { .. }))
+    {
+        messages.push(format!("{}. has a routing policy or is an alias", key.name));
+    }
+    let at_apex = key.name == name("@") && dialect.forbids_cname_at_apex(&key.name).is_some();
+    if at.other_types && dialect.stands_alone(key.record_type) || key.record_type == RecordType::Cname && at_apex {
         messages.push(format!(
             "RRSet of type CNAME with DNS name {}. is not permitted",
             key.name
@@ -180,7 +200,7 @@ fn broken_rules(records: &RecordSets, key: &SetKey, set: &RecordSet) -> Vec<Stri
     }
     if let Content::Values { values, .. } = &set.content {
         for value in values {
-            if key.record_type.value(value).is_err() || dialect().check(key.record_type, value).is_err() {
+            if key.record_type.value(value).is_err() || dialect.check(key.record_type, value).is_err() {
                 messages.push("Invalid Resource Record: FATAL problem: encountered with a value".to_owned());
             }
         }

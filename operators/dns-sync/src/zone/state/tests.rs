@@ -121,7 +121,7 @@ impl TestZone {
             }
             let work = self.state.prepare(self.now, self.at(), &self.complete);
             for group in work.groups {
-                fake_zone::change(&mut self.provider, &group.changes).unwrap();
+                fake_zone::change_at(&self.state.config.dialect, &mut self.provider, &group.changes).unwrap();
                 let at = self.at();
                 self.state.accepted(std::slice::from_ref(&group), at);
                 sent += 1;

@@ -2,7 +2,26 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::dialect::Dialect;
 use crate::zone::state::names::NameState;
+
+fn config_with(policy: &str, dialect: &Dialect) -> Config {
+    Config {
+        dialect: dialect.clone(),
+        ..config(&format!("policy: {policy}, deleteGuard: {{maxPercent: 100}}"))
+    }
+}
+
+fn test_zone(dialect: &Dialect) -> TestZone {
+    let config = config_with("Sync", dialect);
+    TestZone::with(ZoneState::new(config, Guard::default()), RecordSets::default())
+}
+
+/// So many seeds with every dialect.
+fn runs(seeds: u64) -> impl Iterator<Item = (u64, Dialect)> {
+    let dialects = fake_zone::dialects().into_iter();
+    dialects.flat_map(move |dialect| (0..seeds).map(move |seed| (seed, dialect.clone())))
+}
 
 fn any_record(random: &mut fastrand::Rng) -> Facts {
     let object = format!("o{}", random.u8(..6));
@@ -24,6 +43,7 @@ fn any_record(random: &mut fastrand::Rng) -> Facts {
 /// What happens in one step; the batch of a group fails in every way that it can.
 fn step(zone: &mut TestZone, random: &mut fastrand::Rng) {
     zone.now += Mono::from_secs(random.u64(1..400));
+    let dialect = zone.state.config.dialect.clone();
     match random.u8(..10) {
         0..4 => zone.put(&any_record(random)),
         4 => zone.drop(&any_record(random)),
@@ -41,8 +61,8 @@ fn step(zone: &mut TestZone, random: &mut fastrand::Rng) {
         }
         8 => {
             let policy = ["Sync", "Sync", "UpsertOnly", "Observe"][random.usize(..4)];
-            zone.state
-                .set_config(config(&format!("policy: {policy}, deleteGuard: {{maxPercent: 100}}")));
+            let config = config_with(policy, &dialect);
+            zone.state.set_config(config);
         }
         _ => {}
     }
@@ -53,14 +73,14 @@ fn step(zone: &mut TestZone, random: &mut fastrand::Rng) {
         match random.u8(..6) {
             0 => zone.state.postponed(one),
             1 => {
-                let _ = fake_zone::change(&mut zone.provider, &group.changes);
+                let _ = fake_zone::change_at(&dialect, &mut zone.provider, &group.changes);
                 zone.state.outcome_unknown(one);
                 for change in &group.changes {
                     zone.state
                         .read(&change.key.name, zone.provider.at(&change.key.name).clone());
                 }
             }
-            _ => match fake_zone::change(&mut zone.provider, &group.changes) {
+            _ => match fake_zone::change_at(&dialect, &mut zone.provider, &group.changes) {
                 Ok(()) => _ = zone.state.accepted(one, at),
                 Err(_) => zone.state.refused(&group, "no", zone.now, 0.5),
             },
@@ -71,9 +91,9 @@ fn step(zone: &mut TestZone, random: &mut fastrand::Rng) {
 
 #[test]
 fn counts_never_drift_and_everything_settles() {
-    for seed in 0..60 {
+    for (seed, dialect) in runs(60) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut zone = TestZone::new("policy: Sync, deleteGuard: {maxPercent: 100}");
+        let mut zone = test_zone(&dialect);
         for _ in 0..60 {
             step(&mut zone, &mut random);
         }
@@ -98,9 +118,9 @@ fn syncs(zone: &TestZone) -> bool {
 
 #[test]
 fn a_process_that_starts_with_the_final_objects_does_nothing() {
-    for seed in 0..40 {
+    for (seed, dialect) in runs(40) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut zone = TestZone::new("policy: Sync, deleteGuard: {maxPercent: 100}");
+        let mut zone = test_zone(&dialect);
         let mut last: HashMap<ObjectKey, Facts> = HashMap::new();
         for _ in 0..30 {
             let facts = any_record(&mut random);
