@@ -1,6 +1,6 @@
 //! One record set that an object wants, before a provider's rules.
 use crate::name::Name;
-use crate::record_data::RecordType;
+use crate::record_data::{RecordData, RecordType};
 
 /// One record set that an object wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub struct Endpoint {
     pub set_identifier: Option<Box<str>>,
     /// The set's share of the answers; there exactly if there is a set identifier.
     pub weight: Option<u8>,
-    /// Values as [`RecordType::value`] writes them, sorted, unique, never empty. For an alias the target's name.
-    pub values: Vec<Box<str>>,
+    /// Values, sorted, unique, never empty. For an alias the target's name.
+    pub values: Vec<RecordData>,
     /// Seconds to live; None: the zone's.
     pub ttl: Option<u32>,
     /// Whether a host name becomes an alias record.

@@ -1,14 +1,14 @@
-//! Record types and their values: what a user writes, what Route 53 is sent, and how two spellings compare.
-//!
-//! The text of a value is Route 53's; see "Supported DNS record types",
-//! <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html>. Host names are written without
-//! a final dot.
+//! Record types and their values as fields and octets. What users and providers write is text: [`RecordType::value`] reads
+//! the one, [`RecordType::read`] the other.
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::name::{Name, decode_route53, push_octal, unescape};
+use crate::name::Name;
+
+mod input;
+mod text;
 
 /// Octets of one character string (RFC 1035 §3.3.14).
 const MAX_STRING: usize = 255;
@@ -96,332 +96,122 @@ impl RecordType {
         }
     }
 
-    /// Turns what a user wrote into the exact text that is sent to Route 53. The error says what is wrong with it and
-    /// what is expected. The result is its own [`canonical`](Self::canonical) form.
-    pub fn value(self, text: &str) -> Result<Box<str>, String> {
+    /// Reads what a user wrote. The error says what is wrong with it and what is expected.
+    pub fn value(self, text: &str) -> Result<RecordData, String> {
+        input::read(self, text.trim())
+    }
+
+    /// Reads the text of a zone file, with escapes in octal digits as Route 53 writes them. What cannot be read is kept as it
+    /// is. As text (`Display`) the result has one spelling, whatever was read.
+    pub fn read(self, text: &str) -> RecordData {
         let text = text.trim();
+        text::read(self, text).unwrap_or_else(|| RecordData::Unreadable(text.into()))
+    }
+}
+
+/// One value of a record set. Values that mean the same are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RecordData {
+    /// Of type A.
+    A(Ipv4Addr),
+    /// Of type AAAA.
+    Aaaa(Ipv6Addr),
+    /// Of types CNAME and NS, and the target of an alias.
+    Host(Host),
+    /// Of type TXT.
+    Txt(Strings),
+    /// Of type MX.
+    Mx {
+        /// The lowest is tried first.
+        preference: u16,
+        /// The mail exchanger.
+        host: Host,
+    },
+    /// Of type SRV.
+    Srv {
+        /// The lowest is tried first.
+        priority: u16,
+        /// The share among those of one priority.
+        weight: u16,
+        /// The service's port.
+        port: u16,
+        /// Where it is.
+        host: Host,
+    },
+    /// Of type CAA.
+    Caa(Box<Caa>),
+    /// A provider's text that cannot be read.
+    Unreadable(Box<str>),
+}
+
+impl RecordData {
+    /// The name of a host, if that is all of the value.
+    pub fn host(&self) -> Option<&str> {
         match self {
-            Self::A => ipv4(text),
-            Self::Aaaa => ipv6(text),
-            Self::Cname | Self::Ns => host(text),
-            Self::Txt => txt_value(text),
-            Self::Mx => mx(text),
-            Self::Srv => srv(text),
-            Self::Caa => caa(text),
+            Self::Host(Host::Name(name)) => Some(name.as_str()),
+            _ => None,
         }
     }
+}
 
-    /// The form in which values are compared: spelling of addresses, case and final dots of host names, escapes, quotes
-    /// and spacing no longer matter. Text that cannot be read compares as itself.
-    pub fn canonical(self, provider_text: &str) -> Box<str> {
-        let text = provider_text.trim();
-        let read = match self {
-            Self::A => text.parse::<Ipv4Addr>().ok().map(|address| address.to_string().into()),
-            Self::Aaaa => text.parse::<Ipv6Addr>().ok().map(|address| address.to_string().into()),
-            Self::Cname | Self::Ns => lenient_host(text),
-            Self::Txt => txt_strings(text).map(|strings| quote(&strings)),
-            Self::Mx => numbers_and_host::<1>(text).map(|(numbers, host)| join(&numbers, &host)),
-            Self::Srv => numbers_and_host::<3>(text).map(|(numbers, host)| join(&numbers, &host)),
-            Self::Caa => read_caa(text).map(|(flags, tag, value)| write_caa(flags, &tag, &value)),
+/// A host name in a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Host {
+    /// `.`: there is none (RFC 2782, RFC 7505).
+    Root,
+    /// This one.
+    Name(Name),
+}
+
+/// The character strings of a TXT value, none longer than DNS allows. One block of octets, since there is an owner record for
+/// each record: each string is after its length, as on the wire (RFC 1035 §3.3).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Strings(Box<[u8]>);
+
+impl Strings {
+    /// Of strings of any length; those that are too long are split.
+    pub fn new(strings: &[Vec<u8>]) -> Self {
+        let mut octets = Vec::with_capacity(strings.iter().map(|string| string.len() + 1).sum());
+        let mut add = |piece: &[u8]| {
+            octets.push(u8::try_from(piece.len()).unwrap_or(u8::MAX));
+            octets.extend_from_slice(piece);
         };
-        read.unwrap_or_else(|| text.into())
-    }
-}
-
-fn ipv4(text: &str) -> Result<Box<str>, String> {
-    text.parse::<Ipv4Addr>()
-        .map(|address| address.to_string().into())
-        .map_err(|_| match RecordType::of_target(text) {
-            RecordType::Aaaa => format!("`{text}` is an IPv6 address; it belongs in a record of type AAAA"),
-            _ if text
-                .strip_suffix('.')
-                .is_some_and(|bare| bare.parse::<Ipv4Addr>().is_ok()) =>
-            {
-                format!("`{text}` ends in a dot; write the address without it")
+        for string in strings {
+            // `chunks` of nothing is no piece at all, but the empty string is a string.
+            if string.is_empty() {
+                add(&[]);
             }
-            _ => format!("`{text}` is not an IPv4 address such as 192.0.2.1, which a record of type A holds"),
+            string.chunks(MAX_STRING).for_each(&mut add);
+        }
+        Self(octets.into())
+    }
+
+    /// Each string.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let (length, after) = rest.split_first()?;
+            let (string, next) = after.split_at_checked(usize::from(*length))?;
+            rest = next;
+            Some(string)
         })
-}
+    }
 
-fn ipv6(text: &str) -> Result<Box<str>, String> {
-    text.parse::<Ipv6Addr>()
-        .map(|address| address.to_string().into())
-        .map_err(|_| match RecordType::of_target(text) {
-            RecordType::A => format!("`{text}` is an IPv4 address; it belongs in a record of type A"),
-            RecordType::Aaaa => {
-                format!("`{text}` names an interface after `%`, which means nothing outside its own host")
-            }
-            _ => format!("`{text}` is not an IPv6 address such as 2001:db8::1, which a record of type AAAA holds"),
-        })
-}
-
-/// A host name. One without a dot is nearly always a slip (`localhost`); who means it writes a final dot. A number at the end
-/// is what is left of an address: no such top-level domain exists (RFC 3696 section 2).
-fn host(text: &str) -> Result<Box<str>, String> {
-    let is_address = |text: &str| RecordType::of_target(text) != RecordType::Cname;
-    let name = match Name::parse(text) {
-        _ if is_address(text) => {
-            return Err(format!(
-                "`{text}` is an address; a host name such as host.example.org is expected"
-            ));
-        }
-        Ok(name) if is_address(name.as_str()) => {
-            return Err(format!("`{text}` is an address with a final dot, not a host name"));
-        }
-        Ok(name) => name,
-        Err(error) => return Err(error.to_string()),
-    };
-    let last = name.labels().next_back().unwrap_or_default();
-    if last.bytes().all(|octet| octet.is_ascii_digit()) {
-        Err(format!(
-            "`{text}` ends in a number and is neither an address nor a host name such as host.example.org"
-        ))
-    } else if last.len() < name.as_str().len() {
-        Ok(name.as_str().into())
-    } else if text.ends_with('.') {
-        Ok(format!("{name}.").into())
-    } else {
-        Err(format!(
-            "`{text}` has no dot and means nothing outside its own network; write the whole name, such as \
-             {name}.example.org, or `{name}.` if there is such a top-level domain"
-        ))
+    /// All of them as one.
+    pub fn concat(&self) -> Vec<u8> {
+        self.iter().flatten().copied().collect()
     }
 }
 
-/// A host, or `.` which says that there is none (RFC 2782, RFC 7505).
-fn host_or_root(text: &str) -> Result<Box<str>, String> {
-    if text == "." { Ok(text.into()) } else { host(text) }
-}
-
-fn lenient_host(text: &str) -> Option<Box<str>> {
-    if text == "." {
-        return Some(text.into());
-    }
-    let name = decode_route53(text).ok()?;
-    // As `host` writes it.
-    Some(if name.as_str().contains('.') {
-        name.as_str().into()
-    } else {
-        format!("{name}.").into()
-    })
-}
-
-/// `N` numbers of 16 bits and a host, as in MX and SRV.
-fn numbers_and_host<const N: usize>(text: &str) -> Option<([u16; N], Box<str>)> {
-    let (numbers, last) = numbers_and_last(text)?;
-    Some((numbers, lenient_host(last)?))
-}
-
-fn numbers_and_last<const N: usize>(text: &str) -> Option<([u16; N], &str)> {
-    let mut parts = text.split_ascii_whitespace();
-    let mut numbers = [0; N];
-    for number in &mut numbers {
-        *number = decimal(parts.next()?)?;
-    }
-    let last = parts.next()?;
-    parts.next().is_none().then_some((numbers, last))
-}
-
-/// Digits only: `str::parse` would take a sign too.
-fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-fn join(numbers: &[u16], host: &str) -> Box<str> {
-    let mut text = String::new();
-    for number in numbers {
-        text.push_str(&number.to_string());
-        text.push(' ');
-    }
-    text.push_str(host);
-    text.into()
-}
-
-fn mx(text: &str) -> Result<Box<str>, String> {
-    let (numbers, last) = numbers_and_last::<1>(text).ok_or_else(|| {
-        format!("`{text}` is not a mail exchanger: write a preference and a host, as in `10 mail.example.org`")
-    })?;
-    Ok(join(&numbers, &host_or_root(last)?))
-}
-
-fn srv(text: &str) -> Result<Box<str>, String> {
-    let (numbers, last) = numbers_and_last::<3>(text).ok_or_else(|| {
-        format!("`{text}` is not a service: write priority, weight, port and host, as in `0 50 5060 sip.example.org`")
-    })?;
-    Ok(join(&numbers, &host_or_root(last)?))
-}
-
-fn caa(text: &str) -> Result<Box<str>, String> {
-    read_caa(text)
-        .map(|(flags, tag, value)| write_caa(flags, &tag, &value))
-        .ok_or_else(|| {
-            format!(
-                "`{text}` is not a CAA value: write flags (0 or 128), tag and value, as in `0 issue \"ca.example.org\"`"
-            )
-        })
-}
-
-/// Flags, tag and value of a CAA record (RFC 8659 §4.1.1: tags are letters and digits in any case). A value without
-/// quotes is taken when it is one word.
-fn read_caa(text: &str) -> Option<(u8, String, Vec<u8>)> {
-    let (flags, rest) = text.split_once(|c: char| c.is_ascii_whitespace())?;
-    let (tag, rest) = rest.trim_start().split_once(|c: char| c.is_ascii_whitespace())?;
-    if tag.is_empty() || !tag.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let rest = rest.trim();
-    let value = if rest.starts_with('"') {
-        let mut strings = txt_strings(rest)?;
-        if strings.len() != 1 {
-            return None;
-        }
-        strings.pop()?
-    } else if rest.is_empty() || rest.contains(|c: char| c.is_ascii_whitespace() || c == '"') {
-        return None;
-    } else {
-        rest.as_bytes().to_vec()
-    };
-    Some((decimal(flags)?, tag.to_ascii_lowercase(), value))
-}
-
-fn write_caa(flags: u8, tag: &str, value: &[u8]) -> Box<str> {
-    let mut text = format!("{flags} {tag} ");
-    push_quoted(&mut text, value);
-    text.into()
-}
-
-/// Text in quotes keeps its strings; any other text is taken literally, unless it is what people copy from a zone file or a
-/// provider's page. Strings of more than 255 octets are split.
-fn txt_value(text: &str) -> Result<Box<str>, String> {
-    let strings = if text.starts_with('"') {
-        txt_strings(text).ok_or_else(|| {
-            format!(
-                "`{text}` begins with a quote but is not one or more texts in quotes; close the quotes and write a quote \
-                 inside as \\\", or leave out the quotes altogether"
-            )
-        })?
-    } else if let Some(strings) = copied_strings(text) {
-        strings
-    } else if text.contains(['\n', '\r']) {
-        return Err(
-            "the text has several lines; put each part in quotes, or write all of it in one line (in YAML with `>-`)"
-                .to_owned(),
-        );
-    } else if text.starts_with(['\u{201c}', '\u{201d}', '\u{201e}']) {
-        return Err(format!(
-            "`{text}` begins with a typographic quote; write \" instead, or leave out the quotes"
-        ));
-    } else if looks_like_a_zone_file(text) {
-        return Err(format!(
-            "`{text}` looks like a whole line of a zone file; write only the text behind TXT"
-        ));
-    } else {
-        vec![text.as_bytes().to_vec()]
-    };
-    Ok(quote(&strings))
-}
-
-/// The strings of a text without outer quotes (`one" "two`), or in the parentheses of a zone file with a comment behind
-/// them. `None`: it is neither.
-fn copied_strings(text: &str) -> Option<Vec<Vec<u8>>> {
-    if let Some(inside) = text.strip_prefix('(') {
-        let (inside, after) = inside
-            .rsplit_once(')')
-            .map(|(inside, after)| (inside, after.trim_start()))?;
-        // The comment may have a parenthesis of its own.
-        let (inside, after) = match inside.split_once(");").or_else(|| inside.split_once(") ;")) {
-            Some((inside, _)) => (inside, ""),
-            None => (inside, after),
-        };
-        let is_comment = after.is_empty() || after.starts_with(';');
-        return txt_strings(inside).filter(|_| is_comment);
-    }
-    let parts = text.split('"').collect::<Vec<_>>();
-    let between = parts.iter().skip(1).take(parts.len().saturating_sub(2));
-    // Two quotes with nothing but white space between them end one string and begin the next.
-    let mut gaps = between.filter(|part| !part.is_empty() && part.trim().is_empty());
-    gaps.next()?;
-    let closed = if text.ends_with('"') { "" } else { "\"" };
-    txt_strings(&format!("\"{text}{closed}"))
-}
-
-/// Whether the text has a type, and the value behind it in quotes.
-fn looks_like_a_zone_file(text: &str) -> bool {
-    let Some((before, after)) = text.split_once('"') else {
-        return false;
-    };
-    let mut words = before
-        .trim_end_matches(|c: char| c == '(' || c.is_whitespace())
-        .split_whitespace();
-    words.next_back() == Some("TXT") && words.next().is_some() && after.contains('"')
-}
-
-/// The strings of a TXT value as Route 53 writes it; None: not a sequence of quoted strings.
-pub(crate) fn txt_strings(text: &str) -> Option<Vec<Vec<u8>>> {
-    let mut strings = Vec::new();
-    let mut rest = text.trim().as_bytes();
-    while let Some((b'"', tail)) = rest.split_first() {
-        let (string, after) = quoted_string(tail)?;
-        strings.push(string);
-        rest = after.trim_ascii_start();
-        // Two strings need something between them; `"a""b"` is more likely a slip.
-        if !rest.is_empty() && rest.len() == after.len() {
-            return None;
-        }
-    }
-    (rest.is_empty() && !strings.is_empty()).then_some(strings)
-}
-
-/// The octets up to the closing quote and what follows it.
-fn quoted_string(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut octets = Vec::new();
-    loop {
-        match rest.split_first()? {
-            (b'"', after) => return Some((octets, after)),
-            (b'\\', []) => return None,
-            (b'\\', tail) => {
-                let (octet, after) = unescape(tail);
-                octets.push(octet);
-                rest = after;
-            }
-            (octet, after) => {
-                octets.push(*octet);
-                rest = after;
-            }
-        }
-    }
-}
-
-/// Strings as Route 53 takes them: quoted, separated by spaces, none longer than DNS allows.
-pub(crate) fn quote(strings: &[Vec<u8>]) -> Box<str> {
-    let mut text = String::new();
-    for string in strings {
-        let pieces = string.chunks(MAX_STRING);
-        // `chunks` of nothing is no piece at all, but the empty string is a string.
-        let empty: &[u8] = &[];
-        for piece in pieces.chain(string.is_empty().then_some(empty)) {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            push_quoted(&mut text, piece);
-        }
-    }
-    text.into()
-}
-
-fn push_quoted(text: &mut String, octets: &[u8]) {
-    text.push('"');
-    for &octet in octets {
-        match octet {
-            b'"' | b'\\' => {
-                text.push('\\');
-                text.push(char::from(octet));
-            }
-            b' '..=b'~' => text.push(char::from(octet)),
-            other => push_octal(text, other),
-        }
-    }
-    text.push('"');
+/// Which certificate authority may issue (RFC 8659).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Caa {
+    /// 128: who does not know the tag must not issue.
+    pub flags: u8,
+    /// In lower case, for example `issue`.
+    pub tag: Box<str>,
+    /// What the tag says.
+    pub value: Box<[u8]>,
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Record sets: those of a zone as the provider last listed them, and changes of them. Every accepted change is applied.
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::name::Name;
-use crate::record_data::RecordType;
+use crate::record_data::{RecordData, RecordType};
 
 /// The identity of a record set: Route 53 allows several of one name and type under different identifiers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,12 +37,12 @@ impl std::fmt::Display for SetKey {
 /// What a record set answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Values in the provider's order and spelling: a delete must repeat them exactly.
+    /// Values in the provider's order.
     Values {
         /// Seconds to live.
         ttl: u32,
-        /// The provider's text of each value.
-        values: Box<[Box<str>]>,
+        /// Each value.
+        values: Box<[Value]>,
     },
     /// Answered as if it were another record.
     Alias {
@@ -52,6 +53,38 @@ pub enum Content {
         /// `EvaluateTargetHealth`.
         evaluate_target_health: bool,
     },
+}
+
+/// A value as it is at the provider, or as it is to be written. Two are equal if they are so to the letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// What it says.
+    pub data: RecordData,
+    /// The provider's text where it is not ours: a delete must repeat it. Seldom there, so it takes little room.
+    spelling: Option<Box<Box<str>>>,
+}
+
+impl Value {
+    /// A value that a provider has written as this text.
+    pub fn listed(record_type: RecordType, text: &str) -> Self {
+        let data = record_type.read(text);
+        let spelling = (data.to_string() != text).then(|| Box::new(text.into()));
+        Self { data, spelling }
+    }
+
+    /// The provider's text, or ours of a value that we write.
+    pub fn text(&self) -> Cow<'_, str> {
+        match &self.spelling {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.data.to_string()),
+        }
+    }
+}
+
+impl From<RecordData> for Value {
+    fn from(data: RecordData) -> Self {
+        Self { data, spelling: None }
+    }
 }
 
 /// How the answer is chosen among the sets of a name and type.
@@ -75,8 +108,8 @@ pub struct RecordSet {
 }
 
 impl RecordSet {
-    /// Whether two sets answer the same, whatever their spelling. `None` for the time to live: any.
-    pub fn same(&self, record_type: RecordType, wanted: &Self) -> bool {
+    /// Whether two sets answer the same, whatever their spelling.
+    pub fn same(&self, wanted: &Self) -> bool {
         if self.routing != wanted.routing {
             return false;
         }
@@ -87,7 +120,7 @@ impl RecordSet {
                     ttl: wanted_ttl,
                     values: wanted_values,
                 },
-            ) => ttl == wanted_ttl && canonical(record_type, values) == canonical(record_type, wanted_values),
+            ) => ttl == wanted_ttl && sorted(values) == sorted(wanted_values),
             (
                 Content::Alias {
                     zone_id,
@@ -114,7 +147,7 @@ impl RecordSet {
     pub fn summary(&self) -> String {
         match &self.content {
             Content::Values { values, .. } => {
-                let shown: Vec<&str> = values.iter().take(4).map(AsRef::as_ref).collect();
+                let shown: Vec<Cow<'_, str>> = values.iter().take(4).map(Value::text).collect();
                 let more = values.len().saturating_sub(4);
                 if more > 0 {
                     format!("{} and {more} more", shown.join(", "))
@@ -127,8 +160,8 @@ impl RecordSet {
     }
 }
 
-fn canonical(record_type: RecordType, values: &[Box<str>]) -> Vec<Box<str>> {
-    let mut all: Vec<Box<str>> = values.iter().map(|value| record_type.canonical(value)).collect();
+fn sorted(values: &[Value]) -> Vec<&RecordData> {
+    let mut all: Vec<&RecordData> = values.iter().map(|value| &value.data).collect();
     all.sort_unstable();
     all
 }

@@ -10,7 +10,7 @@ use std::ops::Deref;
 use crate::crd::zone::ProviderSpec;
 use crate::endpoint::{AliasMode, Endpoint};
 use crate::name::Name;
-use crate::record_data::RecordType;
+use crate::record_data::{RecordData, RecordType};
 use crate::records::{RecordChange, RecordSet, RecordSets, Routing, SetKey};
 
 /// Which provider a zone is at, with what is special about it.
@@ -60,8 +60,8 @@ pub trait DialectRules {
     /// Why `apex`, the zone itself, cannot be a CNAME, and what to do; `None`: it can.
     fn forbids_cname_at_apex(&self, apex: &Name) -> Option<String>;
 
-    /// Checks a value that [`RecordType::value`] has written against the provider's own limits. The error is for the user.
-    fn check(&self, record_type: RecordType, value: &str) -> Result<(), String>;
+    /// Checks a value against the provider's own limits. The error is for the user.
+    fn check(&self, value: &RecordData) -> Result<(), String>;
 
     /// What a person can do about refused access, and what may be its cause.
     fn denied(&self, operation: &str, code: &str) -> String;
@@ -94,7 +94,7 @@ pub trait DialectRules {
     fn ttl(&self, asked: Option<u32>, current: Option<u32>) -> u32;
 
     /// The owner record with this value for a set.
-    fn mark(&self, value: Box<str>, of: &RecordSet) -> RecordSet;
+    fn mark(&self, value: RecordData, of: &RecordSet) -> RecordSet;
 }
 
 /// What decides besides an endpoint which sets it becomes.
@@ -114,7 +114,7 @@ pub struct Around<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// These values.
-    Values(Vec<Box<str>>),
+    Values(Vec<RecordData>),
     /// The answer of another record; see [`Content::Alias`](crate::records::Content::Alias).
     Alias {
         /// The hosted zone of the target.

@@ -2,7 +2,7 @@
 use super::{Answer, Around, DialectRules, Size, Unpublishable};
 use crate::endpoint::{AliasMode, Endpoint};
 use crate::name::Name;
-use crate::record_data::RecordType;
+use crate::record_data::{RecordData, RecordType};
 use crate::records::{Content, RecordChange, RecordSet, Routing};
 
 /// Its rules: no aliases and no routing policies, a CNAME beside other types and at the apex, a time to live of its own
@@ -37,7 +37,7 @@ impl DialectRules for Plain {
         None
     }
 
-    fn check(&self, _: RecordType, _: &str) -> Result<(), String> {
+    fn check(&self, _: &RecordData) -> Result<(), String> {
         Ok(())
     }
 
@@ -86,11 +86,11 @@ impl DialectRules for Plain {
         asked.map_or(AUTOMATIC, |asked| asked.clamp(60, 86_400))
     }
 
-    fn mark(&self, value: Box<str>, _: &RecordSet) -> RecordSet {
+    fn mark(&self, value: RecordData, _: &RecordSet) -> RecordSet {
         RecordSet {
             content: Content::Values {
                 ttl: AUTOMATIC,
-                values: Box::new([value]),
+                values: Box::new([value.into()]),
             },
             routing: Routing::Simple,
         }

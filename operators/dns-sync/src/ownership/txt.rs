@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::{
     crd::zone::Registry,
     name::{Name, decode_route53},
-    record_data::{RecordType, quote, txt_strings},
+    record_data::{RecordData, RecordType, Strings},
 };
 
 /// In a prefix or suffix: the record's type in lower case.
@@ -265,11 +265,12 @@ pub struct Heritage {
     pub labels: BTreeMap<Box<str>, Box<str>>,
 }
 
-/// Reads the value of a TXT record as it is at the provider, quotes included. None: not external-dns' mark.
-pub fn parse(txt_value: &str) -> Option<Heritage> {
-    let text = match txt_strings(txt_value) {
-        Some(strings) => String::from_utf8(strings.concat()).ok()?,
-        None => txt_value.trim_matches('"').to_owned(),
+/// Reads the value of a TXT record. None: not external-dns' mark.
+pub fn parse(value: &RecordData) -> Option<Heritage> {
+    let text = match value {
+        RecordData::Txt(strings) => String::from_utf8(strings.concat()).ok()?,
+        RecordData::Unreadable(text) => text.trim_matches('"').to_owned(),
+        _ => return None,
     };
     let mut heritage = Heritage::default();
     let mut ours = false;
@@ -291,9 +292,9 @@ pub fn parse(txt_value: &str) -> Option<Heritage> {
 
 /// The value of an owner record, in the order and without the spaces of external-dns; split where a character string
 /// would be too long for DNS.
-pub fn render(owner: &str, resource: &str) -> Box<str> {
+pub fn render(owner: &str, resource: &str) -> RecordData {
     let text = format!("heritage=external-dns,external-dns/owner={owner},external-dns/resource={resource}");
-    quote(&[text.into_bytes()])
+    RecordData::Txt(Strings::new(&[text.into_bytes()]))
 }
 
 #[cfg(test)]

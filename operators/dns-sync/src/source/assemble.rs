@@ -10,7 +10,7 @@ use super::{
 use crate::{
     endpoint::{AliasMode, Endpoint},
     name::Name,
-    record_data::RecordType,
+    record_data::{RecordData, RecordType},
 };
 
 /// The names that an object claims, each with its targets.
@@ -83,7 +83,7 @@ fn records_of(
     defects: &mut Vec<Defect>,
 ) -> bool {
     let dns = &object.dns;
-    let mut values: BTreeMap<RecordType, BTreeSet<Box<str>>> = BTreeMap::new();
+    let mut values: BTreeMap<RecordType, BTreeSet<RecordData>> = BTreeMap::new();
     let mut excluded = false;
     let mut faulty = false;
     for target in targets {
@@ -132,28 +132,30 @@ fn records_of(
 fn manages(
     zone: &ZoneView<'_>,
     record_type: RecordType,
-    value: &str,
+    value: &RecordData,
     mode: AliasMode,
     alias_zone: Option<&str>,
 ) -> bool {
     let types = zone.record_types;
     types.contains(&record_type)
         || record_type == RecordType::Cname
-            && zone.dialect.becomes_alias(value, mode, alias_zone)
+            && zone
+                .dialect
+                .becomes_alias(value.host().unwrap_or_default(), mode, alias_zone)
             && (types.contains(&RecordType::A) || types.contains(&RecordType::Aaaa))
 }
 
 /// Why a host name cannot be published under this name; None: it can.
 pub(super) fn host_defect(
     name: &Name,
-    hosts: &BTreeSet<Box<str>>,
+    hosts: &BTreeSet<RecordData>,
     mode: AliasMode,
     alias_zone: Option<&str>,
     zone: &ZoneView<'_>,
 ) -> Option<Defect> {
     let first = hosts.first()?;
     if hosts.len() > 1 {
-        let list: Vec<&str> = hosts.iter().map(|host| &**host).collect();
+        let list: Vec<String> = hosts.iter().map(ToString::to_string).collect();
         return Some(Defect::of(
             name,
             "TooManyTargets",
@@ -163,7 +165,8 @@ pub(super) fn host_defect(
             ),
         ));
     }
-    if **first == *name.as_str() {
+    let first = first.host().unwrap_or_default();
+    if first == name.as_str() {
         return Some(Defect::of(
             name,
             "InvalidTarget",

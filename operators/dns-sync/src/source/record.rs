@@ -13,7 +13,7 @@ use crate::{
     endpoint::{AliasMode, Endpoint},
     name::{Name, NameError},
     ownership::txt,
-    record_data::RecordType,
+    record_data::{RecordData, RecordType},
 };
 
 /// What is kept of a `DNSRecord`.
@@ -23,8 +23,8 @@ pub struct RecordFacts {
     pub name: Box<str>,
     /// Its type.
     pub record_type: RecordType,
-    /// Its values as they are sent; empty when one of them is invalid.
-    pub values: Box<[Box<str>]>,
+    /// Its values; empty when one of them is invalid.
+    pub values: Box<[RecordData]>,
     /// Seconds to live.
     pub ttl: Option<u32>,
     /// The only `DNSZone` it is for.
@@ -135,17 +135,10 @@ impl RecordFacts {
         }
         wanted.defects = object.defects.to_vec();
         wanted.defects.extend(self.defect(&name, zone));
-        // For an alias the values are host names.
-        if self.alias == AliasMode::No {
-            let mut faults = self
-                .values
-                .iter()
-                .map(|value| zone.dialect.check(self.record_type, value));
-            let fault = faults.find_map(Result::err);
-            wanted
-                .defects
-                .extend(fault.map(|why| Defect::new("InvalidTarget", why)));
-        }
+        let fault = self.values.iter().find_map(|value| zone.dialect.check(value).err());
+        wanted
+            .defects
+            .extend(fault.map(|why| Defect::new("InvalidTarget", why)));
         let clear = wanted.defects.iter().all(|defect| defect.reason == "InvalidTTL");
         if clear && !self.suspended && !self.values.is_empty() {
             wanted.endpoints.push(Endpoint {
@@ -220,8 +213,8 @@ impl RecordFacts {
     }
 }
 
-/// One value as it is sent.
-fn value(record_type: RecordType, target: &str, alias: bool) -> Result<Box<str>, Defect> {
+/// One value.
+fn value(record_type: RecordType, target: &str, alias: bool) -> Result<RecordData, Defect> {
     let as_type = if alias { RecordType::Cname } else { record_type };
     let value = as_type.value(target).map_err(|why| {
         let family = !alias

@@ -82,7 +82,7 @@ fn lines(wanted: &Wanted) -> Vec<String> {
     } = wanted;
     let mut lines = Vec::new();
     for endpoint in endpoints {
-        let values: Vec<&str> = endpoint.values.iter().map(|value| &**value).collect();
+        let values: Vec<String> = endpoint.values.iter().map(ToString::to_string).collect();
         let host = endpoint.record_type == RecordType::Cname;
         let marks = [
             endpoint.ttl.map(|ttl| format!("ttl={ttl}")),

@@ -56,12 +56,12 @@ mod tests {
     use super::*;
     use crate::dialect::plain::Plain;
     use crate::record_data::RecordType;
-    use crate::records::{Action, Content, RecordSet, Routing, SetKey};
+    use crate::records::{Action, Content, RecordSet, Routing, SetKey, Value};
     use crate::zone::fake_zone::dialect;
 
     fn group(name: &str, values: &[&str]) -> Group {
         let name = Name::parse(name).unwrap();
-        let values = values.iter().map(|value| Box::from(*value)).collect();
+        let values = values.iter().map(|value| Value::listed(RecordType::A, value)).collect();
         Group {
             changes: vec![RecordChange {
                 action: Action::Create,

@@ -5,7 +5,7 @@ use crate::dialect::{Dialect, route53};
 use crate::name::Name;
 use crate::ownership::txt::render;
 use crate::record_data::RecordType;
-use crate::records::{Action, Content, RecordChange, RecordSet, RecordSets, Routing, SetKey};
+use crate::records::{Action, Content, RecordChange, RecordSet, RecordSets, Routing, SetKey, Value};
 
 /// The zone of the tests' own aliases.
 pub(crate) const ZONE_ID: &str = "Z1";
@@ -32,6 +32,7 @@ pub(crate) fn set(text: &str) -> (SetKey, RecordSet) {
     let (owner_name, kind, value) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
     let rest: Vec<&str> = words.collect();
     let option = |key: &str| rest.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    let record_type = RecordType::parse(kind).unwrap();
     let content = if rest.contains(&"alias") {
         Content::Alias {
             zone_id: option("zone").unwrap_or(ZONE_ID).into(),
@@ -41,7 +42,10 @@ pub(crate) fn set(text: &str) -> (SetKey, RecordSet) {
     } else {
         Content::Values {
             ttl: option("ttl").map_or(300, |ttl| ttl.parse().unwrap()),
-            values: value.split('|').map(|value| value.replace('~', " ").into()).collect(),
+            values: value
+                .split('|')
+                .map(|value| Value::listed(record_type, &value.replace('~', " ")))
+                .collect(),
         }
     };
     let routing = match option("weight") {
@@ -51,7 +55,7 @@ pub(crate) fn set(text: &str) -> (SetKey, RecordSet) {
     };
     let key = SetKey {
         name: name(owner_name),
-        record_type: RecordType::parse(kind).unwrap(),
+        record_type,
         set_identifier: option("set").map(Into::into),
     };
     (key, RecordSet { content, routing })
@@ -200,7 +204,7 @@ fn broken_rules(dialect: &Dialect, records: &RecordSets, key: &SetKey, set: &Rec
     }
     if let Content::Values { values, .. } = &set.content {
         for value in values {
-            if key.record_type.value(value).is_err() || dialect.check(key.record_type, value).is_err() {
+            if key.record_type.value(&value.text()).is_err() || dialect.check(&value.data).is_err() {
                 messages.push("Invalid Resource Record: FATAL problem: encountered with a value".to_owned());
             }
         }

@@ -55,7 +55,7 @@ fn fingerprint(key: &SetKey, resource: Option<&str>, set: &RecordSet) -> u32 {
 pub fn content_hash(key: &SetKey, set: &RecordSet) -> u64 {
     let content = match &set.content {
         Content::Values { ttl, values } => {
-            let mut all: Vec<Box<str>> = values.iter().map(|value| key.record_type.canonical(value)).collect();
+            let mut all: Vec<String> = values.iter().map(|value| value.data.to_string()).collect();
             all.sort_unstable();
             format!("{ttl}\0{}", all.join("\0"))
         }

@@ -138,7 +138,7 @@ pub fn heritage_at(records: &RecordSets, name: &Name, set_identifier: Option<&st
 /// The heritage text of a TXT set.
 pub fn heritage(set: &RecordSet) -> Option<Heritage> {
     match &set.content {
-        Content::Values { values, .. } => parse(values.first()?),
+        Content::Values { values, .. } => parse(&values.first()?.data),
         Content::Alias { .. } => None,
     }
 }

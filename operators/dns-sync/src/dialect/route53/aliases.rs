@@ -3,7 +3,7 @@ use super::load_balancers::{forbids_target_health, load_balancer_zone};
 use crate::dialect::{Answer, Around, TARGET_NOT_FOUND, Unpublishable};
 use crate::endpoint::{AliasMode, Endpoint};
 use crate::name::Name;
-use crate::record_data::RecordType;
+use crate::record_data::{RecordData, RecordType};
 
 /// The sets that an endpoint becomes in the hosted zone of this id.
 pub(super) fn sets(
@@ -11,11 +11,7 @@ pub(super) fn sets(
     endpoint: &Endpoint,
     around: &Around<'_>,
 ) -> Result<Vec<(RecordType, Answer)>, Unpublishable> {
-    let target = endpoint
-        .values
-        .first()
-        .map(|value| value.trim_end_matches('.'))
-        .unwrap_or_default();
+    let target = endpoint.values.first().and_then(RecordData::host).unwrap_or_default();
     let aliases = |families: Vec<RecordType>, zone_id: &str, health: bool| {
         let answer = Answer::Alias {
             zone_id: zone_id.into(),

@@ -8,7 +8,7 @@ use load_balancers::load_balancer_zone;
 use super::{Answer, Around, DialectRules, Size, Unpublishable};
 use crate::endpoint::{AliasMode, Endpoint};
 use crate::name::Name;
-use crate::record_data::RecordType;
+use crate::record_data::{RecordData, RecordType};
 use crate::records::{Content, RecordChange, RecordSet};
 
 /// `ResourceRecord` elements and characters of all `Value` elements in one ChangeResourceRecordSets request
@@ -57,11 +57,12 @@ impl DialectRules for Route53 {
         ))
     }
 
-    fn check(&self, record_type: RecordType, value: &str) -> Result<(), String> {
-        if record_type == RecordType::Txt && value.len() > MAX_TXT {
+    fn check(&self, value: &RecordData) -> Result<(), String> {
+        let RecordData::Txt(_) = value else { return Ok(()) };
+        let length = value.to_string().len();
+        if length > MAX_TXT {
             return Err(format!(
-                "the text has {} characters with its quotes; Route 53 takes at most {MAX_TXT}",
-                value.len()
+                "the text has {length} characters with its quotes; Route 53 takes at most {MAX_TXT}"
             ));
         }
         Ok(())
@@ -102,11 +103,11 @@ impl DialectRules for Route53 {
 
     /// With the routing of the set that it belongs to: Route 53 demands it of sets that share a name, and external-dns
     /// writes it so.
-    fn mark(&self, value: Box<str>, of: &RecordSet) -> RecordSet {
+    fn mark(&self, value: RecordData, of: &RecordSet) -> RecordSet {
         RecordSet {
             content: Content::Values {
                 ttl: DEFAULT_TTL,
-                values: Box::new([value]),
+                values: Box::new([value.into()]),
             },
             routing: of.routing.clone(),
         }
@@ -118,7 +119,7 @@ fn size(change: &RecordChange) -> Size {
     match &change.set.content {
         Content::Values { values, .. } => Size {
             elements: values.len(),
-            characters: values.iter().map(|value| value.chars().count()).sum(),
+            characters: values.iter().map(|value| value.text().chars().count()).sum(),
         },
         Content::Alias { .. } => Size {
             elements: 1,

@@ -36,7 +36,7 @@ pub(super) fn changes_for(desired: &Desired, present: &[Present], records: &Reco
         displaced: displaced.iter().map(|at| at.key.clone()).collect(),
         withheld: None,
     };
-    if let Some(verdict) = up_to_date(current, &wanted, desired, rules) {
+    if let Some(verdict) = up_to_date(current, &wanted, rules) {
         set_plan.verdict = verdict;
         if let Some(at) = current {
             set_plan.changes = refreshed_mark(desired, at, records, rules);
@@ -86,14 +86,9 @@ pub(super) fn changes_for(desired: &Desired, present: &[Present], records: &Reco
 }
 
 /// Whether there is nothing to do.
-fn up_to_date(
-    current: Option<&Present>,
-    wanted: &RecordSet,
-    desired: &Desired,
-    rules: &Rules,
-) -> Option<RecordVerdict> {
+fn up_to_date(current: Option<&Present>, wanted: &RecordSet, rules: &Rules) -> Option<RecordVerdict> {
     let at = current.filter(|at| !at.is_mark)?;
-    let same = at.set.same(desired.key.record_type, wanted);
+    let same = at.set.same(wanted);
     // Without marks nobody knows who made it; if it says what is wanted, that is as good as published.
     let unmarked = rules.registry == RegistryKind::None && at.owner == Owner::Nobody;
     (same && (at.is_ours() || unmarked)).then_some(RecordVerdict::Published)
@@ -231,7 +226,7 @@ fn mark_changes(
     let same = if current.is_some() {
         same_resource && old.routing == new.routing
     } else {
-        old.same(RecordType::Txt, &new)
+        old.same(&new)
     };
     if !same {
         changes.push(delete(&key, old));

@@ -36,7 +36,7 @@ impl Desired {
         let content = match &self.answer {
             Answer::Values(values) => Content::Values {
                 ttl,
-                values: values.clone().into_boxed_slice(),
+                values: values.iter().cloned().map(Into::into).collect(),
             },
             Answer::Alias {
                 zone_id,
@@ -69,7 +69,7 @@ impl Desired {
             Content::Values { ttl, .. } => *ttl,
             Content::Alias { .. } => 0,
         };
-        set.same(self.key.record_type, &self.with_ttl(ttl))
+        set.same(&self.with_ttl(ttl))
     }
 
     /// Whether both want the same, whatever the time to live.

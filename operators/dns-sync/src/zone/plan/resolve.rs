@@ -6,7 +6,7 @@ use super::ranked::{RankedClaim, Taken, least, merge_services};
 use super::types::{Claim, Present, RecordVerdict, Rules, another_writer};
 use crate::dialect::Answer;
 use crate::name::Name;
-use crate::record_data::RecordType;
+use crate::record_data::{RecordData, RecordType};
 use crate::records::{Content, RecordSets, Routing, SetKey};
 use crate::source::{ObjectKey, SourceKind};
 
@@ -185,14 +185,11 @@ fn yield_to(rival: &mut RankedClaim, candidate: RankedClaim, present: &[Present]
 }
 
 /// The values of the sets whose objects are gone.
-fn inherited_values(present: &[Present]) -> HashMap<&SetKey, HashSet<Box<str>>> {
+fn inherited_values(present: &[Present]) -> HashMap<&SetKey, HashSet<&RecordData>> {
     let inherited = present.iter().filter(|at| at.is_inherited());
     inherited
         .filter_map(|at| match &at.set.content {
-            Content::Values { values, .. } => {
-                let canonical = values.iter().map(|value| at.key.record_type.canonical(value));
-                Some((&at.key, canonical.collect()))
-            }
+            Content::Values { values, .. } => Some((&at.key, values.iter().map(|value| &value.data).collect())),
             Content::Alias { .. } => None,
         })
         .collect()
@@ -204,7 +201,7 @@ fn ranked(
     claim: &Claim,
     desired: Desired,
     present: &[Present],
-    inherited: &HashMap<&SetKey, HashSet<Box<str>>>,
+    inherited: &HashMap<&SetKey, HashSet<&RecordData>>,
 ) -> RankedClaim {
     let resource = &desired.resource;
     let publishes = |at: &Present| {

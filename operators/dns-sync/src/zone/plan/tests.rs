@@ -118,7 +118,7 @@ pub(crate) fn claim(text: &str) -> Claim {
         weight: option("weight").map(|weight| weight.parse().unwrap()),
         values: words[3]
             .split('|')
-            .map(|value| value.replace('~', " ").into())
+            .map(|value| value_type(&words).read(&value.replace('~', " ")))
             .collect(),
         ttl: option("ttl").map(|ttl| ttl.parse().unwrap()),
         alias: match () {
@@ -134,6 +134,15 @@ pub(crate) fn claim(text: &str) -> Claim {
         endpoint,
         set_identifier,
         record_type: None,
+    }
+}
+
+/// The target of an alias is a host.
+fn value_type(words: &[&str]) -> RecordType {
+    if words.contains(&"yes") {
+        RecordType::Cname
+    } else {
+        RecordType::parse(words[2]).unwrap()
     }
 }
 

@@ -43,7 +43,7 @@ impl ZoneState {
                     record_type: *record_type,
                     set_identifier: id.clone(),
                 };
-                let changed = old.get(&key).is_some_and(|old| !old.same(*record_type, set));
+                let changed = old.get(&key).is_some_and(|old| !old.same(set));
                 if changed && heritage(set).is_none() && matches!(rules.marks.owner(records, &key, set), Owner::Ours(_))
                 {
                     let hash = content_hash(&key, set);
