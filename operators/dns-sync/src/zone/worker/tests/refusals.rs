@@ -1,5 +1,6 @@
 //! Batches that the provider refuses: one bad record never holds up the others.
 use super::*;
+use crate::provider::Refusal;
 
 fn bad(names: &[&str], silent: bool) -> FakeProvider {
     let fake = FakeProvider::default();
@@ -15,6 +16,27 @@ async fn a_bad_record_that_is_named_costs_a_few_calls() {
     assert!(harness.fake.lock().calls.len() <= 7, "{:?}", harness.calls());
     let totals = harness.shared.state().totals();
     assert_eq!((totals.failed, totals.owned), (1, 299));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_a_provider_blames_needs_no_text_that_names_it() {
+    let harness = Harness::begin(SYNC, &[], FakeProvider::default()).await;
+    harness.calls();
+    let refusal = Refusal {
+        messages: vec!["two records are wrong".to_owned()],
+        blamed: ["r3", "_owner.a.r5"].map(fake_zone::name).to_vec(),
+    };
+    harness.fake.lock().faults = [Some(Fault::Fails(ProviderError::Refused(refusal)))].into();
+    for one in &some(8) {
+        harness.put(one);
+    }
+    harness.rest().await;
+    // Both are read at once, and go alone, since nothing has changed at their names.
+    let names = ["_owner.a.r3", "_owner.a.r5", "r3", "r5"].map(|name| format!("read {name}.example.org"));
+    let calls = harness.calls();
+    assert_eq!((calls[0].as_str(), &calls[1..5]), ("change 16", &names[..]));
+    assert_eq!(calls[5..], ["change 12", "change 2", "change 2"]);
+    assert_eq!(harness.records().len(), 8);
 }
 
 #[tokio::test(start_paused = true)]
