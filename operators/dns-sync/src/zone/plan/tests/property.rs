@@ -11,7 +11,7 @@ const OBJECTS: [&str; 6] = [
     "dnsrecord/a/x",
     "dnsrecord/b/y",
 ];
-const RECORDS: [&str; 11] = [
+const RECORDS: [&str; 12] = [
     "A 192.0.2.1",
     "A 192.0.2.1|192.0.2.2 ttl=60",
     "A 192.0.2.3 set=blue weight=1",
@@ -22,6 +22,7 @@ const RECORDS: [&str; 11] = [
     "CNAME y.example.net set=blue weight=7",
     "TXT \"hello\"",
     "MX 10~mail.example.net",
+    "NS ns.example.net",
     "A 198.51.100.1",
 ];
 
