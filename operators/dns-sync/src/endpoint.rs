@@ -24,7 +24,7 @@ pub struct Endpoint {
     pub alias_zone: Option<Box<str>>,
 }
 
-/// Whether a host name target becomes a Route 53 alias.
+/// Whether a host name target becomes an alias, where the provider has aliases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AliasMode {
     /// A CNAME to a known AWS load balancer becomes an alias of types A and AAAA; anything else stays as it is.

@@ -2,7 +2,7 @@
 //!
 //! A [`Name`] is lower-case ASCII without a final dot: what people write in Unicode is mapped by UTS #46
 //! (non-transitional). [`Name::parse`] takes what a person or another tool may ask for and is strict; names that are
-//! already at the provider come through [`decode_route53`], which takes every name that DNS allows.
+//! already at the provider come through [`decode_octal`], which takes every name that DNS allows.
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
@@ -101,7 +101,7 @@ impl Name {
 /// taken; octets that would be ambiguous in text stay escaped.
 /// See "DNS domain name format" in the Route 53 developer guide,
 /// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html>.
-pub fn decode_route53(text: &str) -> Result<Name, NameError> {
+pub fn decode_octal(text: &str) -> Result<Name, NameError> {
     let mut name = String::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
@@ -211,7 +211,7 @@ impl Serialize for Name {
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        decode_route53(&text).map_err(serde::de::Error::custom)
+        decode_octal(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -326,16 +326,16 @@ mod tests {
             ("a\\/b.example.com", "a/b.example.com"),
         ];
         for (text, canonical) in cases {
-            let decoded = decode_route53(text).unwrap();
+            let decoded = decode_octal(text).unwrap();
             assert_eq!(decoded.as_str(), canonical, "{text}");
-            assert_eq!(decode_route53(canonical), Ok(decoded), "{text}");
+            assert_eq!(decode_octal(canonical), Ok(decoded), "{text}");
         }
         // Escapes count as the octets they stand for.
-        assert!(decode_route53(&format!("{}.example", "\\303".repeat(63))).is_ok());
-        assert!(decode_route53(&format!("{}.example", "\\303".repeat(64))).is_err());
-        assert!(decode_route53("").is_err() && decode_route53("a..b").is_err());
+        assert!(decode_octal(&format!("{}.example", "\\303".repeat(63))).is_ok());
+        assert!(decode_octal(&format!("{}.example", "\\303".repeat(64))).is_err());
+        assert!(decode_octal("").is_err() && decode_octal("a..b").is_err());
         assert!(
-            !decode_route53("a\\056example.com")
+            !decode_octal("a\\056example.com")
                 .unwrap()
                 .is_within(&name("example.com"))
         );
@@ -382,10 +382,10 @@ mod tests {
             if let Ok(read) = Name::parse(&text) {
                 accepted += 1;
                 assert_eq!(Name::parse(&read.to_string()), Ok(read.clone()), "{text:?}");
-                assert_eq!(decode_route53(&format!("{read}.")), Ok(read), "{text:?}");
+                assert_eq!(decode_octal(&format!("{read}.")), Ok(read), "{text:?}");
             }
-            if let Ok(read) = decode_route53(&text) {
-                assert_eq!(decode_route53(read.as_str()), Ok(read), "{text:?}");
+            if let Ok(read) = decode_octal(&text) {
+                assert_eq!(decode_octal(read.as_str()), Ok(read), "{text:?}");
             }
         }
         assert!(accepted > 100, "{accepted}");

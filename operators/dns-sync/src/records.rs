@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::name::Name;
 use crate::record_data::{RecordData, RecordType};
 
-/// The identity of a record set: Route 53 allows several of one name and type under different identifiers.
+/// The identity of a record set: where routing policies are used, there are several of one name and type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SetKey {
     /// The record's name.

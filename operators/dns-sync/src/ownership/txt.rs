@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     crd::zone::Registry,
-    name::{Name, decode_route53},
+    name::{Name, decode_octal},
     record_data::{RecordData, RecordType, Strings},
 };
 
@@ -87,7 +87,7 @@ impl Affix {
     pub fn candidates(&self, record: &Name, record_type: RecordType, is_alias: bool, apex: &Name) -> Vec<MarkName> {
         let mut found: Vec<MarkName> = Vec::new();
         let mut add = |text: &str, form: Form| {
-            let Ok(name) = decode_route53(text) else { return };
+            let Ok(name) = decode_octal(text) else { return };
             if name.is_within(apex) && found.iter().all(|known| known.name != name) {
                 found.push(MarkName { name, form });
             }
@@ -173,7 +173,7 @@ impl Affix {
         [Some(label), star]
             .into_iter()
             .flatten()
-            .filter_map(|label| decode_route53(&format!("{label}{parent}")).ok())
+            .filter_map(|label| decode_octal(&format!("{label}{parent}")).ok())
             .collect()
     }
 
@@ -246,7 +246,7 @@ fn in_zone(record: &Name, record_type: RecordType) -> String {
 }
 
 fn checked(text: &str, record: &Name) -> Result<Name, String> {
-    decode_route53(text).map_err(|error| {
+    decode_octal(text).map_err(|error| {
         format!(
             "the owner record of {record} would have an impossible name: {error}; shorten the name, or the registry's \
              prefix or suffix"

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::{Caa, Host, RecordData, RecordType, Strings};
-use crate::name::{decode_route53, push_octal, unescape};
+use crate::name::{decode_octal, push_octal, unescape};
 
 /// Reads a value. `None`: it is none of this type.
 pub(super) fn read(record_type: RecordType, text: &str) -> Option<RecordData> {
@@ -75,7 +75,7 @@ fn host(text: &str) -> Option<Host> {
     if text == "." {
         return Some(Host::Root);
     }
-    decode_route53(text).ok().map(Host::Name)
+    decode_octal(text).ok().map(Host::Name)
 }
 
 /// `N` numbers of 16 bits and what is behind them, as in MX and SRV.

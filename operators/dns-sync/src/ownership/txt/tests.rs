@@ -3,7 +3,7 @@ use super::*;
 mod heritage;
 
 fn name(text: &str) -> Name {
-    decode_route53(text).unwrap()
+    decode_octal(text).unwrap()
 }
 
 /// `p:…` a prefix, `s:…` a suffix, then perhaps ` w:…` a wildcard replacement.

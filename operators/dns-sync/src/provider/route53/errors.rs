@@ -9,7 +9,7 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
-use crate::name::{Name, decode_route53};
+use crate::name::{Name, decode_octal};
 use crate::provider::{ProviderError, Refusal};
 
 /// Sorts an SDK error. Texts of answers are not passed on, but for the messages about records in a refused batch.
@@ -144,7 +144,7 @@ fn blamed(messages: &[String]) -> Vec<Name> {
     let mut names: Vec<Name> = words
         .map(|word| word.trim_end_matches([':', ';']).trim_end_matches('.'))
         .filter(|word| word.contains('.'))
-        .filter_map(|word| decode_route53(word).ok())
+        .filter_map(|word| decode_octal(word).ok())
         .collect();
     names.sort_unstable();
     names.dedup();

@@ -18,7 +18,7 @@ use crate::crd::route53::Visibility;
 use crate::dialect::Dialect;
 use crate::dialect::route53::Route53;
 use crate::metrics::{ProviderCall, ProviderMetrics};
-use crate::name::{Name, decode_route53};
+use crate::name::{Name, decode_octal};
 use crate::records::{NameSets, RecordChange, RecordSets};
 use hearth_reconciler::rate_limit::RateLimiter;
 
@@ -233,7 +233,7 @@ impl HostedZone {
                 translate::insert(&mut records, set);
             }
             let same = |next: &Cursor| {
-                let next = next.name.as_deref().and_then(|next| decode_route53(next).ok());
+                let next = next.name.as_deref().and_then(|next| decode_octal(next).ok());
                 next.as_ref() == Some(name)
             };
             at = next.filter(same);

@@ -4,13 +4,13 @@ use aws_sdk_route53::types::{
     AliasTarget, Change as SdkChange, ChangeAction, ResourceRecord, ResourceRecordSet, RrType,
 };
 
-use crate::name::{Name, decode_route53};
+use crate::name::{Name, decode_octal};
 use crate::record_data::RecordType;
 use crate::records::{Action, Content, RecordChange, RecordSet, RecordSets, Routing, SetKey, Value};
 
 /// The set's name. `None`: a name that is no name for us (it is left alone).
 pub(super) fn name(set: &ResourceRecordSet) -> Option<Name> {
-    decode_route53(set.name()).ok()
+    decode_octal(set.name()).ok()
 }
 
 /// Adds a set; of sets that we do not manage only what matters to the other sets of the name.
@@ -24,7 +24,7 @@ pub(super) fn insert(records: &mut RecordSets, set: &ResourceRecordSet) {
         Some(target) => Content::Alias {
             zone_id: target.hosted_zone_id().into(),
             // In the spelling of `Name`, so that `\\052` and `*` compare equal. What is no name stays as it is.
-            target: decode_route53(target.dns_name()).map_or_else(
+            target: decode_octal(target.dns_name()).map_or_else(
                 |_| target.dns_name().trim_end_matches('.').into(),
                 |name| name.as_str().into(),
             ),

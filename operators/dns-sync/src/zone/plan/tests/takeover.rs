@@ -49,7 +49,7 @@ fn every_form_of_owner_record_is_recognised_and_nothing_is_written() {
         if marks == ["a-*"] {
             here = records([found.clone()]);
             let key = SetKey {
-                name: crate::name::decode_route53("a-*.example.org").unwrap(),
+                name: crate::name::decode_octal("a-*.example.org").unwrap(),
                 ..mark_at("x", US, "y", &found).0
             };
             here.insert(key, mark_at("x", US, "service/web/front", &found).1);
