@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hearth_backup_scheduler::crd::{BackupRepository, BackupRun, BackupSchedule};
-use k8s_openapi::api::core::v1::{PersistentVolume, Secret};
+use hearth_backup_scheduler::crd::{BackupRepository, BackupRun, BackupSchedule, RestoreRun};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, Secret};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client, ResourceExt};
@@ -32,6 +32,8 @@ pub(super) const PASSPHRASE: &str = "correct horse battery staple";
 pub(super) const CLASS: &str = "hearth-e2e";
 /// The access mode of claims, unless a case says otherwise.
 const MODE: &str = "ReadWriteOnce";
+/// Of namespaces. Movers of restores are root with few capabilities, which the level `baseline` allows.
+const LABELS: [(&str, &str); 2] = [("pod-security.kubernetes.io/enforce", "baseline"), (LABEL, "e2e")];
 /// A change in the cluster or in the bucket is seen within this.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 /// What needs a mover, a retry or a restart.
@@ -93,9 +95,7 @@ impl BackupEnv {
         self.s3.create_bucket(name).await?;
         let server: SocketAddr = self.s3.url().trim_start_matches("http://").parse()?;
         let gate = HttpGate::start(self.environment.host, server).await?;
-        // Movers of restores are root with few capabilities, which the level `baseline` allows.
-        let labels = [("pod-security.kubernetes.io/enforce", "baseline"), (LABEL, "e2e")];
-        apply_namespace(&self.client, name, &labels).await?;
+        apply_namespace(&self.client, name, &LABELS).await?;
         let key = self.s3.root();
         let home = Home {
             name: name.to_owned(),
@@ -137,28 +137,27 @@ fn make_readable(folder: &Path) -> Result<()> {
 
 /// Removes what a run has made: repositories, volumes, Secrets and namespaces.
 pub(super) async fn remove(client: &Client) -> Result<()> {
-    let repositories: Api<BackupRepository> = Api::all(client.clone());
-    match repositories
-        .delete_collection(&DeleteParams::default(), &labelled())
-        .await
-    {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 => {}
-        Err(error) => return Err(error.into()),
-    }
+    labelled_ones_go(&Api::<BackupRepository>::all(client.clone())).await?;
     // Those in the operator's namespace.
-    let schedules: Api<BackupSchedule> = Api::namespaced(client.clone(), NAMESPACE);
-    match schedules.delete_collection(&DeleteParams::default(), &labelled()).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 => {}
-        Err(error) => return Err(error.into()),
-    }
+    labelled_ones_go(&Api::<BackupSchedule>::namespaced(client.clone(), NAMESPACE)).await?;
+    labelled_ones_go(&Api::<RestoreRun>::namespaced(client.clone(), NAMESPACE)).await?;
     remove_namespaces(client).await?;
     let volumes: Api<PersistentVolume> = Api::all(client.clone());
     volumes.delete_collection(&DeleteParams::default(), &labelled()).await?;
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
     secrets.delete_collection(&DeleteParams::default(), &labelled()).await?;
     Ok(())
+}
+
+/// Deletes objects of ours, if their CRD is there.
+async fn labelled_ones_go<K>(api: &Api<K>) -> Result<()>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    match api.delete_collection(&DeleteParams::default(), &labelled()).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        answer => Ok(answer.map(drop)?),
+    }
 }
 
 impl TestEnv for BackupEnv {
@@ -271,6 +270,17 @@ impl Home {
             Ok(found.is_err().then_some(()))
         })
         .await
+    }
+
+    /// Deletes the namespace with all that is in it, waits until it is gone, and makes an empty one.
+    pub(super) async fn lose_namespace(&self) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.delete(&self.name, &DeleteParams::default()).await?;
+        until("the namespace is gone", LATER, || async {
+            Ok(namespaces.get_opt(&self.name).await?.is_none().then_some(()))
+        })
+        .await?;
+        apply_namespace(&self.client, &self.name, &LABELS).await
     }
 
     /// The manifest of a run of this kind.

@@ -1,4 +1,5 @@
 //! backup-scheduler: its environment, cases, story and benchmark.
+mod application;
 mod bench;
 mod cases;
 mod env;

@@ -1,14 +1,16 @@
-//! backup-scheduler's story: a volume is backed up, lost, and comes back with its data.
+//! backup-scheduler's story: a namespace is backed up, lost, and comes back with its data.
 use anyhow::{Result, ensure};
 use kube::Client;
 use serde_json::{Value, json};
 
+use super::application::{application, available};
 use super::env::{BackupEnv, NAME, remove};
 use super::files;
 use crate::case::{Case, Exclusive};
 use crate::demo::Story;
 use crate::demo_install::{Before, Chart};
 use crate::environment::Environment;
+use crate::objects::apply;
 use crate::screen::{Screen, commands_to_follow, good_bye};
 
 const CHART: Chart = Chart {
@@ -16,6 +18,7 @@ const CHART: Chart = Chart {
     crds: &[
         "backuprepositories.backup.hearth.home.arpa",
         "backupruns.backup.hearth.home.arpa",
+        "backupschedules.backup.hearth.home.arpa",
         "restoreruns.backup.hearth.home.arpa",
     ],
 };
@@ -60,34 +63,46 @@ impl Story for BackupStory {
 }
 
 async fn chapters(env: &BackupEnv, screen: &mut Screen) -> Result<()> {
-    screen.chapter("A volume is backed up")?;
-    screen.say("backup-scheduler backs up volumes to S3 with restic, and restores them.")?;
+    screen.chapter("A namespace is backed up")?;
+    screen.say("backup-scheduler backs up volumes and API objects to S3 with restic, and restores them.")?;
     commands_to_follow(screen, &env.environment, NAME)?;
     let home = env.ready_home(DEMO).await?;
     screen.checked("the repository is ready: the bucket was tried out and marked as this cluster's")?;
     let folder = home.bound("data").await?;
     files::write(&folder)?;
     let before = files::read(&folder)?;
-    let as_owner = json!({"mover": {"securityContext": {"runAsUser": 999, "runAsGroup": 998}}});
-    let run = home.done(&home.backup("nightly", as_owner), "Completed").await?;
-    let item = &run["status"]["volumes"][0];
+    let web = application(&home);
+    apply(&env.client, &web).await?;
+    available(env, &web).await?;
+    screen.checked("an application runs in it, with a volume")?;
+    let run = home.done(&home.backup("nightly", json!({})), "Completed").await?;
+    let (volume, objects) = (&run["status"]["volumes"][0], &run["status"]["objects"][0]);
     screen.checked(&format!(
         "claim data is in snapshot {}: {} files",
-        short(item),
-        item["files"]
+        short(volume),
+        volume["files"]
     ))?;
-    screen.pause("The volume will be lost now.")?;
+    screen.checked(&format!(
+        "the API objects are in snapshot {}, in a repository of their own",
+        short(objects)
+    ))?;
+    screen.pause("The namespace will be lost now.")?;
 
-    screen.chapter("The volume is lost")?;
-    home.lose("data").await?;
+    screen.chapter("The namespace is lost")?;
+    home.lose_namespace().await?;
     let folder = home.volume("data").await?;
-    screen.checked("the claim is deleted, and with it all that it had")?;
+    screen.checked("the namespace is deleted, and with it all that it had")?;
 
     screen.chapter("It comes back")?;
-    let restore = home.restore("back", json!({}));
-    home.done(&restore, "Completed").await?;
+    let restore = home.restore("back", json!({"objects": {}}));
+    let run = home.done(&restore, "Completed").await?;
     ensure!(files::read(&folder)? == before, "the files differ");
     screen.checked("the claim is there again, with every file, owner and mode")?;
+    available(env, &web).await?;
+    screen.checked(&format!(
+        "then the API objects were made: {} of them; the application runs again",
+        run["status"]["restoredObjects"]["created"]
+    ))?;
     screen.say("A RestoreRun that is applied again by Flux or Argo CD does nothing: the same spec runs once.")?;
     good_bye(screen, env.environment.control.is_some(), "namespace demo-backup")
 }

@@ -62,9 +62,10 @@ fn arguments(keep: &Keep) -> Vec<String> {
 
 fn forgotten_by_us(keep: &Keep, snapshots: &[Snapshot]) -> BTreeSet<String> {
     let claims = BTreeSet::from(["web".to_owned()]);
+    let zone = TimeZone::UTC;
     let observed = |consent| Observed {
         keep,
-        zone: &TimeZone::UTC,
+        zone: &zone,
         snapshots,
         newest: Some(&claims),
         consent,

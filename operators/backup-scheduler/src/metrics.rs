@@ -26,6 +26,7 @@ use crate::crd::backup_run::{BackupRunStatus, Item, State};
 use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RestoreRun};
 use crate::plan::backup::NODE_OFF;
 use crate::plan::backup::objects::EXPORTER_OFF;
+use crate::plan::place;
 use schedules::Schedules;
 
 mod repository;
@@ -370,6 +371,10 @@ impl Run<'_> {
         let is_good = |item: &Item| item.state == State::Completed;
         // As the reason of Ready: what a restore has written in part is there, what a backup has saved in part is not good.
         let counts = |item: &Item| is_good(item) || self.kind == RESTORE && item.state == State::Partial;
+        // API objects alone are no backup of a namespace with volumes.
+        let is_volume = |item: &Item| self.kind == RESTORE || !place::is_objects(&item.claim);
+        let has_volumes = self.items.iter().copied().any(is_volume);
+        let counts = |item: &Item| counts(item) && (is_volume(item) || !has_volumes);
         let [completed, incomplete, failed] = RESULTS;
         Some(match self.items.iter().copied().any(counts) {
             false => failed,

@@ -1,6 +1,5 @@
 //! Writes status, if it differs.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
@@ -12,8 +11,9 @@ use serde_json::json;
 /// Applies `status` to the object's status subresource, if it differs from the status that `object` carries. It is no
 /// error if the object is gone.
 ///
-/// The body holds the object's UID, so that a newer object of the same name is never written to (the answer is then a
-/// conflict). The status must leave fields out that have no value. Fails as the client does.
+/// A newer object of the same name is never written to. The API server ignores the UID of a status that is applied, so it is given the
+/// resource version; if that is not the present one, the object is looked at. The status must leave fields out that have no value.
+/// RBAC: `get` on the kind, `patch` on its status. Fails as the client does.
 pub async fn patch_status<K>(api: &Api<K>, manager: &str, object: &K, status: &K::Status) -> kube::Result<()>
 where
     K: Resource<DynamicType = ()> + HasStatus + DeserializeOwned + Clone + std::fmt::Debug,
@@ -22,21 +22,20 @@ where
     if object.status() == Some(status) {
         return Ok(());
     }
-    let body = json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": ObjectMeta {
-            name: object.meta().name.clone(),
-            namespace: object.namespace(),
-            uid: object.uid(),
-            ..ObjectMeta::default()
-        },
-        "status": status,
-    });
     let (name, params) = (object.name_any(), PatchParams::apply(manager).force());
-    match api.patch_status(&name, &params, &Patch::Apply(&body)).await {
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
-        answer => answer.map(drop),
+    let (api_version, kind) = (K::api_version(&()), K::kind(&()));
+    let mut meta = object.meta().clone();
+    loop {
+        let of = json!({"name": name, "namespace": meta.namespace, "resourceVersion": meta.resource_version});
+        let body = json!({"apiVersion": api_version, "kind": kind, "metadata": of, "status": status});
+        match api.patch_status(&name, &params, &Patch::Apply(&body)).await {
+            Err(kube::Error::Api(answer)) if answer.is_not_found() => return Ok(()),
+            Err(kube::Error::Api(answer)) if answer.is_conflict() => match api.get_metadata_opt(&name).await? {
+                Some(now) if now.metadata.uid == meta.uid => meta = now.metadata,
+                _ => return Ok(()),
+            },
+            answer => return answer.map(drop),
+        }
     }
 }
 
@@ -89,25 +88,40 @@ mod tests {
         reported(Script::new(), "Running", Some("m")).await.unwrap();
     }
 
-    #[tokio::test]
-    async fn a_difference_is_applied_to_the_status_of_exactly_this_object() {
-        let check = |body: &Value| {
-            let meta = json!({ "name": "a", "namespace": "home", "uid": "u1" });
+    fn at(version: &'static str) -> impl Fn(&Value) {
+        move |body: &Value| {
+            let meta = json!({ "name": "a", "namespace": "home", "resourceVersion": version });
             let status = json!({ "phase": "Failed" });
             assert_eq!(
                 *body,
                 json!({ "apiVersion": "x.io/v1", "kind": "Thing", "metadata": meta, "status": status })
             );
-        };
-        let script = Script::new().expect_body("PATCH", PATH, check, 200, json!(thing()));
+        }
+    }
+
+    fn metadata(uid: &str) -> Value {
+        let meta = json!({ "name": "a", "namespace": "home", "uid": uid, "resourceVersion": "7" });
+        json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": meta })
+    }
+
+    #[tokio::test]
+    async fn a_difference_is_applied_to_the_status_as_it_was_seen() {
+        let script = Script::new().expect_body("PATCH", PATH, at("5"), 200, json!(thing()));
         reported(script, "Failed", None).await.unwrap();
     }
 
     #[tokio::test]
-    async fn an_object_that_is_gone_is_no_error_and_one_created_anew_is_a_conflict() {
+    async fn an_object_that_has_changed_is_written_again_and_one_that_is_gone_or_created_anew_is_not() {
+        const OBJECT: &str = "/apis/x.io/v1/namespaces/home/things/a";
         let gone = Script::new().refuse("PATCH", PATH, 404, "NotFound");
         reported(gone, "Failed", None).await.unwrap();
-        let anew = Script::new().refuse("PATCH", PATH, 409, "Conflict");
-        assert!(reported(anew, "Failed", None).await.is_err());
+        let changed = || Script::new().refuse("PATCH", PATH, 409, "Conflict");
+        let again = changed().expect("GET", OBJECT, 200, metadata("u1"));
+        let again = again.expect_body("PATCH", PATH, at("7"), 200, json!(thing()));
+        reported(again, "Failed", None).await.unwrap();
+        let anew = changed().expect("GET", OBJECT, 200, metadata("u2"));
+        reported(anew, "Failed", None).await.unwrap();
+        let gone = changed().refuse("GET", OBJECT, 404, "NotFound");
+        reported(gone, "Failed", None).await.unwrap();
     }
 }

@@ -6,30 +6,32 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
+use crate::backup_scheduler::application::{application, available, object};
 use crate::backup_scheduler::env::{BackupEnv, Home, PASSPHRASE, SOON};
+use crate::backup_scheduler::files;
 use crate::case::Case;
 use crate::install::NAMESPACE;
-use crate::objects::apply;
+use crate::objects::{apply, delete, get};
 use crate::wait::until;
 
 /// The label of what belongs to a run.
 const RUN: &str = "backup.hearth.home.arpa/run";
 
 pub(super) fn cases() -> Vec<Case<BackupEnv>> {
-    vec![Case::new(
-        "objects_of_a_namespace_are_backed_up_and_nothing_in_it_can_open_them",
-        |env| Box::pin(namespace(env)),
-    )]
-}
-
-/// A manifest in the namespace of a case.
-fn object(home: &Home, version: &str, kind: &str, name: &str, rest: Value) -> Value {
-    let mut object = rest;
-    object["apiVersion"] = json!(version);
-    object["kind"] = json!(kind);
-    object["metadata"]["name"] = json!(name);
-    object["metadata"]["namespace"] = json!(home.name);
-    object
+    vec![
+        Case::new(
+            "objects_of_a_namespace_are_backed_up_and_nothing_in_it_can_open_them",
+            |env| Box::pin(namespace(env)),
+        ),
+        Case::new(
+            "a_deleted_namespace_comes_back_with_its_data_before_its_workloads",
+            |env| Box::pin(deleted(env)),
+        ),
+        Case::new(
+            "a_namespace_is_copied_under_another_name_from_the_operators_namespace",
+            |env| Box::pin(copied(env)),
+        ),
+    ]
 }
 
 /// What plain restic says of the repository of objects.
@@ -138,4 +140,113 @@ async fn nothing_is_left(env: &BackupEnv, run: &Value) -> Result<()> {
         Ok((left == 0).then_some(()))
     })
     .await
+}
+
+async fn deleted(env: &BackupEnv) -> Result<()> {
+    let home = env.ready_home("deleted").await?;
+    let folder = home.bound("data").await?;
+    files::write(&folder)?;
+    let before = files::read(&folder)?;
+    let web = application(&home);
+    let settings = object(&home, "v1", "ConfigMap", "settings", json!({"data": {"mode": "quiet"}}));
+    let token = object(
+        &home,
+        "v1",
+        "Secret",
+        "token",
+        json!({"stringData": {"token": "planted-in-deleted"}}),
+    );
+    let helm = json!({
+        "metadata": {
+            "labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "web"},
+        },
+        "data": {"of": "helm"},
+    });
+    let helm = object(&home, "v1", "ConfigMap", "of-helm", helm);
+    for object in [&settings, &token, &web, &helm] {
+        apply(&env.client, object).await?;
+    }
+    available(env, &web).await?;
+    let run = home.done(&home.backup("first", json!({})), "Completed").await?;
+    of_objects(&run)?;
+
+    home.lose_namespace().await?;
+    let folder = home.volume("data").await?;
+    let restore = home.restore("back", json!({"objects": {}}));
+    let run = home.done(&restore, "Completed").await?;
+    let restored = &run["status"]["restoredObjects"];
+    ensure!(
+        restored["failed"] == 0 && restored["skipped"]["Helm"] == 1,
+        "{restored}"
+    );
+    let after = files::read(&folder)?;
+    ensure!(after == before, "{after:?} instead of {before:?}");
+    available(env, &web).await?;
+    let map = get(&env.client, &settings).await?;
+    ensure!(map["data"]["mode"] == "quiet", "{map}");
+    let secret = get(&env.client, &token).await?;
+    ensure!(secret["data"]["token"].is_string(), "the Secret is not there");
+    ensure!(
+        get(&env.client, &helm).await.is_err(),
+        "what Helm makes is left to Helm"
+    );
+    // The data was there before the pod.
+    let claim = get(&env.client, &home.claim("data")).await?;
+    let (claim, pod) = (created(&claim), created(&get(&env.client, &web).await?));
+    ensure!(claim < pod, "the claim is of {claim}, the workload of {pod}");
+    Ok(())
+}
+
+fn created(object: &Value) -> String {
+    object["metadata"]["creationTimestamp"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+async fn copied(env: &BackupEnv) -> Result<()> {
+    let home = env.ready_home("copied").await?;
+    let settings = object(&home, "v1", "ConfigMap", "settings", json!({"data": {"mode": "quiet"}}));
+    let reader = json!({"rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]});
+    let reader = object(&home, "rbac.authorization.k8s.io/v1", "Role", "reader", reader);
+    for object in [&settings, &reader] {
+        apply(&env.client, object).await?;
+    }
+    home.done(&home.backup("first", json!({})), "Completed").await?;
+
+    // A tenant gets no rights by a restore, and writes in no other namespace.
+    delete(&env.client, &reader).await?;
+    let run = home
+        .done(&home.restore("own", json!({"objects": {"only": true}})), "Completed")
+        .await?;
+    let restored = &run["status"]["restoredObjects"];
+    ensure!(restored["skipped"]["NotPermitted"] == 1, "{restored}");
+    ensure!(get(&env.client, &reader).await.is_err(), "the Role is there");
+    let other = json!({"objects": {"only": true, "namespaces": ["default"]}});
+    let message = home.ends(&home.restore("other", other), "InvalidSpec").await?;
+    ensure!(message.contains("operator's namespace"), "{message}");
+
+    let mut copy = home.restore(
+        "copy",
+        json!({
+            "objects": {"only": true, "namespaces": [home.name]}, "namespaceMapping": {(home.name.as_str()): "copied-anew"},
+            "dryRun": true,
+        }),
+    );
+    copy["metadata"]["namespace"] = json!(NAMESPACE);
+    copy["metadata"]["labels"] = json!({(crate::namespaces::LABEL): "e2e"});
+    let run = home.done(&copy, "DryRun").await?;
+    let planned = &run["status"]["restoredObjects"];
+    ensure!(planned["created"].as_i64() >= Some(3), "{planned}");
+    let mut there = settings.clone();
+    there["metadata"]["namespace"] = json!("copied-anew");
+    ensure!(get(&env.client, &there).await.is_err(), "a dry run has written");
+    copy["spec"]["dryRun"] = json!(false);
+    home.done(&copy, "Completed").await?;
+    let map = get(&env.client, &there).await?;
+    ensure!(map["data"]["mode"] == "quiet", "{map}");
+    let mut role = reader.clone();
+    role["metadata"]["namespace"] = json!("copied-anew");
+    get(&env.client, &role).await?;
+    delete(&env.client, &copy).await
 }

@@ -306,8 +306,7 @@ async fn record(
     changes: &Changes,
 ) -> Result<(), RequestError> {
     let api: Api<BackupRepository> = Api::all(ctx.process.client.clone());
-    // The UID: a newer object of the same name is never written to.
-    let body = json!({"metadata": {"uid": repository.uid()}, "status": {field: changes}});
+    let body = json!({"status": {field: changes}});
     let params = PatchParams {
         field_manager: Some(manager.to_owned()),
         ..PatchParams::default()

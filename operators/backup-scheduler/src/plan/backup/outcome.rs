@@ -28,11 +28,12 @@ pub(super) fn outcome(run: &BackupRun, status: &mut BackupRunStatus, wait: Optio
         let message = "no claim of this namespace is selected: compare spec.volumes and the claims' annotations";
         return Outcome::Stalled("NothingSelected", message.to_owned());
     }
-    let objects = if some_exported { " and the API objects" } else { "" };
     if good == total && bad.is_empty() {
+        let objects = if some_exported { " and the API objects" } else { "" };
         return Outcome::Ready("Completed", format!("all {total} volumes{objects} are backed up"));
     }
-    let reason = if good == 0 && !some_exported {
+    // API objects alone are no backup of a namespace with volumes.
+    let reason = if good == 0 && (total > 0 || !some_exported) {
         "Failed"
     } else {
         "Incomplete"
@@ -40,10 +41,9 @@ pub(super) fn outcome(run: &BackupRun, status: &mut BackupRunStatus, wait: Optio
     let mut complaints: Vec<Item> = status.volumes.clone();
     complaints.append(&mut bad);
     let complaints = items::complaints(&complaints);
-    Outcome::Stalled(
-        reason,
-        format!("{good} of {total} volumes{objects} are backed up; {complaints}"),
-    )
+    let objects = if some_exported { ", and the API objects" } else { "" };
+    let message = format!("{good} of {total} volumes are backed up{objects}; {complaints}");
+    Outcome::Stalled(reason, message)
 }
 
 fn unfinished(status: &BackupRunStatus, good: usize, wait: Option<Duration>) -> Outcome {

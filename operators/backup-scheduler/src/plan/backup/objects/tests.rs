@@ -128,6 +128,19 @@ fn an_export_that_fails_holds_up_no_volume_and_the_run_is_not_good() {
 }
 
 #[test]
+fn objects_alone_are_no_backup_of_a_namespace_with_volumes() {
+    let mut world = world(&["data"], false);
+    world.step();
+    world.ends(".objects", good("s1"));
+    world.ends("data", Report::failed(Reason::Unreadable, "no right"));
+    let text = message(&world.step());
+    assert!(
+        text.starts_with("Failed: 0 of 1 volumes are backed up, and the API objects; data: Unreadable"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_former_export_is_the_parent_unless_it_needs_lost_data() {
     let mut world = world(&[], false);
     let item = json!({"claim": ".objects", "state": "Completed", "snapshot": "abcdef", "files": 9, "startTime": "2026-01-01T03:00:00Z"});
