@@ -40,6 +40,8 @@ mod initializations;
 mod interruptions;
 #[path = "restic/keep.rs"]
 mod keep;
+#[path = "restic/objects.rs"]
+mod objects;
 #[path = "restic/repositories.rs"]
 mod repositories;
 #[path = "restic/restores.rs"]

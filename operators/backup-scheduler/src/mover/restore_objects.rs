@@ -7,9 +7,10 @@ use kube::Client;
 use serde::Deserialize;
 use tracing::{info, warn};
 
+use super::restore::failures::{is_full, is_of_data};
 use super::{Mover, export, find};
 use crate::engine::command::{self, Call};
-use crate::engine::outcome::{Collected, Failure};
+use crate::engine::outcome::{Collected, Failure, KEPT_PROBLEMS, reason};
 use crate::export::{HEADER, OWNED, Summary};
 use crate::objects::apply::{Stop, apply};
 use crate::objects::plan::{Plan, Planner};
@@ -181,27 +182,49 @@ async fn fetch(mover: &Mover<'_>, found: &Found, path: &str, folder: &Path, got:
     }
     match result {
         Ok(_) => Ok(()),
-        Err(failed) if only_paths(&failed.collected) && failed.failure.reason == Reason::DataDamaged => {
-            for problem in failed.collected.problems {
-                // What there is of a file that could not be restored may look like a file.
-                let file = folder.join(problem.path.trim_start_matches('/'));
-                if file.is_file() {
-                    fs::remove_file(&file).map_err(|failed| unwritable(&failed))?;
-                }
-                got.problems.push(problem);
-            }
-            got.damaged = true;
-            Ok(())
+        Err(failed) if only_paths(&failed.collected) => set_aside(failed.collected.problems, folder, got),
+        // Too many to name: which of the others are complete is not known.
+        Err(failed) if failed.collected.problems.len() >= KEPT_PROBLEMS => {
+            set_aside(failed.collected.problems, folder, &mut Got::default())?;
+            let text = format!(
+                "the data of many objects could not be read, first: {}",
+                failed.failure.message
+            );
+            Err(Failure::new(Reason::DataDamaged, &text))
         }
         Err(failed) => Err(failed.failure),
     }
 }
 
+/// Removes files that could not be restored: what there is of one may look like a file. Fails if another attempt may do better.
+fn set_aside(problems: Vec<Problem>, folder: &Path, got: &mut Got) -> Result<(), Failure> {
+    for problem in problems.into_iter().filter(|problem| is_of_data(&problem.message)) {
+        let message = problem.message.as_str();
+        if is_full(message) {
+            return Err(Failure::new(Reason::TargetFull, message));
+        }
+        // A server that sends one pack without its content answers all other requests.
+        let outage =
+            reason(message).filter(|reason| *reason != Reason::DataDamaged && !message.contains("unexpected EOF"));
+        if let Some(reason) = outage {
+            return Err(Failure::new(reason, message));
+        }
+        let file = folder.join(problem.path.trim_start_matches('/'));
+        if file.is_file() {
+            fs::remove_file(&file).map_err(|failed| unwritable(&failed))?;
+        }
+        got.damaged = true;
+        got.problems.push(problem);
+    }
+    Ok(())
+}
+
 /// Whether restic went through everything, only single paths failed, and all of them are named.
 fn only_paths(collected: &Collected) -> bool {
     let message = collected.exit_message.as_deref().unwrap_or_default();
-    let named = u64::try_from(collected.problems.len()).unwrap_or(u64::MAX);
-    collected.summary.is_some() && message.starts_with("Fatal: There were ") && collected.problem_count <= named
+    let all_named =
+        collected.problems.len() < KEPT_PROBLEMS && collected.problems.iter().all(|problem| problem.path.len() > 1);
+    collected.summary.is_some() && message.starts_with("Fatal: There were ") && all_named
 }
 
 /// The file that says what an export has.

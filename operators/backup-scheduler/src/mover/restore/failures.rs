@@ -215,6 +215,11 @@ pub fn clean(tree: &Tree) -> io::Result<()> {
     })
 }
 
+/// Whether an error says that the content of a file is not there.
+pub fn is_of_data(message: &str) -> bool {
+    effect(message) == Effect::Data
+}
+
 fn effect(message: &str) -> Effect {
     let starts = |words: &[&str]| words.iter().any(|words| message.starts_with(words));
     if starts(&["lchown ", "chmod "]) {

@@ -177,3 +177,31 @@ fn objects_of_no_namespace_come_first() {
     };
     assert_eq!(sources(&task).collect::<Vec<_>>(), [None, Some("home")]);
 }
+
+#[test]
+fn a_file_whose_data_is_damaged_is_left_out_and_an_outage_is_tried_again() {
+    let folder = export_of(2, 0, 1, &["configmaps/a.json", "configmaps/b.json"]);
+    let problem = |path: &str, message: &str| Problem {
+        path: path.to_owned(),
+        message: message.to_owned(),
+        pack: None,
+    };
+    let mut got = Got::default();
+    let problems = vec![
+        problem("/configmaps/a.json", "lchown /x: operation not permitted"),
+        problem("/configmaps/b.json", "ciphertext verification failed"),
+    ];
+    assert_eq!(set_aside(problems, folder.path(), &mut got), Ok(()));
+    assert!(got.damaged && got.problems.len() == 1);
+    assert!(folder.path().join("configmaps/a.json").exists() && !folder.path().join("configmaps/b.json").exists());
+    for (message, reason) in [
+        (
+            "Get \"https://s3/x\": dial tcp: connection refused",
+            Reason::Unreachable,
+        ),
+        ("write /x: no space left on device", Reason::TargetFull),
+    ] {
+        let failed = set_aside(vec![problem("/configmaps/a.json", message)], folder.path(), &mut got);
+        assert_eq!(failed.unwrap_err().reason, reason, "{message}");
+    }
+}
