@@ -25,7 +25,6 @@ use self::repository::RepositoryMetrics;
 use crate::crd::backup_run::{BackupRunStatus, Item, State};
 use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RestoreRun};
 use crate::plan::backup::NODE_OFF;
-use crate::plan::backup::objects::EXPORTER_OFF;
 use crate::plan::place;
 use schedules::Schedules;
 
@@ -330,8 +329,8 @@ struct Run<'a> {
 impl<'a> From<&'a BackupRun> for Run<'a> {
     fn from(run: &'a BackupRun) -> Self {
         let status = run.status.as_ref();
-        // What the installation has turned off is no failure.
-        let wanted = |item: &&Item| item.reason.as_deref() != Some(EXPORTER_OFF);
+        // API objects that are not to be backed up are no failure.
+        let wanted = |item: &&Item| item.state != State::Skipped || !place::is_objects(&item.claim);
         Self {
             kind: BACKUP,
             uid: run.uid().unwrap_or_default(),

@@ -76,7 +76,7 @@ pub struct BackupScheduleSpec {
     /// Which volumes, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Volumes>,
-    /// Which API objects. Default: all of each namespace. A run in the operator's namespace also has those of no namespace.
+    /// Which API objects. Default: all of each namespace, and none with `layout: Single`. A run in the operator's namespace also has those of no namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<Objects>,
     /// A volume with files that cannot be read counts as `Partial`, and its snapshot is kept; so do objects of which a kind cannot be

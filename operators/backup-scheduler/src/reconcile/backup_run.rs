@@ -195,6 +195,7 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
         exports: Exports {
             enabled: ctx.accounts.exporter.is_some(),
             cluster: namespace == ctx.process.args.namespace && ctx.process.args.namespaces().is_empty(),
+            layout: repository.spec.layout,
             known: is_known(place::OBJECTS),
         },
         adopt: place::has_foreign(&repository.spec),

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 
 use super::Observed;
 use crate::crd::backup_run::{Item, State};
+use crate::crd::repository::Layout;
 use crate::plan::items::{self, Next};
 use crate::plan::limits::Demand;
 use crate::plan::{doubt, place};
@@ -18,7 +19,9 @@ mod tests;
 /// Before a Job is looked at again: its end is not told where the operator's namespace is not among those that it watches.
 const POLL: Duration = Duration::from_secs(10);
 /// Why there is no backup of objects where the installation has turned it off.
-pub const EXPORTER_OFF: &str = "ExporterOff";
+const EXPORTER_OFF: &str = "ExporterOff";
+/// Why there is none where each namespace has the password of all backups, and nobody has asked for it.
+const SHARED: &str = "SharedRepository";
 
 /// What is known of backups of API objects.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,6 +30,8 @@ pub struct Exports {
     pub enabled: bool,
     /// Whether the run is in the namespace of an operator that has the whole cluster.
     pub cluster: bool,
+    /// How the repository is laid out: with `Single` all namespaces share one, and its password.
+    pub layout: Layout,
     /// Whether the repository of objects was there once.
     pub known: bool,
 }
@@ -62,19 +67,23 @@ pub(super) fn items(observed: &Observed<'_>) -> Vec<Item> {
             claim: name.to_owned(),
             ..Item::default()
         };
-        if !observed.exports.enabled {
-            let message = "API objects are not backed up, since the chart is installed with exporter.enabled=false";
-            items::fail(
-                &mut item,
-                State::Skipped,
-                EXPORTER_OFF,
-                message.to_owned(),
-                observed.now,
-            );
+        if let Some((reason, message)) = why_not(observed) {
+            items::fail(&mut item, State::Skipped, reason, message.to_owned(), observed.now);
         }
         item
     });
     items.collect()
+}
+
+fn why_not(observed: &Observed<'_>) -> Option<(&'static str, &'static str)> {
+    if !observed.exports.enabled {
+        let message = "API objects are not backed up, since the chart is installed with exporter.enabled=false";
+        return Some((EXPORTER_OFF, message));
+    }
+    (observed.exports.layout == Layout::Single && observed.run.spec.objects.is_none()).then_some((
+        SHARED,
+        "API objects are not backed up, since with layout: Single the password of all backups is in each namespace with a mover, and          Secrets are among the objects; set objects.enabled: true if all namespaces may read them",
+    ))
 }
 
 /// Follows the objects of a run.

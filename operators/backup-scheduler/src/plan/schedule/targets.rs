@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use super::{Problem, names};
 use crate::crd::backup_schedule::Namespaces;
+use crate::crd::repository::Layout;
 use crate::crd::{BackupRepository, BackupSchedule};
 use crate::plan::claims;
 
@@ -82,7 +83,10 @@ pub fn targets(schedule: &BackupSchedule, facts: &TargetFacts<'_>) -> Result<Tar
     let volumes = schedule.spec.volumes.clone().unwrap_or_default();
     let chosen = claims::chosen(facts.claims, &volumes);
     let with_claims: BTreeSet<String> = chosen.iter().filter_map(|claim| claim.namespace()).collect();
-    let objects = schedule.spec.objects.clone().unwrap_or_default().enabled;
+    // Not into a repository that namespaces share, unless somebody asks for it.
+    let shared = facts.repository.spec.layout == Layout::Single;
+    let objects = schedule.spec.objects.as_ref();
+    let objects = objects.map_or(!shared, |objects| objects.enabled);
     let objects_suffice = facts.objects && objects && !volumes.names_claims();
     let (mut targets, mut selected, mut empty) = (Targets::default(), 0, 0);
     let (mut denied, mut terminating, mut unwatched) = (Vec::new(), Vec::new(), Vec::new());

@@ -16,6 +16,7 @@ fn world(claims: &[&str], cluster: bool) -> World {
     world.exports = Exports {
         enabled: true,
         cluster,
+        layout: Layout::PerNamespace,
         known: false,
     };
     world
@@ -106,6 +107,17 @@ fn without_an_exporter_objects_are_skipped_and_the_run_can_be_good() {
     );
     world.ends("data", good("s1"));
     assert_eq!(message(&world.step()), "Completed: all 1 volumes are backed up");
+}
+
+#[test]
+fn secrets_go_into_a_shared_repository_only_if_somebody_asks_for_it() {
+    let mut world = world(&["data"], false);
+    world.exports.layout = Layout::Single;
+    assert!(world.plan().export.is_some());
+    world.run.spec.objects = None;
+    let plan = world.step();
+    assert_eq!(plan.export, None);
+    assert_eq!(plan.status.objects[0].reason.as_deref(), Some(SHARED));
 }
 
 #[test]
