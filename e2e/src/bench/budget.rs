@@ -1,6 +1,7 @@
 //! A figure against its limit.
 
-use super::figures::{Common, Takeover};
+use super::figures::Common;
+use super::restart::Takeover;
 
 /// Bytes of a mebibyte.
 const MIB: f64 = 1024.0 * 1024.0;

@@ -85,15 +85,6 @@ impl Common {
     }
 }
 
-/// From the end of a process to the next one's lease, in seconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Takeover {
-    /// From the end of the old and the start of the new process, after the pod was deleted.
-    pub(crate) after_end: f64,
-    /// From SIGKILL.
-    pub(crate) after_kill: f64,
-}
-
 /// The value below which `percent` of 100 lie, by the nearest-rank method; `None` of nothing.
 pub(crate) fn percentile(values: &[Duration], percent: usize) -> Option<f64> {
     let mut sorted = values.to_vec();

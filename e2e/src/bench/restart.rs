@@ -1,7 +1,6 @@
 //! Restarts: the pod deleted, and the process killed.
 use std::time::{Duration, Instant};
 
-use super::figures::Takeover;
 use crate::install::{Installation, NAMESPACE};
 use crate::pod_process::{Process, of_pod};
 use crate::wait::until;
@@ -10,6 +9,15 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
+
+/// From the end of a process to the next one's lease, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Takeover {
+    /// From the end of the old and the start of the new process, after the pod was deleted.
+    pub(crate) after_end: f64,
+    /// From SIGKILL.
+    pub(crate) after_kill: f64,
+}
 
 const LIMIT: Duration = Duration::from_mins(2);
 

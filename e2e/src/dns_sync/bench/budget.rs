@@ -110,7 +110,8 @@ fn beside_external_dns(figures: &Figures) -> Vec<Line> {
 pub(crate) mod tests {
     use super::super::figures::Beside;
     use super::*;
-    use crate::bench::figures::{Common, Takeover};
+    use crate::bench::figures::Common;
+    use crate::bench::restart::Takeover;
 
     pub(crate) fn good(objects: u32) -> Figures {
         Figures {

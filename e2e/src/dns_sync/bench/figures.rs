@@ -1,7 +1,8 @@
 //! What is measured at one scale, and how it is written down.
 use serde::Serialize;
 
-use crate::bench::figures::{Common, Takeover};
+use crate::bench::figures::Common;
+use crate::bench::restart::Takeover;
 
 /// The figures of one scale: a JSON line, with those of [`Common`].
 ///

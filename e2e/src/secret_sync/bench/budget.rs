@@ -111,7 +111,8 @@ pub(crate) fn lines(figures: &Figures) -> Vec<Line> {
 pub(crate) mod tests {
     use super::super::figures::Beside;
     use super::*;
-    use crate::bench::figures::{Common, Takeover};
+    use crate::bench::figures::Common;
+    use crate::bench::restart::Takeover;
 
     pub(crate) fn good(objects: u32) -> Figures {
         let some = |value| (objects > 0).then_some(value);

@@ -1,12 +1,12 @@
 //! Connections to a server: its name, its address, TLS.
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use hearth_outbound::refusal;
+use rustls::CertificateError;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -15,9 +15,6 @@ use url::Host;
 
 use super::endpoint::Endpoint;
 use super::errors::{Failure, Reason};
-
-/// The metadata service of AWS over IPv6: the only one that is not link-local.
-const AWS_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// A connection, with or without TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -36,12 +33,7 @@ impl Connector {
     /// Fails with a sentence about the field that is wrong. It makes no connection.
     pub(super) fn new(endpoint: &Endpoint, ca: Option<&[u8]>, limit: Duration) -> Result<Self, String> {
         let tls = if endpoint.tls {
-            let roots = ca.map_or_else(|| Ok(system_roots()), |pem| roots_from(pem).map(Arc::new))?;
-            let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(|_| "TLS cannot be set up".to_owned())?
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+            let config = hearth_outbound::tls(ca)?;
             let name = match &endpoint.host {
                 Host::Domain(name) => ServerName::try_from(name.clone())
                     .map_err(|_| "endpoint: its host cannot be in a certificate".to_owned())?,
@@ -107,12 +99,14 @@ impl Connector {
                 Err(_) => return Err(self.unreachable("its name cannot be resolved")),
             },
         };
-        let refused = found.iter().find(|address| !is_callable(address.ip())).copied();
-        let callable: Vec<_> = found.into_iter().filter(|address| is_callable(address.ip())).collect();
+        let refused = found
+            .iter()
+            .find_map(|address| Some((address.ip(), refusal(address.ip())?)));
+        let callable = found.into_iter().filter(|address| refusal(address.ip()).is_none());
+        let callable: Vec<_> = callable.collect();
         match refused {
-            Some(refused) if callable.is_empty() => {
-                let text = format!("{} is no address of a server and is not called", refused.ip());
-                Err(self.unreachable(&text))
+            Some((address, kind)) if callable.is_empty() => {
+                Err(self.unreachable(&format!("{address} is {kind} and is not called")))
             }
             None if callable.is_empty() => Err(self.unreachable("its name has no address")),
             _ => Ok(callable),
@@ -138,68 +132,6 @@ impl Connector {
         let message = format!("no TLS with {}:{}: {}", self.host, self.port, tls_text(tls));
         Failure::new(reason, message)
     }
-}
-
-/// Whether an address may be called: not one by which a machine tells its own credentials (169.254.169.254 in clouds), and none
-/// that is no address of a host. Loopback and private addresses are normal at home.
-fn is_callable(address: IpAddr) -> bool {
-    // An IPv4 address in IPv6 form is the same host.
-    match address.to_canonical() {
-        IpAddr::V4(address) => is_callable_v4(address),
-        IpAddr::V6(address) => {
-            // 64:ff9b::/96 is IPv4 behind a translator (RFC 6052), ::/96 an older form.
-            let embedded = matches!(
-                address.segments(),
-                [0x64, 0xff9b, 0, 0, 0, 0, _, _] | [0, 0, 0, 0, 0, 0, _, _]
-            );
-            if embedded && !address.is_loopback() {
-                let [.., a, b, c, d] = address.octets();
-                return is_callable_v4(Ipv4Addr::new(a, b, c, d));
-            }
-            !address.is_unicast_link_local() && !address.is_multicast() && address != AWS_METADATA
-        }
-    }
-}
-
-fn is_callable_v4(address: Ipv4Addr) -> bool {
-    let [first, ..] = address.octets();
-    first != 0 && !address.is_link_local() && !address.is_multicast() && !address.is_broadcast()
-}
-
-/// The certificates of a PEM text, which must have at least one.
-fn roots_from(pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| "ca: this is not PEM".to_owned())?;
-        roots
-            .add(certificate)
-            .map_err(|_| "ca: a certificate in it cannot be read".to_owned())?;
-    }
-    if roots.is_empty() {
-        return Err("ca: there is no certificate in it; it must be PEM, with BEGIN CERTIFICATE".to_owned());
-    }
-    Ok(roots)
-}
-
-/// The system's certificates, read once: they are a few hundred kilobytes, and a new image is a new process.
-fn system_roots() -> Arc<RootCertStore> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let read = || {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        let (added, ignored) = roots.add_parsable_certificates(found.certs);
-        if added == 0 || ignored > 0 || !found.errors.is_empty() {
-            let errors = found.errors.len();
-            tracing::warn!(
-                added,
-                ignored,
-                errors,
-                "some of the system's certificates cannot be read"
-            );
-        }
-        Arc::new(roots)
-    };
-    ROOTS.get_or_init(read).clone()
 }
 
 fn connect_text(kind: io::ErrorKind) -> &'static str {

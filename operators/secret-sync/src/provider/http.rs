@@ -8,14 +8,11 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use reqwest::Url;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 
 pub use self::address::check_host;
@@ -72,15 +69,7 @@ pub struct Client {
 
 /// Builds a client. Fails with a sentence about the certificates. It makes no call.
 pub fn client(options: &Options) -> Result<Client, String> {
-    let roots = match &options.ca {
-        Some(pem) => Arc::new(roots_from(pem)?),
-        None => system_roots(),
-    };
-    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| "TLS cannot be set up".to_owned())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let tls = hearth_outbound::tls(options.ca.as_deref())?;
     let http = reqwest::Client::builder()
         .use_preconfigured_tls(tls)
         .https_only(!options.allow_http)
@@ -101,42 +90,6 @@ pub fn client(options: &Options) -> Result<Client, String> {
         http,
         large: Arc::new(Semaphore::new(1)),
     })
-}
-
-/// The certificates of a PEM text, which must have at least one.
-fn roots_from(pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| "ca: this is not PEM".to_owned())?;
-        roots
-            .add(certificate)
-            .map_err(|_| "ca: a certificate in it cannot be read".to_owned())?;
-    }
-    if roots.is_empty() {
-        return Err("ca: there is no certificate in it; it must be PEM, with BEGIN CERTIFICATE".to_owned());
-    }
-    Ok(roots)
-}
-
-/// The system's certificates, read once: they are a few hundred kilobytes, and a new image is a new process.
-fn system_roots() -> Arc<RootCertStore> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let read = || {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        let (added, ignored) = roots.add_parsable_certificates(found.certs);
-        if added == 0 || ignored > 0 || !found.errors.is_empty() {
-            let errors = found.errors.len();
-            tracing::warn!(
-                added,
-                ignored,
-                errors,
-                "some of the system's certificates cannot be read"
-            );
-        }
-        Arc::new(roots)
-    };
-    ROOTS.get_or_init(read).clone()
 }
 
 /// An answer of at most [`MAX_BODY`], whatever its status.

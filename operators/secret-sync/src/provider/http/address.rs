@@ -1,12 +1,9 @@
-//! Which addresses may be called: none by which a machine tells its own credentials (169.254.169.254 in clouds), none that is
-//! no address of a host. Loopback and private addresses are normal at home.
+//! Hosts and names whose addresses may be called.
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
+use hearth_outbound::refusal;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-
-/// The metadata service of AWS over IPv6: the only one that is not link-local.
-const AWS_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// Checks a host that is an address; names are checked when they are resolved. Fails with a sentence.
 pub fn check_host<S: AsRef<str>>(host: &url::Host<S>) -> Result<(), String> {
@@ -16,47 +13,6 @@ pub fn check_host<S: AsRef<str>>(host: &url::Host<S>) -> Result<(), String> {
         url::Host::Ipv6(address) => IpAddr::V6(*address),
     };
     refusal(address).map_or(Ok(()), |kind| Err(format!("{address} is {kind} and is not called")))
-}
-
-/// Why an address is not called.
-fn refusal(address: IpAddr) -> Option<&'static str> {
-    // An IPv4 address in IPv6 form is the same host.
-    match address.to_canonical() {
-        IpAddr::V4(address) => refusal_v4(address),
-        IpAddr::V6(address) => refusal_v6(address),
-    }
-}
-
-fn refusal_v4(address: Ipv4Addr) -> Option<&'static str> {
-    if address.is_link_local() {
-        Some("a link-local address")
-    } else if address.octets()[0] == 0 {
-        Some("an unspecified address")
-    } else if address.is_multicast() || address.is_broadcast() {
-        Some("a multicast address")
-    } else {
-        None
-    }
-}
-
-fn refusal_v6(address: Ipv6Addr) -> Option<&'static str> {
-    // 64:ff9b::/96 is IPv4 behind a translator (RFC 6052), ::/96 an older form.
-    let segments = address.segments();
-    let embedded = matches!(segments, [0x64, 0xff9b, 0, 0, 0, 0, _, _] | [0, 0, 0, 0, 0, 0, _, _]);
-    if address.is_loopback() {
-        None
-    } else if address.is_unspecified() {
-        Some("an unspecified address")
-    } else if embedded {
-        let [.., a, b, c, d] = address.octets();
-        refusal_v4(Ipv4Addr::new(a, b, c, d))
-    } else if address.is_unicast_link_local() || address == AWS_METADATA {
-        Some("a link-local address")
-    } else if address.is_multicast() {
-        Some("a multicast address")
-    } else {
-        None
-    }
 }
 
 /// Why a name gave no address to call.

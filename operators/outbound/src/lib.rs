@@ -1,0 +1,6 @@
+//! What calls to servers that a user names have in common: which certificates are trusted, and which addresses are not called.
+mod address;
+mod tls;
+
+pub use address::refusal;
+pub use tls::tls;
