@@ -30,10 +30,3 @@ fn names_scope_and_short_names() {
         ]
     );
 }
-
-#[test]
-fn the_schemas_break_no_rule_of_ours() {
-    for crd in crds() {
-        assert_eq!(hearth_reconciler::testing::problems(&crd), Vec::<String>::new());
-    }
-}
