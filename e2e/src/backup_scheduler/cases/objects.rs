@@ -56,16 +56,18 @@ fn of_objects(run: &Value) -> Result<&Value> {
     Ok(item)
 }
 
+fn settings(home: &Home) -> Value {
+    object(home, "v1", "ConfigMap", "settings", json!({"data": {"mode": "quiet"}}))
+}
+
+fn token(home: &Home, value: &str) -> Value {
+    object(home, "v1", "Secret", "token", json!({"stringData": {"token": value}}))
+}
+
 async fn namespace(env: &BackupEnv) -> Result<()> {
     let home = env.ready_home("objects").await?;
-    let settings = object(&home, "v1", "ConfigMap", "settings", json!({"data": {"mode": "quiet"}}));
-    let token = object(
-        &home,
-        "v1",
-        "Secret",
-        "token",
-        json!({"stringData": {"token": "planted-in-objects"}}),
-    );
+    let settings = settings(&home);
+    let token = token(&home, "planted-in-objects");
     let labels = json!({"app": "web"});
     let pod =
         json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "localhost/none"}]}});
@@ -148,14 +150,8 @@ async fn deleted(env: &BackupEnv) -> Result<()> {
     files::write(&folder)?;
     let before = files::read(&folder)?;
     let web = application(&home);
-    let settings = object(&home, "v1", "ConfigMap", "settings", json!({"data": {"mode": "quiet"}}));
-    let token = object(
-        &home,
-        "v1",
-        "Secret",
-        "token",
-        json!({"stringData": {"token": "planted-in-deleted"}}),
-    );
+    let settings = settings(&home);
+    let token = token(&home, "planted-in-deleted");
     let helm = json!({
         "metadata": {
             "labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "web"},
@@ -206,7 +202,7 @@ fn created(object: &Value) -> String {
 
 async fn copied(env: &BackupEnv) -> Result<()> {
     let home = env.ready_home("copied").await?;
-    let settings = object(&home, "v1", "ConfigMap", "settings", json!({"data": {"mode": "quiet"}}));
+    let settings = settings(&home);
     let reader = json!({"rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]});
     let reader = object(&home, "rbac.authorization.k8s.io/v1", "Role", "reader", reader);
     for object in [&settings, &reader] {
