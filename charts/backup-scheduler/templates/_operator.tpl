@@ -87,6 +87,12 @@ root; optional: namespace (absent: cluster-wide). */}}
 - apiGroups: [backup.hearth.home.arpa]
   resources: [backupruns]
   verbs: [create, patch]
+{{- /* A restore of several namespaces makes one in each. */}}
+{{- if and .root.Values.restorer.enabled (not .namespace) }}
+- apiGroups: [backup.hearth.home.arpa]
+  resources: [restoreruns]
+  verbs: [create]
+{{- end }}
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]

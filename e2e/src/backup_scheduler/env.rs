@@ -33,7 +33,7 @@ pub(super) const CLASS: &str = "hearth-e2e";
 /// The access mode of claims, unless a case says otherwise.
 const MODE: &str = "ReadWriteOnce";
 /// Of namespaces. Movers of restores are root with few capabilities, which the level `baseline` allows.
-const LABELS: [(&str, &str); 2] = [("pod-security.kubernetes.io/enforce", "baseline"), (LABEL, "e2e")];
+pub(super) const LABELS: [(&str, &str); 2] = [("pod-security.kubernetes.io/enforce", "baseline"), (LABEL, "e2e")];
 /// A change in the cluster or in the bucket is seen within this.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 /// What needs a mover, a retry or a restart.

@@ -13,13 +13,22 @@ use crate::{demo, runner};
 /// The row of backup-scheduler.
 pub(crate) const OPERATOR: Operator = Operator {
     name: NAME,
-    parts: &[Part {
-        name: "backups",
-        machines: &[],
-        by_request: false,
-        names: || runner::names(&cases::all()),
-        run: |options| Box::pin(runner::run(cases::all(), options)),
-    }],
+    parts: &[
+        Part {
+            name: "backups",
+            machines: &[],
+            by_request: false,
+            names: || runner::names(&cases::all()),
+            run: |options| Box::pin(runner::run(cases::all(), options)),
+        },
+        Part {
+            name: "backups-endurance",
+            machines: &[],
+            by_request: true,
+            names: || runner::names(&cases::endurance()),
+            run: |options| Box::pin(runner::run(cases::endurance(), options)),
+        },
+    ],
     demo: Demo {
         machines: &[],
         run: |options| Box::pin(demo::play::<story::BackupStory>(options)),

@@ -13,6 +13,7 @@ fn search(host: &str) -> Find {
         before: None,
         foreign: true,
         path: None,
+        root: None,
         not_good: Vec::new(),
         after: None,
     }

@@ -320,6 +320,7 @@ async fn a_snapshot_that_a_killed_mover_left_is_not_found_by_a_restore() {
                 before: None,
                 foreign: false,
                 path: None,
+                root: None,
                 not_good: Vec::new(),
                 after: None,
             })

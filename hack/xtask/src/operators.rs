@@ -125,13 +125,22 @@ pub(crate) const OPERATORS: &[Operator] = &[
                 check: &[],
             },
         ],
-        parts: &[Part {
-            name: "backups",
-            about: "backup-scheduler; a real S3 server and restic",
-            machines: &[],
-            in_test: true,
-            minutes: 6,
-        }],
+        parts: &[
+            Part {
+                name: "backups",
+                about: "backup-scheduler; a real S3 server and restic",
+                machines: &[],
+                in_test: true,
+                minutes: 6,
+            },
+            Part {
+                name: "backups-endurance",
+                about: "backup-scheduler; what takes long: run it after a change of movers or of how they are followed",
+                machines: &[],
+                in_test: false,
+                minutes: 15,
+            },
+        ],
         demo_machines: &[],
     },
 ];

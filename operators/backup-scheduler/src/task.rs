@@ -268,6 +268,9 @@ pub struct Find {
     /// may be any folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Names are those of folders of snapshots below this one, whatever their tags are: the namespaces whose API objects are backed up. Names that begin with a dot are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// Snapshots that do not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_good: Vec<String>,

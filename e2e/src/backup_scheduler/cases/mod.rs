@@ -1,8 +1,10 @@
 //! backup-scheduler on a real cluster, installed by its chart under its own RBAC, with a real S3 server and the real restic.
+mod kills;
 mod maintenance;
 mod objects;
 mod others;
 mod refused;
+mod rights;
 mod robust;
 mod schedules;
 mod there_and_back;
@@ -12,11 +14,17 @@ use super::env::BackupEnv;
 use super::story;
 use crate::case::Case;
 
-/// All cases.
+/// Those that take long.
+pub(super) fn endurance() -> Vec<Case<BackupEnv>> {
+    kills::cases()
+}
+
+/// All others.
 pub(super) fn all() -> Vec<Case<BackupEnv>> {
     [
         there_and_back::cases(),
         refused::cases(),
+        rights::cases(),
         robust::cases(),
         maintenance::cases(),
         objects::cases(),

@@ -1,16 +1,17 @@
 //! API objects: they are in a repository of their own, and no mover of a namespace can open it.
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::backup_scheduler::application::{application, available, object};
-use crate::backup_scheduler::env::{BackupEnv, Home, PASSPHRASE, SOON};
+use crate::backup_scheduler::env::{BackupEnv, Home, LABELS, LATER, PASSPHRASE, SOON};
 use crate::backup_scheduler::files;
 use crate::case::Case;
 use crate::install::NAMESPACE;
+use crate::namespaces::apply as apply_namespace;
 use crate::objects::{apply, delete, get};
 use crate::wait::until;
 
@@ -30,6 +31,10 @@ pub(super) fn cases() -> Vec<Case<BackupEnv>> {
         Case::new(
             "a_namespace_is_copied_under_another_name_from_the_operators_namespace",
             |env| Box::pin(copied(env)),
+        ),
+        Case::new(
+            "everything_comes_back_by_one_restore_after_all_namespaces_were_lost",
+            |env| Box::pin(everything(env)),
         ),
     ]
 }
@@ -58,6 +63,11 @@ fn of_objects(run: &Value) -> Result<&Value> {
 
 fn settings(home: &Home) -> Value {
     object(home, "v1", "ConfigMap", "settings", json!({"data": {"mode": "quiet"}}))
+}
+
+fn reader(home: &Home) -> Value {
+    let rules = json!({"rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]});
+    object(home, "rbac.authorization.k8s.io/v1", "Role", "reader", rules)
 }
 
 fn token(home: &Home, value: &str) -> Value {
@@ -200,11 +210,62 @@ fn created(object: &Value) -> String {
         .to_owned()
 }
 
+async fn everything(env: &BackupEnv) -> Result<()> {
+    let mut home = env.home("everything").await?;
+    let second = "everything-plain";
+    home.repository["spec"]["namespaces"] = json!([home.name, second]);
+    apply_namespace(&env.client, second, &LABELS).await?;
+    apply(&env.client, &home.repository).await?;
+    home.repository_condition("Ready", "True", "", LATER).await?;
+    let folder = home.bound("data").await?;
+    files::write(&folder)?;
+    let before = files::read(&folder)?;
+    let (web, reader) = (application(&home), reader(&home));
+    let mut plain = settings(&home);
+    plain["metadata"]["namespace"] = json!(second);
+    for object in [&web, &reader, &plain] {
+        apply(&env.client, object).await?;
+    }
+    available(env, &web).await?;
+    let mut without_volumes = home.backup("first", json!({}));
+    without_volumes["metadata"]["namespace"] = json!(second);
+    home.done(&home.backup("first", json!({})), "Completed").await?;
+    home.done(&without_volumes, "Completed").await?;
+
+    let namespaces: Api<Namespace> = Api::all(env.client.clone());
+    for name in [home.name.as_str(), second] {
+        namespaces.delete(name, &DeleteParams::default()).await?;
+    }
+    until("the namespaces are gone", LATER, || async {
+        let first = namespaces.get_opt(&home.name).await?;
+        Ok((first.is_none() && namespaces.get_opt(second).await?.is_none()).then_some(()))
+    })
+    .await?;
+    let folder = home.volume("data").await?;
+    let mut restore = home.restore("everything", json!({"objects": {"namespaces": ["*"]}}));
+    restore["metadata"]["namespace"] = json!(NAMESPACE);
+    restore["metadata"]["labels"] = json!({(crate::namespaces::LABEL): "e2e"});
+    let run = home.done(&restore, "Completed").await?;
+    let status = &run["status"];
+    ensure!(status["good"] == 1 && status["total"] == 1, "{status}");
+    ensure!(
+        status["namespaces"][0]["state"] == "Completed" && status["namespaces"][1]["state"] == "Completed",
+        "{status}"
+    );
+    let after = files::read(&folder)?;
+    ensure!(after == before, "{after:?} instead of {before:?}");
+    available(env, &web).await?;
+    // It is of the cluster's administrator, so roles are restored too.
+    get(&env.client, &reader).await?;
+    let map = get(&env.client, &plain).await?;
+    ensure!(map["data"]["mode"] == "quiet", "{map}");
+    delete(&env.client, &restore).await
+}
+
 async fn copied(env: &BackupEnv) -> Result<()> {
     let home = env.ready_home("copied").await?;
     let settings = settings(&home);
-    let reader = json!({"rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]});
-    let reader = object(&home, "rbac.authorization.k8s.io/v1", "Role", "reader", reader);
+    let reader = reader(&home);
     for object in [&settings, &reader] {
         apply(&env.client, object).await?;
     }

@@ -159,7 +159,7 @@ async fn jobs(env: &BackupEnv, home: &Home) -> Result<usize> {
     Ok(jobs.list(&ListParams::default()).await?.items.len())
 }
 
-async fn nothing_left(env: &BackupEnv, home: &Home) -> Result<()> {
+pub(super) async fn nothing_left(env: &BackupEnv, home: &Home) -> Result<()> {
     let secrets: Api<Secret> = Api::namespaced(env.client.clone(), &home.name);
     until("no Job and no Secret is left", SOON, || async {
         let left = (

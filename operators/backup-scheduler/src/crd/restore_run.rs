@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::backup_run::{Item, Mover};
+use super::backup_run::{Item, Mover, State};
 use crate::task::{Existing, Gitops, ObjectsReport};
 
 /// So many API objects are named in the status.
@@ -24,6 +24,7 @@ const NAMED: usize = 20;
     namespaced,
     category = "hearth",
     status = "RestoreRunStatus",
+    derive = "PartialEq",
     doc = "One restore of volumes and API objects of this namespace from its own backups. The same spec runs once, also if it is deleted and applied again; a new value of `again` runs it once more.",
     printcolumn(
         name = "Ready",
@@ -127,11 +128,13 @@ pub struct RestoredObjects {
     /// With `only`: create claims that are absent, with nothing in them, and the workloads that use them. Default: both are left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub empty_claims: bool,
-    /// Of these namespaces. Default: of this one. Only in the operator's namespace, and with `only`.
+    /// Of these namespaces, by their names in the backup, or globs. Without `only`, also their volumes: a RestoreRun is made in each of
+    /// them. A glob selects neither `kube-system`, `kube-public` and `kube-node-lease` nor the operator's namespace. Default: of this
+    /// one. Only in the operator's namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
     pub namespaces: Vec<String>,
-    /// Also objects of no namespace. Only in the operator's namespace, and with `only`.
+    /// Also objects of no namespace. Only in the operator's namespace.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cluster: bool,
     /// Only these kinds, by names such as `deployments.apps`, or globs.
@@ -198,7 +201,7 @@ pub struct RestoreRunStatus {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<String>,
-    /// Whether the list of snapshots is complete in `volumes`.
+    /// Whether the list of snapshots is complete in `volumes`, or that of namespaces in `namespaces`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found: bool,
     /// How many volumes are restored completely.
@@ -207,15 +210,34 @@ pub struct RestoreRunStatus {
     /// How many volumes were to be restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<i64>,
-    /// The volumes.
+    /// The volumes; in a restore of several namespaces those of all of them, as `NAMESPACE/CLAIM`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Item>,
+    /// The namespaces, in a restore of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<RestoredNamespace>,
     /// The mover of API objects, as of a volume.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<Item>,
     /// What came of the API objects; of a dry run, what would come of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_objects: Option<ObjectCounts>,
+}
+
+/// A namespace in a restore of several.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredNamespace {
+    /// Its name in the backup.
+    pub name: String,
+    /// The RestoreRun of its volumes, in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// How far its volumes are.
+    pub state: State,
+    /// More about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// What came of API objects.

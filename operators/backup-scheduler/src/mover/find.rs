@@ -81,6 +81,11 @@ fn choose(snapshots: &[Snapshot], task: &Find, before: Option<Timestamp>) -> Vec
 
 /// The claim that a snapshot is of, or is to be for.
 fn claim_of<'a>(snapshot: &'a Snapshot, task: &'a Find) -> Option<&'a str> {
+    if let Some(root) = &task.root {
+        let [path] = snapshot.paths.as_slice() else { return None };
+        let name = path.strip_prefix(root.as_str())?.strip_prefix('/')?;
+        return (!name.is_empty() && !name.starts_with('.') && !name.contains('/')).then_some(name);
+    }
     let Some(path) = &task.path else {
         let foreign = || {
             let [path] = snapshot.paths.as_slice() else { return None };
@@ -157,6 +162,7 @@ mod tests {
             before: None,
             foreign: false,
             path: None,
+            root: None,
             not_good: Vec::new(),
             after: None,
         }
@@ -222,6 +228,34 @@ mod tests {
             at("/data/media/sub", Some("k1")),
             one("photos", "k1", Some("/data/media/sub"))
         );
+    }
+
+    #[test]
+    fn namespaces_are_found_by_the_folders_of_their_objects() {
+        let of = |id: &str, path: &str| {
+            let mut snapshot = snapshot(id, "2026-01-01T00:00:00Z", &["claim=.objects"]);
+            snapshot.paths = vec![path.to_owned()];
+            snapshot
+        };
+        let all = [
+            of("1", "/objects/media"),
+            of("2", "/objects/.cluster"),
+            of("3", "/objects/home"),
+            of("4", "/objects"),
+            of("5", "/objects/a/b"),
+            of("6", "/data/other"),
+        ];
+        let mut task = task();
+        task.root = Some("/objects".to_owned());
+        let names = |task: &Find| -> Vec<String> {
+            let found = choose(&all, task, None).into_iter();
+            found.map(|found| found.claim).collect()
+        };
+        assert_eq!(names(&task), ["home", "media"]);
+        task.after = Some("home".to_owned());
+        assert_eq!(names(&task), ["media"]);
+        (task.after, task.claims) = (None, vec!["h*".to_owned()]);
+        assert_eq!(names(&task), ["home"]);
     }
 
     #[test]

@@ -151,6 +151,7 @@ async fn find(mover: &Mover<'_>, task: &RestoreObjects, path: &str) -> Result<Op
         before: task.before.clone(),
         foreign: false,
         path: Some(path.to_owned()),
+        root: None,
         not_good: task.not_good.clone(),
         after: None,
     };

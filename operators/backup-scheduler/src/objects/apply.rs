@@ -21,7 +21,7 @@ use super::workload::uses_any;
 use super::{object_at, strip};
 use crate::crd::RESTORED_BY;
 use crate::export::Kind;
-use crate::task::{AbsentClaims, Existing, ObjectsReport, RestoreObjects};
+use crate::task::{Existing, ObjectsReport, RestoreObjects};
 
 mod answers;
 mod links;
@@ -327,7 +327,7 @@ impl Run<'_> {
 
     /// Whether it is a claim that would be empty, or a workload that would use such a one.
     fn lacks_data(&mut self, step: &Step, seen: &Seen) -> bool {
-        if self.task.absent_claims == AbsentClaims::CreateEmpty {
+        if self.task.makes_empty_claims(step.namespace.as_deref()) {
             return false;
         }
         if step.phase == Phase::Claims {

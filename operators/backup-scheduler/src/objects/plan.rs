@@ -11,7 +11,7 @@ use super::order::{Phase, RBAC, phase};
 use super::workload::{is_finished, uses_any};
 use super::{group_of, list_at, prepare, text_at};
 use crate::crd::RUN;
-use crate::task::{AbsentClaims, Gitops, RestoreObjects, Selection};
+use crate::task::{Gitops, RestoreObjects, Selection};
 
 /// The group of our kinds.
 const OURS: &str = "backup.hearth.home.arpa";
@@ -186,7 +186,7 @@ impl<'a> Planner<'a> {
         let phase = phase(version, kind);
         let class = match phase {
             Phase::Claims => {
-                let is_made = self.task.absent_claims == AbsentClaims::CreateEmpty;
+                let is_made = self.task.makes_empty_claims(source);
                 self.empty_claims.extend(is_made.then(|| name.clone()));
                 let class = text_at(&object, "/spec/storageClassName");
                 let class = mapped(&self.task.storage_class_mapping, class);

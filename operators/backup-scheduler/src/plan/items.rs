@@ -24,6 +24,8 @@ pub struct MoverJob {
     pub claim: String,
     /// Which attempt it is, from 1.
     pub attempt: i64,
+    /// The hash of the spec that it was started for, where a run may get another spec.
+    pub spec: Option<String>,
     /// How far it is.
     pub state: JobState,
 }
@@ -210,6 +212,7 @@ mod tests {
             name: format!("job-{attempt}"),
             claim: "data".to_owned(),
             attempt,
+            spec: None,
             state,
         }
     }

@@ -41,6 +41,9 @@ pub const REPOSITORY: &str = "backup.hearth.home.arpa/repository";
 /// Which attempt a Job is; an annotation.
 pub const ATTEMPT: &str = "backup.hearth.home.arpa/attempt";
 
+/// The hash of the spec that a Job was started for; an annotation.
+pub const SPEC: &str = "backup.hearth.home.arpa/spec";
+
 /// The run that a Job belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Owner {
@@ -52,6 +55,8 @@ pub struct Owner {
     pub run: String,
     /// The kind of the run, which is one too.
     pub kind: String,
+    /// The hash of its spec, where a run may get another spec.
+    pub spec: Option<String>,
 }
 
 /// What a mover is made of.
@@ -90,13 +95,15 @@ pub(super) fn hex(of: &[u8], bytes: usize) -> String {
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The name of a mover's Job and Secret: the same for the same run, claim (or work) and attempt, so that none is made twice.
-pub fn name(run_uid: &str, claim: Option<&str>, attempt: i64) -> String {
-    let hash = hex(format!("{run_uid}/{}", claim.unwrap_or_default()).as_bytes(), 5);
+/// The name of a mover's Job and Secret: the same for the same run, spec, claim (or work) and attempt, so that none is made twice.
+pub fn name(mover: &MoverSpec) -> String {
+    let (owner, claim) = (&mover.owner, subject(mover).map(String::as_str));
+    let (run, spec) = (&owner.run, owner.spec.as_deref().unwrap_or_default());
+    let hash = hex(format!("{run}/{}/{spec}", claim.unwrap_or_default()).as_bytes(), 5);
     // A name of a Job is a label of its pods: at most 63 characters, here 6 + 1 + 30 + 1 + 10 + 1 + 3.
     let readable: String = claim.unwrap_or("find").chars().take(30).collect();
     let readable = readable.replace('.', "-");
-    format!("hearth-{}-{hash}-{attempt}", readable.trim_matches('-'))
+    format!("hearth-{}-{hash}-{}", readable.trim_matches('-'), mover.attempt)
 }
 
 /// The Job. Its pod waits for [`secret`], which can only be made when the Job's UID is known.
@@ -110,13 +117,14 @@ pub fn job(spec: &MoverSpec, settings: &PodSettings) -> Job {
         }),
         spec: Some(pod(spec, settings, secret)),
     };
-    let annotations = [
+    let mut annotations = BTreeMap::from([
         (CLAIM.to_owned(), subject(spec).cloned().unwrap_or_default()),
         (ATTEMPT.to_owned(), spec.attempt.to_string()),
-    ];
+    ]);
+    annotations.extend(spec.owner.spec.clone().map(|hash| (SPEC.to_owned(), hash)));
     Job {
         metadata: ObjectMeta {
-            annotations: Some(annotations.into()),
+            annotations: Some(annotations),
             ..metadata
         },
         spec: Some(JobSpec {
@@ -144,9 +152,8 @@ fn metadata(spec: &MoverSpec) -> ObjectMeta {
         (RUN.to_owned(), spec.owner.run.clone()),
         (RUN_KIND.to_owned(), spec.owner.kind.clone()),
     ];
-    let subject = subject(spec).map(String::as_str);
     ObjectMeta {
-        name: Some(name(&spec.owner.run, subject, spec.attempt)),
+        name: Some(name(spec)),
         namespace: Some(spec.owner.namespace.clone()),
         labels: Some(labels.into()),
         owner_references: Some(vec![reference.clone()]),
@@ -301,6 +308,7 @@ mod tests {
                 namespace: "home".to_owned(),
                 run: "u1".to_owned(),
                 kind: "BackupRun".to_owned(),
+                spec: None,
             },
             claim: claim.map(str::to_owned),
             work: None,
@@ -323,6 +331,19 @@ mod tests {
         let mounts = pod.containers[0].volume_mounts.as_ref().unwrap();
         let data = mounts.iter().find(|mount| mount.name == "data").unwrap();
         assert_eq!((data.mount_path.as_str(), data.read_only), ("/data/a", Some(true)));
+    }
+
+    #[test]
+    fn another_spec_of_the_same_run_has_movers_of_its_own() {
+        let first = spec(Some("a"));
+        let mut second = first.clone();
+        second.owner.spec = Some("hash".to_owned());
+        assert_ne!(name(&first), name(&second));
+        let job = job(&second, &PodSettings::default());
+        assert_eq!(
+            crate::plan::job_state::read(&[job], &[])[0].spec.as_deref(),
+            Some("hash")
+        );
     }
 
     #[test]
@@ -374,13 +395,16 @@ mod tests {
 
     #[test]
     fn a_name_is_the_same_for_the_same_work_and_fits_a_label() {
+        let named = |claim: Option<&str>, attempt: i64| name(&MoverSpec { attempt, ..spec(claim) });
         let long = "a.".repeat(126);
-        assert_eq!(name("u1", Some(&long), 1), name("u1", Some(&long), 1));
-        assert_ne!(name("u1", Some("a"), 1), name("u2", Some("a"), 1));
-        assert_ne!(name("u1", Some("a"), 1), name("u1", Some("a"), 2));
-        assert_ne!(name("u1", Some("a-b"), 1), name("u1", Some("a.b"), 1));
-        assert!(name("u1", Some(&long), 999).len() <= 63);
-        assert!(name("u1", None, 1).starts_with("hearth-find-"));
+        assert_eq!(named(Some(&long), 1), named(Some(&long), 1));
+        assert_ne!(named(Some("a"), 1), named(Some("a"), 2));
+        assert_ne!(named(Some("a-b"), 1), named(Some("a.b"), 1));
+        assert!(named(Some(&long), 999).len() <= 63);
+        assert!(named(None, 1).starts_with("hearth-find-"));
+        let mut other = spec(Some("a"));
+        other.owner.run = "u2".to_owned();
+        assert_ne!(name(&spec(Some("a"))), name(&other));
     }
 
     #[test]

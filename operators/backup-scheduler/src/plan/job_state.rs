@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::ResourceExt;
 
 use super::items::{JobState, MoverJob};
-use super::job::{ATTEMPT, CLAIM};
+use super::job::{ATTEMPT, CLAIM, SPEC};
 use crate::task::Report;
 
 /// On each pod of a Job: the Job's name.
@@ -20,6 +20,7 @@ pub fn read(jobs: &[Job], pods: &[Pod]) -> Vec<MoverJob> {
             name: job.name_any(),
             claim: claim.clone(),
             attempt,
+            spec: annotations.get(SPEC).cloned(),
             state: state(job, pods),
         })
     });

@@ -10,6 +10,10 @@ const PREFIX: &str = "hearth";
 pub const OBJECTS: &str = ".objects";
 /// The same for the API objects of no namespace.
 pub const CLUSTER_OBJECTS: &str = ".cluster";
+/// The same for the search for the namespaces whose API objects are backed up.
+pub const SEARCH: &str = ".search";
+/// The same for the restore of namespaces themselves, before what is in them.
+pub const NAMESPACES: &str = ".namespaces";
 /// Where API objects are in a snapshot, by namespace.
 pub const OBJECTS_FOLDER: &str = "/objects";
 
@@ -29,7 +33,7 @@ pub fn objects_path(namespace: &str) -> String {
 
 /// Whether what a Job works on are API objects.
 pub fn is_objects(claim: &str) -> bool {
-    claim == OBJECTS || claim == CLUSTER_OBJECTS
+    [OBJECTS, CLUSTER_OBJECTS, SEARCH, NAMESPACES].contains(&claim)
 }
 
 /// The part of the bucket that has our mark, without a slash at its ends; empty: the whole bucket.

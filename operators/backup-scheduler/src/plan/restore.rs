@@ -1,5 +1,6 @@
 //! A RestoreRun: first its snapshots are found, then each volume is made where it is absent, and filled.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_reconciler::outcome::Outcome;
@@ -16,8 +17,10 @@ use crate::crd::backup_run::{Item, State};
 use crate::crd::restore_run::{ExistingVolume, RestoreRunStatus};
 use crate::crd::{RESTORED_BY, RestoreRun};
 use crate::task::{Find, Restore, RestoreObjects};
+pub use namespaces::not_made;
 use search::{Step, find};
 
+mod namespaces;
 mod objects;
 mod search;
 
@@ -39,6 +42,8 @@ pub struct Observed<'a> {
     pub classes: &'a [String],
     /// Its movers, also those of API objects.
     pub jobs: &'a [MoverJob],
+    /// All runs, as far as they were seen.
+    pub restores: &'a [Arc<RestoreRun>],
     /// What is known about restores of API objects.
     pub objects: Objects<'a>,
     /// Snapshots that do not count, as far as the runs of this namespace know.
@@ -75,8 +80,12 @@ pub enum Start {
     Claim(Box<PersistentVolumeClaim>),
     /// A mover that fills a claim: its attempt, its work, and the files of the snapshot.
     Restore(i64, String, Restore, u64),
-    /// A mover that restores API objects: its attempt, and its work.
-    Objects(i64, Box<RestoreObjects>),
+    /// A mover that finds the namespaces whose API objects are backed up.
+    FindNamespaces(i64, Find),
+    /// A mover that restores API objects: its attempt, its name, and its work.
+    Objects(i64, &'static str, Box<RestoreObjects>),
+    /// A run in another namespace, for its volumes.
+    Run(Box<RestoreRun>),
 }
 
 /// What is to be done.
@@ -102,10 +111,21 @@ pub fn spec_hash(run: &RestoreRun) -> String {
     hex((name + &text).as_bytes(), 16)
 }
 
+/// The movers that were started before the spec was changed, by the names of their Jobs. What they have done is no result of this spec,
+/// and they must not write beside those of this spec.
+pub fn outdated(jobs: &[MoverJob], hash: &str) -> Vec<String> {
+    let is_outdated = |job: &&MoverJob| job.spec.as_deref() != Some(hash);
+    jobs.iter().filter(is_outdated).map(|job| job.name.clone()).collect()
+}
+
 /// Plans the next step.
 pub fn plan(observed: &Observed<'_>) -> Plan {
     let mut status = observed.run.status.clone().unwrap_or_default();
     let hash = spec_hash(observed.run);
+    if !outdated(observed.jobs, &hash).is_empty() {
+        let message = "the spec was changed; it begins when the movers of the former spec are gone";
+        return running(status, None, message.to_owned(), Some(RECHECK));
+    }
     if let Some((reason, message)) = objects::obstacle(observed) {
         return ended(status, Outcome::Stalled(reason, message), false);
     }
@@ -125,15 +145,32 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         status.spec_hash = Some(hash);
         status.start_time = Some(observed.now.to_string());
     }
-    if !status.found && !objects::only(observed.run) {
-        match find(observed, &mut status) {
-            Step::Found => {}
-            Step::Start(start) => return running(status, Some(start), "looking for snapshots".to_owned(), None),
-            Step::Wait(message, after) => return running(status, None, message, after),
-            Step::Failed(reason, message) => {
-                status.completion_time.get_or_insert_with(|| observed.now.to_string());
-                return ended(status, Outcome::Stalled(reason, message), false);
-            }
+    let wide = observed
+        .run
+        .spec
+        .objects
+        .as_ref()
+        .filter(|wanted| namespaces::is_wide(wanted));
+    let step = match wide {
+        Some(wanted) => namespaces::step(observed, &mut status, wanted),
+        None if status.found || objects::only(observed.run) => Step::Found,
+        None => find(observed, &mut status),
+    };
+    match step {
+        Step::Found if wide.is_some() => return objects::step(observed, status),
+        Step::Found => {}
+        Step::Start(start) => {
+            let message = match &start {
+                Start::Find(..) | Start::FindNamespaces(..) => "looking for snapshots",
+                Start::Objects(..) => "namespaces are being made",
+                _ => "volumes are being restored in the namespaces",
+            };
+            return running(status, Some(start), message.to_owned(), None);
+        }
+        Step::Wait(message, after) => return running(status, None, message, after),
+        Step::Failed(reason, message) => {
+            status.completion_time.get_or_insert_with(|| observed.now.to_string());
+            return ended(status, Outcome::Stalled(reason, message), false);
         }
     }
     match volumes(observed, &mut status) {

@@ -284,8 +284,7 @@ impl Context {
                 node: start.node.clone(),
                 repository: Some(repository.name_any()),
             };
-            let claim = start.spec.claim.as_ref().or(start.spec.work.as_ref());
-            let job = job::name(&mover.run, claim.map(String::as_str), start.spec.attempt);
+            let job = job::name(&start.spec);
             limiter.begins(&start.spec.owner.namespace, &job, mover.clone());
             Begun { job, mover, start }
         });

@@ -181,6 +181,7 @@ pub(super) fn owner<K: Resource<DynamicType = ()>>(run: &K) -> job::Owner {
         namespace: run.namespace().unwrap_or_default(),
         run: run.uid().unwrap_or_default(),
         kind: K::kind(&()).into_owned(),
+        spec: None,
     }
 }
 

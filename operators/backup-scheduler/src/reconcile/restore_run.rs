@@ -18,14 +18,17 @@ use crate::MANAGER;
 use crate::crd::{BackupRepository, RECONCILE_AT, RestoreRun, RestoreRunStatus};
 use crate::plan::backup::Damage;
 use crate::plan::items::MoverJob;
-use crate::plan::job::{MEMORY, MoverSpec, restore_memory};
+use crate::plan::job::{self, MEMORY, MoverSpec, restore_memory};
 use crate::plan::limits::ActiveMover;
-use crate::plan::restore::{Objects, Observed, Plan, Start, plan, spec_hash};
+use crate::plan::restore::{Objects, Observed, Plan, Start, not_made, outdated, plan, spec_hash};
 use crate::plan::{items, place, placement};
 use crate::task::Work;
 
 /// The label of the Pod Security Standard that a namespace enforces.
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+
+/// The status of an answer that only asks to wait.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// Nothing that is watched says when rights change, or when a person has made the claim.
 const FORBIDDEN_RECHECK: Duration = Duration::from_secs(30);
@@ -61,26 +64,18 @@ async fn finished(run: &RestoreRun, ctx: &Context) -> Result<Action, RequestErro
         return Ok(Action::await_change());
     }
     let seen = movers::look(ctx, &namespace, &uid).await?;
-    let elsewhere = elsewhere(run, ctx).await?;
+    let elsewhere = movers::look_elsewhere(ctx, &uid).await?;
     let names = |jobs: &[MoverJob]| jobs.iter().map(|job| job.name.clone()).collect::<Vec<_>>();
     movers::remove(ctx, &namespace, &names(&seen.jobs)).await?;
     movers::remove(ctx, &ctx.process.args.namespace, &names(&elsewhere)).await?;
     Ok(Action::await_change())
 }
 
-/// The movers of a run that restore API objects, in the operator's namespace.
-async fn elsewhere(run: &RestoreRun, ctx: &Context) -> Result<Vec<MoverJob>, RequestError> {
-    match run.spec.objects {
-        Some(_) => movers::look_elsewhere(ctx, &run.uid().unwrap_or_default()).await,
-        None => Ok(Vec::new()),
-    }
-}
-
 async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obstacle> {
     let (namespace, uid) = (run.namespace().unwrap_or_default(), run.uid().unwrap_or_default());
     let repository = repository(ctx, &run.spec.from.repository, &namespace).await?;
     let seen = movers::look(ctx, &namespace, &uid).await?;
-    let elsewhere = elsewhere(run, ctx).await?;
+    let elsewhere = movers::look_elsewhere(ctx, &uid).await?;
     let client = &ctx.process.client;
     let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
     let claims = api.list(&ListParams::default()).await;
@@ -97,7 +92,7 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
         .cloned();
     let recorded = run.status.clone().unwrap_or_default();
     let Plan {
-        status,
+        mut status,
         start,
         outcome,
         remember,
@@ -107,6 +102,7 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
         pods: &seen.pods,
         classes: &classes,
         jobs: &[&seen.jobs[..], &elsewhere].concat(),
+        restores: &ctx.restores.state(),
         objects: Objects {
             enabled: ctx.accounts.restorer.is_some(),
             everywhere: namespace == ctx.process.args.namespace && ctx.process.args.namespaces().is_empty(),
@@ -119,9 +115,11 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
         foreign: place::has_foreign(&repository.spec),
         now: Timestamp::now(),
     });
+    movers::stop(ctx, &namespace, &outdated(&seen.jobs, hash)).await?;
+    movers::stop(ctx, &ctx.process.args.namespace, &outdated(&elsewhere, hash)).await?;
     let (mut soon, ended) = (false, status.completion_time.is_some());
     if let Some(start) = start {
-        soon = begin_step(run, ctx, &repository, &api, start).await?;
+        soon = begin_step(run, ctx, &repository, &api, &mut status, start).await?;
     }
     if remember {
         // Before the status says so: a run that was stopped in between does not run again.
@@ -163,6 +161,7 @@ async fn begin_step(
     ctx: &Context,
     repository: &BackupRepository,
     claims: &Api<PersistentVolumeClaim>,
+    status: &mut RestoreRunStatus,
     start: Start,
 ) -> Result<bool, Obstacle> {
     let namespace = run.namespace().unwrap_or_default();
@@ -182,6 +181,7 @@ async fn begin_step(
         placement: placement::for_restore(true, false, None),
         memory: MEMORY,
     };
+    spec.owner.spec = Some(spec_hash(run));
     // Whose repository it works in.
     let mut of = namespace.as_str();
     let work = match start {
@@ -209,11 +209,18 @@ async fn begin_step(
             spec.attempt = attempt;
             Work::Find(find)
         }
-        Start::Objects(attempt, restore) => {
+        Start::FindNamespaces(attempt, find) => {
+            spec.owner = elsewhere(ctx, run, repository, spec.owner);
+            spec.work = Some(place::SEARCH.to_owned());
+            (spec.attempt, of) = (attempt, place::OBJECTS);
+            Work::Find(find)
+        }
+        Start::Run(made) => return Ok(make_run(ctx, status, &made).await.map(|()| true)?),
+        Start::Objects(attempt, work, restore) => {
             // In the operator's namespace: it has a token that may write all objects, and the password of the repository of all objects.
             // The security context of the run is not for it.
-            spec.owner = movers::owner_elsewhere(ctx, run, repository);
-            (spec.work, spec.account) = (Some(place::OBJECTS.to_owned()), ctx.accounts.restorer.clone());
+            spec.owner = elsewhere(ctx, run, repository, spec.owner);
+            (spec.work, spec.account) = (Some(work.to_owned()), ctx.accounts.restorer.clone());
             restore.folder.clone_into(&mut spec.mount_path);
             (spec.attempt, of) = (attempt, place::OBJECTS);
             Work::RestoreObjects(restore)
@@ -240,6 +247,28 @@ async fn begin_step(
     };
     movers::start_counted(ctx, &spec, opened, work, &mover).await?;
     Ok(false)
+}
+
+/// Makes the run of a namespace. One that the API server refuses holds up no other.
+async fn make_run(ctx: &Context, status: &mut RestoreRunStatus, run: &RestoreRun) -> Result<(), RequestError> {
+    let namespace = run.namespace().unwrap_or_default();
+    let api: Api<RestoreRun> = Api::namespaced(ctx.process.client.clone(), &namespace);
+    match api.create(&PostParams::default(), run).await {
+        Err(kube::Error::Api(answer)) if answer.is_already_exists() => Ok(()),
+        Err(kube::Error::Api(answer)) if matches!(answer.code, 400..=499) && answer.code != TOO_MANY_REQUESTS => {
+            not_made(status, &namespace, &answer.message);
+            Ok(())
+        }
+        answer => answer.map(drop).map_err(RequestError::when("creating a RestoreRun")),
+    }
+}
+
+/// The owner of a mover in the operator's namespace.
+fn elsewhere(ctx: &Context, run: &RestoreRun, repository: &BackupRepository, here: job::Owner) -> job::Owner {
+    job::Owner {
+        spec: here.spec,
+        ..movers::owner_elsewhere(ctx, run, repository)
+    }
 }
 
 async fn report(

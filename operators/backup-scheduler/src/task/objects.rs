@@ -104,6 +104,9 @@ pub struct RestoreObjects {
     /// What happens to claims that are neither there nor in `claims`.
     #[serde(default)]
     pub absent_claims: AbsentClaims,
+    /// Namespaces whose backup has no volumes: claims there that are absent are left out in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_volumes: Vec<String>,
     /// The run is one of a tenant: it may not write what limits the namespace, or who may do what in it, and nothing outside it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tenant: bool,
@@ -112,6 +115,14 @@ pub struct RestoreObjects {
     /// Write nothing, and tell what would be written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+}
+
+impl RestoreObjects {
+    /// Whether claims of a namespace that are absent are made, with nothing in them.
+    pub fn makes_empty_claims(&self, namespace: Option<&str>) -> bool {
+        let without = namespace.is_some_and(|name| self.without_volumes.iter().any(|other| other == name));
+        self.absent_claims == AbsentClaims::CreateEmpty && !without
+    }
 }
 
 /// What came of a restore of API objects; with `dry_run`, what would come of it.

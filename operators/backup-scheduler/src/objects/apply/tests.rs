@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::objects::plan::Planner;
 use crate::objects::text_at;
+use crate::task::AbsentClaims;
 
 const MARK: &str = "home/again/1";
 const MAPS: &str = "/api/v1/namespaces/home/configmaps";

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::task::AbsentClaims;
 
 fn task() -> RestoreObjects {
     RestoreObjects {

@@ -82,7 +82,8 @@ fn why_not(observed: &Observed<'_>) -> Option<(&'static str, &'static str)> {
     }
     (observed.exports.layout == Layout::Single && observed.run.spec.objects.is_none()).then_some((
         SHARED,
-        "API objects are not backed up, since with layout: Single the password of all backups is in each namespace with a mover, and          Secrets are among the objects; set objects.enabled: true if all namespaces may read them",
+        "API objects are not backed up, since with layout: Single the password of all backups is in each namespace with a mover, and \
+         Secrets are among the objects; set objects.enabled: true if all namespaces may read them",
     ))
 }
 

@@ -132,6 +132,7 @@ impl World {
             name: format!("job-{claim}"),
             claim: claim.to_owned(),
             attempt: 1,
+            spec: None,
             state: JobState::Ended(NOW, Ok(Box::new(report))),
         });
     }

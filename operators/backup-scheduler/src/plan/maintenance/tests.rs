@@ -102,6 +102,7 @@ impl World {
             name: format!("job-{}", start.name),
             claim: start.name,
             attempt: start.attempt,
+            spec: None,
             state: JobState::Ended(self.now, Ok(Box::new(report))),
         });
         (start.work, self.step())
@@ -173,6 +174,7 @@ fn an_operator_that_was_stopped_finds_what_it_has_begun() {
         name: "job".to_owned(),
         claim: first.name.clone(),
         attempt: 1,
+        spec: None,
         state: JobState::Active(None),
     });
     let again = world.step();
@@ -302,6 +304,7 @@ fn an_outage_is_tried_again_after_an_hour_and_holds_up_no_other_namespace() {
         name: "job".to_owned(),
         claim: first.name,
         attempt: 1,
+        spec: None,
         state: JobState::Ended(world.now, Ok(Box::new(outage))),
     });
     world.now = at("2026-11-30T04:20:00Z");
@@ -408,6 +411,7 @@ fn jobs_whose_end_is_recorded_go_and_no_others() {
         name: format!("{claim}-{attempt}"),
         claim: claim.to_owned(),
         attempt,
+        spec: None,
         state: JobState::Active(None),
     };
     let current = world
@@ -438,6 +442,7 @@ fn a_mover_that_is_lost_five_times_is_an_outage() {
         name: "job".to_owned(),
         claim: name,
         attempt: 5,
+        spec: None,
         state: JobState::Ended(world.now, Err("the node is gone".to_owned())),
     }];
     let plan = world.step();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hearth_reconciler::outcome::Outcome;
 use kube::ResourceExt;
 
+use super::namespaces::{self, is_glob, is_wide, item, restorable, without_volumes};
 use super::{Observed, Plan, Start, ended, running, spec_hash};
 use crate::crd::RestoreRun;
 use crate::crd::backup_run::{Item, State};
@@ -47,16 +48,15 @@ pub(super) fn obstacle(observed: &Observed<'_>) -> Option<(&'static str, String)
             "spec.from.snapshot and spec.from.path name a snapshot of a volume: for API objects use spec.from.run or spec.from.before",
         );
     }
-    let wide = !objects.namespaces.is_empty() || objects.cluster || !spec.namespace_mapping.is_empty();
+    let wide = is_wide(objects) || !spec.namespace_mapping.is_empty();
     if wide && !observed.objects.everywhere {
         return invalid(
             "objects.namespaces, objects.cluster and namespaceMapping are for RestoreRuns in the operator's namespace: leave them out",
         );
     }
-    if wide && !objects.only {
+    if !spec.namespace_mapping.is_empty() && !objects.only {
         return invalid(
-            "objects.namespaces, objects.cluster and namespaceMapping are for API objects alone: set objects.only, and restore volumes by \
-             RestoreRuns in their namespaces",
+            "namespaceMapping is for API objects alone: set objects.only, and restore volumes by RestoreRuns in their namespaces",
         );
     }
     if wide && spec.from.run.is_some() {
@@ -64,8 +64,9 @@ pub(super) fn obstacle(observed: &Observed<'_>) -> Option<(&'static str, String)
             "spec.from.run is a run of one namespace: with objects.namespaces, objects.cluster or namespaceMapping use spec.from.before",
         );
     }
-    let (names, mapping) = (namespaces(observed.run, objects), &spec.namespace_mapping);
-    if let Some(name) = names.iter().chain(mapping.values()).find(|name| !is_namespace(name)) {
+    let (names, mapping) = (asked(observed.run, objects), &spec.namespace_mapping);
+    let plain = names.iter().filter(|name| !is_glob(name));
+    if let Some(name) = plain.chain(mapping.values()).find(|name| !is_namespace(name)) {
         return Some(("InvalidSpec", format!("{name:?} is no name of a namespace")));
     }
     let targets: BTreeSet<&String> = names.iter().map(|name| mapping.get(name).unwrap_or(name)).collect();
@@ -85,12 +86,19 @@ fn is_namespace(name: &str) -> bool {
     !name.is_empty() && name.len() <= LONGEST_NAMESPACE && name.bytes().all(plain)
 }
 
-/// The namespaces of a run, by their names in the backup.
-fn namespaces(run: &RestoreRun, objects: &RestoredObjects) -> Vec<String> {
-    if objects.namespaces.is_empty() && !objects.cluster {
-        return vec![run.namespace().unwrap_or_default()];
+/// The namespaces that a run asks for, by their names in the backup, or globs.
+fn asked(run: &RestoreRun, objects: &RestoredObjects) -> Vec<String> {
+    if is_wide(objects) {
+        objects.namespaces.clone()
+    } else {
+        vec![run.namespace().unwrap_or_default()]
     }
-    objects.namespaces.clone()
+}
+
+/// What is written on what a run makes: the same for all attempts.
+pub(super) fn mark(run: &RestoreRun) -> String {
+    let hash: String = spec_hash(run).chars().take(SHORT_HASH).collect();
+    format!("{}/{}/{hash}", run.namespace().unwrap_or_default(), run.name_any())
 }
 
 /// The next step when all volumes have ended.
@@ -98,16 +106,11 @@ pub(super) fn step(observed: &Observed<'_>, mut status: RestoreRunStatus) -> Pla
     let Some(objects) = &observed.run.spec.objects else {
         return end(observed, status);
     };
-    if status.objects.is_empty() {
-        status.objects.push(Item {
-            claim: place::OBJECTS.to_owned(),
-            ..Item::default()
-        });
-    }
     let work = work(observed, &status, objects);
-    let Some(item) = status.objects.first_mut() else {
+    if is_wide(objects) && work.namespaces.is_empty() && !work.cluster {
         return end(observed, status);
-    };
+    }
+    let item = item(&mut status, place::OBJECTS);
     match items::advance(item, observed.jobs, observed.now) {
         Next::Done => {
             // Its Job is removed when this is in the status.
@@ -132,7 +135,7 @@ pub(super) fn step(observed: &Observed<'_>, mut status: RestoreRunStatus) -> Pla
             item.attempts = attempt;
             (item.reason, item.message) = (None, None);
             item.start_time.get_or_insert_with(|| observed.now.to_string());
-            let start = Start::Objects(attempt, Box::new(work));
+            let start = Start::Objects(attempt, place::OBJECTS, Box::new(work));
             running(
                 status,
                 Some(start),
@@ -155,15 +158,26 @@ fn counts(observed: &Observed<'_>, item: &Item) -> Option<ObjectCounts> {
     }
 }
 
-fn work(observed: &Observed<'_>, status: &RestoreRunStatus, objects: &RestoredObjects) -> RestoreObjects {
+/// What the mover of API objects is to do.
+pub(super) fn work(observed: &Observed<'_>, status: &RestoreRunStatus, objects: &RestoredObjects) -> RestoreObjects {
     let (run, spec) = (observed.run, &observed.run.spec);
     let namespace = run.namespace().unwrap_or_default();
-    let claim = |item: &Item| format!("{namespace}/{}", item.claim);
+    let wide = is_wide(objects);
+    let claim = |item: &Item| {
+        if wide {
+            item.claim.clone()
+        } else {
+            format!("{namespace}/{}", item.claim)
+        }
+    };
     let incomplete = |item: &&Item| item.state != State::Completed && !spec.dry_run;
-    let hash: String = spec_hash(run).chars().take(SHORT_HASH).collect();
     RestoreObjects {
         host: observed.objects.host.to_owned(),
-        namespaces: namespaces(run, objects),
+        namespaces: if wide {
+            restorable(status)
+        } else {
+            vec![namespace.clone()]
+        },
         cluster: objects.cluster,
         run: spec.from.run.as_ref().map(|name| format!("{namespace}/{name}")),
         before: spec.from.before.clone(),
@@ -188,8 +202,13 @@ fn work(observed: &Observed<'_>, status: &RestoreRunStatus, objects: &RestoredOb
         } else {
             AbsentClaims::CreateEmpty
         },
+        without_volumes: if objects.empty_claims {
+            Vec::new()
+        } else {
+            without_volumes(status)
+        },
         tenant: !observed.objects.everywhere,
-        mark: format!("{namespace}/{}/{hash}", run.name_any()),
+        mark: mark(run),
         dry_run: spec.dry_run,
     }
 }
@@ -200,28 +219,40 @@ fn end(observed: &Observed<'_>, mut status: RestoreRunStatus) -> Plan {
     let (good, _) = items::count(&status.volumes);
     let total = status.volumes.len();
     let counts = status.restored_objects.clone().unwrap_or_default();
-    let objects = match status.objects.first() {
+    let of_objects: Vec<Item> = status
+        .objects
+        .iter()
+        .filter(|item| item.claim == place::OBJECTS)
+        .cloned()
+        .collect();
+    let objects = match of_objects.first() {
         Some(_) => said(&counts, observed.run.spec.dry_run),
         None => String::new(),
     };
     if observed.run.spec.dry_run {
-        let failed = status.objects.iter().any(|item| item.state == State::Failed);
-        let bad = items::complaints(&status.objects);
+        let failed = of_objects.iter().any(|item| item.state == State::Failed);
+        let bad = items::complaints(&of_objects);
         let outcome = if failed {
             Outcome::Stalled("Failed", format!("a dry run, nothing was written: {bad}"))
         } else {
-            Outcome::Ready(
-                "DryRun",
-                format!("nothing was written; {total} volumes would be restored{objects}"),
-            )
+            let volumes = if status.namespaces.is_empty() {
+                format!("{total} volumes would be restored")
+            } else {
+                format!(
+                    "which volumes {} namespaces have was not looked at",
+                    status.namespaces.len()
+                )
+            };
+            Outcome::Ready("DryRun", format!("nothing was written; {volumes}{objects}"))
         };
         return ended(status, outcome, false);
     }
-    let items: Vec<Item> = status.volumes.iter().chain(&status.objects).cloned().collect();
+    let items: Vec<Item> = status.volumes.iter().chain(&of_objects).cloned().collect();
+    let unknown = namespaces::unknown(&status);
     let wrote = items
         .iter()
         .any(|item| matches!(item.state, State::Completed | State::Partial));
-    let outcome = if items.iter().all(|item| item.state == State::Completed) {
+    let outcome = if unknown.is_empty() && items.iter().all(|item| item.state == State::Completed) {
         let volumes = if only(observed.run) {
             "no volumes".to_owned()
         } else {
@@ -230,7 +261,7 @@ fn end(observed: &Observed<'_>, mut status: RestoreRunStatus) -> Plan {
         Outcome::Ready("Completed", format!("{volumes} are restored{objects}"))
     } else {
         let reason = if wrote { "Partial" } else { "Failed" };
-        let bad = items::complaints(&items);
+        let bad = [unknown, items::complaints(&items)].join("");
         Outcome::Stalled(
             reason,
             format!("{good} of {total} volumes are restored completely{objects}; {bad}"),

@@ -1,3 +1,4 @@
+mod namespaces;
 mod objects;
 
 use serde_json::{Value, json};
@@ -55,6 +56,7 @@ pub(super) struct World {
     classes: Vec<String>,
     pub(super) jobs: Vec<MoverJob>,
     done: Option<String>,
+    pub(super) restores: Vec<Arc<RestoreRun>>,
     foreign: bool,
     pub(super) restorer: bool,
     pub(super) everywhere: bool,
@@ -69,6 +71,7 @@ impl World {
             classes: vec!["local".to_owned()],
             jobs: Vec::new(),
             done: None,
+            restores: Vec::new(),
             foreign: false,
             restorer: true,
             everywhere: false,
@@ -83,6 +86,7 @@ impl World {
             pods: &self.pods,
             classes: &self.classes,
             jobs: &self.jobs,
+            restores: &self.restores,
             objects: Objects {
                 enabled: self.restorer,
                 everywhere: self.everywhere,
@@ -104,6 +108,7 @@ impl World {
             name: format!("job-{claim}-{attempt}"),
             claim: claim.to_owned(),
             attempt,
+            spec: Some(spec_hash(&self.run)),
             state: JobState::Ended(NOW, Ok(Box::new(report))),
         });
     }
@@ -118,6 +123,25 @@ impl World {
 
 pub(super) fn restored() -> Report {
     Report::completed(Some(SnapshotReport::default()))
+}
+
+#[test]
+fn what_movers_of_a_former_spec_report_is_no_result_of_the_present_one() {
+    let mut world = World::new(json!({"objects": {"only": true}, "dryRun": true}));
+    assert!(matches!(world.step().start, Some(Start::Objects(..))));
+    world.ended(crate::plan::place::OBJECTS, 1, restored());
+    assert!(matches!(world.step().outcome, Outcome::Ready("DryRun", _)));
+
+    world.run.spec.dry_run = false;
+    let plan = world.step();
+    assert!(
+        matches!(plan.outcome, Outcome::Waiting("Running", ..)) && plan.start.is_none(),
+        "{plan:?}"
+    );
+    let hash = spec_hash(&world.run);
+    assert_eq!(outdated(&world.jobs, &hash), ["job-.objects-1"]);
+    world.jobs.clear();
+    assert!(matches!(world.step().start, Some(Start::Objects(1, ..))));
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn job(claim: &str, state: JobState) -> MoverJob {
         name: format!("job-{claim}"),
         claim: claim.to_owned(),
         attempt: 1,
+        spec: None,
         state,
     }
 }

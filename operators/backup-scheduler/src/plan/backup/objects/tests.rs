@@ -35,6 +35,7 @@ fn active() -> MoverJob {
         name: "job".to_owned(),
         claim: ".objects".to_owned(),
         attempt: 1,
+        spec: None,
         state: JobState::Active(None),
     }
 }

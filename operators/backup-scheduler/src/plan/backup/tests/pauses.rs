@@ -41,6 +41,7 @@ fn a_first_upload_over_the_limit_waits_for_consent_beside_the_others_and_goes_on
     assert_eq!((item.state, item.is_paused()), (State::Running, false));
     world.jobs = vec![MoverJob {
         attempt: 2,
+        spec: None,
         ..world.jobs.remove(0)
     }];
     world.jobs[0].claim = "a".to_owned();
@@ -94,6 +95,7 @@ fn at_work(attempt: i64) -> (Vec<MoverJob>, Vec<Holder>) {
         name: format!("job-{attempt}"),
         claim: "data".to_owned(),
         attempt,
+        spec: None,
         state: JobState::Active(None),
     };
     let holder = Holder {

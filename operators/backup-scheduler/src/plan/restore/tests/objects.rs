@@ -7,7 +7,7 @@ use crate::plan::restore::{Outcome, Plan, Start};
 use crate::task::{AbsentClaims, Existing, ObjectResult, ObjectsReport, Reason, Report, RestoreObjects, Verdict};
 
 fn objects(plan: Plan) -> RestoreObjects {
-    let Some(Start::Objects(_, work)) = plan.start else {
+    let Some(Start::Objects(_, _, work)) = plan.start else {
         panic!("{plan:?}")
     };
     *work
@@ -213,7 +213,10 @@ fn what_a_spec_cannot_mean_is_refused_with_what_to_change() {
         assert!(reason == "InvalidSpec" && message.contains(part), "{message}");
     }
     for (more, part) in [
-        (json!({"objects": {"namespaces": ["a"]}}), "set objects.only"),
+        (
+            json!({"objects": {}, "namespaceMapping": {"a": "b"}}),
+            "set objects.only",
+        ),
         (
             json!({"objects": {"only": true, "namespaces": ["a", "b"]}, "namespaceMapping": {"a": "b"}}),
             "same name",
