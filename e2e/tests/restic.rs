@@ -134,6 +134,7 @@ impl Lab {
             },
             work,
             memory_limit: 160 << 20,
+            progress: None,
         }
     }
 

@@ -24,6 +24,10 @@ HEARTH_IMAGE_ARCHITECTURES: {{ join "," . | quote }}
 HEARTH_MOVER_PRIORITY_CLASS: {{ . | quote }}
 {{- end }}
 HEARTH_MOVERS_CONCURRENCY: {{ .Values.movers.concurrency | quote }}
+{{- if .Values.progress.enabled }}
+HEARTH_PROGRESS_URL: {{ printf "http://%s-progress.%s.svc:%d/progress" (include "hearth.fullname" .) (include "hearth.namespace" .) (int .Values.progress.port) | quote }}
+HEARTH_PROGRESS_ADDRESS: {{ printf "[::]:%d" (int .Values.progress.port) | quote }}
+{{- end }}
 {{- if .Values.exporter.enabled }}
 HEARTH_EXPORTER_ACCOUNT: {{ printf "%s-exporter" (include "hearth.fullname" .) | quote }}
 {{- end }}

@@ -39,6 +39,12 @@ pub struct Args {
     /// So many movers of runs are at work in the cluster at the same time
     #[arg(long, env = "HEARTH_MOVERS_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pub movers_concurrency: u16,
+    /// Where movers reach this process to post their progress, such as `http://backup-scheduler.backups.svc:8082/progress`; none: they do not
+    #[arg(long, env = "HEARTH_PROGRESS_URL")]
+    pub progress_url: Option<String>,
+    /// The address at which posts of movers are taken
+    #[arg(long, env = "HEARTH_PROGRESS_ADDRESS", default_value = "[::]:8082")]
+    pub progress_address: std::net::SocketAddr,
     /// The `ServiceAccount` in the operator's namespace that may read all API objects; none: they are not backed up
     #[arg(long, env = "HEARTH_EXPORTER_ACCOUNT")]
     pub exporter_account: Option<String>,

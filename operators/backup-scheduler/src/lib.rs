@@ -9,6 +9,7 @@ pub mod node_watch;
 pub mod objects;
 pub mod passphrase;
 pub mod plan;
+pub mod progress;
 pub mod reconcile;
 pub mod run;
 pub mod s3;

@@ -26,6 +26,7 @@ pub mod find;
 pub mod forget;
 pub mod initialize;
 pub mod not_good;
+mod progress;
 pub mod prune;
 pub mod repair;
 pub mod restore;
@@ -123,47 +124,63 @@ async fn cancel_on_signal(stop: &CancellationToken) -> io::Error {
 }
 
 /// Does the task in the folder, until `stop` is cancelled.
-pub async fn execute(places: &Places, stop: &CancellationToken, progress: impl FnMut(Progress) + Send) -> Report {
+pub async fn execute(places: &Places, stop: &CancellationToken, mut tell: impl FnMut(Progress) + Send) -> Report {
     let (task, settings) = match prepare(places) {
         Ok(prepared) => prepared,
         Err(failure) => return failure.report(),
     };
+    let seen = progress::Seen::default();
+    // Ends restic and nothing else, so that what it has left is still recorded.
+    let own = stop.child_token();
     let mut mover = Mover {
         append_only: settings.repository.append_only,
         engine: Engine {
             program: places.restic.clone(),
             settings,
-            stop: stop.clone(),
+            stop: own.clone(),
         },
-        progress: Box::new(progress),
+        progress: Box::new(|now| {
+            seen.note(&now);
+            tell(now);
+        }),
     };
-    match &task.work {
-        Work::Initialize { create } => initialize::initialize(&mover, *create).await,
+    let report = tokio::select! {
+        report = work(&mut mover, &task.work) => report,
+        never = seen.watch(&own) => match never {},
+        never = seen.post(task.progress.as_ref()) => match never {},
+    };
+    drop(mover);
+    seen.judge(report)
+}
+
+async fn work(mover: &mut Mover<'_>, work: &Work) -> Report {
+    match work {
+        Work::Initialize { create } => initialize::initialize(mover, *create).await,
         Work::Backup(backup) => {
             if backup.create {
-                let opened = initialize::initialize(&mover, true).await;
+                let opened = initialize::initialize(mover, true).await;
                 if opened.verdict != Verdict::Completed {
                     return opened;
                 }
             }
-            backup::backup(&mut mover, backup).await
+            backup::backup(mover, backup).await
         }
         Work::Export(export) => {
             if export.backup.create {
-                let opened = initialize::initialize(&mover, true).await;
+                let opened = initialize::initialize(mover, true).await;
                 if opened.verdict != Verdict::Completed {
                     return opened;
                 }
             }
-            export::export(&mut mover, export).await
+            export::export(mover, export).await
         }
-        Work::Find(find) => find::find(&mover, find).await,
-        Work::Restore(restore) => restore::restore(&mut mover, restore).await,
-        Work::RestoreObjects(restore) => restore_objects::restore(&mut mover, restore).await,
-        Work::Forget(forget) => forget::forget(&mover, forget).await,
-        Work::Check(check) => check::check(&mover, check).await,
-        Work::Prune(prune) => prune::prune(&mover, prune).await,
-        Work::RepairPacks(repair) => repair::repair(&mover, repair).await,
+        Work::Find(find) => find::find(mover, find).await,
+        Work::Restore(restore) => restore::restore(mover, restore).await,
+        Work::RestoreObjects(restore) => restore_objects::restore(mover, restore).await,
+        Work::Forget(forget) => forget::forget(mover, forget).await,
+        Work::Check(check) => check::check(mover, check).await,
+        Work::Prune(prune) => prune::prune(mover, prune).await,
+        Work::RepairPacks(repair) => repair::repair(mover, repair).await,
     }
 }
 

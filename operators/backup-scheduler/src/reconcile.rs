@@ -11,6 +11,7 @@ pub mod restore_run;
 mod settings;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use hearth_reconciler::secrets::Secrets;
 use hearth_reconciler::start::Process;
@@ -26,6 +27,7 @@ use crate::crd::backup_run::State;
 use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RUN, RestoreRun};
 use crate::plan::pod::PodSettings;
 use crate::plan::schedule::retention;
+use crate::progress::Posts;
 
 /// The UID and generation of a repository whose bucket was tried out, and when.
 type Tried = ((String, Option<i64>), Instant);
@@ -60,6 +62,10 @@ pub struct Context {
     pub tried: Mutex<HashMap<String, Tried>>,
     /// Fingerprints of passphrases, which are slow to compute.
     pub fingerprints: Mutex<HashMap<String, String>>,
+    /// The progress of movers.
+    pub posts: Arc<Posts>,
+    /// Where movers post it; none: nowhere.
+    pub progress_url: Option<String>,
     /// Asks for a reconcile of a BackupRepository.
     pub repository_trigger: Trigger<BackupRepository>,
     /// Asks for a reconcile of a BackupSchedule.
@@ -99,7 +105,9 @@ impl Context {
         for owner in job.owner_references() {
             match owner.kind.as_str() {
                 // It works on API objects for a run in another namespace.
-                "BackupRepository" if job.labels().get(RUN) != Some(&owner.uid) => self.call_run(job.labels().get(RUN)),
+                "BackupRepository" if job.labels().get(RUN) != Some(&owner.uid) => {
+                    self.call_run(job.labels().get(RUN).map(String::as_str));
+                }
                 "BackupRepository" => self.repository_trigger.reconcile(ObjectRef::new(&owner.name)),
                 "BackupRun" => self
                     .backup_trigger
@@ -113,11 +121,11 @@ impl Context {
     }
 
     /// Asks for a reconcile of the run with a UID.
-    fn call_run(&self, uid: Option<&String>) {
-        if let Some(run) = self.backups.find(|run| run.metadata.uid.as_ref() == uid) {
+    pub fn call_run(&self, uid: Option<&str>) {
+        if let Some(run) = self.backups.find(|run| run.metadata.uid.as_deref() == uid) {
             self.backup_trigger.reconcile(ObjectRef::from_obj(&*run));
         }
-        if let Some(run) = self.restores.find(|run| run.metadata.uid.as_ref() == uid) {
+        if let Some(run) = self.restores.find(|run| run.metadata.uid.as_deref() == uid) {
             self.restore_trigger.reconcile(ObjectRef::from_obj(&*run));
         }
     }

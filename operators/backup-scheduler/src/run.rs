@@ -1,6 +1,8 @@
 //! Wiring: watches fill the caches, controllers reconcile repositories and runs.
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt};
 use hearth_reconciler::namespaces::{reflect_namespaces, watch_namespaces};
 use hearth_reconciler::run::{OnTakeover, run as run_controller};
@@ -22,6 +24,7 @@ use crate::args::Args;
 use crate::crd::{BackupRepository, BackupRun, BackupSchedule, RUN, RestoreRun};
 use crate::metrics::{self, Metrics};
 use crate::node_watch;
+use crate::progress::{Posts, server};
 use crate::reconcile::{self, Accounts, Context};
 
 /// Objects per page of a list: keeps the peak of the first list small.
@@ -48,6 +51,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             exporter: args.exporter_account.filter(|name| !name.is_empty()),
             restorer: args.restorer_account.filter(|name| !name.is_empty()),
         },
+        posts: Arc::new(Posts::new().context("reading random bytes")?),
+        progress_url: args.progress_url.filter(|url| !url.is_empty()),
         concurrency: usize::from(args.movers_concurrency),
         limiter: Mutex::default(),
         repositories: repositories.clone(),
@@ -65,6 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     });
 
     let mut tasks = JoinSet::new();
+    take_posts(&mut tasks, &ctx, args.progress_address).await?;
     let shown = metrics::Stores {
         repositories: repositories.clone(),
         schedules: schedules.clone(),
@@ -172,4 +178,17 @@ fn watch_movers_and_nodes(
         }
         std::future::ready(())
     }));
+}
+
+/// Takes the progress that movers post, if they are told where.
+async fn take_posts(tasks: &mut JoinSet<()>, ctx: &Arc<Context>, address: SocketAddr) -> anyhow::Result<()> {
+    if ctx.progress_url.is_none() {
+        return Ok(());
+    }
+    let listener = server::bind(address).await;
+    let listener = listener.with_context(|| format!("binding {address} for the progress of movers"))?;
+    let observer = Arc::clone(ctx);
+    let told = move |run: &str| observer.call_run(Some(run));
+    tasks.spawn(server::serve(listener, Arc::clone(&ctx.posts), told));
+    Ok(())
 }

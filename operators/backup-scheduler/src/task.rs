@@ -43,6 +43,36 @@ pub struct Task {
     pub work: Work,
     /// The memory limit of the mover's container, in bytes. restic's heap is limited to 65 % of it.
     pub memory_limit: u64,
+    /// Where the progress is posted; none: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<PostTo>,
+}
+
+/// Where a mover posts its progress.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PostTo {
+    /// The operator.
+    pub url: String,
+    /// The token of this mover, which is good for nothing else.
+    pub token: String,
+    /// The UID of the run.
+    pub run: String,
+    /// The claim.
+    pub claim: String,
+    /// Which attempt it is.
+    pub attempt: i64,
+}
+
+/// Without the token.
+impl std::fmt::Debug for PostTo {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{} of run {}, attempt {}, to {}",
+            self.claim, self.run, self.attempt, self.url
+        )
+    }
 }
 
 /// A repository of restic.

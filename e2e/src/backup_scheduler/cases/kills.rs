@@ -1,20 +1,21 @@
 //! A backup is broken off at each of its steps, by each of those who may break off. It ends complete or honestly failed, leaves nothing
 //! behind, and the next one is not held up.
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::robust::nothing_left;
 use crate::backup_scheduler::env::{BackupEnv, Home, LATER, SOON};
-use crate::backup_scheduler::files;
 use crate::case::{Case, Exclusive};
 use crate::http_gate::Mode;
+use crate::install::NAMESPACE;
 use crate::objects::{apply, get};
 use crate::pod_process;
 use crate::wait::until;
@@ -35,6 +36,8 @@ enum Victim {
     Mover,
     Restic,
     Line,
+    /// The machine, with kubelet, containerd and all pods.
+    Machine,
 }
 
 pub(super) fn cases() -> Vec<Case<BackupEnv>> {
@@ -44,16 +47,24 @@ pub(super) fn cases() -> Vec<Case<BackupEnv>> {
         })
         .local()
         .exclusive(&[Exclusive::Operator])
-        .slow("24 backups, each of which is broken off and ends"),
+        .slow("30 backups, each of which is broken off and ends"),
     ]
 }
 
 async fn broken_off(env: &BackupEnv) -> Result<()> {
     let home = env.ready_home("kills").await?;
     let folder = home.bound("data").await?;
-    files::write(&folder)?;
+    for number in 0..20 {
+        std::fs::write(folder.join(format!("{number}")), random(50_000))?;
+    }
     home.done(&home.backup("before", json!({})), "Completed").await?;
-    for victim in [Victim::Operator, Victim::Mover, Victim::Restic, Victim::Line] {
+    for victim in [
+        Victim::Operator,
+        Victim::Mover,
+        Victim::Restic,
+        Victim::Line,
+        Victim::Machine,
+    ] {
         for moment in 0..MOMENTS {
             let name = format!("{victim:?}-{moment}").to_lowercase();
             let run = round(env, &home, &folder, victim, moment, &name)
@@ -62,7 +73,7 @@ async fn broken_off(env: &BackupEnv) -> Result<()> {
             eprintln!("{name}: {}", run["status"]["volumes"][0]["state"]);
         }
     }
-    let before = files::read(&folder)?;
+    let before = contents(&folder)?;
     home.done(&home.backup("last", json!({})), "Completed").await?;
     let check = home.restic(env, &["check", "--read-data"]).await?;
     ensure!(check.contains("no errors were found"), "{check}");
@@ -71,13 +82,44 @@ async fn broken_off(env: &BackupEnv) -> Result<()> {
     home.lose("data").await?;
     let folder = home.volume("data").await?;
     home.done(&home.restore("back", json!({})), "Completed").await?;
-    ensure!(files::read(&folder)? == before, "what came back differs");
+    ensure!(contents(&folder)? == before, "what came back differs");
     Ok(())
 }
 
+/// Kills its process, and the pod: kubelet waits longer each time before it starts a container again that was killed.
+async fn kill_operator(env: &BackupEnv) -> Result<()> {
+    env.operator.kill().await?;
+    let pods: Api<Pod> = Api::namespaced(env.client.clone(), NAMESPACE);
+    for pod in env.operator.pods().await? {
+        pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0))
+            .await?;
+    }
+    Ok(())
+}
+
+fn machine(pod: &Pod) -> Result<String> {
+    let spec = pod.spec.as_ref().context("a pod without a spec")?;
+    spec.node_name.clone().context("a pod that runs nowhere")
+}
+
+fn random(length: usize) -> Vec<u8> {
+    std::iter::repeat_with(|| fastrand::u8(..)).take(length).collect()
+}
+
+fn contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        found.insert(
+            entry.file_name().to_string_lossy().into_owned(),
+            std::fs::read(entry.path())?,
+        );
+    }
+    Ok(found)
+}
+
 async fn round(env: &BackupEnv, home: &Home, folder: &Path, victim: Victim, moment: u32, name: &str) -> Result<Value> {
-    let content: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(200_000).collect();
-    std::fs::write(folder.join("changing"), content)?;
+    std::fs::write(folder.join("changing"), random(200_000))?;
     home.gate.set(Mode::Slow(SLOW));
     let backup = home.backup(name, json!({"objects": {"enabled": false}}));
     apply(&env.client, &backup).await?;
@@ -95,9 +137,10 @@ async fn round(env: &BackupEnv, home: &Home, folder: &Path, victim: Victim, mome
     sleep(STEP * moment).await;
     // It may have ended by now, which is a moment too.
     match victim {
-        Victim::Operator => env.operator.kill().await?,
+        Victim::Operator => kill_operator(env).await?,
         Victim::Mover => drop(pod_process::of_pod(&pod, "backup-scheduler").map(|process| process.kill())),
         Victim::Restic => drop(pod_process::of_pod(&pod, "restic").map(|process| process.kill())),
+        Victim::Machine => env.environment.control()?.node("reboot", &[&machine(&pod)?]).await?,
         Victim::Line => {
             home.gate.set(Mode::Closed);
             sleep(Duration::from_secs(3)).await;
@@ -110,7 +153,7 @@ async fn round(env: &BackupEnv, home: &Home, folder: &Path, victim: Victim, mome
     })
     .await?;
     honest(env, home, &run).await?;
-    if matches!(victim, Victim::Operator) {
+    if matches!(victim, Victim::Operator | Victim::Machine) {
         env.operator.ready(1, LATER).await?;
     }
     nothing_left(env, home).await?;

@@ -21,6 +21,7 @@ pub(super) fn cases() -> Vec<Case<BackupEnv>> {
             Box::pin(outage(env))
         })
         .slow("restic waits longer and longer before it tries again"),
+        Case::new("the_status_shows_how_far_a_mover_is", |env| Box::pin(progress(env))),
         Case::new("a_run_goes_on_when_the_operator_was_killed", |env| {
             Box::pin(killed(env))
         })
@@ -57,6 +58,27 @@ async fn outage(env: &BackupEnv) -> Result<()> {
     home.repository_condition("Ready", "True", "", SOON).await?;
     home.gate.set(Mode::Open);
     home.done(&backup, "Completed").await?;
+    nothing_left(env, &home).await
+}
+
+async fn progress(env: &BackupEnv) -> Result<()> {
+    let home = env.ready_home("progress").await?;
+    let folder = home.bound("data").await?;
+    let content: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(3_000_000).collect();
+    std::fs::write(folder.join("file"), content)?;
+    home.gate.set(Mode::Slow(Duration::from_secs(3)));
+    let backup = home.backup("first", json!({"objects": {"enabled": false}}));
+    apply(&env.client, &backup).await?;
+    until("the progress is in the status", LATER, || async {
+        let run = get(&env.client, &backup).await?;
+        let progress = &run["status"]["volumes"][0]["progress"];
+        Ok((progress["totalBytes"].as_i64() >= Some(1) && progress["time"].is_string()).then_some(()))
+    })
+    .await?;
+    home.gate.set(Mode::Open);
+    let run = home.done(&backup, "Completed").await?;
+    let volume = &run["status"]["volumes"][0];
+    ensure!(volume["progress"].is_null(), "it is still shown: {volume}");
     nothing_left(env, &home).await
 }
 

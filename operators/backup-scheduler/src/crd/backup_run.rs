@@ -282,6 +282,9 @@ pub struct Item {
     /// In a restore: what the claim asked for when it was backed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_spec: Option<ClaimSpec>,
+    /// How far its mover is, while it is at work; about every half a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// Paths with problems, the first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<PathProblem>,
@@ -298,6 +301,28 @@ impl Item {
     pub fn is_paused(&self) -> bool {
         self.first_upload.is_some() || self.yielded.is_some()
     }
+}
+
+/// How far a mover is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Bytes that are read, or written.
+    pub bytes: i64,
+    /// Bytes in all, as far as they are known.
+    pub total_bytes: i64,
+    /// Files that are read, or written.
+    pub files: i64,
+    /// Files in all, as far as they are known.
+    pub total_files: i64,
+    /// The mean rate since its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<i64>,
+    /// The seconds that are left, if restic knows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<i64>,
+    /// When it said so.
+    pub time: String,
 }
 
 /// What a claim asks for.

@@ -1,9 +1,10 @@
 //! One volume of a run, followed through its movers to its end. The same for backups and restores.
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::crd::backup_run::{Item, PathProblem, State};
+use crate::crd::backup_run::{Item, PathProblem, Progress, State};
 use crate::task::{Reason, Report, Verdict};
 
 /// A failure that time may heal is tried again for so long.
@@ -167,6 +168,14 @@ pub fn superseded(recorded: &[Item], jobs: &[MoverJob]) -> Vec<String> {
     jobs.iter().filter(needless).map(|job| job.name.clone()).collect()
 }
 
+/// Shows how far movers are, by claim. Of what is not at work nothing is shown.
+pub fn show<'a>(items: impl Iterator<Item = &'a mut Item>, known: &BTreeMap<String, Progress>) {
+    for item in items {
+        let is_at_work = item.state == State::Running;
+        item.progress = known.get(&item.claim).filter(|_| is_at_work).cloned();
+    }
+}
+
 /// How many items are good, and whether all have ended.
 pub fn count(items: &[Item]) -> (usize, bool) {
     let good = items.iter().filter(|item| item.state == State::Completed).count();
@@ -290,6 +299,18 @@ mod tests {
         assert_eq!(advance(&mut item, &gone(5), at(999)), Next::Done);
         assert_eq!(item.reason.as_deref(), Some("MoverLost"));
         assert!(item.message.unwrap().contains("the node is gone"));
+    }
+
+    #[test]
+    fn progress_is_shown_while_a_mover_is_at_work() {
+        let known = BTreeMap::from([("data".to_owned(), Progress::default())]);
+        let mut items = [item(), item()];
+        (items[0].state, items[1].claim) = (State::Running, "other".to_owned());
+        show(items.iter_mut(), &known);
+        assert_eq!(items.each_ref().map(|item| item.progress.is_some()), [true, false]);
+        items[0].state = State::Completed;
+        show(items.iter_mut(), &known);
+        assert_eq!(items[0].progress, None);
     }
 
     #[test]

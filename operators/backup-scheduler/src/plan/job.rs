@@ -419,6 +419,7 @@ mod tests {
             },
             work: Work::Initialize { create: true },
             memory_limit: MEMORY,
+            progress: None,
         };
         let secret = secret(&spec(None), &task, &[("password".to_owned(), b"p".to_vec())].into());
         assert_eq!(secret.metadata.owner_references.as_ref().unwrap()[0].uid, "u1");

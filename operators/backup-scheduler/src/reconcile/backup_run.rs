@@ -211,7 +211,14 @@ async fn pass(run: &BackupRun, ctx: &Context) -> Result<Action, Obstacle> {
     let Some((plan, begun)) = ctx.plan_in_room(observed, &repository) else {
         return Ok(Action::requeue(PENDING_RECHECK));
     };
-    let (status, outcome) = (plan.status, plan.outcome);
+    let (mut status, outcome) = (plan.status, plan.outcome);
+    items::show(status.items_mut(), &ctx.posts.of(&uid));
+    ctx.posts.keep(&uid, |claim| {
+        status
+            .volumes
+            .iter()
+            .any(|item| item.claim == claim && item.progress.is_some())
+    });
     let has_snapshot = |items: &[Item]| items.iter().any(|item| item.snapshot.is_some());
     let new = [
         (!known && has_snapshot(&status.volumes)).then_some(namespace.as_str()),

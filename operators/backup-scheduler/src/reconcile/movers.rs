@@ -17,7 +17,7 @@ use crate::plan::job_state;
 use crate::plan::limits::ActiveMover;
 use crate::plan::place;
 use crate::plan::yields::{self, Holder};
-use crate::task::{Task, Work};
+use crate::task::{PostTo, Task, Work};
 
 /// The pods of a namespace that are no movers, and the movers of a run. Complete lists of the API server: what was started a
 /// moment ago is among them.
@@ -98,6 +98,17 @@ pub(super) async fn start_counted(
         repository: opened.repository,
         work,
         memory_limit: spec.memory,
+        progress: ctx
+            .progress_url
+            .as_ref()
+            .zip(spec.claim.as_ref())
+            .map(|(url, claim)| PostTo {
+                url: url.clone(),
+                token: ctx.posts.token(&spec.owner.run, claim, spec.attempt),
+                run: spec.owner.run.clone(),
+                claim: claim.clone(),
+                attempt: spec.attempt,
+            }),
     };
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = job::secret(spec, &task, &opened.files);

@@ -115,6 +115,13 @@ async fn pass(run: &RestoreRun, ctx: &Context, hash: &str) -> Result<Action, Obs
         foreign: place::has_foreign(&repository.spec),
         now: Timestamp::now(),
     });
+    items::show(status.volumes.iter_mut(), &ctx.posts.of(&uid));
+    ctx.posts.keep(&uid, |claim| {
+        status
+            .volumes
+            .iter()
+            .any(|item| item.claim == claim && item.progress.is_some())
+    });
     movers::stop(ctx, &namespace, &outdated(&seen.jobs, hash)).await?;
     movers::stop(ctx, &ctx.process.args.namespace, &outdated(&elsewhere, hash)).await?;
     let (mut soon, ended) = (false, status.completion_time.is_some());

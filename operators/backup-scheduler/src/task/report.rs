@@ -76,6 +76,8 @@ pub enum Reason {
     RecordsDisagree,
     /// The mover was told to end.
     Cancelled,
+    /// restic made no progress for half an hour.
+    Stuck,
     /// The snapshot was not found again with this run's mark.
     NotProven,
     /// The task or the mover's files are not as they should be: a fault of this software.
@@ -112,6 +114,7 @@ impl Reason {
             Self::NeedsConsent => "NeedsConsent",
             Self::RecordsDisagree => "RecordsDisagree",
             Self::Cancelled => "Cancelled",
+            Self::Stuck => "Stuck",
             Self::NotProven => "NotProven",
             Self::Internal => "Internal",
         }

@@ -1,4 +1,7 @@
-//! What backup-scheduler needs while nothing happens, without objects and with many schedules, each with a run.
+//! What backup-scheduler needs while nothing happens, without objects and with many schedules, each with a run; and what its movers need.
+mod limited;
+mod movers;
+
 use anyhow::Result;
 use kube::Api;
 use kube::api::{ListParams, PostParams};
@@ -7,7 +10,7 @@ use serde_json::json;
 
 use hearth_backup_scheduler::crd::{BackupRun, BackupSchedule};
 
-use super::env::{BackupEnv, CLUSTER, NAME, remove};
+use crate::backup_scheduler::env::{BackupEnv, CLUSTER, LATER, NAME, remove};
 use crate::bench::budget::{self, Line};
 use crate::bench::steps::Steps;
 use crate::bench::{Measured, Measurement, alone, idle, replicas, writes};
@@ -38,6 +41,8 @@ struct Figures {
     idle_millicores: f64,
     idle_api_writes_per_minute: f64,
     image_bytes: u64,
+    /// Without objects.
+    movers: Option<movers::Movers>,
 }
 
 impl Bench {
@@ -68,8 +73,8 @@ impl Bench {
         }
         steps.done("the schedules and the runs are there");
         replicas::set(&self.env.operator, 1).await?;
-        self.env.operator.ready(1, super::env::LATER).await?;
-        crate::wait::until("every run has a status", super::env::LATER, || async {
+        self.env.operator.ready(1, LATER).await?;
+        crate::wait::until("every run has a status", LATER, || async {
             let all = runs.list(&ListParams::default()).await?;
             let told = all
                 .items
@@ -106,18 +111,24 @@ impl Bench {
             idle_millicores: idle.millicores,
             idle_api_writes_per_minute: idle.api_writes,
             image_bytes: self.image_bytes,
+            movers: match objects {
+                0 => Some(movers::measure(&self.env, &steps).await?),
+                _ => None,
+            },
         })
     }
 }
 
 fn lines(figures: &Figures) -> Vec<Line> {
-    vec![
+    let mut lines = vec![
         budget::size("resident memory", figures.rss_bytes, Some(MEMORY)),
         budget::size("peak", figures.peak_bytes, None),
         budget::processor("idle", figures.idle_millicores, None),
         budget::idle("writes to the API server", figures.idle_api_writes_per_minute),
         budget::size("image", figures.image_bytes, Some(IMAGE)),
-    ]
+    ];
+    lines.extend(figures.movers.iter().flat_map(movers::lines));
+    lines
 }
 
 impl Measurement for Bench {
