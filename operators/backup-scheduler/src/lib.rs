@@ -8,6 +8,7 @@ pub mod mover;
 pub mod node_watch;
 pub mod objects;
 pub mod passphrase;
+pub mod ping;
 pub mod plan;
 pub mod progress;
 pub mod reconcile;

@@ -6,6 +6,7 @@ mod coverage;
 mod limiter;
 mod maintenance;
 mod movers;
+mod ping;
 pub mod repository;
 pub mod restore_run;
 mod settings;
@@ -58,6 +59,10 @@ pub struct Context {
     pub jobs: Store<PartialObjectMeta<Job>>,
     /// The Secrets that repositories refer to.
     pub credentials: Secrets<BackupRepository>,
+    /// The Secrets with the URLs of pings.
+    pub ping_secrets: Secrets<BackupSchedule>,
+    /// Pings that are on their way or not yet in a status, by the UID of the schedule.
+    pub pings: Mutex<HashMap<String, ping::Sending>>,
     /// When the bucket of each repository was tried out, and with which UID and generation.
     pub tried: Mutex<HashMap<String, Tried>>,
     /// Fingerprints of passphrases, which are slow to compute.
@@ -146,6 +151,16 @@ impl Context {
         let own = run.namespace().unwrap_or_default();
         let (namespace, name) = schedule.name.split_once('/').unwrap_or((&own, &schedule.name));
         self.schedule_trigger.reconcile(ObjectRef::new(name).within(namespace));
+    }
+
+    /// A person may have agreed to remove snapshots of a schedule. Of one that is gone nothing is remembered.
+    pub fn schedule_changed(&self, schedule: &BackupSchedule) {
+        self.repository_trigger
+            .reconcile(ObjectRef::new(&schedule.spec.repository));
+        let reference = ObjectRef::from_obj(schedule);
+        if self.schedules.get(&reference).is_none() {
+            ping::forget(self, &reference, &schedule.uid().unwrap_or_default());
+        }
     }
 
     /// What the retention needs to know of the schedules.

@@ -12,8 +12,8 @@ use hearth_reconciler::trigger::{Triggered, trigger};
 use hearth_reconciler::watch::{reflect, watch};
 use k8s_openapi::api::batch::v1::Job;
 use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, reflector, watcher};
 use kube::{Api, ResourceExt};
 use parking_lot::Mutex;
@@ -63,6 +63,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         tried: Mutex::default(),
         fingerprints: Mutex::default(),
         credentials: Secrets::new(process.client.clone(), repository_trigger.clone()),
+        ping_secrets: Secrets::new(process.client.clone(), schedule_trigger.clone()),
+        pings: Mutex::default(),
         repository_trigger,
         schedule_trigger,
         backup_trigger,
@@ -145,10 +147,7 @@ fn run_schedules(
     let updates = watch_namespaces::<BackupSchedule>(process, config, |_| ());
     let observer = Arc::clone(ctx);
     let touched = reflect_namespaces(updates, process.args.namespaces(), writer).inspect_ok(move |schedule| {
-        // A person may have agreed to remove snapshots.
-        observer
-            .repository_trigger
-            .reconcile(ObjectRef::new(&schedule.spec.repository));
+        observer.schedule_changed(schedule);
     });
     run_controller(
         Controller::for_stream(touched, store).reconcile_on(triggered),

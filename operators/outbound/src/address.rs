@@ -46,6 +46,15 @@ fn refusal_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
+/// Whether an address is this machine's or of a private network (RFC 1918, RFC 4193): what is sent there without TLS does not cross the
+/// internet.
+pub fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +95,31 @@ mod tests {
             "64:ff9b::c0a8:1",
         ] {
             assert_eq!(refusal(called.parse().unwrap()), None, "{called}");
+        }
+    }
+
+    #[test]
+    fn loopback_and_the_networks_of_homes_are_private() {
+        for private in [
+            "127.0.0.1",
+            "::1",
+            "10.1.2.3",
+            "172.31.0.1",
+            "192.168.0.9",
+            "fd12::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(is_private(private.parse().unwrap()), "{private}");
+        }
+        for public in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "100.64.0.1",
+            "2001:db8::1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::c0a8:1",
+        ] {
+            assert!(!is_private(public.parse().unwrap()), "{public}");
         }
     }
 }

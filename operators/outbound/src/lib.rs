@@ -2,5 +2,5 @@
 mod address;
 mod tls;
 
-pub use address::refusal;
+pub use address::{is_private, refusal};
 pub use tls::tls;

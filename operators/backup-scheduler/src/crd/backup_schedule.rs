@@ -86,6 +86,35 @@ pub struct BackupScheduleSpec {
     /// How movers run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mover: Option<Mover>,
+    /// A server that is told of each slot whose runs are all good, and raises an alarm when it hears nothing: a dead man's switch, such
+    /// as healthchecks.io or Uptime Kuma.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping: Option<Ping>,
+}
+
+/// A server that is told of good runs.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Ping {
+    /// The Secret with the URL, in the schedule's namespace: whoever knows the URL can report success.
+    pub url_secret_ref: SecretKeyRef,
+}
+
+/// A key of a Secret.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in it. Default: `url`.
+    #[serde(default = "url")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+fn url() -> String {
+    "url".to_owned()
 }
 
 fn yes() -> bool {
@@ -136,7 +165,8 @@ pub struct BackupScheduleStatus {
     /// The generation of the spec that this status is about.
     #[serde(default)]
     pub observed_generation: i64,
-    /// `Ready`; `Reconciling` while a slot waits; `Stalled` when the spec must be changed.
+    /// `Ready`; `Reconciling` while a slot waits; `Stalled` when the spec must be changed; `Pinged`, with `ping`: whether the server
+    /// was told of the last good slot.
     #[serde(default)]
     pub conditions: Vec<Condition>,
     /// The last value of the annotation that requests a reconcile.
@@ -172,6 +202,24 @@ pub struct BackupScheduleStatus {
     /// The last value of the annotation that asks for a run now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_manual_token: Option<String>,
+    /// The last ping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping: Option<PingStatus>,
+}
+
+/// A ping of one slot.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct PingStatus {
+    /// The slot that it tells of.
+    pub slot: String,
+    /// How often it was sent.
+    pub attempts: i64,
+    /// When it was sent last.
+    pub time: String,
+    /// What was wrong with that; none: the server has accepted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// The newest runs: one of this name in each of the namespaces.

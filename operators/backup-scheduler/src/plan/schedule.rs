@@ -1,6 +1,7 @@
 //! A BackupSchedule: which slot is due, which namespaces it is for, and which runs are made, skipped or cancelled.
 //!
 //! A run's name follows from the schedule's UID and the slot, so that no crash and no second operator makes two runs for a slot.
+pub mod ping;
 mod report;
 mod runs;
 mod targets;

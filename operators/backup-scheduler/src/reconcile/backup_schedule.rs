@@ -17,7 +17,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 
-use super::Context;
+use super::{Context, ping};
 use crate::MANAGER;
 use crate::crd::{
     BackupRepository, BackupRun, BackupSchedule, BackupScheduleStatus, CANCEL, RECONCILE_AT, SCHEDULE_UID,
@@ -101,7 +101,7 @@ pub async fn reconcile(schedule: Arc<BackupSchedule>, ctx: Arc<Context>) -> Resu
 
 async fn ready(
     schedule: &BackupSchedule,
-    ctx: &Context,
+    ctx: &Arc<Context>,
     parsed: &Parsed,
     mut status: BackupScheduleStatus,
     notes: &[Note],
@@ -110,9 +110,11 @@ async fn ready(
     let runs = ctx.backups.state();
     let results = results(runs.iter().map(|run| &**run), &schedule.uid().unwrap_or_default());
     let outcome = outcome(&mut status, parsed, &results, Timestamp::now());
+    let (said, again) = ping::look(schedule, ctx, parsed, &mut status);
     tell(schedule, ctx, notes);
+    tell(schedule, ctx, said.as_slice());
     report(schedule, ctx, status, &outcome).await?;
-    Ok(Action::requeue(after))
+    Ok(Action::requeue(again.map_or(after, |again| after.min(again))))
 }
 
 /// The repository, if runs of it can begin now. A slot waits until it can: its data is then as new as can be.
