@@ -3,6 +3,7 @@ mod kills;
 mod maintenance;
 mod objects;
 mod others;
+mod rebuilt;
 mod refused;
 mod rights;
 mod robust;
@@ -16,7 +17,10 @@ use crate::case::Case;
 
 /// Those that take long.
 pub(super) fn endurance() -> Vec<Case<BackupEnv>> {
-    kills::cases()
+    [rights::cases(), kills::cases(), rebuilt::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// All others.
@@ -24,7 +28,6 @@ pub(super) fn all() -> Vec<Case<BackupEnv>> {
     [
         there_and_back::cases(),
         refused::cases(),
-        rights::cases(),
         robust::cases(),
         maintenance::cases(),
         objects::cases(),

@@ -66,7 +66,7 @@ async fn progress(env: &BackupEnv) -> Result<()> {
     let folder = home.bound("data").await?;
     let content: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(3_000_000).collect();
     std::fs::write(folder.join("file"), content)?;
-    home.gate.set(Mode::Slow(Duration::from_secs(3)));
+    home.gate.set(Mode::Slow(Duration::from_millis(1_500)));
     let backup = home.backup("first", json!({"objects": {"enabled": false}}));
     apply(&env.client, &backup).await?;
     until("the progress is in the status", LATER, || async {

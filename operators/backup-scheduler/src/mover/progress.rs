@@ -99,7 +99,6 @@ impl Seen {
             not_good: report.not_good,
             ..Report::failed(Reason::Stuck, text)
         }
-        .with_retry(true)
     }
 }
 
@@ -163,7 +162,7 @@ mod tests {
         let minutes = begin.elapsed().as_secs() / 60;
         assert!((49..=50).contains(&minutes), "{minutes}");
         let report = seen.judge(Report::failed(Reason::Cancelled, "it was told to end"));
-        assert!(report.reason == Reason::Stuck && report.retry, "{report:?}");
+        assert_eq!(report.reason, Reason::Stuck, "{report:?}");
         let done = Report::completed(None);
         assert_eq!(seen.judge(done.clone()), done);
     }
