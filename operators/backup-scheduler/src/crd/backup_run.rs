@@ -297,6 +297,12 @@ pub struct Item {
 }
 
 impl Item {
+    /// Takes note that these snapshots are not there any more.
+    pub fn note_gone(&mut self, ids: &[String]) {
+        self.forgotten |= self.snapshot.as_ref().is_some_and(|id| ids.contains(id));
+        self.not_good.retain(|id| !ids.contains(id));
+    }
+
     /// Whether it waits for consent or for a pod. It has no mover then.
     pub fn is_paused(&self) -> bool {
         self.first_upload.is_some() || self.yielded.is_some()

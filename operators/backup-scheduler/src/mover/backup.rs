@@ -1,5 +1,6 @@
 //! Backs up one volume. A snapshot counts only if restic ended with 0 and it was read again from the repository.
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,6 +16,9 @@ use crate::task::{Backup, Problem, Reason, Report, SnapshotReport, Verdict, With
 
 /// How often a backup is done again because what was wrong may not be so the next time.
 const REPEATS: u32 = 2;
+
+/// So long a lock of another process is waited for at the end, where a backup that is good has ended.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Backs up the volume.
 pub async fn backup(mover: &mut Mover<'_>, task: &Backup) -> Report {
@@ -336,6 +340,9 @@ impl Flow<'_, '_> {
         if ids.is_empty() || self.mover.append_only {
             return ids;
         }
+        // It is exclusive, and the lock of a mover that was killed is stale only after half an hour. The retention forgets them then.
+        let settings = &mut self.mover.engine.settings;
+        settings.lock_patience = settings.lock_patience.min(LOCK_PATIENCE);
         match self.mover.engine.forget(&ids).await {
             Ok(()) => Vec::new(),
             Err(failure) => {

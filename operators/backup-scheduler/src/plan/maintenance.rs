@@ -159,9 +159,11 @@ fn task(observed: &Observed<'_>, work: &MaintenanceWork) -> Work {
     match work.kind {
         WorkKind::Forget => {
             let forget: BTreeSet<&String> = work.snapshots.iter().collect();
-            let (snapshots, kept) = recorded(observed, &work.namespace)
+            let (mut snapshots, kept): (Vec<_>, Vec<_>) = recorded(observed, &work.namespace)
                 .into_iter()
                 .partition(|one| forget.contains(&one.id));
+            let not_good = due::not_good(observed, &work.namespace);
+            snapshots.extend(not_good.filter(|one| forget.contains(&one.id)));
             Work::Forget(task::Forget {
                 host: place::host(&observed.repository.spec, observed.cluster, &work.namespace),
                 snapshots,

@@ -146,7 +146,7 @@ async fn tell(ctx: &Context, runs: &[Arc<BackupRun>], forgotten: &[String]) -> R
     for run in runs {
         let mut status = run.status.clone().unwrap_or_default();
         for item in status.items_mut() {
-            item.forgotten |= item.snapshot.as_ref().is_some_and(|id| forgotten.contains(id));
+            item.note_gone(forgotten);
         }
         let api: Api<BackupRun> = Api::namespaced(ctx.process.client.clone(), &run.namespace().unwrap_or_default());
         let written = patch_status(&api, MANAGER, &**run, &status).await;

@@ -13,7 +13,7 @@ use crate::plan::backup::{Damage, slot_of};
 use crate::plan::job::hex;
 use crate::plan::place;
 use crate::plan::retention::{self, Decision, Snapshot};
-use crate::task::Reason;
+use crate::task::{Reason, Recorded};
 
 /// So many snapshots are forgotten by one Job, so that their ids fit the status.
 const PER_JOB: usize = 200;
@@ -140,6 +140,14 @@ fn retain(observed: &Observed<'_>, namespace: &str, record: &mut Maintenance) ->
         let Some((claims, end)) = newest(&runs, namespace) else {
             continue;
         };
+        // Left by movers that could not remove them. A newer run is good, so nothing is lost with them.
+        let own: BTreeSet<_> = runs.iter().filter_map(|run| run.uid()).collect();
+        let left = not_good(observed, namespace).filter(|one| own.contains(&one.run_uid));
+        let left: Vec<String> = left.map(|one| one.id).collect();
+        if !left.is_empty() && forgot.is_none_or(|forgot| end > forgot) {
+            ids.extend(left);
+            newest_end = newest_end.max(Some(end));
+        }
         let snapshots = snapshots(observed, namespace, &runs);
         let decision = retention::decide(&retention::Observed {
             keep: &schedule.keep,
@@ -237,6 +245,29 @@ pub(super) fn present<'a>(
     namespace: &'a str,
 ) -> impl Iterator<Item = (&'a BackupRun, &'a Item)> {
     runs(observed, namespace).flat_map(move |run| kept(run, namespace).map(move |item| (run, item)))
+}
+
+/// The snapshots of runs of a namespace that have ended which do not count, and could not be removed.
+pub(super) fn not_good(observed: &Observed<'_>, namespace: &str) -> impl Iterator<Item = Recorded> {
+    let counted: BTreeSet<&String> = present(observed, namespace)
+        .filter_map(|(_, item)| item.snapshot.as_ref())
+        .collect();
+    let ended = runs(observed, namespace).filter(|run| {
+        let end = run.status.as_ref().and_then(|status| status.completion_time.as_ref());
+        end.is_some() && run.annotations().get(KEEP).is_none_or(|value| value != "true")
+    });
+    let mut found = Vec::new();
+    for run in ended {
+        for id in items_of(run, namespace).iter().flat_map(|item| &item.not_good) {
+            if !counted.contains(id) && !observed.in_use.contains(id) {
+                found.push(Recorded {
+                    id: id.clone(),
+                    run_uid: run.uid().unwrap_or_default(),
+                });
+            }
+        }
+    }
+    found.into_iter()
 }
 
 fn kept<'a>(run: &'a BackupRun, namespace: &str) -> impl Iterator<Item = &'a Item> {

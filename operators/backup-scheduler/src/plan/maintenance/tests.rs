@@ -88,7 +88,7 @@ impl World {
         self.repository.status = Some(plan.status.clone());
         for run in &mut self.runs {
             for item in Arc::make_mut(run).status.as_mut().unwrap().items_mut() {
-                item.forgotten |= item.snapshot.as_ref().is_some_and(|id| plan.forgotten.contains(id));
+                item.note_gone(&plan.forgotten);
             }
         }
         plan
@@ -162,6 +162,33 @@ fn snapshots_are_forgotten_by_explicit_ids_and_their_runs_are_told() {
     assert_eq!(ids(&forget.kept), [id(29), id(30)]);
     assert_eq!(plan.forgotten, [id(28), id(27)]);
     assert_eq!(world.step().status.work, None);
+}
+
+#[test]
+fn what_does_not_count_and_could_not_be_removed_goes_after_a_newer_good_run() {
+    let left = json!([{"claim": "data", "state": "Completed", "snapshot": id(29), "notGood": ["bad1"]}]);
+    let mut world = World::with_runs(&[30]);
+    world.runs.insert(0, run_with(29, &left));
+    world.in_use = ["bad1".to_owned()].into();
+    world.step();
+    assert_eq!(world.step().start, None, "a restore reads it");
+    world.in_use.clear();
+    let (work, plan) = world.work(Report::completed(None));
+    let Work::Forget(forget) = work else { panic!("{work:?}") };
+    assert_eq!(
+        (ids(&forget.snapshots), forget.snapshots[0].run_uid.as_str()),
+        (vec!["bad1".to_owned()], "run-29")
+    );
+    assert_eq!(ids(&forget.kept), [id(29), id(30)]);
+    assert_eq!(plan.forgotten, ["bad1"]);
+    assert!(world.runs[0].status.as_ref().unwrap().volumes[0].not_good.is_empty());
+    assert_eq!(world.step().status.work, None);
+
+    // While the newest run is not good, everything stays.
+    let mut world = World::with_runs(&[]);
+    world.runs = vec![run_with(29, &left), run(30, "Failed")];
+    world.step();
+    assert_eq!(world.step().start, None);
 }
 
 #[test]
