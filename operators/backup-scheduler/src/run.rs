@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt};
+use hearth_reconciler::admin_server::bind;
 use hearth_reconciler::namespaces::{reflect_namespaces, watch_namespaces};
 use hearth_reconciler::run::{OnTakeover, run as run_controller};
 use hearth_reconciler::secrets::Secrets;
@@ -184,7 +185,7 @@ async fn take_posts(tasks: &mut JoinSet<()>, ctx: &Arc<Context>, address: Socket
     if ctx.progress_url.is_none() {
         return Ok(());
     }
-    let listener = server::bind(address).await;
+    let listener = bind(address).await;
     let listener = listener.with_context(|| format!("binding {address} for the progress of movers"))?;
     let observer = Arc::clone(ctx);
     let told = move |run: &str| observer.call_run(Some(run));

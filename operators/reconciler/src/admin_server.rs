@@ -1,14 +1,13 @@
-//! The admin server: `/metrics`, `/livez`, `/readyz`.
+//! The admin server: `/metrics`, `/livez`, `/readyz`. Other servers listen in the same way.
 
-use std::{
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::future::ready;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -20,7 +19,7 @@ const CONNECTIONS: usize = 32;
 const HEAD: Duration = Duration::from_secs(5);
 
 /// Binds the address. Where IPv6 is off, `[::]` becomes 0.0.0.0.
-pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
         // What is wrong beside IPv6, say a port in use, is wrong with IPv4 as well.
         Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
@@ -32,6 +31,17 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves until the process ends.
 pub(crate) async fn serve(listener: TcpListener, metrics: metrics::Metrics, health: Health) {
+    let answer =
+        move |request: Request<Incoming>| ready(answer(request.method(), request.uri().path(), &metrics, &health));
+    listen(listener, answer).await;
+}
+
+/// Answers requests until the process ends. A client may take 5 s for the head of a request; the body is up to `answer`.
+pub async fn listen<F, R>(listener: TcpListener, answer: F)
+where
+    F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    R: Future<Output = http::Result<Response<String>>> + Send + 'static,
+{
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else {
@@ -39,11 +49,8 @@ pub(crate) async fn serve(listener: TcpListener, metrics: metrics::Metrics, heal
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (metrics, health) = (metrics.clone(), health.clone());
+        let answer = service_fn(answer.clone());
         tokio::spawn(async move {
-            let answer = service_fn(|request: Request<hyper::body::Incoming>| {
-                std::future::ready(answer(request.method(), request.uri().path(), &metrics, &health))
-            });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD)

@@ -66,7 +66,7 @@
 //! }
 //! ```
 
-mod admin_server;
+pub mod admin_server;
 pub mod apply;
 pub mod args;
 pub mod backoff;

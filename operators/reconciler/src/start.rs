@@ -10,16 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{
-    admin_server,
-    args::{Args, LogFormat},
-    client_metrics,
-    error::chain,
-    events::Events,
-    health::Health,
-    lease::{self, Leadership},
-    metrics::Metrics,
-};
+use crate::admin_server;
+use crate::args::{Args, LogFormat};
+use crate::client_metrics;
+use crate::error::chain;
+use crate::events::Events;
+use crate::health::Health;
+use crate::lease::{self, Leadership};
+use crate::metrics::Metrics;
 
 /// How long events may take at the end.
 const FLUSH: Duration = Duration::from_secs(2);

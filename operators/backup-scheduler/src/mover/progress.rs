@@ -180,7 +180,7 @@ mod tests {
     async fn a_post_reaches_the_operator_and_a_refused_one_is_the_last() {
         use crate::progress::{Posts, server};
         let posts = std::sync::Arc::new(Posts::new().unwrap());
-        let listener = server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}{}", listener.local_addr().unwrap(), server::PATH);
         let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
         let told = move |run: &str| drop(told.send(run.to_owned()));

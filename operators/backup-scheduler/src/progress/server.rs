@@ -1,75 +1,43 @@
 //! Takes the posts of movers. They come from all namespaces with movers, so nothing is answered but a status.
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_reconciler::admin_server::listen;
 use http::header::AUTHORIZATION;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{Post, Posts};
 
 /// Where posts go.
 pub const PATH: &str = "/progress";
-/// More clients than this wait.
-const CONNECTIONS: usize = 32;
-/// How long a connection may last.
-const LONGEST: Duration = Duration::from_secs(10);
+/// How long the body of a post may take.
+const LONGEST: Duration = Duration::from_secs(5);
 /// The largest body, in bytes.
 const LARGEST: usize = 4 * 1024;
 
-/// Binds the address. Where IPv6 is off, `[::]` becomes 0.0.0.0.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        result => result,
-    }
-}
-
 /// Serves until the process ends. `told` gets the UID of the run of each post that was kept.
 pub async fn serve(listener: TcpListener, posts: Arc<Posts>, told: impl Fn(&str) + Clone + Send + Sync + 'static) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, or the client went away: neither ends the server.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
+    listen(listener, move |request| {
         let (posts, told) = (Arc::clone(&posts), told.clone());
-        tokio::spawn(async move {
-            let answer = service_fn(|request: Request<hyper::body::Incoming>| {
-                let (posts, told) = (Arc::clone(&posts), told.clone());
-                async move {
-                    let status = match take(request, &posts).await {
-                        Ok(run) => {
-                            told(&run);
-                            StatusCode::NO_CONTENT
-                        }
-                        Err(status) => status,
-                    };
-                    Response::builder().status(status).body(String::new())
+        async move {
+            // A mover that sends slowly holds a connection.
+            let taken = timeout(LONGEST, take(request, &posts)).await;
+            let status = match taken.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT)) {
+                Ok(run) => {
+                    told(&run);
+                    StatusCode::NO_CONTENT
                 }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), answer);
-            // A client that breaks off is its own matter.
-            let _ = timeout(LONGEST, connection).await;
-            drop(slot);
-        });
-    }
+                Err(status) => status,
+            };
+            Response::builder().status(status).body(String::new())
+        }
+    })
+    .await;
 }
 
 /// Takes one post; the UID of its run.
