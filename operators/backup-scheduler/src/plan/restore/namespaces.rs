@@ -161,12 +161,11 @@ pub(super) fn item<'a>(status: &'a mut RestoreRunStatus, claim: &str) -> &'a mut
 /// Follows the RestoreRuns in the namespaces.
 fn follow(observed: &Observed<'_>, status: &mut RestoreRunStatus) -> Step {
     let mark = objects::mark(observed.run);
-    let (mut waits, mut volumes) = (Vec::new(), Vec::new());
-    for namespace in status
-        .namespaces
-        .iter_mut()
-        .filter(|namespace| !namespace.state.is_final())
-    {
+    let (mut start, mut waits) = (None, Vec::new());
+    let RestoreRunStatus {
+        namespaces, volumes, ..
+    } = status;
+    for namespace in namespaces.iter_mut().filter(|namespace| !namespace.state.is_final()) {
         let made = observed.restores.iter().find(|run| {
             run.namespace().as_ref() == Some(&namespace.name) && run.annotations().get(RESTORED_BY) == Some(&mark)
         });
@@ -183,7 +182,9 @@ fn follow(observed: &Observed<'_>, status: &mut RestoreRunStatus) -> Step {
                 continue;
             }
             (namespace.run, namespace.state) = (Some(run.name_any()), State::Pending);
-            return Step::Start(Start::Run(Box::new(run)));
+            // One at a time; those that are there are followed meanwhile.
+            start.get_or_insert_with(|| Start::Run(Box::new(run)));
+            continue;
         };
         namespace.run = Some(made.name_any());
         let Some((state, message, items)) = end_of(made) else {
@@ -206,10 +207,9 @@ fn follow(observed: &Observed<'_>, status: &mut RestoreRunStatus) -> Step {
         );
         Step::Wait(message, Some(POLL))
     });
-    status.volumes.extend(volumes);
     let (good, _) = items::count(&status.volumes);
     (status.good, status.total) = (i64::try_from(good).ok(), i64::try_from(status.volumes.len()).ok());
-    wait.unwrap_or(Step::Found)
+    start.map(Step::Start).or(wait).unwrap_or(Step::Found)
 }
 
 /// Records that the RestoreRun of a namespace cannot be made.

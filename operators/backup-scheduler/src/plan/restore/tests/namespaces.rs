@@ -187,6 +187,33 @@ fn a_namespace_that_cannot_be_made_holds_up_no_other() {
 }
 
 #[test]
+fn volumes_of_a_namespace_that_ends_before_the_next_one_begins_are_kept() {
+    let mut world = world(EVERYTHING);
+    search(world.step());
+    finds(&mut world, 1, &["home", "media"], false);
+    objects(world.step(), NAMESPACES);
+    world.ended(NAMESPACES, 1, restored());
+    let run = made(world.step());
+    world.restores.push(Arc::new(run));
+    ends(
+        &mut world,
+        0,
+        "True",
+        "Completed",
+        json!([{"claim": "data", "state": "Completed"}]),
+    );
+    let run = made(world.step());
+    assert_eq!(run.metadata.namespace.as_deref(), Some("media"));
+    world.restores.push(Arc::new(run));
+    ends(&mut world, 1, "True", "Completed", json!([]));
+    let work = objects(world.step(), OBJECTS);
+    assert_eq!(
+        (work.claims, work.without_volumes),
+        (vec!["home/data".to_owned()], vec!["media".to_owned()])
+    );
+}
+
+#[test]
 fn a_run_of_a_person_with_the_same_name_is_not_taken_for_ours() {
     let mut world = begun(EVERYTHING);
     let mut run = RestoreRun::clone(&world.restores[0]);
